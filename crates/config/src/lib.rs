@@ -1,0 +1,1 @@
+//! portcullis.yaml: raw file types, checked types, JSON Schema.

@@ -1,0 +1,1 @@
+//! Entry format, Merkle tree, checkpoints, proofs and their verifier; pure.

@@ -1,0 +1,1 @@
+//! Labels and the grow-only ledger; pure.

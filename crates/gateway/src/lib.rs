@@ -1,0 +1,1 @@
+//! HTTP adapters: model APIs in, upstreams out, administration.

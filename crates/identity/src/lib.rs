@@ -1,0 +1,1 @@
+//! Verifies presented credentials against what the store knows; pure.

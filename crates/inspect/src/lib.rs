@@ -1,0 +1,1 @@
+//! Scanners, redaction and lane machines; pure.

@@ -1,0 +1,52 @@
+//! Acts of administration as the log keeps them: the truth for credentials, locks and applied bundles.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Credential, CredentialId, Digest, LockKind, LockTarget, UnixMillis};
+
+/// One act that changes the gate. Replaying all of them in order gives the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub enum AdminAct {
+    /// A data folder was made.
+    Initialised {
+        /// The gate's version.
+        version: String,
+    },
+    /// The gate started; intents without an outcome before this entry are closed as unknown.
+    Started {
+        /// The gate's version.
+        version: String,
+    },
+    /// The gate drained and stopped.
+    Stopped,
+    /// A credential was made. Holds its hash, never the credential.
+    CredentialCreated {
+        /// The credential.
+        credential: Credential,
+    },
+    /// A credential ends at `at`; only ever earlier than before.
+    CredentialExpires {
+        /// Which.
+        id: CredentialId,
+        /// When.
+        at: UnixMillis,
+    },
+    /// Something was stopped.
+    Locked {
+        /// What.
+        target: LockTarget,
+        /// How finally.
+        kind: LockKind,
+    },
+    /// A kill was taken back.
+    Unlocked {
+        /// What.
+        target: LockTarget,
+    },
+    /// A bundle came into force.
+    BundleApplied {
+        /// SHA-256 of its canonical form; kept content-addressed in the data folder.
+        digest: Digest,
+    },
+}

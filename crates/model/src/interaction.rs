@@ -1,0 +1,154 @@
+//! What is asked for: an action on a resource, with the effects that ride along.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelName;
+
+/// Which provider's wire format a call speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `OpenAI` chat completions.
+    Openai,
+    /// Anthropic messages.
+    Anthropic,
+}
+
+impl Dialect {
+    /// The dialect as written in configuration and policies.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
+/// The verb of a decision; each is a Cedar action of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Send a prompt to a model and read its answer.
+    CallModel,
+    /// Let the provider run one of its own tools beside the model.
+    UseHostedTool,
+    /// Let the provider fetch a remote URL or file on the caller's behalf.
+    FetchRemote,
+    /// Let the provider keep the exchange.
+    StoreRemotely,
+    /// Switch on a provider feature that is not part of the stable API.
+    UseBeta,
+    /// Change or read the gate itself.
+    Administer,
+}
+
+impl Action {
+    /// Every action, for coverage tests.
+    pub const ALL: [Self; 6] =
+        [Self::CallModel, Self::UseHostedTool, Self::FetchRemote, Self::StoreRemotely, Self::UseBeta, Self::Administer];
+
+    /// The action's name in Cedar and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallModel => "callModel",
+            Self::UseHostedTool => "useHostedTool",
+            Self::FetchRemote => "fetchRemote",
+            Self::StoreRemotely => "storeRemotely",
+            Self::UseBeta => "useBeta",
+            Self::Administer => "administer",
+        }
+    }
+}
+
+/// What an action is aimed at; each variant is a Cedar entity type of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "type", content = "id")]
+pub enum Resource {
+    /// A model alias.
+    Model(ModelName),
+    /// A tool that runs at the provider, `openai/web_search`.
+    HostedTool(String),
+    /// A host (and port, if not the default) on the network, lower case.
+    Destination(String),
+    /// A provider feature, `anthropic/files-api-2025-04-14`.
+    Beta(String),
+    /// The gate itself.
+    Gate,
+}
+
+impl Resource {
+    /// The Cedar entity type's base name.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Model(_) => "Model",
+            Self::HostedTool(_) => "HostedTool",
+            Self::Destination(_) => "Destination",
+            Self::Beta(_) => "Beta",
+            Self::Gate => "Gate",
+        }
+    }
+
+    /// The entity id within its type.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Model(name) => name.as_str(),
+            Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) => id,
+            Self::Gate => "gate",
+        }
+    }
+}
+
+/// What kind of consequence a request field has beyond the model call itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectKind {
+    /// A tool that runs at the provider.
+    HostedTool,
+    /// A URL or file that the provider fetches.
+    Remote,
+    /// The provider keeps the exchange.
+    Store,
+    /// A beta feature.
+    Beta,
+}
+
+/// One consequence that a request asks for; decided as an interaction of its own next to the model call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Effect {
+    /// Which kind.
+    pub kind: EffectKind,
+    /// The action that is decided.
+    pub action: Action,
+    /// The resource that is decided on.
+    pub resource: Resource,
+}
+
+impl Effect {
+    /// The provider keeps the exchange of `model`.
+    #[must_use]
+    pub const fn store(model: ModelName) -> Self {
+        Self { kind: EffectKind::Store, action: Action::StoreRemotely, resource: Resource::Model(model) }
+    }
+
+    /// The provider runs `tool`, given as `dialect/type`.
+    #[must_use]
+    pub const fn hosted_tool(tool: String) -> Self {
+        Self { kind: EffectKind::HostedTool, action: Action::UseHostedTool, resource: Resource::HostedTool(tool) }
+    }
+
+    /// The provider fetches something from `host`.
+    #[must_use]
+    pub const fn remote(host: String) -> Self {
+        Self { kind: EffectKind::Remote, action: Action::FetchRemote, resource: Resource::Destination(host) }
+    }
+
+    /// The request switches on `beta`, given as `dialect/name`.
+    #[must_use]
+    pub const fn beta(beta: String) -> Self {
+        Self { kind: EffectKind::Beta, action: Action::UseBeta, resource: Resource::Beta(beta) }
+    }
+}

@@ -1,0 +1,36 @@
+//! The vocabulary of Portcullis: ids, principals, chains, interactions, labels, findings, verdicts and reason codes.
+//!
+//! Everything here is plain data. This crate knows no protocol, no policy language, no file, no socket and no clock: time and
+//! randomness come in as parameters. Nothing here proves that a check was made; proofs live in `engine`.
+
+mod admin;
+mod answer;
+mod chain;
+mod credential;
+mod decision;
+mod duty;
+mod finding;
+mod id;
+mod interaction;
+mod label;
+mod lock;
+mod operator;
+mod reason;
+mod registry;
+mod time;
+
+pub use admin::AdminAct;
+pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, Verdict};
+pub use chain::{Chain, ChainError, ChainKind, ChainShape, MAX_LINKS};
+pub use credential::{Credential, Holder};
+pub use decision::{Ask, DecisionInput, Facts, FindingCount};
+pub use duty::{Act, Duties, Duty, DutyError, DutySide};
+pub use finding::{Finding, FindingGroup, FindingKind, Side, Span};
+pub use id::{CredentialId, Digest, IdError, ModelName, Name, PrincipalId, PrincipalKind, RequestId};
+pub use interaction::{Action, Dialect, Effect, EffectKind, Resource};
+pub use label::{Compartment, Integrity, Label, Level, MAX_ORIGINS, Origins, Readers};
+pub use lock::{LockKind, LockSet, LockTarget};
+pub use operator::{OperatorAct, OperatorRole};
+pub use reason::{Fault, ReasonCode, Refusal};
+pub use registry::{Agent, Bundle, Group, Model, Party, Registry, UserText};
+pub use time::UnixMillis;

@@ -1,0 +1,177 @@
+//! Locks: what an operator has stopped, checked at admit, before act, after every wait and at every release.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode};
+
+/// What can be stopped, written `credential:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`, `model:NAME` or `all`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum LockTarget {
+    /// One credential.
+    Credential(CredentialId),
+    /// One party, with everything it takes part in.
+    Principal(PrincipalId),
+    /// One model alias.
+    Model(ModelName),
+    /// Everything on the data plane.
+    All,
+}
+
+impl fmt::Display for LockTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(id) => write!(formatter, "credential:{id}"),
+            Self::Principal(id) => write!(formatter, "{id}"),
+            Self::Model(name) => write!(formatter, "model:{name}"),
+            Self::All => formatter.write_str("all"),
+        }
+    }
+}
+
+impl FromStr for LockTarget {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        match text.split_once(':') {
+            Some(("credential", id)) => Ok(Self::Credential(Name::new(id)?)),
+            Some(("model", name)) => Ok(Self::Model(Name::new(name)?)),
+            _ => Ok(Self::Principal(text.parse()?)),
+        }
+    }
+}
+
+impl TryFrom<String> for LockTarget {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<LockTarget> for String {
+    fn from(target: LockTarget) -> Self {
+        target.to_string()
+    }
+}
+
+/// How final a lock is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockKind {
+    /// Can be taken back with `unlock`.
+    Kill,
+    /// Final.
+    Revoke,
+}
+
+/// Everything that is stopped at one moment. Immutable; a change makes a new set with a higher version.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LockSet {
+    version: u64,
+    locks: BTreeMap<LockTarget, LockKind>,
+}
+
+impl LockSet {
+    /// The epoch: grows by one with every change.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// All locks, sorted by target.
+    pub fn iter(&self) -> impl Iterator<Item = (&LockTarget, LockKind)> {
+        self.locks.iter().map(|(target, kind)| (target, *kind))
+    }
+
+    /// A new set with `target` stopped. A revocation is never weakened to a kill.
+    #[must_use]
+    pub fn with(&self, target: LockTarget, kind: LockKind) -> Self {
+        let mut locks = self.locks.clone();
+        let stricter = locks.get(&target).copied().map_or(kind, |earlier| earlier.max(kind));
+        locks.insert(target, stricter);
+        Self { version: self.version.saturating_add(1), locks }
+    }
+
+    /// A new set with a killed `target` released, or `None` if it is not locked or is revoked.
+    #[must_use]
+    pub fn without(&self, target: &LockTarget) -> Option<Self> {
+        if self.locks.get(target) != Some(&LockKind::Kill) {
+            return None;
+        }
+        let mut locks = self.locks.clone();
+        locks.remove(target);
+        Some(Self { version: self.version.saturating_add(1), locks })
+    }
+
+    /// How `target` itself is locked, if it is.
+    #[must_use]
+    pub fn kind(&self, target: &LockTarget) -> Option<LockKind> {
+        self.locks.get(target).copied()
+    }
+
+    /// The reason why this call must stop, or `None` if nothing that it touches is locked.
+    #[must_use]
+    pub fn stops(&self, credential: &CredentialId, chain: &Chain, model: Option<&ModelName>) -> Option<ReasonCode> {
+        // Most of the time nothing is locked, and this runs at every released chunk.
+        if self.locks.is_empty() {
+            return None;
+        }
+        if self.locks.contains_key(&LockTarget::All) {
+            return Some(ReasonCode::GateLocked);
+        }
+        match self.kind(&LockTarget::Credential(credential.clone())) {
+            Some(LockKind::Revoke) => return Some(ReasonCode::CredentialRevoked),
+            Some(LockKind::Kill) => return Some(ReasonCode::CredentialLocked),
+            None => {}
+        }
+        if chain.links().iter().any(|link| self.locks.contains_key(&LockTarget::Principal(link.clone()))) {
+            return Some(ReasonCode::PrincipalLocked);
+        }
+        let is_locked = |name: &ModelName| self.locks.contains_key(&LockTarget::Model(name.clone()));
+        model.is_some_and(is_locked).then_some(ReasonCode::ModelLocked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LockKind, LockSet, LockTarget};
+    use crate::{Chain, Name, PrincipalId, ReasonCode};
+
+    #[test]
+    fn every_target_stops_the_call_that_touches_it() -> Result<(), Box<dyn std::error::Error>> {
+        let credential = Name::new("pk_1")?;
+        let model = Name::new("small")?;
+        let links: Result<Vec<PrincipalId>, _> = ["user:a", "agent:b"].iter().map(|link| link.parse()).collect();
+        let chain = Chain::new(links?)?;
+        let facts = [
+            ("all", Some(ReasonCode::GateLocked)),
+            ("credential:pk_1", Some(ReasonCode::CredentialLocked)),
+            ("credential:pk_2", None),
+            ("user:a", Some(ReasonCode::PrincipalLocked)),
+            ("agent:b", Some(ReasonCode::PrincipalLocked)),
+            ("service:a", None),
+            ("model:small", Some(ReasonCode::ModelLocked)),
+            ("model:large", None),
+        ];
+        for (target, expected) in facts {
+            let target: LockTarget = target.parse()?;
+            let locks = LockSet::default().with(target.clone(), LockKind::Kill);
+            assert_eq!(locks.stops(&credential, &chain, Some(&model)), expected, "{target}");
+            assert_eq!(locks.without(&target).and_then(|free| free.stops(&credential, &chain, Some(&model))), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_revocation_stays() {
+        let locks = LockSet::default().with(LockTarget::All, LockKind::Revoke).with(LockTarget::All, LockKind::Kill);
+        assert_eq!(locks.without(&LockTarget::All), None);
+        assert_eq!(locks.version(), 2);
+    }
+}

@@ -1,0 +1,180 @@
+//! Reason codes: stable names for every refusal, whose fault it is, and whether trying again can help.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// The caller sent something that cannot be served.
+    Client,
+    /// A policy says no; nobody made an error.
+    Policy,
+    /// The gate's operator has stopped it or left it misconfigured.
+    Operator,
+    /// The upstream failed.
+    Upstream,
+    /// The gate itself failed.
+    Gate,
+}
+
+macro_rules! reason_codes {
+    ($($variant:ident $code:literal $fault:ident $retryable:literal $text:literal)*) => {
+        /// Why something was refused or cut. Stable: a code is never renamed, and each has a page in `docs/reasons`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ReasonCode {
+            /// Nothing was refused.
+            #[serde(rename = "permitted")]
+            Permitted,
+            $(#[doc = $text] #[serde(rename = $code)] $variant,)*
+        }
+
+        impl ReasonCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[Self::Permitted, $(Self::$variant,)*];
+
+            /// The code as clients and logs see it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { Self::Permitted => "permitted", $(Self::$variant => $code,)* }
+            }
+
+            /// Who can mend it.
+            #[must_use]
+            pub const fn fault(self) -> Fault {
+                match self { Self::Permitted => Fault::Policy, $(Self::$variant => Fault::$fault,)* }
+            }
+
+            /// Whether the same request can succeed later without a change.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { Self::Permitted => false, $(Self::$variant => $retryable,)* }
+            }
+
+            /// One line that the client may be told.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { Self::Permitted => "permitted", $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    CredentialMissing "credential-missing" Client false "the request carries no credential"
+    CredentialUnknown "credential-unknown" Client false "the credential is not known here"
+    CredentialExpired "credential-expired" Client false "the credential has expired"
+    CredentialRevoked "credential-revoked" Client false "the credential was revoked"
+    CredentialLocked "credential-locked" Operator true "an operator has locked this credential"
+    CredentialWrongPlane "credential-wrong-plane" Client false "this credential is not valid on this port"
+    TwoCredentials "two-credentials" Client false "the request carries more than one credential"
+    PrincipalUnknown "principal-unknown" Operator false "the credential's principal is not declared in the configuration"
+    PrincipalLocked "principal-locked" Operator true "an operator has locked a party of this call"
+    ModelLocked "model-locked" Operator true "an operator has locked this model"
+    GateLocked "gate-locked" Operator true "an operator has locked the gate"
+    RoleInsufficient "role-insufficient" Client false "the operator's role does not allow this"
+    HostNotAllowed "host-not-allowed" Client false "the Host or Origin header does not name this gate"
+    RouteUnknown "route-unknown" Client false "the gate does not serve this path"
+    MethodNotAllowed "method-not-allowed" Client false "the path does not take this method"
+    FramingAmbiguous "framing-ambiguous" Client false "the request's length or headers can be read in two ways"
+    HeadersTooLarge "headers-too-large" Client false "the request's headers exceed the limit"
+    HeaderRefused "header-refused" Client false "a request header is not acceptable"
+    BodyTooLarge "body-too-large" Client false "the request body exceeds the limit"
+    BodyTimeout "body-timeout" Client true "the request body did not arrive in time"
+    ContentTypeRefused "content-type-refused" Client false "the body is not `application/json`"
+    EncodingRefused "encoding-refused" Client false "the body's content encoding is not accepted"
+    BodyMalformed "body-malformed" Client false "the body is not valid JSON"
+    BodyNotUtf8 "body-not-utf8" Client false "the body is not valid UTF-8"
+    BodyTooDeep "body-too-deep" Client false "the body is nested too deeply or has too many values"
+    KeyDuplicate "key-duplicate" Client false "an object has the same key twice"
+    KeyConfusable "key-confusable" Client false "a key differs only by letter case from a known key"
+    SurrogateInvalid "surrogate-invalid" Client false "a string has an unpaired surrogate escape"
+    FieldMissing "field-missing" Client false "a required field is missing"
+    FieldType "field-type" Client false "a field has the wrong type"
+    FieldUnknown "field-unknown" Client false "a field is not known here and is not a plain text or number"
+    PartUnknown "part-unknown" Client false "a content part has a type that is not known here"
+    ToolTypeUnknown "tool-type-unknown" Client false "a tool has a type that is not known here"
+    StatefulIdRefused "stateful-id-refused" Client false "the request refers to state kept at the provider"
+    BetaRefused "beta-refused" Client false "the request asks for a beta feature that is not known here"
+    RemoteMalformed "remote-malformed" Client false "a remote reference is not an absolute http or https URL"
+    ModelNotFound "model-not-found" Client false "the model does not exist or may not be used"
+    DialectNotSpoken "dialect-not-spoken" Client false "no upstream of this model speaks this API"
+    PolicyDenied "policy-denied" Policy false "no policy permits this"
+    PolicyForbidden "policy-forbidden" Policy false "a policy forbids this"
+    PolicyError "policy-error" Operator false "a policy could not be evaluated"
+    AgentWithoutUser "agent-without-user" Policy false "an agent acts without a user and is not registered as autonomous for this"
+    ApprovalRequired "approval-required" Policy true "somebody has to approve this call"
+    StepUpRequired "step-up-required" Policy true "the user has to authenticate again"
+    PostureRequired "posture-required" Policy true "the device has to prove its state"
+    ContentDenied "content-denied" Policy false "the content holds something that policy refuses to pass"
+    UninspectedDenied "uninspected-denied" Policy false "a content part cannot be inspected and no policy names it"
+    DutyImpossible "duty-impossible" Gate false "a duty of the permit cannot be performed"
+    EvidenceUnavailable "evidence-unavailable" Gate true "the interaction cannot be recorded"
+    Overloaded "overloaded" Gate true "the gate is at its limit of concurrent interactions"
+    Draining "draining" Gate true "the gate is shutting down"
+    Internal "internal" Gate true "the gate could not come to an answer"
+    UpstreamUnavailable "upstream-unavailable" Upstream true "no upstream of this model can be reached"
+    UpstreamTimeout "upstream-timeout" Upstream true "the upstream did not answer in time"
+    UpstreamRefusedGate "upstream-refused-gate" Upstream false "the upstream refused the gate's own credential"
+    UpstreamResponseInvalid "upstream-response-invalid" Upstream true "the upstream's answer cannot be read safely"
+    UpstreamResponseTooLarge "upstream-response-too-large" Upstream false "the upstream's answer exceeds the limit"
+    UpstreamBrokeOff "upstream-broke-off" Upstream true "the upstream broke off in the middle of its answer"
+    ClientTooSlow "client-too-slow" Client true "the client did not read its answer in time"
+    ClientGone "client-gone" Client false "the client left before the answer was complete"
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(())
+    }
+}
+
+/// A refusal as it may be told: a code, and a detail that holds nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: ReasonCode,
+    /// What exactly, for the caller: names a field, a limit, a position. Never content, never a secret, never another
+    /// party's name that the caller does not know already.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without a detail.
+    #[must_use]
+    pub const fn new(code: ReasonCode) -> Self {
+        Self { code, detail: None }
+    }
+
+    /// A refusal that says what exactly.
+    #[must_use]
+    pub fn because(code: ReasonCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: Some(detail.into()) }
+    }
+}
+
+impl From<ReasonCode> for Refusal {
+    fn from(code: ReasonCode) -> Self {
+        Self::new(code)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code.text())?;
+        match &self.detail {
+            Some(detail) => write!(formatter, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}

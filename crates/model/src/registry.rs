@@ -1,0 +1,85 @@
+//! What operators declare: parties, models, policies. One immutable, content-addressed bundle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Dialect, Level, ModelName, Name, OperatorRole};
+
+/// A group of principals; may stand in other groups, without a circle.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Group {
+    /// The groups that this one belongs to.
+    pub groups: BTreeSet<Name>,
+}
+
+/// A user or a service.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Party {
+    /// The groups that it belongs to directly.
+    pub groups: BTreeSet<Name>,
+}
+
+/// How much of what an agent sends under the role `user` is the user's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserText {
+    /// The agent mixes other sources into it.
+    #[default]
+    Mixed,
+    /// Exactly what the user typed.
+    Verbatim,
+}
+
+/// An agent's registration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Agent {
+    /// The groups that it belongs to directly.
+    pub groups: BTreeSet<Name>,
+    /// What it may do without a user in the chain; nothing by default.
+    pub autonomous: BTreeSet<Action>,
+    /// Whose words its `user` messages are.
+    pub user_text: UserText,
+}
+
+/// A model alias, as far as decisions see it. Where it is served is a matter of the gateway's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The model groups that it belongs to directly.
+    pub groups: BTreeSet<Name>,
+    /// The dialects that its upstreams speak.
+    pub dialects: BTreeSet<Dialect>,
+    /// The highest level of data it may see.
+    pub clearance: Level,
+}
+
+/// Every declared party and model.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Registry {
+    /// Groups of principals.
+    pub groups: BTreeMap<Name, Group>,
+    /// Users.
+    pub users: BTreeMap<Name, Party>,
+    /// Services.
+    pub services: BTreeMap<Name, Party>,
+    /// Agents.
+    pub agents: BTreeMap<Name, Agent>,
+    /// Model groups.
+    pub model_groups: BTreeMap<Name, Group>,
+    /// Models.
+    pub models: BTreeMap<ModelName, Model>,
+    /// Operators of the gate.
+    pub operators: BTreeMap<Name, OperatorRole>,
+}
+
+/// Everything a decision depends on besides the call itself. Its canonical form is compact JSON with sorted keys
+/// (every map here is a `BTreeMap`); its digest is SHA-256 over that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Version of this format, 1.
+    pub format: u32,
+    /// Parties and models.
+    pub registry: Registry,
+    /// Policy files: name relative to the configuration's folder, and text.
+    pub policies: BTreeMap<String, String>,
+}

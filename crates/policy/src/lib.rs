@@ -1,0 +1,1 @@
+//! Cedar decisions over delegation chains, with duties, challenges and explanations; pure.

@@ -1,0 +1,2 @@
+//! One gate in front of everything an AI system touches.
+fn main() {}

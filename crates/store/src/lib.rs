@@ -1,0 +1,1 @@
+//! Files and SQLite: log, content, credentials, locks, bundles.

@@ -1,0 +1,1 @@
+//! Scripted world, fixed-reply upstreams and clocks for tests.

@@ -1,0 +1,1 @@
+//! Strict JSON documents with byte spans, and byte-span splices over them.

@@ -1,0 +1,2 @@
+//! Project commands: test, check, bench, layers, sizes, schema.
+fn main() {}
