@@ -1,1 +1,19 @@
 //! Strict JSON documents with byte spans, and byte-span splices over them.
+//!
+//! [`Document::parse`] reads one RFC 8259 value into a flat table of nodes that point back into the bytes they came from;
+//! [`Splices`] change chosen byte ranges and leave every other byte as it was; [`quote`] writes a string literal.
+//!
+//! Stricter than RFC 8259 where two readers could disagree: duplicate keys (compared decoded), unpaired surrogate escapes, a
+//! byte order mark, bytes after the value, and more depth or values than the [`Limits`] allow are errors.
+//!
+//! What this crate does not do: it turns no number into a float, repairs nothing, and knows no protocol, file, socket or clock.
+
+mod document;
+mod escape;
+mod parse;
+mod splice;
+
+pub use document::{Document, Kind, NodeId};
+pub use escape::quote;
+pub use parse::{JsonError, Limits};
+pub use splice::{SpliceError, Splices};
