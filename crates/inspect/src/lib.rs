@@ -1,1 +1,25 @@
-//! Scanners, redaction and lane machines; pure.
+//! Scanners for secrets and structured personal data, redaction by duties, and the lane machine for streams.
+//!
+//! What is found is a function of the whole text alone; `docs/SCANNERS.md` states it rule by rule. [`Scanners::scan`] reads a
+//! whole text, a [`Lane`] the same text in pieces, with the same outcome however it is cut. [`inspect_document`] and
+//! [`redact_document`] do it for every leaf of a JSON document.
+//!
+//! What this crate does not do: it decides no duty, knows no protocol, file, socket or clock, keeps no copy of what it finds
+//! ([`Hit`] and findings hold kinds and offsets), and uses no regular expression.
+
+mod class;
+mod document;
+mod email;
+mod lane;
+mod number;
+mod redact;
+mod rules;
+mod scan;
+mod token;
+mod track;
+mod unite;
+
+pub use document::{Leaf, LeafHits, findings, inspect_document, redact_document};
+pub use lane::{Lane, MAX_HELD, MAX_UNDECIDED, Piece};
+pub use redact::{DeniedContent, MAX_MASKED, redact_text};
+pub use scan::{Hit, Part, Scanners};

@@ -1,0 +1,79 @@
+//! Byte classes: one table look-up per byte.
+
+/// A set of ASCII bytes. Bytes of non-ASCII characters are in no class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Class(u16);
+
+impl Class {
+    pub(crate) const DIGIT: Self = Self(1);
+    pub(crate) const HEX_LETTER: Self = Self(1 << 1);
+    pub(crate) const UPPER: Self = Self(1 << 2);
+    pub(crate) const LOWER: Self = Self(1 << 3);
+    pub(crate) const UNDERSCORE: Self = Self(1 << 4);
+    pub(crate) const DASH: Self = Self(1 << 5);
+    pub(crate) const DOT: Self = Self(1 << 6);
+    pub(crate) const SLASH: Self = Self(1 << 7);
+    pub(crate) const PLUS: Self = Self(1 << 8);
+    pub(crate) const EQUALS: Self = Self(1 << 9);
+    pub(crate) const PERCENT: Self = Self(1 << 10);
+    pub(crate) const SPACE: Self = Self(1 << 11);
+
+    pub(crate) const LETTER: Self = Self::UPPER.or(Self::LOWER);
+    pub(crate) const ALNUM: Self = Self::LETTER.or(Self::DIGIT);
+    pub(crate) const WORD: Self = Self::ALNUM.or(Self::UNDERSCORE);
+    pub(crate) const HEX: Self = Self::DIGIT.or(Self::HEX_LETTER);
+    /// Letters, digits, `_`, `-`.
+    pub(crate) const URL_SAFE: Self = Self::WORD.or(Self::DASH);
+    /// Letters, digits, `+`, `/`, `=`.
+    pub(crate) const BASE64: Self = Self::ALNUM.or(Self::PLUS).or(Self::SLASH).or(Self::EQUALS);
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn has(self, byte: u8) -> bool {
+        TABLE.get(usize::from(byte)).is_some_and(|bits| bits & self.0 != 0)
+    }
+
+    /// How many bytes from the start of `bytes` belong to the class.
+    pub(crate) fn run(self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|byte| !self.has(*byte)).unwrap_or(bytes.len())
+    }
+
+    /// How many bytes from the end of `bytes` belong to the class, counted up to `most`.
+    pub(crate) fn run_back(self, bytes: &[u8], most: usize) -> usize {
+        bytes.iter().rev().take(most).take_while(|byte| self.has(**byte)).count()
+    }
+}
+
+static TABLE: [u16; 256] = table();
+
+const fn bits(byte: u8) -> u16 {
+    match byte {
+        b'0'..=b'9' => Class::DIGIT.0,
+        b'A'..=b'F' => Class::UPPER.0 | Class::HEX_LETTER.0,
+        b'G'..=b'Z' => Class::UPPER.0,
+        b'a'..=b'f' => Class::LOWER.0 | Class::HEX_LETTER.0,
+        b'g'..=b'z' => Class::LOWER.0,
+        b'_' => Class::UNDERSCORE.0,
+        b'-' => Class::DASH.0,
+        b'.' => Class::DOT.0,
+        b'/' => Class::SLASH.0,
+        b'+' => Class::PLUS.0,
+        b'=' => Class::EQUALS.0,
+        b'%' => Class::PERCENT.0,
+        b' ' => Class::SPACE.0,
+        _ => 0,
+    }
+}
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated when the program is built; byte < 256")]
+const fn table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = bits(byte as u8);
+        byte += 1;
+    }
+    table
+}

@@ -1,0 +1,170 @@
+//! The scan of one text that arrives in pieces: finds matches, and knows below which offset no match can still begin.
+
+use model::Act;
+
+use crate::rules::{N_RULES, RuleId, TOKENS};
+use crate::scan::Scanners;
+use crate::token::{End, Eval, Tail};
+use crate::{email, number};
+
+/// Bytes before an offset that left boundaries look at.
+pub(crate) const CONTEXT: usize = 4;
+
+/// A stretch of a text: `bytes` begin at offset `base` and reach to the end of what is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) base: usize,
+    /// Nothing follows.
+    pub(crate) is_final: bool,
+}
+
+/// A match. Its start and rule are certain; its end is, once it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) rule: RuleId,
+    pub(crate) start: usize,
+    pub(crate) end: Option<usize>,
+    /// How an unended match goes on, and from where.
+    tail: Option<(Tail, usize)>,
+    /// What a lane decided to do with it.
+    pub(crate) judged: Option<Act>,
+}
+
+impl Match {
+    /// The order in which matches are united: by start; at the same start open-ended rules first (their length cannot matter,
+    /// because it may not be known yet), then the longest, then the order of the rules.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        let is_bounded = !self.rule.is_open_ended();
+        let end = if is_bounded { self.end.unwrap_or_default() } else { 0 };
+        (self.start, is_bounded, std::cmp::Reverse(end), self.rule)
+    }
+
+    /// From where the end of an open match is looked for.
+    pub(crate) fn resume(&self) -> Option<usize> {
+        self.tail.map(|(_, from)| from)
+    }
+}
+
+/// The three scans over one text. All offsets count from the text's beginning.
+#[derive(Debug, Clone)]
+pub(crate) struct Tracker {
+    /// From where each scan goes on: no match that begins below is still unknown to it.
+    tokens: usize,
+    numbers: usize,
+    mail: usize,
+    /// Up to where the latest match of each token rule reaches: a match inside another of the same rule does not count.
+    covered: [usize; N_RULES],
+}
+
+impl Tracker {
+    pub(crate) const fn new() -> Self {
+        Self { tokens: 0, numbers: 0, mail: 0, covered: [0; N_RULES] }
+    }
+
+    /// Every match that begins below is known.
+    pub(crate) fn decided(&self) -> usize {
+        self.tokens.min(self.numbers).min(self.mail)
+    }
+
+    /// Takes the scans to the end of the window. Ends open matches of `matches` where it can, and adds new ones, in no
+    /// particular order. The window reaches back to [`CONTEXT`] bytes before [`decided`](Self::decided), and to where every open
+    /// match resumes.
+    pub(crate) fn advance(&mut self, scanners: &Scanners, window: Window<'_>, matches: &mut Vec<Match>) {
+        for open in matches.iter_mut() {
+            self.resume(open, window);
+        }
+        self.tokens(scanners, window, matches);
+        let Window { bytes, base, is_final } = window;
+        let enabled = scanners.enabled();
+        let mut report = |rule, start: usize, end: usize| {
+            matches.push(Match { rule, start: base + start, end: Some(base + end), tail: None, judged: None });
+        };
+        if scanners.wants_numbers() {
+            self.numbers = base + number::scan(bytes, self.numbers.saturating_sub(base), is_final, enabled, &mut report);
+        } else {
+            self.numbers = base + bytes.len();
+        }
+        if scanners.has(RuleId::EMAIL) {
+            let from = self.mail.saturating_sub(base);
+            self.mail = base + email::scan(bytes, from, is_final, |start, end| report(RuleId::EMAIL, start, end));
+        } else {
+            self.mail = base + bytes.len();
+        }
+    }
+
+    fn resume(&mut self, open: &mut Match, window: Window<'_>) {
+        let Some((tail, from)) = open.tail else { return };
+        match tail.end(window.bytes, from.saturating_sub(window.base), window.is_final) {
+            End::At(end) => {
+                open.end = Some(window.base + end);
+                open.tail = None;
+                self.cover(open.rule, window.base + end);
+            }
+            End::Beyond { resume } => open.tail = Some((tail, window.base + resume)),
+        }
+    }
+
+    fn tokens(&mut self, scanners: &Scanners, window: Window<'_>, matches: &mut Vec<Match>) {
+        let Window { bytes, base, .. } = window;
+        let from = self.tokens.saturating_sub(base);
+        let tail = bytes.len().saturating_sub(2).max(from);
+        for (offset, triple) in bytes.get(from..).unwrap_or_default().windows(3).enumerate() {
+            let [first, second, third] = triple else { continue };
+            let candidates = scanners.candidates(*first, Some(*second), Some(*third));
+            if candidates != 0 && !self.tokens_at(from + offset, candidates, window, matches) {
+                self.tokens = base + from + offset;
+                return;
+            }
+        }
+        for start in tail..bytes.len() {
+            let Some(first) = bytes.get(start) else { break };
+            let candidates = scanners.candidates(*first, bytes.get(start + 1).copied(), None);
+            if candidates != 0 && !self.tokens_at(start, candidates, window, matches) {
+                self.tokens = base + start;
+                return;
+            }
+        }
+        self.tokens = base + bytes.len();
+    }
+
+    /// Evaluates the candidate rules at one start. False, and nothing added, if one of them needs more text.
+    fn tokens_at(&mut self, start: usize, candidates: u64, window: Window<'_>, matches: &mut Vec<Match>) -> bool {
+        let Window { bytes, base, is_final } = window;
+        let known = matches.len();
+        let mut left = candidates;
+        while left != 0 {
+            let number = left.trailing_zeros();
+            left &= left - 1;
+            let Ok(rule) = u8::try_from(number).map(RuleId) else { continue };
+            if self.covered.get(rule.index()).is_some_and(|end| base + start < *end) {
+                continue;
+            }
+            match TOKENS.get(rule.index()).map_or(Eval::No, |token| token.evaluate(bytes, start, is_final)) {
+                Eval::No => {}
+                Eval::Pending => {
+                    matches.truncate(known);
+                    return false;
+                }
+                Eval::Met { tail, from } => {
+                    matches.push(Match { rule, start: base + start, end: None, tail: Some((tail, base + from)), judged: None });
+                }
+            }
+        }
+        for index in known..matches.len() {
+            let Some(mut found) = matches.get(index).copied() else { break };
+            self.cover(found.rule, usize::MAX);
+            self.resume(&mut found, window);
+            if let Some(place) = matches.get_mut(index) {
+                *place = found;
+            }
+        }
+        true
+    }
+
+    fn cover(&mut self, rule: RuleId, end: usize) {
+        if let Some(covered) = self.covered.get_mut(rule.index()) {
+            *covered = end;
+        }
+    }
+}

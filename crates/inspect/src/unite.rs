@@ -1,0 +1,48 @@
+//! Uniting of overlapping matches.
+
+use model::Span;
+
+use crate::rules::N_RULES;
+use crate::track::Match;
+
+/// Groups of items whose spans overlap, each with the span from the first start to the last end. Items come sorted by start.
+/// Spans that only touch are not united.
+pub(crate) fn unite<T>(items: impl IntoIterator<Item = T>, span: impl Fn(&T) -> Span) -> Vec<(Span, Vec<T>)> {
+    let mut groups: Vec<(Span, Vec<T>)> = Vec::new();
+    for item in items {
+        let own = span(&item);
+        match groups.last_mut() {
+            Some((whole, members)) if own.start < whole.end => {
+                whole.end = whole.end.max(own.end);
+                members.push(item);
+            }
+            _ => groups.push((own, vec![item])),
+        }
+    }
+    groups
+}
+
+/// Leaves out matches that stand inside an earlier match of the same rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Distinct {
+    ends: [usize; N_RULES],
+}
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self { ends: [0; N_RULES] }
+    }
+}
+
+impl Distinct {
+    /// Whether the match counts; matches come in their order.
+    pub(crate) fn admits(&mut self, found: &Match) -> bool {
+        let Some(latest) = self.ends.get_mut(found.rule.index()) else { return false };
+        let end = found.end.unwrap_or(usize::MAX);
+        let is_new = end > *latest;
+        if is_new && found.end.is_some() {
+            *latest = end;
+        }
+        is_new
+    }
+}
