@@ -201,7 +201,7 @@ fn pytest(python: &Path, gate: &Path, suite: &Path) -> Result<Counts> {
     }
     let mut command = Command::new(python);
     command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--junitxml"]).arg(&file).arg(suite);
-    command.current_dir(run::root()?.join("tests")).env("PORTCULLIS_BIN", gate).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.current_dir(run::root()?.join("tests")).env("PORTCULLIS_BIN", gate);
     let said = run::tee(&mut command)?;
     let xml = std::fs::read_to_string(&file).context("pytest wrote no report")?;
     settled(junit_counts(&xml), said.ok, "pytest did not run to its end")

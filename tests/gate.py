@@ -1,0 +1,123 @@
+"""The gate under test, as a child process."""
+
+import os
+import pathlib
+import queue
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+
+READY_WITHIN = 60.0
+"""Seconds; a debug build on a busy machine needs one or two."""
+
+
+def binary() -> pathlib.Path:
+    """The binary that `cargo xtask test` built."""
+    path = os.environ.get("PORTCULLIS_BIN")
+    if not path or not pathlib.Path(path).is_file():
+        raise RuntimeError("PORTCULLIS_BIN does not name the gate's binary: run `cargo xtask test`")
+    return pathlib.Path(path)
+
+
+class Gate:
+    """A sample organisation in front of one upstream; a context manager.
+
+    `configure` may change the files of the data folder before the gate that is tested starts.
+    """
+
+    def __init__(self, upstream: str, configure: Callable[[pathlib.Path], None] | None = None) -> None:
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-test-"))
+        self._upstream = upstream
+        self._process: subprocess.Popen | None = None
+        self.lines: list[str] = []
+        try:
+            if configure is not None:
+                self._start()
+                self._stop()
+                configure(self.data)
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [binary(), "quickstart", "--data", self.data, "--no-tour", "--port", "0", "--upstream", self._upstream],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")},
+        )
+        lines: queue.Queue[str | None] = queue.Queue()
+
+        def read(stream, kept: list[str]) -> None:
+            for line in stream:
+                kept.append(line.rstrip("\n"))
+                lines.put(kept[-1])
+            lines.put(None)
+
+        self.lines = []
+        threading.Thread(target=read, args=(self._process.stdout, self.lines), daemon=True).start()
+        while True:
+            try:
+                line = lines.get(timeout=READY_WITHIN)
+            except queue.Empty:
+                raise RuntimeError("the gate was not ready in time:\n" + "\n".join(self.lines)) from None
+            if line is None:
+                raise RuntimeError("the gate ended before it was ready:\n" + "\n".join(self.lines))
+            if line.strip() == "ready":
+                break
+        text = (self.data / "quickstart.env").read_text()
+        pairs = (line.removeprefix("export ").split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
+        self.environment = {key: value.strip("'\"") for key, value in pairs}
+        self.url = self.environment["PORTCULLIS_URL"]
+        self.admin_url = self.environment["PORTCULLIS_ADMIN_URL"]
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def port(self) -> int:
+        """The data plane's port."""
+        return int(self.url.rsplit(":", 1)[1].strip("/"))
+
+    def key(self, name: str) -> str:
+        """The credential of a sample principal, e.g. `ALICE`."""
+        return self.environment[f"PORTCULLIS_KEY_{name}"]
+
+    def keys(self) -> dict[str, str]:
+        """Every sample principal's credential."""
+        prefix = "PORTCULLIS_KEY_"
+        return {key.removeprefix(prefix): value for key, value in self.environment.items() if key.startswith(prefix)}
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs a command of the gate's command line on this data folder."""
+        command = [binary(), arguments[0], "--data", self.data, *arguments[1:]]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def close(self) -> None:
+        """Stops the gate and removes its folder."""
+        self._stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
