@@ -1,1 +1,30 @@
-//! portcullis.yaml: raw file types, checked types, JSON Schema.
+//! `portcullis.yaml`: read as written, checked as a whole, turned into types that cannot hold a wrong configuration.
+//!
+//! `yaml` (a tree with positions) → `shape` (held against the generated JSON Schema) → `raw` (as written) → `check` (as meant)
+//! → [`Config`]. Every problem is reported at once, with file, line, column and field.
+//!
+//! This crate opens no file and reads no environment: files come through [`Source`], variables through a function. It does not
+//! parse Cedar (that is `policy`) and does not connect anything (that is the binary).
+
+mod check;
+mod load;
+mod placeholder;
+mod problem;
+mod raw;
+mod raw_limits;
+mod schema;
+mod settings;
+mod shape;
+mod source;
+pub mod templates;
+
+mod yaml;
+
+pub use load::Config;
+pub use problem::{Position, Problem, Warning};
+pub use schema::json_schema;
+pub use settings::{BaseUrl, Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Route, Settings, Upstream};
+pub use source::{Source, SourceError, Texts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Upstreams: where keys and content go, and the keys themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use identity::Secret;
+use model::Name;
+
+use crate::check::models::{dialect, dialects_of};
+use crate::check::{Report, url};
+use crate::placeholder::objection;
+use crate::problem::{Path, shown};
+use crate::raw;
+use crate::settings::Upstream;
+use crate::source::Source;
+
+/// Longest file that holds a secret, in bytes.
+const MAX_SECRET_FILE: usize = 16 << 10;
+
+/// Where secrets come from.
+pub(super) struct Vault<'a> {
+    pub(super) source: &'a dyn Source,
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report<'_>) -> BTreeMap<Name, Upstream> {
+    report.look_alikes("upstreams");
+    let mut upstreams = BTreeMap::new();
+    for (key, raw) in &file.upstreams {
+        let path = Path::of(&["upstreams", key]);
+        let name = report.name(&path, key);
+        let base_url = match url::base_url(&raw.base_url) {
+            Ok(url) => Some(url),
+            Err(message) => {
+                report.problem(&path.key("base_url"), format!("not a URL for an upstream: {message}"));
+                None
+            }
+        };
+        let api_key = raw.api_key.as_ref().map(|secret| resolved(secret, &path.key("api_key"), vault, report));
+        if let Some(url) = &base_url {
+            if !url.is_tls && !url.is_loopback() && !file.danger.plaintext_upstreams {
+                let message = "`http` to another machine would show key and content to the network: write `https`, or set \
+                               `danger.plaintext_upstreams: true`";
+                report.problem(&path.key("base_url"), message);
+            }
+            if api_key.is_none() && !url.is_loopback() {
+                report.warn(&path, "no `api_key`: calls go there without a credential");
+            }
+        }
+        if raw.dialects.as_ref().is_some_and(Vec::is_empty) {
+            report.problem(&path.key("dialects"), "expected at least one of `openai`, `anthropic`, or no such key");
+        }
+        let api_key = match api_key {
+            None => Some(None),
+            Some(resolved) => resolved.map(Some),
+        };
+        if let (Some(name), Some(base_url), Some(api_key)) = (name, base_url, api_key) {
+            let connect = Duration::from_secs(raw.connect_seconds);
+            let upstream = Upstream { kind: dialect(raw.kind), dialects: dialects_of(raw), base_url, api_key, connect };
+            upstreams.insert(name, upstream);
+        }
+    }
+    upstreams
+}
+
+/// The secret itself; reports why not without ever quoting what stands there.
+fn resolved(secret: &raw::Secret, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<Secret> {
+    let (text, origin) = match secret {
+        raw::Secret::Variable(written) => {
+            let Some(name) = variable(written) else {
+                let message = "expected `${NAME}` or `{file: PATH}`, found something else: a secret does not stand in this file";
+                report.problem(path, message);
+                return None;
+            };
+            let Some(value) = (vault.env)(name) else {
+                report.problem(path, format!("the environment variable `{name}` is not set"));
+                return None;
+            };
+            (value, format!("the value of the environment variable `{name}`"))
+        }
+        raw::Secret::File(raw::SecretFile { file }) => {
+            let path = path.key("file");
+            match vault.source.read_secret(file, MAX_SECRET_FILE).map(String::from_utf8) {
+                Ok(Ok(text)) => (text.trim_end().to_owned(), format!("the content of the file `{}`", shown(file))),
+                Ok(Err(_)) => {
+                    report.problem(&path, format!("the file `{}` is not a text", shown(file)));
+                    return None;
+                }
+                Err(error) => {
+                    report.problem(&path, format!("the file `{}` cannot be read: {error}", shown(file)));
+                    return None;
+                }
+            }
+        }
+    };
+    if let Some(why) = objection(&text) {
+        report.problem(path, format!("{origin} cannot be used as a secret: {why}"));
+        return None;
+    }
+    Some(Secret::new(text))
+}
+
+/// The name in `${NAME}`; nothing else is substituted, neither defaults nor parts of a text.
+fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?.strip_suffix('}')?;
+    let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let is_name = starts_well && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then_some(name)
+}

@@ -1,0 +1,330 @@
+//! `portcullis.yaml` as it is written. The comments here are the reference manual: they become the JSON Schema.
+//!
+//! Nothing here is checked beyond its shape; see `check`. A type that is not listed in the schema cannot be written, because
+//! the loader reads the file by the schema (see `shape`).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use crate::raw_limits::{Evidence, Limits};
+
+/// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
+///
+/// Secrets never stand in this file: write `${NAME}` for an environment variable or `{file: PATH}`. Unknown keys, duplicate
+/// keys, anchors, aliases and tags are refused.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "portcullis.yaml")]
+pub(crate) struct File {
+    /// Where the gate listens.
+    pub(crate) listen: Listen,
+    /// The model providers, by a name of your choice.
+    pub(crate) upstreams: BTreeMap<String, Upstream>,
+    /// The models that clients can ask for, by the name that they ask with.
+    pub(crate) models: BTreeMap<String, Model>,
+    /// Groups of models, for policies: `resource in Portcullis::ModelGroup::"NAME"`.
+    pub(crate) model_groups: BTreeMap<String, Group>,
+    /// Groups of users, agents and services, for policies: `principal in Portcullis::Group::"NAME"`.
+    pub(crate) groups: BTreeMap<String, Group>,
+    /// Human beings.
+    pub(crate) users: BTreeMap<String, Party>,
+    /// Programs that plan and act with a model. An agent without a user behind it is refused unless it is autonomous.
+    pub(crate) agents: BTreeMap<String, Agent>,
+    /// Programs with fixed behaviour.
+    pub(crate) services: BTreeMap<String, Party>,
+    /// Who runs the gate, with their role. Their credentials are valid on the admin API only.
+    pub(crate) operators: BTreeMap<String, Role>,
+    /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
+    /// policy permits it. Default: `[policies/*.cedar]`.
+    pub(crate) policies: Option<Vec<String>>,
+    /// How much a refused caller is told.
+    pub(crate) refusals: Refusals,
+    /// Request fields that the gate does not know and that may pass all the same, per API. Strings and numbers pass without;
+    /// this list is for `true`, objects and arrays.
+    pub(crate) fields: Fields,
+    /// Bounds. Exceeding one is a refusal, never a silent cut.
+    pub(crate) limits: Limits,
+    /// The evidence log.
+    pub(crate) evidence: Evidence,
+    /// What the gate tells about itself on standard error.
+    pub(crate) logging: Logging,
+    /// What weakens the gate. Each switch is named in the start banner, in `/metrics` and in `doctor`.
+    pub(crate) danger: Danger,
+}
+
+/// Where the gate listens.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listen {
+    /// Address and port for clients. Port 0 takes a free one.
+    pub(crate) data: String,
+    /// Address and port for operators, `/metrics` and health. Port 0 takes a free one.
+    pub(crate) admin: String,
+    /// Host names by which operators reach the admin API, beside its address and `localhost`; another name in the `Host`
+    /// header is refused, so that a web page cannot reach it through the operator's browser.
+    pub(crate) hosts: Vec<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { data: "127.0.0.1:7700".to_owned(), admin: "127.0.0.1:7701".to_owned(), hosts: Vec::new() }
+    }
+}
+
+/// A provider's wire format.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// `OpenAI`: `/v1/chat/completions`, key as `Authorization: Bearer`.
+    Openai,
+    /// Anthropic: `/v1/messages`, key as `x-api-key`.
+    Anthropic,
+}
+
+/// A model provider.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// What it speaks, and how it takes its key.
+    pub(crate) kind: Kind,
+    /// What it speaks if that is more than its kind says: llama.cpp and vLLM answer both.
+    #[serde(default)]
+    pub(crate) dialects: Option<Vec<Kind>>,
+    /// The address that the API's path is appended to, such as `https://api.openai.com`. A path is allowed; a trailing
+    /// `/v1` says nothing, the gate appends `/v1/…` itself. `http` only to this machine.
+    pub(crate) base_url: String,
+    /// The gate's own credential there. Clients never see it. May be left out for a server that asks for none.
+    #[serde(default)]
+    pub(crate) api_key: Option<Secret>,
+    /// Longest wait for a connection, in seconds.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 300))]
+    pub(crate) connect_seconds: u64,
+}
+
+const fn ten() -> u64 {
+    10
+}
+
+/// Where a secret is kept: never here.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Secret {
+    /// An environment variable, written `${NAME}`.
+    Variable(#[schemars(regex(pattern = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"))] String),
+    /// A file that holds nothing else.
+    File(SecretFile),
+}
+
+/// A file that holds a secret and nothing else; white space at its end is ignored.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretFile {
+    /// The path, relative to this file or absolute. Others than the gate's own user must not be able to read it.
+    pub(crate) file: String,
+}
+
+/// A model as clients see it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// Where it is served, in order of preference: the next is tried when one cannot be reached before the first byte of its
+    /// answer. Naming one twice tries it twice.
+    #[schemars(length(min = 1))]
+    pub(crate) upstreams: Vec<Route>,
+    /// The highest level of data that it may see.
+    #[serde(default)]
+    pub(crate) clearance: Clearance,
+    /// The model groups that it belongs to.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+}
+
+/// One place where a model is served.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// A name under `upstreams`.
+    pub(crate) name: String,
+    /// What the provider calls the model.
+    #[schemars(length(min = 1, max = 256))]
+    pub(crate) model: String,
+}
+
+/// How secret data may be, from least to most.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Clearance {
+    /// Anyone may see it.
+    #[default]
+    Public,
+    /// Members of the organisation.
+    Internal,
+    /// A named circle.
+    Confidential,
+    /// Named persons.
+    Restricted,
+}
+
+/// A group.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Group {
+    /// The groups that this one belongs to. No circles.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+}
+
+/// A user or a service.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Party {
+    /// The groups that it belongs to.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+}
+
+/// An agent.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Agent {
+    /// The groups that it belongs to.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// What it may do without a user in the chain, if a policy permits it too. Nothing by default.
+    #[serde(default)]
+    pub(crate) autonomous: Vec<Autonomous>,
+    /// Whose words its `user` messages are.
+    #[serde(default)]
+    pub(crate) user_text: UserText,
+}
+
+/// What an agent may do alone.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Autonomous {
+    /// Send a prompt to a model.
+    CallModel,
+    /// Let the provider run one of its own tools.
+    UseHostedTool,
+    /// Let the provider fetch a remote URL or file.
+    FetchRemote,
+    /// Let the provider keep the exchange.
+    StoreRemotely,
+    /// Switch on a beta feature of the provider.
+    UseBeta,
+}
+
+/// Whose words an agent's `user` messages are.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UserText {
+    /// The agent mixes other sources into them.
+    #[default]
+    Mixed,
+    /// Exactly what the user typed.
+    Verbatim,
+}
+
+/// The role of an operator.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Sees state, no content.
+    Viewer,
+    /// Locks, revokes, applies bundles, manages data-plane keys.
+    Operator,
+    /// Answers approvals.
+    Approver,
+    /// Reads the log with its content.
+    Auditor,
+    /// Everything, and operators' own credentials.
+    Admin,
+}
+
+/// How much a refused caller is told.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Refusals {
+    /// A model that may not be used looks like one that does not exist.
+    #[default]
+    Hide,
+    /// The reason is told.
+    Explain,
+}
+
+/// Request fields that may pass although the gate does not know them.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Fields {
+    /// In requests of the `OpenAI` APIs.
+    pub(crate) openai: Vec<String>,
+    /// In requests of the Anthropic APIs.
+    pub(crate) anthropic: Vec<String>,
+}
+
+/// What the gate tells about itself.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Logging {
+    /// The form of a line.
+    pub(crate) format: LogFormat,
+    /// The least important level that is told.
+    pub(crate) level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// How important a log line has to be.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    /// Only what keeps the gate from working.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And what happens in the large.
+    #[default]
+    Info,
+    /// And every step.
+    Debug,
+    /// And every detail. Never content.
+    Trace,
+}
+
+/// What weakens the gate.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Danger {
+    /// Listen beyond this machine without TLS: credentials and content can then be read on the network.
+    pub(crate) plaintext_beyond_loopback: bool,
+    /// Talk to upstreams on other machines without TLS: keys and content can then be read on the network.
+    pub(crate) plaintext_upstreams: bool,
+    /// Controls that do not run. Refused if the gate listens beyond this machine.
+    pub(crate) off: Vec<Control>,
+    /// Kinds of findings that are not looked for, such as `EMAIL_ADDRESS`. Refused if the gate listens beyond this machine.
+    pub(crate) scanners_off: Vec<String>,
+}
+
+/// A control that can be switched off.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Control {
+    /// No content is scanned, nothing is redacted.
+    Inspection,
+    /// No policy is asked: whoever has a credential may do everything.
+    Policy,
+    /// Nothing is recorded.
+    Evidence,
+}

@@ -1,0 +1,224 @@
+//! What the gate needs beside the bundle: where to listen, where models are served, bounds. Checked; plain data.
+//!
+//! Nothing here takes part in a decision (that is the bundle), so nothing here is needed to decide again later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use identity::Secret;
+use model::{Dialect, ModelName, Name};
+
+/// Everything that is no part of the bundle.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The upstreams by name.
+    pub upstreams: BTreeMap<Name, Upstream>,
+    /// Where each alias is served, in order of preference; never empty.
+    pub routes: BTreeMap<ModelName, Vec<Route>>,
+    /// How much a refused caller is told.
+    pub refusals: Refusals,
+    /// Unknown request fields that may pass, per dialect.
+    pub fields: BTreeMap<Dialect, BTreeSet<String>>,
+    /// Bounds.
+    pub limits: Limits,
+    /// The log of evidence.
+    pub evidence: Evidence,
+    /// The gate's own messages.
+    pub logging: Logging,
+    /// What is weakened.
+    pub danger: Danger,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The data plane.
+    pub data: SocketAddr,
+    /// The admin API.
+    pub admin: SocketAddr,
+    /// Further host names of the admin API, lower case, without a port.
+    pub hosts: BTreeSet<String>,
+}
+
+/// One upstream.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Decides how the key is presented.
+    pub kind: Dialect,
+    /// What it speaks; never empty.
+    pub dialects: BTreeSet<Dialect>,
+    /// What the API's path is appended to.
+    pub base_url: BaseUrl,
+    /// The gate's credential there.
+    pub api_key: Option<Secret>,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+}
+
+/// Scheme, host, port and path prefix; no user, query or fragment, no slash at the end, no `/v1` at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// Whether it is `https`.
+    pub is_tls: bool,
+    /// Lower case; an IPv6 address without its brackets.
+    pub host: String,
+    /// The port, also if it is the scheme's own.
+    pub port: u16,
+    /// Empty, or begins with a slash and does not end with one.
+    pub prefix: String,
+}
+
+impl BaseUrl {
+    /// Whether it names this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, own_port) = if self.is_tls { ("https", 443) } else { ("http", 80) };
+        formatter.write_str(scheme)?;
+        if self.host.contains(':') {
+            write!(formatter, "://[{}]", self.host)?;
+        } else {
+            write!(formatter, "://{}", self.host)?;
+        }
+        if self.port != own_port {
+            write!(formatter, ":{}", self.port)?;
+        }
+        formatter.write_str(&self.prefix)
+    }
+}
+
+/// One place where an alias is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The upstream.
+    pub upstream: Name,
+    /// The model's name there.
+    pub model: String,
+}
+
+/// How much a refused caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// A forbidden model looks like one that does not exist.
+    Hide,
+    /// The reason is told.
+    Explain,
+}
+
+/// Bounds; see `limits` in the reference for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest request body in bytes.
+    pub body_bytes: usize,
+    /// Longest request head in bytes.
+    pub header_bytes: usize,
+    /// Most headers in a request.
+    pub headers: usize,
+    /// Deepest JSON.
+    pub depth: usize,
+    /// Most values in a JSON document.
+    pub nodes: usize,
+    /// Most interactions at once.
+    pub concurrent: usize,
+    /// Most open connections.
+    pub connections: usize,
+    /// Longest answer that is not a stream, in bytes.
+    pub answer_bytes: usize,
+    /// Longest stream in bytes.
+    pub stream_bytes: u64,
+    /// Longest event in bytes.
+    pub event_bytes: usize,
+    /// Most bytes held back per stream.
+    pub held_bytes: usize,
+    /// Longest time for a request's head.
+    pub head: Duration,
+    /// Longest time for a request's body.
+    pub body: Duration,
+    /// Longest wait for an answer's first byte.
+    pub first_byte: Duration,
+    /// Longest silence in an answer.
+    pub idle: Duration,
+    /// Longest whole answer.
+    pub total: Duration,
+    /// Longest wait for a slow client.
+    pub client_write: Duration,
+    /// Longest time to finish at the end.
+    pub drain: Duration,
+}
+
+/// The log of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// Longest wait before accepted entries are made durable.
+    pub fsync: Duration,
+    /// Most bytes of content per entry.
+    pub content_cap: usize,
+}
+
+/// The gate's own messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// One JSON object per line instead of text.
+    pub is_json: bool,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: &'static str,
+}
+
+/// What is weakened; all empty and false unless somebody wrote it under `danger`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Danger {
+    /// Listens beyond this machine without TLS.
+    pub plaintext_beyond_loopback: bool,
+    /// Talks to other machines without TLS.
+    pub plaintext_upstreams: bool,
+    /// Controls that do not run.
+    pub off: BTreeSet<Control>,
+    /// Kinds of findings that are not looked for.
+    pub scanners_off: BTreeSet<String>,
+}
+
+impl Danger {
+    /// Every switch that is thrown, as written in the file; for the start banner, `/metrics` and `doctor`.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let flags =
+            [(self.plaintext_beyond_loopback, "plaintext_beyond_loopback"), (self.plaintext_upstreams, "plaintext_upstreams")];
+        let flags = flags.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned());
+        let off = self.off.iter().map(|control| format!("off:{}", control.as_str()));
+        let scanners = self.scanners_off.iter().map(|kind| format!("scanners_off:{kind}"));
+        flags.chain(off).chain(scanners).collect()
+    }
+}
+
+/// A control that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Control {
+    /// Scanning and redaction.
+    Inspection,
+    /// Policies.
+    Policy,
+    /// The log.
+    Evidence,
+}
+
+impl Control {
+    /// The control as written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inspection => "inspection",
+            Self::Policy => "policy",
+            Self::Evidence => "evidence",
+        }
+    }
+}
