@@ -10,7 +10,7 @@ mod settings;
 mod upstreams;
 mod url;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Name, Registry};
 
@@ -108,7 +108,7 @@ impl<'a> Report<'a> {
 
     /// Reports names of one section that differ only by letter case: people and policies would mix them up.
     fn look_alikes(&mut self, section: &str) {
-        let mut seen: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for key in self.declared(section) {
             if let Some(earlier) = seen.insert(key.to_lowercase(), key.clone()) {
                 let message = format!("`{}` and `{}` differ only by letter case", shown(&earlier), shown(&key));

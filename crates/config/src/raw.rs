@@ -93,7 +93,8 @@ pub(crate) struct Upstream {
     #[serde(default)]
     pub(crate) dialects: Option<Vec<Kind>>,
     /// The address that the API's path is appended to, such as `https://api.openai.com`. A path is allowed; a trailing
-    /// `/v1` says nothing, the gate appends `/v1/…` itself. `http` only to this machine.
+    /// `/v1` says nothing, the gate appends `/v1/…` itself. `http` only to this machine. `${NAME}` takes the whole address
+    /// from an environment variable.
     pub(crate) base_url: String,
     /// The gate's own credential there. Clients never see it. May be left out for a server that asks for none.
     #[serde(default)]

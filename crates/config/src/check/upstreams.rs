@@ -11,7 +11,7 @@ use crate::check::{Report, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
 use crate::raw;
-use crate::settings::Upstream;
+use crate::settings::{BaseUrl, Upstream};
 use crate::source::Source;
 
 /// Longest file that holds a secret, in bytes.
@@ -29,13 +29,7 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
     for (key, raw) in &file.upstreams {
         let path = Path::of(&["upstreams", key]);
         let name = report.name(&path, key);
-        let base_url = match url::base_url(&raw.base_url) {
-            Ok(url) => Some(url),
-            Err(message) => {
-                report.problem(&path.key("base_url"), format!("not a URL for an upstream: {message}"));
-                None
-            }
-        };
+        let base_url = base_url(&raw.base_url, &path.key("base_url"), vault, report);
         let api_key = raw.api_key.as_ref().map(|secret| resolved(secret, &path.key("api_key"), vault, report));
         if let Some(url) = &base_url {
             if !url.is_tls && !url.is_loopback() && !file.danger.plaintext_upstreams {
@@ -61,6 +55,24 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
         }
     }
     upstreams
+}
+
+/// The address, from the file or from the variable that it names.
+fn base_url(written: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<BaseUrl> {
+    let (read, origin) = match variable(written) {
+        None => (url::base_url(written), "not a URL for an upstream".to_owned()),
+        Some(name) => {
+            let Some(value) = (vault.env)(name) else {
+                report.problem(path, format!("the environment variable `{name}` is not set"));
+                return None;
+            };
+            (url::base_url(&value), format!("the value of the environment variable `{name}` is not a URL for an upstream"))
+        }
+    };
+    if let Err(message) = read {
+        report.problem(path, format!("{origin}: {message}"));
+    }
+    read.ok()
 }
 
 /// The secret itself; reports why not without ever quoting what stands there.

@@ -110,8 +110,8 @@ fn what_is_refused() {
         (
             "groups: {a: {}}\nusers: {u: {groups: [a, a]}, U: {}, 'x y': {}}\n",
             &[
+                "portcullis.yaml:2:9: users.u: `U` and `u` differ only by letter case",
                 "portcullis.yaml:2:25: users.u.groups[1]: `a` stands twice in this list",
-                "portcullis.yaml:2:30: users.U: `U` and `u` differ only by letter case",
                 "portcullis.yaml:2:37: users[\"x y\"]: `x y` is not a name: expected 1 to 128 of a-z, A-Z, 0-9, `.`, `_`, `-`, `@`, \
                  `:`, `/`, starting with a letter or digit",
             ],
