@@ -1,7 +1,9 @@
 //! Hashes and proofs of the RFC 6962 tree.
 
 use model::Digest;
-use tlog_tiles::{Error, Hash, HashReader as _, Tile, TileHashReader, TileReader, node_hash, record_hash, stored_hash_index};
+use tlog_tiles::{
+    EMPTY_HASH, Error, Hash, HashReader as _, Tile, TileHashReader, TileReader, node_hash, record_hash, stored_hash_index,
+};
 
 use crate::checkpoint::Checkpoint;
 use crate::tiles::tile_path;
@@ -94,7 +96,8 @@ pub fn check_subtree_inclusion(
 
 /// Checks that the subtree over entries `start..end` with `subtree_root` is part of the tree of `size` entries with `root`.
 ///
-/// What a witness is asked for by `sign-subtree`; with `start` 0 it is the consistency proof of RFC 6962.
+/// What a witness is asked for by `sign-subtree`; with `start` 0 it is the consistency proof of RFC 6962. The empty subtree has
+/// the hash of nothing and an empty proof; it says nothing about the tree.
 ///
 /// # Errors
 /// [`ProofError`].
@@ -106,10 +109,14 @@ pub fn check_subtree_consistency(
     size: u64,
     root: Digest,
 ) -> Result<(), ProofError> {
-    check_subtree(start, end)?;
     if end > size {
         return Err(ProofError::Range("the subtree ends beyond the tree"));
     }
+    if start == end {
+        let is_empty = proof.is_empty() && subtree_root.0 == EMPTY_HASH.0;
+        return if is_empty { Ok(()) } else { Err(ProofError::Wrong) };
+    }
+    check_subtree(start, end)?;
     let (small, large) = run_subtree(&hashes(proof), start, end, size, Some(hash(subtree_root)))?;
     if small == hash(subtree_root) && large == hash(root) { Ok(()) } else { Err(ProofError::Wrong) }
 }

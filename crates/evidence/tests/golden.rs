@@ -1,0 +1,124 @@
+//! The bytes of one entry of every kind, fixed for ever. A change here is a change of the format: it needs a new version byte.
+
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "a test reads files and the environment")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use evidence::{EntryKind, Header, Noise, OutcomeResult, Sealed, decode, encode};
+use model::{
+    Action, AdminAct, Ask, Chain, Digest, LockKind, LockTarget, PrincipalId, ReasonCode, RequestId, Resource, UnixMillis, Verdict,
+};
+
+const AT: UnixMillis = UnixMillis(1_790_000_000_123);
+
+fn request() -> Option<RequestId> {
+    Some(RequestId::new(AT, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]))
+}
+
+fn sealed(length: u64) -> Option<Sealed> {
+    Some(Sealed { subject_key: "sk_0123456789abcdef".to_owned(), length, commitment: Digest([0xAB; 32]) })
+}
+
+fn every_kind() -> BTreeMap<&'static str, Header> {
+    let links: Vec<PrincipalId> = ["user:alice", "agent:travel"].map(|link| link.parse().unwrap()).into();
+    let chain = Some(Chain::new(links).unwrap());
+    let call = Ask { action: Action::CallModel, resource: Resource::Model("small".parse().unwrap()) };
+    let beta = Ask { action: Action::UseBeta, resource: Resource::Beta("anthropic/files-api-2025-04-14".to_owned()) };
+    let intent = Header {
+        request: request(),
+        credential: Some("k7Qm2x9Lp0aZ".parse().unwrap()),
+        chain: chain.clone(),
+        verdict: Some(Verdict::Permit),
+        reason: Some(ReasonCode::Permitted),
+        findings: BTreeMap::from([("CREDIT_CARD".to_owned(), 2), ("aws-access-token".to_owned(), 1)]),
+        snapshot: Some(Digest([0x11; 32])),
+        epoch: Some(7),
+        ledger_version: Some(3),
+        notes: vec!["inspection skipped by danger.inspection".to_owned()],
+        content: sealed(2048),
+        ..Header::new(EntryKind::Intent, AT)
+    }
+    .with_asks(&[call.clone(), beta]);
+    let outcome = Header {
+        request: request(),
+        credential: Some("k7Qm2x9Lp0aZ".parse().unwrap()),
+        chain,
+        result: Some(OutcomeResult::Executed),
+        epoch: Some(7),
+        content: sealed(512),
+        ..Header::new(EntryKind::Outcome, AT)
+    };
+    let edit = Header {
+        request: request(),
+        reason: Some(ReasonCode::ContentDenied),
+        findings: BTreeMap::from([("private-key".to_owned(), 1)]),
+        ..Header::new(EntryKind::Edit, AT)
+    };
+    let act = AdminAct::Locked { target: "agent:travel".parse::<LockTarget>().unwrap(), kind: LockKind::Kill };
+    let many = vec![call; 20];
+    BTreeMap::from([
+        ("intent", intent),
+        ("outcome", outcome),
+        ("edit", edit),
+        ("admin", Header::admin(AT, act, Some("operator:root".parse().unwrap()))),
+        (
+            "noise",
+            Header::noise(
+                AT,
+                Noise { peer: "127.0.0.1".to_owned(), reason: ReasonCode::CredentialUnknown, second: 1_790_000_000, count: 41 },
+            ),
+        ),
+        ("intent-many-asks", Header::new(EntryKind::Intent, AT).with_asks(&many)),
+    ])
+}
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.entry"))
+}
+
+#[test]
+fn every_kind_has_its_golden_bytes() {
+    let entries = every_kind();
+    for kind in EntryKind::ALL {
+        assert!(entries.contains_key(kind.as_str()), "no golden entry of kind {}", kind.as_str());
+    }
+    for (name, header) in entries {
+        let bytes = encode(&header).unwrap();
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(golden(name), &bytes).unwrap();
+        }
+        let expected = std::fs::read(golden(name)).unwrap_or_else(|error| panic!("golden file of `{name}`: {error}"));
+        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected), "{name}");
+        assert_eq!(bytes, expected, "{name}");
+        assert_eq!(decode(&expected).unwrap(), header, "{name}");
+    }
+}
+
+#[test]
+fn only_the_canonical_form_is_read() {
+    let header = every_kind().remove("admin").unwrap();
+    let bytes = encode(&header).unwrap();
+    let text = String::from_utf8(bytes[1..].to_vec()).unwrap();
+    let altered = [
+        text.replace("\"at\":1790000000123", "\"at\": 1790000000123"),
+        text.replace("\"kind\":\"admin\",\"at\":1790000000123", "\"at\":1790000000123,\"kind\":\"admin\""),
+        text.replace("\"kind\":\"admin\"", "\"kind\":\"admin\",\"extra\":1"),
+        text.replace("\"kind\":\"admin\"", "\"kind\":\"admin\",\"kind\":\"admin\""),
+        text.replace("\"act\":\"locked\"", "\"act\":\"locked\",\"extra\":1"),
+        text.replace("\"kind\":\"admin\"", "\"kind\":\"admin\",\"verdict\":null"),
+        text.replace("agent:travel", "agent:trave\\u006c"),
+        format!("{text} "),
+    ];
+    for json in altered {
+        assert_ne!(json, text);
+        let mut entry = vec![1];
+        entry.extend_from_slice(json.as_bytes());
+        assert!(decode(&entry).is_err(), "{json}");
+    }
+    let mut other_version = bytes.clone();
+    other_version[0] = 2;
+    assert!(decode(&other_version).is_err());
+    assert!(decode(&[]).is_err());
+}
