@@ -4,7 +4,7 @@ use std::fmt;
 
 use model::{FindingGroup, FindingKind, Span};
 
-use crate::rules::{N_TOKENS, RuleId, TOKENS};
+use crate::rules::{N_TOKENS, RuleId, TOKENS, TokenRule};
 use crate::track::{Match, Tracker, Window};
 use crate::unite::{Distinct, unite};
 
@@ -48,6 +48,8 @@ pub struct Scanners {
     enabled: u64,
     /// Which token rules have a literal with this byte at its first, second and third place.
     places: [Box<[u64; 256]>; 3],
+    /// The token rules whose matches inside another one need not be looked at.
+    swallowing: u64,
 }
 
 impl Scanners {
@@ -112,7 +114,10 @@ impl Scanners {
                 }
             }
         }
-        Self { enabled, places }
+        let swallowing = RuleId::all()
+            .filter(|rule| TOKENS.get(rule.index()).is_some_and(TokenRule::swallows_itself))
+            .fold(0, |rules, rule| rules | rule.bit());
+        Self { enabled, places, swallowing }
     }
 
     pub(crate) const fn enabled(&self) -> u64 {
@@ -121,6 +126,10 @@ impl Scanners {
 
     pub(crate) const fn has(&self, rule: RuleId) -> bool {
         self.enabled & rule.bit() != 0
+    }
+
+    pub(crate) const fn swallows_itself(&self, rule: RuleId) -> bool {
+        self.swallowing & rule.bit() != 0
     }
 
     pub(crate) const fn wants_numbers(&self) -> bool {

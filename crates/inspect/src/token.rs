@@ -21,7 +21,7 @@ pub(crate) enum Eval {
 pub(crate) enum Tail {
     /// Over every byte of the class.
     Run(Class),
-    /// To the end of the first PEM end line, or of the text.
+    /// To the end of the first PEM end line, or of the text. Begins at the header's last dashes, which the end line may share.
     Pem,
 }
 
@@ -58,6 +58,21 @@ impl TokenRule {
             }
         }
         Eval::No
+    }
+}
+
+impl TokenRule {
+    /// Whether a match that begins inside a run of this rule ends with it: everything it can begin with belongs to every run.
+    /// Where this is false, a literal can straddle the end of a run (`ghp_…ghp_…`), or of an end line.
+    pub(crate) fn swallows_itself(&self) -> bool {
+        let prefixes = self.shapes.iter().map(Shape::prefix);
+        prefixes.into_iter().all(|prefix| {
+            self.shapes.iter().all(|shape| match shape {
+                Shape::Run { class, .. } => class.run(prefix.as_bytes()) == prefix.len(),
+                Shape::Segments => true,
+                Shape::Pem => false,
+            })
+        })
     }
 }
 
@@ -181,7 +196,7 @@ fn pem(rest: &[u8], start: usize, missing: Eval) -> Eval {
     for byte in window {
         run = if Class::BASE64.has(*byte) { run + 1 } else { 0 };
         if run == PEM_RUN {
-            return Eval::Met { tail: Tail::Pem, from: start + header };
+            return Eval::Met { tail: Tail::Pem, from: start + header - DASHES.len() };
         }
     }
     if window.len() < PEM_WINDOW { missing } else { Eval::No }

@@ -53,7 +53,8 @@ pub(crate) struct Tracker {
     tokens: usize,
     numbers: usize,
     mail: usize,
-    /// Up to where the latest match of each token rule reaches: a match inside another of the same rule does not count.
+    /// Up to where the latest match of each token rule reaches, `usize::MAX` while it is open: a match inside another of the same
+    /// rule does not count.
     covered: [usize; N_RULES],
 }
 
@@ -112,7 +113,7 @@ impl Tracker {
         for (offset, triple) in bytes.get(from..).unwrap_or_default().windows(3).enumerate() {
             let [first, second, third] = triple else { continue };
             let candidates = scanners.candidates(*first, Some(*second), Some(*third));
-            if candidates != 0 && !self.tokens_at(from + offset, candidates, window, matches) {
+            if candidates != 0 && !self.tokens_at(scanners, from + offset, candidates, window, matches) {
                 self.tokens = base + from + offset;
                 return;
             }
@@ -120,7 +121,7 @@ impl Tracker {
         for start in tail..bytes.len() {
             let Some(first) = bytes.get(start) else { break };
             let candidates = scanners.candidates(*first, bytes.get(start + 1).copied(), None);
-            if candidates != 0 && !self.tokens_at(start, candidates, window, matches) {
+            if candidates != 0 && !self.tokens_at(scanners, start, candidates, window, matches) {
                 self.tokens = base + start;
                 return;
             }
@@ -129,7 +130,14 @@ impl Tracker {
     }
 
     /// Evaluates the candidate rules at one start. False, and nothing added, if one of them needs more text.
-    fn tokens_at(&mut self, start: usize, candidates: u64, window: Window<'_>, matches: &mut Vec<Match>) -> bool {
+    fn tokens_at(
+        &mut self,
+        scanners: &Scanners,
+        start: usize,
+        candidates: u64,
+        window: Window<'_>,
+        matches: &mut Vec<Match>,
+    ) -> bool {
         let Window { bytes, base, is_final } = window;
         let known = matches.len();
         let mut left = candidates;
@@ -137,7 +145,8 @@ impl Tracker {
             let number = left.trailing_zeros();
             left &= left - 1;
             let Ok(rule) = u8::try_from(number).map(RuleId) else { continue };
-            if self.covered.get(rule.index()).is_some_and(|end| base + start < *end) {
+            let covered = self.covered.get(rule.index()).copied().unwrap_or_default();
+            if base + start < covered && scanners.swallows_itself(rule) {
                 continue;
             }
             match TOKENS.get(rule.index()).map_or(Eval::No, |token| token.evaluate(bytes, start, is_final)) {
@@ -146,6 +155,8 @@ impl Tracker {
                     matches.truncate(known);
                     return false;
                 }
+                // Inside another match of the rule: ends where that one ends.
+                Eval::Met { from, .. } if base + from <= covered => {}
                 Eval::Met { tail, from } => {
                     matches.push(Match { rule, start: base + start, end: None, tail: Some((tail, base + from)), judged: None });
                 }

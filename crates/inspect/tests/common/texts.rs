@@ -1,0 +1,256 @@
+//! Generated texts: prose, planted findings of every kind, near misses, and fragments that provoke overlaps.
+
+/// A small deterministic generator (xorshift64*), so that every run tests the same texts.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let word = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(word).unwrap() % n
+    }
+
+    pub(crate) fn pick<'t, T>(&mut self, items: &'t [T]) -> &'t T {
+        &items[self.below(items.len())]
+    }
+
+    pub(crate) fn string(&mut self, alphabet: &str, length: usize) -> String {
+        let alphabet: Vec<char> = alphabet.chars().collect();
+        (0..length).map(|_| *self.pick(&alphabet)).collect()
+    }
+}
+
+pub(crate) const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub(crate) const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(crate) const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub(crate) const HEX: &str = "0123456789abcdef";
+pub(crate) const DIGITS: &str = "0123456789";
+
+fn luhn(body: &str) -> String {
+    let sum: u32 = body
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(at, byte)| {
+            let digit = u32::from(byte - b'0');
+            if at % 2 == 1 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
+        })
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
+
+/// A German IBAN with the right check digits.
+fn iban(random: &mut Random) -> String {
+    let body = random.string(DIGITS, 18);
+    let value = format!("{body}131400").bytes().fold(0_u32, |rest, byte| (rest * 10 + u32::from(byte - b'0')) % 97);
+    format!("DE{:02}{body}", 98 - value)
+}
+
+fn grouped(text: &str, separator: &str) -> String {
+    text.as_bytes().chunks(4).map(|chunk| String::from_utf8(chunk.to_vec()).unwrap()).collect::<Vec<_>>().join(separator)
+}
+
+pub(crate) fn pem(random: &mut Random, bytes: usize) -> String {
+    let lines: Vec<String> = (0..bytes.div_ceil(64)).map(|_| random.string(ALNUM, 64)).collect();
+    format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----", lines.join("\n"))
+}
+
+pub(crate) fn jwt(random: &mut Random, bytes: usize) -> String {
+    format!("eyJhbGciOiJSUzI1NiJ9.eyJ{}.{}", random.string(URL_SAFE, bytes), random.string(URL_SAFE, 86))
+}
+
+/// A value of the kind, as its issuer would make it.
+pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
+    let mut with = |prefix: &str, alphabet: &str, length: usize| format!("{prefix}{}", random.string(alphabet, length));
+    match kind {
+        "anthropic-api-key" => with("sk-ant-api03-", URL_SAFE, 93) + "AA",
+        "anthropic-admin-api-key" => with("sk-ant-admin01-", URL_SAFE, 93) + "AA",
+        "openai-api-key" => match with("", "01", 1).as_str() {
+            "0" => with("sk-proj-", URL_SAFE, 74) + &with("T3BlbkFJ", URL_SAFE, 74),
+            _ => with("sk-", ALNUM, 20) + &with("T3BlbkFJ", ALNUM, 20),
+        },
+        "aws-access-token" => with("AKIA", UPPER, 16),
+        "github-fine-grained-pat" => with("github_pat_", ALNUM, 22) + &with("_", ALNUM, 59),
+        "github-pat" => with("ghp_", ALNUM, 36),
+        "github-oauth" => with("gho_", ALNUM, 36),
+        "github-app-token" => with("ghs_", ALNUM, 36),
+        "github-refresh-token" => with("ghr_", ALNUM, 36),
+        "gitlab-pat" => with("glpat-", URL_SAFE, 20),
+        "gitlab-ptt" => with("glptt-", HEX, 40),
+        "gitlab-runner-authentication-token" => with("glrt-", URL_SAFE, 20),
+        "slack-bot-token" => with("xoxb-", DIGITS, 12) + &with("-", DIGITS, 12) + &with("-", ALNUM, 24),
+        "slack-user-token" => with("xoxp-", DIGITS, 12) + &with("-", DIGITS, 12) + &with("-", DIGITS, 12) + &with("-", ALNUM, 32),
+        "slack-app-token" => with("xapp-1-", UPPER, 11) + &with("-", DIGITS, 13) + &with("-", HEX, 64),
+        "slack-webhook-url" => {
+            with("https://hooks.slack.com/services/T", UPPER, 10) + &with("/B", UPPER, 10) + &with("/", ALNUM, 24)
+        }
+        "gcp-api-key" => with("AIza", URL_SAFE, 35),
+        "stripe-access-token" => with("sk_live_", ALNUM, 24),
+        "npm-access-token" => with("npm_", ALNUM, 36),
+        "pypi-upload-token" => with("pypi-AgEIcHlwaS5vcmc", URL_SAFE, 120),
+        "huggingface-access-token" => with("hf_", ALNUM, 34),
+        "sendgrid-api-token" => with("SG.", URL_SAFE, 22) + &with(".", URL_SAFE, 43),
+        "twilio-api-key" => with("SK", HEX, 32),
+        "digitalocean-pat" => with("dop_v1_", HEX, 64),
+        "digitalocean-access-token" => with("doo_v1_", HEX, 64),
+        "digitalocean-refresh-token" => with("dor_v1_", HEX, 64),
+        "jwt" => match random.below(4) {
+            0 => format!("eyA{}.ey{}.{}", random.string(URL_SAFE, 30), random.string(URL_SAFE, 60), random.string(URL_SAFE, 43)),
+            _ => jwt(random, 90),
+        },
+        "private-key" => pem(random, 128),
+        "portcullis-api-key" => with("pcl_", HEX, 12) + &with("_", ALNUM, 49),
+        "CREDIT_CARD" => {
+            let head: &str = random.pick::<&str>(&["4", "51", "2221", "37", "6011", "3530"]);
+            let length = if head == "37" { 14 } else { 15 };
+            let number = luhn(&format!("{head}{}", random.string(DIGITS, length - head.len())));
+            let separator = *random.pick(&["", " ", "-"]);
+            grouped(&number, separator)
+        }
+        "IBAN_CODE" => {
+            let compact = iban(random);
+            let separator = *random.pick(&["", " "]);
+            grouped(&compact, separator)
+        }
+        "US_SSN" => format!("{}-{}-{}", 100 + random.below(500), 10 + random.below(89), 1000 + random.below(8999)),
+        "EMAIL_ADDRESS" => format!("{}@{}.com", random.string("abcdefghij.", 9), random.string("abcdefghij", 7)),
+        other => panic!("no example of `{other}`"),
+    }
+}
+
+/// Texts that must not be found, and scraps that provoke the machine.
+const SCRAPS: &[&str] = &[
+    "ghp_",
+    "ghp_ghp_ghp_",
+    "gh",
+    "sk-",
+    "sk-proj-",
+    "sk-proj-sk-proj-",
+    "sk-ant-",
+    "sk-sk-sk-",
+    "AKIA",
+    "AKIAXXXXXXXXXXXXXXXX",
+    "ey",
+    "eyJ",
+    "eyJhbGciOi",
+    ".ey",
+    "eyey.eyey",
+    "-----",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN CERTIFICATE-----",
+    "-----END PRIVATE KEY-----",
+    "-----END ",
+    "------",
+    "-----begin rsa private key-----",
+    "xoxb-",
+    "hooks.slack.com/services/",
+    "hooks.slack.com",
+    "glpat-",
+    "pcl_",
+    "pclop_",
+    "SG.",
+    "SK",
+    "hf_",
+    "npm_",
+    "pypi-",
+    "dop_v1_",
+    "github_pat_",
+    "@",
+    "@@",
+    "a@",
+    "@b.co",
+    "a@b.co",
+    "a@b",
+    "a@b.c",
+    "a@b.co@c.de",
+    "a@b..co",
+    "a@.co",
+    "a.b@c.d.e.f.uk.",
+    ".",
+    "..",
+    "_",
+    "-",
+    "%",
+    "+",
+    "1",
+    "12",
+    "123",
+    "4",
+    "41",
+    "4111",
+    "123-45-6789",
+    "666-45-6789",
+    "123-45-678",
+    "000-00-0000",
+    "123 45 6789",
+    "4111 1111 1111 1111",
+    "4111111111111111",
+    "4111-1111 1111-1111",
+    "0.4111111111111111",
+    "41111111111111112",
+    "37",
+    "GB",
+    "GB6",
+    "GB69 ",
+    "gb69pmnj",
+    "DE89370400440532013000",
+    "DE89 3704 0044 0532 0130 00",
+    "DE8937040044053201300",
+    "NO93 8601 1117 947",
+    "no",
+    "de",
+    "x",
+    "é",
+    "中文",
+    "😀",
+    "\u{a0}",
+    "The quick brown fox",
+    "they keep the keys",
+    "ask the desk",
+    "SKELETON",
+    "HTTPS",
+    "skill-set",
+    "\n",
+    "\t",
+    "\"",
+    "{\"a\":",
+    "}",
+    "https://",
+    "user=",
+    "Bearer ",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ",
+];
+
+const JOINTS: &[&str] = &["", "", "", " ", " ", "\n", "@", ".", "-", "_", ", ", "4", "x", "="];
+
+/// One text of some scraps and findings, often cut in the middle of one.
+pub(crate) fn mixed(random: &mut Random, kinds: &[String]) -> String {
+    let mut text = String::new();
+    for _ in 0..=random.below(5) {
+        let mut fragment = match random.below(5) {
+            0 | 1 => planted(random.pick::<String>(kinds), random),
+            2 => {
+                let mut value = planted(random.pick::<String>(kinds), random);
+                value.truncate(random.below(value.len() + 1));
+                value
+            }
+            _ => (*random.pick(SCRAPS)).to_owned(),
+        };
+        if random.below(8) == 0 {
+            let length = 1 + random.below(90);
+            fragment.push_str(&random.string(URL_SAFE, length));
+        }
+        text.push_str(&fragment);
+        text.push_str(random.pick::<&str>(JOINTS));
+    }
+    text
+}
