@@ -1,5 +1,6 @@
 """What the suites share: the real model, the gate in front of it, and the gate in front of a scripted upstream."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -57,12 +58,7 @@ def target(request: pytest.FixtureRequest, llama: Llama) -> Target:
     if request.param == "direct":
         return Target("direct", llama.url, "none", MODEL)
     gate: Gate = request.getfixturevalue("gate")
-    return Target("gate", gate.url, gate.key("ALICE"), allowed_model(gate))
-
-
-def allowed_model(gate: Gate) -> str:
-    """The first model that Alice may use, as the gate lists it."""
-    return listed_models(gate, gate.key("ALICE"))[0]
+    return Target("gate", gate.url, member(gate), allowed_model(gate))
 
 
 def listed_models(gate: Gate, key: str) -> list[str]:
@@ -73,7 +69,25 @@ def listed_models(gate: Gate, key: str) -> list[str]:
         return [model.id for model in client.models.list()]
 
 
+@functools.cache
+def _people(gate: Gate) -> dict[str, list[str]]:
+    return {name: listed_models(gate, key) for name, key in gate.keys().items()}
+
+
+@functools.cache
+def member(gate: Gate) -> str:
+    """The credential of a sample principal who may use some model but not every one."""
+    everything = {model for models in _people(gate).values() for model in models}
+    name = next(name for name, models in _people(gate).items() if models and set(models) < everything)
+    return gate.key(name)
+
+
+def allowed_model(gate: Gate) -> str:
+    """A model that the member may use."""
+    return listed_models(gate, member(gate))[0]
+
+
 def hidden_model(gate: Gate) -> str:
-    """A model that exists and that Alice may not use."""
-    declared = {model for key in gate.keys().values() for model in listed_models(gate, key)}
-    return sorted(declared - set(listed_models(gate, gate.key("ALICE"))))[0]
+    """A model that exists and that the member may not use."""
+    everything = {model for models in _people(gate).values() for model in models}
+    return min(everything - set(listed_models(gate, member(gate))))

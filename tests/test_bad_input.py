@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 
 import pytest
-from conftest import allowed_model
+from conftest import allowed_model, member
 from gate import Gate
 from upstream import Upstream
 
@@ -107,7 +107,7 @@ def _still_well(scripted: tuple[Gate, Upstream]):
     yield
     gate, upstream = scripted
     upstream.requests.clear()
-    answers = exchange(gate.port, request(gate.key("ALICE"), good(gate), headers=["connection: close"]))
+    answers = exchange(gate.port, request(member(gate), good(gate), headers=["connection: close"]))
     assert [answer.status for answer in answers] == [200], answers
     assert len(upstream.requests) == 1
 
@@ -158,20 +158,20 @@ def body_cases() -> list[tuple[str, bytes, str | set[str], int]]:
 def test_bodies(scripted: tuple[Gate, Upstream], body: bytes, code: str | set[str], status: int) -> None:
     gate, upstream = scripted
     body = body.replace(b"MODEL", allowed_model(gate).encode())
-    refused(gate, upstream, request(gate.key("ALICE"), body), code, status)
-    refused(gate, upstream, request(gate.key("ALICE"), body, path=MESSAGES), code, status, path=MESSAGES)
+    refused(gate, upstream, request(member(gate), body), code, status)
+    refused(gate, upstream, request(member(gate), body, path=MESSAGES), code, status, path=MESSAGES)
 
 
 def test_a_huge_body_is_refused_by_its_length(scripted: tuple[Gate, Upstream]) -> None:
     """The length is enough: nobody has to send, and the gate has to hold, a gigabyte."""
     gate, upstream = scripted
-    head = request(gate.key("ALICE"), b"", headers=["content-length: 1073741824"], length=False)
+    head = request(member(gate), b"", headers=["content-length: 1073741824"], length=False)
     refused(gate, upstream, head, "body-too-large", 413)
 
 
 def test_a_huge_chunked_body_is_cut(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
-    head = request(gate.key("ALICE"), b"", headers=["transfer-encoding: chunked"], length=False)
+    head = request(member(gate), b"", headers=["transfer-encoding: chunked"], length=False)
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     refused(gate, upstream, head + chunk * 80, "body-too-large", 413)
 
@@ -188,13 +188,13 @@ def test_a_huge_chunked_body_is_cut(scripted: tuple[Gate, Upstream]) -> None:
 )
 def test_content_types(scripted: tuple[Gate, Upstream], content_type: str, code: str) -> None:
     gate, upstream = scripted
-    refused(gate, upstream, request(gate.key("ALICE"), good(gate), headers=[f"content-type: {content_type}"]), code, 415)
+    refused(gate, upstream, request(member(gate), good(gate), headers=[f"content-type: {content_type}"]), code, 415)
 
 
 def test_an_encoded_body_is_refused(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
     for encoding in ("br", "zstd", "deflate, gzip", "x-unknown"):
-        refused(gate, upstream, request(gate.key("ALICE"), good(gate), headers=[f"content-encoding: {encoding}"]), "encoding-refused", 415)
+        refused(gate, upstream, request(member(gate), good(gate), headers=[f"content-encoding: {encoding}"]), "encoding-refused", 415)
 
 
 def framing_cases() -> list[tuple[str, list[str], str | set[str]]]:
@@ -227,17 +227,17 @@ def framing_cases() -> list[tuple[str, list[str], str | set[str]]]:
 def test_framing(scripted: tuple[Gate, Upstream], headers: list[str], code: str | set[str]) -> None:
     gate, upstream = scripted
     body = good(gate)
-    smuggled = request(gate.key("ALICE"), body)
+    smuggled = request(member(gate), body)
     lines = [header.replace("LENGTH", str(len(body))) for header in headers]
     # What follows the body would be a second request to whoever reads the length in the other way.
-    raw = request(gate.key("ALICE"), body, headers=lines, length=False) + smuggled
+    raw = request(member(gate), body, headers=lines, length=False) + smuggled
     answer = refused(gate, upstream, raw, code, 400)
     assert answer.headers.get("connection", "").lower() == "close", "after ambiguous framing nothing on the connection can be trusted"
 
 
 def test_bare_line_feeds(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
-    raw = request(gate.key("ALICE"), good(gate))
+    raw = request(member(gate), good(gate))
     head, _, body = raw.partition(b"\r\n\r\n")
     refused(gate, upstream, head.replace(b"\r\n", b"\n") + b"\n\n" + body, {"framing-ambiguous", "header-refused"}, 400)
     one = head.replace(b"host: 127.0.0.1\r\n", b"host: 127.0.0.1\n")
@@ -248,7 +248,7 @@ def test_bare_line_feeds(scripted: tuple[Gate, Upstream]) -> None:
                                     b"ffffffffffffffff1\r\nhello\r\n0\r\n\r\n", b"5\nhello\n0\n\n"])  # fmt: skip
 def test_broken_chunks(scripted: tuple[Gate, Upstream], chunks: bytes) -> None:
     gate, upstream = scripted
-    head = request(gate.key("ALICE"), b"", headers=["transfer-encoding: chunked", "connection: close"], length=False)
+    head = request(member(gate), b"", headers=["transfer-encoding: chunked", "connection: close"], length=False)
     with socket.create_connection(("127.0.0.1", gate.port), timeout=20) as wire:
         wire.sendall(head + chunks)
         wire.shutdown(socket.SHUT_WR)
@@ -258,7 +258,7 @@ def test_broken_chunks(scripted: tuple[Gate, Upstream], chunks: bytes) -> None:
 
 def test_requests_in_pieces_are_whole(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
-    raw = request(gate.key("ALICE"), good(gate), headers=["connection: close"])
+    raw = request(member(gate), good(gate), headers=["connection: close"])
     assert exchange(gate.port, raw, pieces=len(raw))[0].status == 200
     assert len(upstream.requests) == 1
 
@@ -266,7 +266,7 @@ def test_requests_in_pieces_are_whole(scripted: tuple[Gate, Upstream]) -> None:
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 def test_credentials(scripted: tuple[Gate, Upstream], path: str) -> None:
     gate, upstream = scripted
-    key, other = gate.key("ALICE"), "sk-ant-other"
+    key, other = member(gate), "sk-ant-other"
     facts: list[tuple[list[str], str | None, str, int]] = [
         ([], None, "credential-missing", 401),
         ([], "nothing", "credential-unknown", 401),
@@ -313,12 +313,12 @@ def test_an_expired_key(scripted: tuple[Gate, Upstream]) -> None:
 )
 def test_routes(scripted: tuple[Gate, Upstream], line: str, code: str, status: int) -> None:
     gate, upstream = scripted
-    raw = request(gate.key("ALICE"), good(gate)).replace(b"POST /v1/chat/completions", line.encode(), 1)
+    raw = request(member(gate), good(gate)).replace(b"POST /v1/chat/completions", line.encode(), 1)
     refused(gate, upstream, raw, code, status)
 
 
 def test_large_headers(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
-    refused(gate, upstream, request(gate.key("ALICE"), good(gate), headers=["x-a: " + "a" * 200_000]), "headers-too-large", 431)
+    refused(gate, upstream, request(member(gate), good(gate), headers=["x-a: " + "a" * 200_000]), "headers-too-large", 431)
     many = [f"x-a{index}: 1" for index in range(2000)]
-    refused(gate, upstream, request(gate.key("ALICE"), good(gate), headers=many), "headers-too-large", 431)
+    refused(gate, upstream, request(member(gate), good(gate), headers=many), "headers-too-large", 431)

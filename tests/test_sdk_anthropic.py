@@ -5,7 +5,7 @@ import threading
 
 import anthropic
 import pytest
-from conftest import Target, allowed_model, hidden_model
+from conftest import Target, allowed_model, hidden_model, member
 from gate import Gate
 from talk import ANTHROPIC_TOOLS, CITY, anthropic_messages
 from upstream import Upstream, answer
@@ -16,7 +16,7 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 def client(target: Target | Gate, key: str | None = None, **options) -> anthropic.Anthropic:
     """A client without retries, so that the first answer is the one that is tested."""
     if isinstance(target, Gate):
-        return anthropic.Anthropic(base_url=target.url, api_key=key or target.key("ALICE"), max_retries=0, **options)
+        return anthropic.Anthropic(base_url=target.url, api_key=key or member(target), max_retries=0, **options)
     return anthropic.Anthropic(base_url=target.url, api_key=target.key, max_retries=0, timeout=60, **options)
 
 
@@ -40,7 +40,7 @@ def test_streaming(target: Target) -> None:
 
 def test_bearer_credential(gate: Gate) -> None:
     """`auth_token` sends `Authorization: Bearer` instead of `x-api-key`."""
-    with anthropic.Anthropic(base_url=gate.url, auth_token=gate.key("ALICE"), api_key=None, max_retries=0) as api:
+    with anthropic.Anthropic(base_url=gate.url, auth_token=member(gate), api_key=None, max_retries=0) as api:
         assert api.messages.create(model=allowed_model(gate), messages=HELLO, max_tokens=2).content
 
 
@@ -103,7 +103,7 @@ def test_the_clients_credential_stays_here(scripted: tuple[Gate, Upstream]) -> N
     with client(gate, default_headers={"x-custom": "private", "cookie": "a=b"}) as api:
         api.messages.create(model=allowed_model(gate), messages=HELLO, max_tokens=2)
     seen = upstream.requests[0]
-    assert gate.key("ALICE") not in repr(seen.headers) + seen.body.decode()
+    assert member(gate) not in repr(seen.headers) + seen.body.decode()
     assert {"x-custom", "cookie"}.isdisjoint(key.lower() for key, _ in seen.headers)
 
 

@@ -10,7 +10,7 @@ import threading
 
 import openai
 import pytest
-from conftest import Target, allowed_model, hidden_model, listed_models
+from conftest import Target, allowed_model, hidden_model, listed_models, member
 from gate import Gate
 from llama import Llama
 from talk import CITY, OPENAI_TOOLS, openai_messages
@@ -22,7 +22,7 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 def client(target: Target | Gate, key: str | None = None, **options) -> openai.OpenAI:
     """A client without retries, so that the first answer is the one that is tested."""
     if isinstance(target, Gate):
-        return openai.OpenAI(base_url=f"{target.url}/v1", api_key=key or target.key("ALICE"), max_retries=0, **options)
+        return openai.OpenAI(base_url=f"{target.url}/v1", api_key=key or member(target), max_retries=0, **options)
     return openai.OpenAI(base_url=f"{target.url}/v1", api_key=target.key, max_retries=0, timeout=60, **options)
 
 
@@ -125,7 +125,7 @@ def test_logprobs(target: Target) -> None:
 
 
 def test_models_lists_only_what_is_allowed(gate: Gate) -> None:
-    alice, hidden = listed_models(gate, gate.key("ALICE")), hidden_model(gate)
+    alice, hidden = listed_models(gate, member(gate)), hidden_model(gate)
     assert alice
     assert hidden not in alice
     with client(gate) as api:
@@ -135,7 +135,7 @@ def test_models_lists_only_what_is_allowed(gate: Gate) -> None:
 
 
 def test_a_wrong_key_is_an_authentication_error(gate: Gate) -> None:
-    key = gate.key("ALICE")
+    key = member(gate)
     for wrong in ("sk-nothing", key[:-1] + ("A" if key[-1] != "A" else "B"), key.upper()):
         with client(gate, key=wrong) as api, pytest.raises(openai.AuthenticationError) as caught:
             api.chat.completions.create(model=allowed_model(gate), messages=HELLO)
@@ -187,7 +187,7 @@ def test_the_clients_credential_stays_here(scripted: tuple[Gate, Upstream]) -> N
         api.chat.completions.create(model=allowed_model(gate), messages=HELLO, user="someone")
     seen = upstream.requests[0]
     everything = repr(seen.headers) + seen.body.decode()
-    assert gate.key("ALICE") not in everything
+    assert member(gate) not in everything
     assert {"x-custom", "cookie", "openai-organization", "openai-project"}.isdisjoint(key.lower() for key, _ in seen.headers)
 
 
