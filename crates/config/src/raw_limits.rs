@@ -38,7 +38,7 @@ pub(crate) struct Limits {
     #[schemars(range(min = 1024, max = 16_777_216))]
     pub(crate) event_bytes: u64,
     /// Most bytes of a stream that are held back while a scanner is undecided; above it the stream is cut.
-    #[schemars(range(min = 16384, max = 67_108_864))]
+    #[schemars(range(min = 65536, max = 67_108_864))]
     pub(crate) held_bytes: u64,
     /// Longest time for a request's head to arrive, in seconds.
     #[schemars(range(min = 1, max = 300))]

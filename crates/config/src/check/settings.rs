@@ -8,7 +8,7 @@ use model::Dialect;
 
 use crate::check::upstreams::{Vault, upstreams};
 use crate::check::{Report, models, url};
-use crate::problem::{Path, shown};
+use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Settings};
 use crate::source::Source;
@@ -104,14 +104,13 @@ fn danger(raw: &raw::Danger, report: &mut Report<'_>) -> Danger {
             report.problem(&section.key("off").index(index), format!("`{}` stands twice in this list", control.as_str()));
         }
     }
+    let known = inspect::Scanners::kinds();
     let mut scanners_off = BTreeSet::new();
     for (index, kind) in raw.scanners_off.iter().enumerate() {
         let path = section.key("scanners_off").index(index);
-        if kind.is_empty()
-            || kind.len() > MAX_FIELD
-            || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte))
-        {
-            report.problem(&path, format!("expected a kind of finding such as `EMAIL_ADDRESS`, found `{}`", shown(kind)));
+        if !known.iter().any(|(known, _)| known.as_str() == kind) {
+            let near = suggestion(kind, known.iter().map(|(known, _)| known.as_str()));
+            report.problem(&path, format!("no scanner finds `{}`{near}", shown(kind)));
         } else if !scanners_off.insert(kind.clone()) {
             report.problem(&path, format!("`{kind}` stands twice in this list"));
         }

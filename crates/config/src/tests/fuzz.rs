@@ -24,7 +24,7 @@ agents: {desk: {autonomous: [callModel]}}
 services: {billing: {}}
 operators: {root: admin}
 limits: {depth: 32, nodes: 1000}
-danger: {off: [inspection], scanners_off: [JWT]}
+danger: {off: [inspection], scanners_off: [jwt]}
 ";
     let head: String = SEED.lines().take_while(|line| !line.starts_with("upstreams")).map(|line| format!("{line}\n")).collect();
     head + sections

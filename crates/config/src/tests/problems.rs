@@ -69,7 +69,7 @@ fn what_is_refused() {
             ],
         ),
         (
-            "listen: {admin: '[::]:80'}\ndanger: {plaintext_beyond_loopback: true, scanners_off: [JWT]}\n",
+            "listen: {admin: '[::]:80'}\ndanger: {plaintext_beyond_loopback: true, scanners_off: [jwt]}\n",
             &[
                 "portcullis.yaml:1:17: listen.admin: `[::]:80` can be reached from other machines, which is refused while controls \
                are off under `danger`",
@@ -148,6 +148,14 @@ fn what_is_refused() {
             "danger: {off: [audit]}\n",
             &["portcullis.yaml:1:16: danger.off[0]: expected one of `inspection`, `policy`, `evidence`, found the text `audit`"],
         ),
+        (
+            "danger: {scanners_off: [email, JWT, EMAIL_ADDRES]}\n",
+            &[
+                "portcullis.yaml:1:25: danger.scanners_off[0]: no scanner finds `email`",
+                "portcullis.yaml:1:32: danger.scanners_off[1]: no scanner finds `JWT`, did you mean `jwt`?",
+                "portcullis.yaml:1:37: danger.scanners_off[2]: no scanner finds `EMAIL_ADDRES`, did you mean `EMAIL_ADDRESS`?",
+            ],
+        ),
         // Shape and meaning at once, in the order of the file.
         (
             "lisen: {}\nusers: {u: {groups: [nobody]}}\nlimits: {depth: 1}\n",
@@ -220,11 +228,11 @@ fn what_is_only_warned_of() {
             &["portcullis.yaml:3:1: danger: `plaintext_beyond_loopback` is set: the gate is weaker than it could be"],
         ),
         (
-            "operators: {root: admin}\ndanger: {off: [evidence, policy], scanners_off: [JWT]}\n",
+            "operators: {root: admin}\ndanger: {off: [evidence, policy], scanners_off: [jwt]}\n",
             &[
                 "portcullis.yaml:2:1: danger: `off:evidence` is set: the gate is weaker than it could be",
                 "portcullis.yaml:2:1: danger: `off:policy` is set: the gate is weaker than it could be",
-                "portcullis.yaml:2:1: danger: `scanners_off:JWT` is set: the gate is weaker than it could be",
+                "portcullis.yaml:2:1: danger: `scanners_off:jwt` is set: the gate is weaker than it could be",
             ],
         ),
         (
