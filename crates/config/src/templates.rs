@@ -39,9 +39,10 @@ pub fn quickstart(upstream: &SampleUpstream) -> BTreeMap<String, String> {
 
 /// The beginning of a real organisation, by path: one operator, nobody else, no policy that permits anything.
 #[must_use]
-pub fn init() -> BTreeMap<String, String> {
+pub fn init(operator: &str) -> BTreeMap<String, String> {
+    let main = include_str!("../templates/init/portcullis.yaml").replace("@OPERATOR@", &quoted(operator));
     files([
-        ("portcullis.yaml", include_str!("../templates/init/portcullis.yaml").to_owned()),
+        ("portcullis.yaml", main),
         ("portcullis.schema.json", json_schema()),
         ("policies/baseline.cedar", include_str!("../templates/init/policies/baseline.cedar").to_owned()),
     ])

@@ -3,6 +3,7 @@
 mod examples;
 mod fuzz;
 mod problems;
+mod reasons;
 
 mod schema;
 mod templates;

@@ -61,7 +61,7 @@ fn quickstart_declares_its_principals() {
 
 #[test]
 fn init_is_empty_and_ready() {
-    let (config, warnings) = load(init());
+    let (config, warnings) = load(init("root"));
     assert!(warnings.is_empty(), "{warnings:?}");
     let registry = &config.bundle.registry;
     assert_eq!((registry.users.len(), registry.agents.len(), registry.services.len(), registry.models.len()), (0, 0, 0, 0));
@@ -79,7 +79,7 @@ fn the_comments_of_init_hold_together_too() {
         });
         lines.collect::<String>().replace("services:\n", "services: {}\n")
     };
-    let mut files = init();
+    let mut files = init("root");
     let main = files.get_mut("portcullis.yaml").unwrap();
     *main = uncommented(main);
     let (config, _) = load(files);
@@ -88,7 +88,7 @@ fn the_comments_of_init_hold_together_too() {
 
 #[test]
 fn the_first_line_names_the_schema_beside_it() {
-    for files in [init(), quickstart(&sample("openai", "https://api.example", None))] {
+    for files in [init("root"), quickstart(&sample("openai", "https://api.example", None))] {
         let schema = files["portcullis.yaml"].lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
         assert!(files.contains_key(schema));
     }
