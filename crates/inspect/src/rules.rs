@@ -126,6 +126,12 @@ pub(crate) static TOKENS: &[TokenRule] = &[
     TokenRule {
         kind: "slack-webhook-url",
         shapes: &[
+            token("https://hooks.slack.com/services/", Left::Any, PATH, 36),
+            token("https://hooks.slack.com/workflows/", Left::Any, PATH, 36),
+            token("https://hooks.slack.com/triggers/", Left::Any, PATH, 36),
+            token("http://hooks.slack.com/services/", Left::Any, PATH, 36),
+            token("http://hooks.slack.com/workflows/", Left::Any, PATH, 36),
+            token("http://hooks.slack.com/triggers/", Left::Any, PATH, 36),
             token("hooks.slack.com/services/", Left::Any, PATH, 36),
             token("hooks.slack.com/workflows/", Left::Any, PATH, 36),
             token("hooks.slack.com/triggers/", Left::Any, PATH, 36),

@@ -171,7 +171,7 @@ fn long_secrets_leave_nothing() {
         let text = format!("before {secret} after, jane@example.com");
         for duties in duty_sets() {
             let expected = oracle::redact(&text, &duties);
-            for step in [1, 3, 700, 9000] {
+            for step in [if bytes < 9000 { 1 } else { 7 }, 700, 9000] {
                 let cuts: Vec<usize> = (1..text.len()).step_by(step).collect();
                 let Released { text: released, denied, .. } = run_lane(&scanners, &duties, pieces(&text, &cuts));
                 match &expected {
@@ -197,8 +197,7 @@ fn nothing_of_a_planted_secret_is_released() {
             let text = format!("look: \"{value}\" that is all");
             for cut in 0..text.len() {
                 let Released { text: released, .. } = run_lane(&scanners, &duties, pieces(&text, &[cut]));
-                let head = if kind == "slack-webhook-url" { "https://" } else { "" };
-                assert_eq!(released, format!("look: \"{head}[redacted:{kind}]\" that is all"), "{text}");
+                assert_eq!(released, format!("look: \"[redacted:{kind}]\" that is all"), "{text}");
             }
         }
     }
@@ -225,11 +224,7 @@ fn a_denied_match_stops_the_lane() {
             assert_eq!(lane.denied().map(model::FindingKind::as_str), Some(kind.as_str()));
             assert!(lane.stable() <= u64::try_from(start).unwrap());
             let released: String = ranges.into_iter().filter_map(|range| lane.take(range)).map(|piece| piece.text).collect();
-            assert!(
-                "a [redacted:EMAIL_ADDRESS] ".starts_with(&released)
-                    || "a [redacted:EMAIL_ADDRESS] https://".starts_with(&released),
-                "{released}"
-            );
+            assert!("a [redacted:EMAIL_ADDRESS] ".starts_with(&released), "{released}");
             assert_eq!(lane.held(), 0);
         }
     }

@@ -1,0 +1,77 @@
+//! Prints how fast texts are scanned, on one core: `cargo run --release -p portcullis-inspect --example throughput`.
+//! Not a test: figures depend on the machine.
+
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a program that measures and prints")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inspect::{Lane, Scanners, inspect_document};
+use model::{Duties, Side};
+use text::{Document, Limits, quote};
+
+const PROSE: &str = "They asked the desk to keep every key in 12 boxes, as agreed on 2024-05-17 at 10:45. The report (page 42 of 100) says that \
+    growth was 3.5 % in Germany and 1,200 people took part; see https://example.org/reports/2024/summary.html for the whole text. \
+    \"Nothing is lost\", said the ghost of the skipper, and sold three dozen eyes. fn main() { let total = items.iter().sum::<u64>(); } ";
+
+fn main() {
+    let prose = PROSE.repeat(2048 / PROSE.len() + 1);
+    let prose = prose.get(..2048).unwrap_or(&prose);
+    let mail = "jane.doe@example.com, ".repeat(94);
+    let digits = "4111 1111 1111 1111, 123-45-6789; 1234567890 ".repeat(46);
+    let base64 = "QmFzZTY0IGVuY29kZWQgdGV4dA".repeat(80);
+    let scanners = Arc::new(Scanners::all());
+    for (name, text) in [("prose", prose), ("addresses", &mail), ("numbers", &digits), ("base64", &base64)] {
+        report(&format!("scan, {name}"), text.len(), || {
+            black_box(scanners.scan(black_box(text)));
+        });
+    }
+    let body =
+        format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":{}}}],\"temperature\":0.7}}", quote(prose));
+    report("parse a 2 KB document", body.len(), || {
+        black_box(Document::parse(black_box(body.as_bytes()), &Limits::default()).is_ok());
+    });
+    let many = format!("[{}]", vec!["{\"role\":\"user\",\"n\":[1,2.5,true],\"content\":\"short text\"}"; 36].join(","));
+    report("parse 2 KB of small values", many.len(), || {
+        black_box(Document::parse(black_box(many.as_bytes()), &Limits::default()).is_ok());
+    });
+    if let Ok(document) = Document::parse(body.as_bytes(), &Limits::default()) {
+        report("inspect a 2 KB document", body.len(), || {
+            black_box(inspect_document(&scanners, black_box(&document)));
+        });
+    }
+    let duties = Arc::new(Duties::default());
+    for size in [4, 16, 2048] {
+        let pieces: Vec<&str> = prose.as_bytes().chunks(size).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
+        report(&format!("lane, prose in pieces of {size}"), prose.len(), || {
+            let mut lane = Lane::new(Arc::clone(&scanners), Arc::clone(&duties), Side::Response);
+            let mut waiting = std::collections::VecDeque::new();
+            for piece in &pieces {
+                waiting.push_back(lane.push(black_box(piece)));
+                while let Some(released) = waiting.front().and_then(|range| lane.take(range.clone())) {
+                    black_box(released);
+                    waiting.pop_front();
+                }
+            }
+            lane.finish();
+        });
+    }
+}
+
+/// The best of some rounds, so that other work on the machine counts as little as possible.
+fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
+    const ROUNDS: u32 = 20;
+    const TIMES: u32 = 500;
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            work();
+        }
+        best = best.min(start.elapsed() / TIMES);
+    }
+    let nanoseconds = best.as_nanos().max(1);
+    let rate = u128::try_from(bytes).unwrap_or_default() * 1000 / nanoseconds;
+    println!("{name:32} {bytes:6} B  {:8.2} µs  {rate:6} MB/s", best.as_secs_f64() * 1e6);
+}
