@@ -1,7 +1,174 @@
-//! `cargo xtask bench`: measurements against other programs in the same run.
+//! `cargo xtask bench`: measurements against other programs, in the same run and on the same upstream.
 
-use anyhow::{Result, bail};
+mod load;
+mod report;
+mod systems;
 
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+
+use crate::{run, sandbox};
+use load::{Load, Measured};
+use systems::{Kind, System};
+
+/// One measured value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Row {
+    /// The bench: `gateway`.
+    bench: &'static str,
+    /// What was asked, and over how many connections: `chat/c16`.
+    case: String,
+    /// Who was measured.
+    system: String,
+    /// What was measured: `p50_us`, `p99_us`, `rps`, `rss_idle_mb`…
+    metric: &'static str,
+    /// The median over the rounds.
+    value: f64,
+    /// Its unit.
+    unit: &'static str,
+}
+
+/// What is asked of every system, in this order: case, request, connections.
+const CASES: [(&str, &str, usize); 6] = [
+    ("chat/c1", "plain", 1),
+    ("chat/c16", "plain", 16),
+    ("findings/c1", "findings", 1),
+    ("findings/c16", "findings", 16),
+    ("stream/c1", "stream", 1),
+    ("stream/c16", "stream", 16),
+];
+/// The systems; the first is the peer, the second the whole gate.
+const SYSTEMS: [(&str, Kind); 7] = [
+    ("envoy", Kind::Envoy),
+    ("portcullis", Kind::Portcullis(&[])),
+    ("portcullis-no-inspection", Kind::Portcullis(&["inspection"])),
+    ("portcullis-no-evidence", Kind::Portcullis(&["evidence"])),
+    ("portcullis-no-policy", Kind::Portcullis(&["policy"])),
+    ("portcullis-no-inspection-no-evidence", Kind::Portcullis(&["inspection", "evidence"])),
+    ("direct", Kind::Direct),
+];
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    warmup: f64,
+    seconds: f64,
+}
+
+/// Runs one bench; `false` if the run is invalid (missed goals are no failure: they stand in the table).
 pub(crate) fn bench(words: &[&str]) -> Result<bool> {
-    bail!("unknown bench `{}`", words.join(" "))
+    let ["gateway", rest @ ..] = words else { bail!("usage: cargo xtask bench gateway [--quick] [--json FILE]") };
+    let (mut is_quick, mut json) = (false, None);
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match *word {
+            "--quick" => is_quick = true,
+            "--json" => json = Some(PathBuf::from(rest.next().context("--json needs a file")?)),
+            other => bail!("unknown option `{other}`"),
+        }
+    }
+    gateway(is_quick, json)
+}
+
+fn gateway(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
+    let effort =
+        if is_quick { Effort { rounds: 1, warmup: 0.3, seconds: 1.0 } } else { Effort { rounds: 5, warmup: 0.5, seconds: 2.0 } };
+    let python = sandbox::python()?;
+    println!("[bench] building in release");
+    let mut build = run::cargo();
+    build.args(["build", "--release", "--locked", "--package", "portcullis", "--package", "portcullis-testkit"]);
+    ensure!(run::tee(&mut build)?.ok, "the release build failed");
+
+    let folder = run::root()?.join(".local/bench");
+    let upstream = systems::Upstream::start()?;
+    let mut systems = Vec::new();
+    let mut rows = Vec::new();
+    for (name, kind) in SYSTEMS {
+        println!("[bench] starting {name}");
+        let system = System::start(name, kind, &upstream, &folder, &sandbox::envoy(&python)?)?;
+        rows.extend(system.at_start());
+        systems.push(system);
+    }
+    rows.extend(measure(&systems, effort)?);
+    for system in &systems {
+        rows.extend(system.at_end());
+    }
+    drop(systems);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).context("cannot remove the bench's data folders")?;
+    }
+    let is_valid = report::is_valid(&rows);
+    let text = report::markdown(&rows, effort.rounds, effort.seconds);
+    print!("\n{text}");
+    if let Some(file) = json {
+        std::fs::write(&file, serde_json::to_string_pretty(&rows)? + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if is_quick {
+        println!("(a quick run: docs/BENCHMARKS.md is left as it is)");
+    } else {
+        std::fs::write(run::root()?.join("docs/BENCHMARKS.md"), text).context("cannot write docs/BENCHMARKS.md")?;
+        println!("wrote docs/BENCHMARKS.md");
+    }
+    Ok(is_valid)
+}
+
+/// Every case on every system, the systems taking turns within a round so that a slow minute hits all of them.
+fn measure(systems: &[System], effort: Effort) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (case, request, connections) in CASES {
+        let mut found: Vec<Vec<Measured>> = systems.iter().map(|_| Vec::new()).collect();
+        for round in 1..=effort.rounds {
+            for (system, found) in systems.iter().zip(&mut found) {
+                let load = Load { request, connections, rate: 0.0, warmup: effort.warmup, seconds: effort.seconds };
+                let measured = system.load(&load).with_context(|| format!("{case} on {}", system.name))?;
+                println!("[bench] {case} {} round {round}: {measured}", system.name);
+                found.push(measured);
+            }
+        }
+        for (system, found) in systems.iter().zip(&found) {
+            rows.extend(summary(case, &system.name, found, request == "stream"));
+        }
+    }
+    // Open loop: half of what each system itself managed in the closed loop.
+    let case = "chat/half-load";
+    for system in systems {
+        let rate = value(&rows, "chat/c16", &system.name, "rps").unwrap_or(0.0) / 2.0;
+        let found: Result<Vec<Measured>> = (0..effort.rounds)
+            .map(|_| {
+                system.load(&Load { request: "plain", connections: 16, rate, warmup: effort.warmup, seconds: effort.seconds })
+            })
+            .collect();
+        rows.extend(summary(case, &system.name, &found.with_context(|| format!("{case} on {}", system.name))?, false));
+    }
+    Ok(rows)
+}
+
+fn summary(case: &str, system: &str, found: &[Measured], is_stream: bool) -> Vec<Row> {
+    let row = |metric, unit, of: fn(&Measured) -> f64| {
+        let value = median(found.iter().map(of).collect());
+        Row { bench: "gateway", case: case.to_owned(), system: system.to_owned(), metric, value, unit }
+    };
+    let mut rows = vec![
+        row("p50_us", "us", |measured| measured.p50_us),
+        row("p99_us", "us", |measured| measured.p99_us),
+        row("rps", "1/s", |measured| measured.rps),
+    ];
+    if is_stream {
+        rows.push(row("first_byte_p50_us", "us", |measured| measured.first_byte_p50_us));
+    }
+    rows
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The value of one row.
+fn value(rows: &[Row], case: &str, system: &str, metric: &str) -> Option<f64> {
+    rows.iter().find(|row| row.case == case && row.system == system && row.metric == metric).map(|row| row.value)
 }
