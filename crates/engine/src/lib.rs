@@ -1,1 +1,33 @@
 //! The path of one interaction, over ports.
+//!
+//! [`interaction`] reads top to bottom: admit, understand, inspect, label, decide, record, act, inspect, label, release,
+//! record the outcome. Each stage that proves something returns a type that owns what it proves and that only its own
+//! module can make: [`Identified`], [`Inspected`], [`Permit`], [`Recorded`], [`Released`].
+//!
+//! This crate knows no runtime, no socket, no file and no clock but its ports; it spawns nothing. Whatever decides is a
+//! synchronous function or a push machine.
+
+mod act;
+mod admit;
+mod decide;
+mod event;
+mod guard;
+mod inspection;
+mod interaction;
+mod label;
+mod models;
+pub mod ports;
+mod record;
+mod release;
+mod respond;
+mod snapshot;
+
+pub use act::Attempt;
+pub use admit::Identified;
+pub use decide::{Judgement, Permit};
+pub use event::{Event, Timings};
+pub use inspection::Inspected;
+pub use interaction::{interaction, list_models, turn_away};
+pub use record::Recorded;
+pub use release::Released;
+pub use snapshot::{Candour, Limits, Off, Route, Snapshot};

@@ -126,6 +126,12 @@ impl Answer {
         Self { verdict, reason, links }
     }
 
+    /// The answer when an operator has switched policy off: permit, with no link that was asked.
+    #[must_use]
+    pub const fn unasked() -> Self {
+        Self { verdict: Verdict::Permit, reason: ReasonCode::Permitted, links: Vec::new() }
+    }
+
     /// The duties of all links.
     #[must_use]
     pub fn duties(&self) -> Duties {

@@ -1,1 +1,19 @@
 //! Cedar decisions over delegation chains, with duties, challenges and explanations; pure.
+//!
+//! [`PolicySnapshot::load`] compiles a bundle, [`PolicySnapshot::decide`] answers. Default deny; every link must be allowed;
+//! any evaluation error is a deny. This crate knows no protocol, file, clock or socket, and proves nothing: an answer is data.
+
+mod context;
+mod decide;
+mod entities;
+mod explain;
+mod index;
+mod load;
+mod problem;
+mod statement;
+mod vocabulary;
+
+pub use decide::PolicySnapshot;
+pub use explain::explain;
+pub use problem::PolicyProblem;
+pub use vocabulary::SCHEMA;

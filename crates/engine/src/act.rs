@@ -1,0 +1,96 @@
+//! Stage 7, act: send what was recorded, to the destinations that were judged, in their order.
+//!
+//! It stands behind the record. The epoch is read before each attempt.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use model::{Name, ReasonCode};
+
+use crate::event::Event;
+use crate::guard::{Guard, while_connected};
+use crate::ports::{Client, ReplyHead, SendError, World};
+use crate::record::Recorded;
+use crate::snapshot::Limits;
+
+/// One attempt at one destination. Only a [`Recorded`] permit hands it out, and it borrows the bytes which that owns.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    recorded: &'a Recorded,
+    position: usize,
+    limit: Duration,
+}
+
+impl Attempt<'_> {
+    /// The upstream's name in the configuration.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&Name> {
+        self.recorded.permit().outbound().get(self.position).map(|outbound| &outbound.upstream)
+    }
+
+    /// The bytes that were judged.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.recorded.permit().outbound().get(self.position).map(|outbound| outbound.body.clone()).unwrap_or_default()
+    }
+
+    /// The path below the upstream's base URL.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        self.recorded.permit().path()
+    }
+
+    /// The client's headers that may pass.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        self.recorded.permit().headers()
+    }
+
+    /// How long to wait for the answer's head.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+}
+
+/// What came back.
+pub(crate) struct Reply<B> {
+    pub(crate) head: ReplyHead,
+    pub(crate) body: B,
+    pub(crate) position: usize,
+}
+
+/// Tries the destinations in order until one answers. After the first byte of an answer there is no second attempt.
+pub(crate) async fn act<W: World, C: Client>(
+    world: &W,
+    client: &mut C,
+    guard: &mut Guard,
+    limits: &Limits,
+    recorded: &Recorded,
+) -> Result<Reply<W::Body>, ReasonCode> {
+    let n_destinations = recorded.permit().outbound().len();
+    let mut last = ReasonCode::UpstreamUnavailable;
+    for position in 0..n_destinations {
+        let attempt = Attempt { recorded, position, limit: limits.first_byte };
+        let sent = while_connected(client, world.send(attempt));
+        let sent = guard.wait(world, limits.first_byte, ReasonCode::UpstreamTimeout, sent).await.flatten();
+        let reason = match sent {
+            Ok(Ok((head, _))) if is_transient(&head) && position + 1 < n_destinations => ReasonCode::UpstreamUnavailable,
+            Ok(Ok((head, body))) => return Ok(Reply { head, body, position }),
+            Ok(Err(SendError::Unreachable)) => ReasonCode::UpstreamUnavailable,
+            Ok(Err(SendError::Timeout)) | Err(ReasonCode::UpstreamTimeout) => ReasonCode::UpstreamTimeout,
+            Ok(Err(SendError::Malformed)) => ReasonCode::UpstreamResponseInvalid,
+            Err(stopped) => return Err(stopped),
+        };
+        let upstream = recorded.permit().outbound().get(position).map_or("", |outbound| outbound.upstream.as_str());
+        world.observe_event(&Event::AttemptFailed { request: recorded.request(), upstream, reason });
+        last = reason;
+    }
+    Err(last)
+}
+
+/// Answers that say: somebody else may be able to.
+fn is_transient(head: &ReplyHead) -> bool {
+    matches!(head.status.as_u16(), 502..=504)
+}

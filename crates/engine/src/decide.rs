@@ -1,0 +1,196 @@
+//! Stage 5, decide: may every link of the chain do this, and what does the permit oblige us to?
+//!
+//! It stands after inspection and before the record, is a plain synchronous function, and is the only place that makes a
+//! [`Permit`]. The permit owns the final outbound bytes: what was judged is what is sent.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use model::{
+    Action, Answer, Ask, DecisionInput, Duties, Facts, Finding, Name, ReasonCode, Refusal, Resource, Side, UnixMillis, Verdict,
+};
+use text::Splices;
+
+use crate::admit::Identified;
+use crate::inspection::Inspected;
+use crate::ports::{Head, Protocol};
+use crate::snapshot::{Candour, Snapshot};
+
+/// One destination with the bytes that were judged for it.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) upstream: Name,
+    pub(crate) body: Bytes,
+}
+
+/// Proof: an outbound call that passed every stage. It owns the bytes, the destinations and the duties that were judged.
+///
+/// ```compile_fail
+/// fn widen(permit: engine::Permit) -> engine::Permit {
+///     engine::Permit { ..permit }
+/// }
+/// ```
+/// The twin that differs only in the forbidden expression:
+/// ```
+/// fn widen(permit: engine::Permit) -> engine::Permit {
+///     permit
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a permit that is dropped is an interaction that never happened"]
+pub struct Permit {
+    model: Name,
+    outbound: Vec<Outbound>,
+    path: &'static str,
+    headers: HeaderMap,
+    duties: Arc<Duties>,
+    judgement: Judgement,
+}
+
+/// The judgement as data: goes to the record whether it was a permit or not.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// What was asked, under which circumstances.
+    pub input: DecisionInput,
+    /// What was answered.
+    pub answer: Answer,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// A decision that was not a permit.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) judgement: Box<Judgement>,
+}
+
+impl Permit {
+    pub(crate) const fn model(&self) -> &Name {
+        &self.model
+    }
+
+    pub(crate) fn outbound(&self) -> &[Outbound] {
+        &self.outbound
+    }
+
+    pub(crate) const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    pub(crate) const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(crate) const fn duties(&self) -> &Arc<Duties> {
+        &self.duties
+    }
+
+    /// The judgement as data.
+    #[must_use]
+    pub const fn judgement(&self) -> &Judgement {
+        &self.judgement
+    }
+}
+
+/// Decides. `Err` is an answer too: no permit, with everything that has to be recorded about it.
+pub(crate) fn decide<P: Protocol>(
+    snapshot: &Snapshot,
+    protocol: &P,
+    head: &Head,
+    identified: &Identified,
+    inspected: &Inspected<'_>,
+    now: UnixMillis,
+) -> Result<Permit, Refused> {
+    let input = input(protocol, identified, inspected, now);
+    // With policy switched off the answer is empty of links and says permit; `Off` goes to the record.
+    let answer = if snapshot.off.policy { Answer::unasked() } else { snapshot.policy.decide(&input) };
+    let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
+    let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
+    if judgement.answer.verdict != Verdict::Permit {
+        return Err(refuse(told(snapshot.refusals, &judgement.answer), judgement));
+    }
+    let duties = Arc::new(judgement.answer.duties());
+    match outbound(snapshot, protocol, inspected, &duties) {
+        Ok((model, outbound)) => {
+            let headers = protocol.upstream_headers(head);
+            Ok(Permit { model, outbound, path: protocol.upstream_path(), headers, duties, judgement })
+        }
+        Err(refusal) => Err(refuse(refusal, judgement)),
+    }
+}
+
+/// The complete input: the call itself first, then every effect that rides along.
+fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspected<'_>, now: UnixMillis) -> DecisionInput {
+    let understood = inspected.understood();
+    let mut asks = Vec::with_capacity(1 + understood.effects.len());
+    asks.push(Ask { action: Action::CallModel, resource: Resource::Model(inspected.model().clone()) });
+    asks.extend(understood.effects.iter().map(|effect| Ask { action: effect.action, resource: effect.resource.clone() }));
+    let (label, ledger_version) = inspected.label();
+    let credential = identified.credential();
+    let facts = Facts {
+        now,
+        credential: credential.id.clone(),
+        credential_age: now.since(credential.created) / 1000,
+        dialect: Some(protocol.dialect()),
+        stream: understood.stream,
+        findings: inspected.counts(),
+        label: label.clone(),
+        ledger_version,
+        answered: std::collections::BTreeSet::new(),
+    };
+    DecisionInput { chain: identified.chain().clone(), asks, facts }
+}
+
+/// What the caller learns of a refusal.
+pub(crate) fn told(candour: Candour, answer: &Answer) -> Refusal {
+    let about_model = answer
+        .links
+        .iter()
+        .any(|link| link.verdict == answer.verdict && link.reason == answer.reason && link.action == Action::CallModel);
+    let is_policy = matches!(answer.reason, ReasonCode::PolicyDenied | ReasonCode::PolicyForbidden);
+    match candour {
+        // A model that may not be used looks exactly like one that does not exist.
+        Candour::Hide if about_model && is_policy => Refusal::new(ReasonCode::ModelNotFound),
+        Candour::Hide => Refusal::new(answer.reason),
+        Candour::Explain => {
+            let policies: Vec<String> = answer
+                .links
+                .iter()
+                .filter(|link| link.verdict == answer.verdict)
+                .flat_map(|link| link.policies.iter().map(ToString::to_string))
+                .collect();
+            if policies.is_empty() { Refusal::new(answer.reason) } else { Refusal::because(answer.reason, policies.join(", ")) }
+        }
+    }
+}
+
+/// Performs the request-side duties and fixes the bytes for every destination.
+fn outbound<P: Protocol>(
+    snapshot: &Snapshot,
+    protocol: &P,
+    inspected: &Inspected<'_>,
+    duties: &Duties,
+) -> Result<(Name, Vec<Outbound>), Refusal> {
+    let understood = inspected.understood();
+    let model = inspected.model().clone();
+    let routes = snapshot.routes.get(&model).ok_or(ReasonCode::ModelNotFound)?;
+    let document = inspected.document();
+    // The model's name is a string leaf too: it is replaced below, so a finding in it must not be spliced twice.
+    let hits: Vec<_> = inspected.hits().iter().filter(|hit| document.span(hit.node) != understood.model_span).cloned().collect();
+    let mut outbound = Vec::with_capacity(routes.len());
+    for route in routes.iter().filter(|route| route.dialects.contains(&protocol.dialect())) {
+        let mut splices = Splices::new();
+        inspect::redact_document(document, &hits, duties, Side::Request, &mut splices)
+            .map_err(|denied| Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place)))?;
+        splices.replace(understood.model_span.clone(), text::quote(&route.model));
+        let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
+        outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
+    }
+    if outbound.is_empty() {
+        let dialect = protocol.dialect().as_str();
+        return Err(Refusal::because(ReasonCode::DialectNotSpoken, format!("`{model}` does not speak {dialect}")));
+    }
+    Ok((model, outbound))
+}

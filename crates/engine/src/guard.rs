@@ -1,0 +1,97 @@
+//! The epoch, as one call sees it: what would stop this call, looked at before every effect and every release.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use model::{Chain, CredentialId, ModelName, ReasonCode};
+
+use crate::ports::{Client, Clock, Epoch};
+
+/// Who and what a lock could name to stop this call.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    credential: CredentialId,
+    chain: Chain,
+    model: Option<ModelName>,
+    seen: u64,
+}
+
+impl Guard {
+    /// A guard for a call of `chain` with `credential`; the epoch has not been looked at yet.
+    pub(crate) const fn new(credential: CredentialId, chain: Chain) -> Self {
+        Self { credential, chain, model: None, seen: 0 }
+    }
+
+    /// From now on a lock on `model` stops the call too.
+    pub(crate) fn touches(&mut self, model: ModelName) {
+        self.model = Some(model);
+    }
+
+    /// The epoch that was last looked at.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Looks at the locks now.
+    pub(crate) fn check<W: Epoch>(&mut self, world: &W) -> Result<(), ReasonCode> {
+        let locks = world.locks();
+        self.seen = locks.version();
+        locks.stops(&self.credential, &self.chain, self.model.as_ref()).map_or(Ok(()), Err)
+    }
+
+    /// Waits for `future`, at most `limit`; ends early with a reason as soon as a lock stops this call.
+    ///
+    /// The epoch is polled before the future: a lock that is already in force wins over an answer that is ready at the
+    /// same moment. A change of the epoch that does not concern this call leaves the future running.
+    pub(crate) async fn wait<W: Clock + Epoch, T>(
+        &mut self,
+        world: &W,
+        limit: Duration,
+        late: ReasonCode,
+        future: impl Future<Output = T>,
+    ) -> Result<T, ReasonCode> {
+        let mut future = pin!(future);
+        let mut timeout = pin!(world.sleep(limit));
+        loop {
+            self.check(world)?;
+            let mut moved = pin!(world.moved_past(self.seen));
+            let woken = poll_fn(|context| {
+                if moved.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Woken::Epoch);
+                }
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    return Poll::Ready(Woken::Done(value));
+                }
+                timeout.as_mut().poll(context).map(|()| Woken::Late)
+            })
+            .await;
+            match woken {
+                Woken::Done(value) => return Ok(value),
+                Woken::Late => return Err(late),
+                Woken::Epoch => {}
+            }
+        }
+    }
+}
+
+/// Waits for `future` as long as the client is there.
+pub(crate) async fn while_connected<C: Client, T>(client: &mut C, future: impl Future<Output = T>) -> Result<T, ReasonCode> {
+    let mut future = pin!(future);
+    let mut gone = pin!(client.gone());
+    poll_fn(|context| {
+        if let Poll::Ready(value) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(value));
+        }
+        gone.as_mut().poll(context).map(|()| Err(ReasonCode::ClientGone))
+    })
+    .await
+}
+
+/// What ended one wait.
+enum Woken<T> {
+    Done(T),
+    Epoch,
+    Late,
+}

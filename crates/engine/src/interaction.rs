@@ -1,0 +1,261 @@
+//! The path of one interaction, top to bottom.
+//!
+//! ```text
+//! admit ─► understand ─► inspect ─► label ─► decide ─► record ─► act ─► inspect ─► label ─► release ─► record outcome
+//! ```
+//! Every refusal on the way ends in [`refuse`], the one place that tells the client and the log.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use text::Document;
+
+use crate::act::act;
+use crate::admit::{Identified, admit};
+use crate::decide::{Judgement, decide};
+use crate::event::{Event, Timings};
+use crate::inspection::inspect;
+use crate::label;
+use crate::models;
+use crate::ports::{Client, Head, Protocol, World};
+use crate::record::{self, Outcome};
+use crate::release::{self, Released};
+use crate::respond::respond;
+use crate::snapshot::Snapshot;
+
+/// What is known of a call while it runs; what the outcome says in the end.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) request: RequestId,
+    pub(crate) at: UnixMillis,
+    pub(crate) started: Duration,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) identified: Option<Identified>,
+    pub(crate) judgement: Option<Box<Judgement>>,
+    /// Whether the intent is in the log; an outcome follows exactly then.
+    pub(crate) is_recorded: bool,
+    /// Whether the client has seen the head of an answer.
+    pub(crate) has_begun: bool,
+    pub(crate) is_stream: bool,
+    pub(crate) status: u16,
+    pub(crate) outcome: Outcome,
+    pub(crate) timings: Timings,
+}
+
+/// Takes one request from its head to its recorded end. Returns the id under which everything stands in the log.
+pub async fn interaction<W: World, P: Protocol, C: Client>(world: &W, protocol: &P, head: &Head, client: &mut C) -> RequestId {
+    let mut call = Call::begin(world);
+    let ended = path(world, protocol, head, client, &mut call).await;
+    finish(world, protocol, head, client, call, ended).await
+}
+
+/// Refuses a request that has no path through the gate; a known party's request is recorded all the same.
+pub async fn turn_away<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    refusal: &Refusal,
+) -> RequestId {
+    let mut call = Call::begin(world);
+    let ended = match admit(world, head, call.request, call.at) {
+        Ok((identified, _)) => {
+            call.identified = Some(identified);
+            Err(refusal.clone())
+        }
+        Err(unknown) => Err(unknown.into()),
+    };
+    finish(world, protocol, head, client, call, ended).await
+}
+
+/// Lists the models that the caller may call.
+pub async fn list_models<W: World, P: Protocol, C: Client>(world: &W, protocol: &P, head: &Head, client: &mut C) -> RequestId {
+    let mut call = Call::begin(world);
+    let ended = models::list(world, protocol, head, client, &mut call).await;
+    finish(world, protocol, head, client, call, ended).await
+}
+
+impl Call {
+    fn begin<W: World>(world: &W) -> Self {
+        let at = world.now();
+        Self {
+            request: RequestId::new(at, world.random()),
+            at,
+            started: world.monotonic(),
+            snapshot: world.snapshot(),
+            identified: None,
+            judgement: None,
+            is_recorded: false,
+            has_begun: false,
+            is_stream: false,
+            status: 0,
+            outcome: Outcome::new(),
+            timings: Timings::default(),
+        }
+    }
+}
+
+/// Refuses if need be, and writes the outcome.
+async fn finish<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    mut call: Call,
+    ended: Result<(), Refusal>,
+) -> RequestId {
+    let mut reason = ReasonCode::Permitted;
+    if let Err(refusal) = ended {
+        reason = refusal.code;
+        refuse(world, protocol, head, client, &mut call, &refusal).await;
+    }
+    record::outcome(world, &mut call, reason);
+    let released = call.outcome.released_bytes;
+    world.observe_event(&Event::Ended { request: call.request, reason, status: call.status, timings: &call.timings, released });
+    call.request
+}
+
+async fn path<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    call: &mut Call,
+) -> Result<(), Refusal> {
+    // Who? Before anything of the body is read.
+    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    call.timings.admit = world.monotonic().saturating_sub(call.started);
+    let identified = call.identified.insert(identified);
+
+    // The body, bounded. Reading it is a wait, so the snapshot is taken again.
+    let body = guard
+        .wait(world, call.snapshot.limits.total, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
+        .await??;
+    call.snapshot = world.snapshot();
+    let snapshot = Arc::clone(&call.snapshot);
+
+    let permit = {
+        // What is asked, what is in it, what does the task carry, may it?
+        let begun = world.monotonic();
+        let document = Document::parse(&body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
+        let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
+        let understood = protocol.understand(head, &document, &admitted)?;
+        let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
+        guard.touches(model.clone());
+        call.is_stream = understood.stream;
+        let parsed = world.monotonic();
+        call.timings.understand = parsed.saturating_sub(begun);
+
+        let inspected = inspect(world, &snapshot, identified, &document, understood, model);
+        let scanned = world.monotonic();
+        call.timings.inspect = scanned.saturating_sub(parsed);
+
+        let decided = decide(&snapshot, protocol, head, identified, &inspected, world.now());
+        call.timings.decide = world.monotonic().saturating_sub(scanned);
+        decided.map_err(|refused| {
+            call.judgement = Some(refused.judgement);
+            refused.refusal
+        })?
+    };
+
+    // The record stands before the effect; without it there is none.
+    let before = world.monotonic();
+    guard.check(world)?;
+    let recorded = record::intent(world, &snapshot, identified, permit, &guard).await?;
+    call.is_recorded = true;
+    call.timings.record = world.monotonic().saturating_sub(before);
+
+    // What is sent has been seen by the task: its labels are joined before it leaves.
+    label::request(world, identified, &recorded);
+    let sent = world.monotonic();
+    let reply = act(world, client, &mut guard, &snapshot.limits, &recorded).await?;
+    call.timings.upstream = world.monotonic().saturating_sub(sent);
+
+    respond(world, protocol, client, call, &mut guard, &recorded, reply).await
+}
+
+/// Tells the client and, if this was not done yet, the log. Everything that is not a permit ends here.
+async fn refuse<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    call: &mut Call,
+    refusal: &Refusal,
+) {
+    let mut refusal = refusal.clone();
+    match &call.identified {
+        None => {
+            world.noise(&head.peer, refusal.code);
+            world.observe_event(&Event::Unidentified { peer: &head.peer, reason: refusal.code });
+        }
+        // The record of a refusal stands before the refusal, like every other record before its effect.
+        Some(identified) if !call.is_recorded => {
+            let written = record::refusal(world, call, identified, &refusal).await;
+            call.is_recorded = written.is_ok();
+            if written.is_err() {
+                refusal = Refusal::new(ReasonCode::EvidenceUnavailable);
+            }
+        }
+        Some(_) => {}
+    }
+    if call.has_begun {
+        let piece = release::stream_refusal(protocol, &refusal, call.request);
+        // The client has a moment to take the last word; a lock does not wait for a slow reader.
+        let patience = Duration::from_millis(if is_lock(refusal.code) { 2 } else { 250 });
+        if !call.is_stream || last_word(world, client, piece, patience).await.is_err() {
+            client.abort();
+        }
+        return;
+    }
+    let (status, headers, piece) = release::refusal(protocol, &refusal, call.request);
+    call.status = status.as_u16();
+    call.has_begun = true;
+    client.begin(status, headers);
+    if last_word(world, client, piece, Duration::from_secs(10)).await.is_err() {
+        client.abort();
+    }
+}
+
+/// A bounded wait for the client that no lock ends: it carries the gate's own last word.
+async fn last_word<W: World, C: Client>(
+    world: &W,
+    client: &mut C,
+    piece: Released,
+    patience: Duration,
+) -> Result<(), ReasonCode> {
+    let mut write = pin!(client.write(piece));
+    let mut late = pin!(world.sleep(patience));
+    poll_fn(|context| match write.as_mut().poll(context) {
+        Poll::Ready(written) => Poll::Ready(written),
+        Poll::Pending => late.as_mut().poll(context).map(|()| Err(ReasonCode::ClientTooSlow)),
+    })
+    .await
+}
+
+const fn is_lock(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::GateLocked
+            | ReasonCode::CredentialLocked
+            | ReasonCode::CredentialRevoked
+            | ReasonCode::PrincipalLocked
+            | ReasonCode::ModelLocked
+    )
+}
+
+/// Whose fault an unreadable body is, and where.
+fn unreadable(error: &text::JsonError) -> Refusal {
+    let code = match error {
+        text::JsonError::NotUtf8 { .. } => ReasonCode::BodyNotUtf8,
+        text::JsonError::Malformed { .. } => ReasonCode::BodyMalformed,
+        text::JsonError::TooDeep { .. } | text::JsonError::TooMany { .. } => ReasonCode::BodyTooDeep,
+        text::JsonError::DuplicateKey { .. } => ReasonCode::KeyDuplicate,
+        text::JsonError::Surrogate { .. } => ReasonCode::SurrogateInvalid,
+    };
+    Refusal::because(code, error.to_string())
+}

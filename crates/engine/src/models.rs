@@ -1,0 +1,84 @@
+//! Listing models: what this caller may call, and nothing else.
+//!
+//! Decided model by model with the same input as a call, so a model is listed exactly when a plain call would be permitted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, ReasonCode, Refusal, Resource, UnixMillis, Verdict};
+
+use crate::admit::{Identified, admit};
+use crate::interaction::Call;
+use crate::ports::{Client, Head, Protocol, World};
+use crate::record;
+use crate::release;
+use crate::respond::stamp;
+use crate::snapshot::Snapshot;
+
+/// Answers a request for the list.
+pub(crate) async fn list<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    call: &mut Call,
+) -> Result<(), Refusal> {
+    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    let identified = call.identified.insert(identified);
+    let listed = callable(world, &call.snapshot, identified, protocol.dialect(), world.now());
+    record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
+    call.is_recorded = true;
+    guard.check(world)?;
+    let names: Vec<ModelName> = listed.into_iter().filter(|(_, judged)| judged.is_listed).map(|(model, _)| model).collect();
+    let (headers, body) = protocol.model_list(&names);
+    call.status = 200;
+    call.has_begun = true;
+    call.timings.overhead = world.monotonic().saturating_sub(call.started);
+    let mut headers = headers;
+    stamp(&mut headers, call);
+    client.begin(StatusCode::OK, headers);
+    let patience = call.snapshot.limits.client_write;
+    guard.wait(world, patience, ReasonCode::ClientTooSlow, client.write(release::own_document(body))).await??;
+    Ok(())
+}
+
+/// Every alias with its answer for `identified`, sorted by name.
+fn callable<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    dialect: Dialect,
+    now: UnixMillis,
+) -> Vec<(ModelName, Judged)> {
+    let credential = identified.credential();
+    let (label, ledger_version) = world.effective(&credential.ledger);
+    let facts = Facts {
+        now,
+        credential: credential.id.clone(),
+        credential_age: now.since(credential.created) / 1000,
+        dialect: Some(dialect),
+        stream: false,
+        findings: BTreeMap::new(),
+        label,
+        ledger_version,
+        answered: BTreeSet::new(),
+    };
+    let locks = world.locks();
+    let judge = |model: &ModelName| {
+        let asks = vec![Ask { action: Action::CallModel, resource: Resource::Model(model.clone()) }];
+        let input = DecisionInput { chain: identified.chain().clone(), asks, facts: facts.clone() };
+        let answer = if snapshot.off.policy { Answer::unasked() } else { snapshot.policy.decide(&input) };
+        let is_free = locks.stops(&credential.id, identified.chain(), Some(model)).is_none();
+        let is_listed = is_free && answer.verdict == Verdict::Permit;
+        (model.clone(), Judged { input, answer, is_listed })
+    };
+    snapshot.routes.keys().map(judge).collect()
+}
+
+/// One model of the list: what was asked and answered, and whether a lock takes it away all the same.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) input: DecisionInput,
+    pub(crate) answer: Answer,
+    pub(crate) is_listed: bool,
+}

@@ -1,0 +1,250 @@
+//! What the engine needs from the world. Adapters implement these traits; the engine names no runtime, socket or file.
+//!
+//! Static dispatch throughout: one `World` and one `Protocol` per call, known when the binary is built.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evidence::{Header, RecordError};
+use http::{HeaderMap, StatusCode};
+use model::{Credential, Dialect, Digest, Effect, Label, LockSet, Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use text::{Document, NodeId, Splices};
+
+use crate::act::Attempt;
+use crate::event::Event;
+use crate::release::Released;
+use crate::snapshot::Snapshot;
+
+/// Time, from outside.
+pub trait Clock: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> UnixMillis;
+    /// A clock that never goes back, in nanoseconds since an arbitrary start.
+    fn monotonic(&self) -> Duration;
+    /// Ends after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Locks and revocations: a monotone epoch, read before every effect and every release.
+pub trait Epoch: Send + Sync {
+    /// What is stopped now.
+    fn locks(&self) -> Arc<LockSet>;
+    /// Ends as soon as the epoch is above `seen`; at once if it already is.
+    fn moved_past(&self, seen: u64) -> impl Future<Output = ()> + Send;
+}
+
+/// Credentials by the hash of what was presented.
+pub trait Credentials: Send + Sync {
+    /// The credential with this hash, if there is one. Expired and revoked ones are returned too.
+    fn credential(&self, hash: &Digest) -> Option<Arc<Credential>>;
+}
+
+/// The ledgers of running tasks.
+pub trait Ledgers: Send + Sync {
+    /// The effective label of a ledger and the version at which it was read.
+    fn effective(&self, ledger: &Name) -> (Label, u64);
+    /// Joins what was seen; in force before this returns.
+    fn observe(&self, ledger: &Name, origin: &str, label: Label, at: UnixMillis) -> u64;
+}
+
+/// What is to be recorded: a plain header, and content that will be encrypted for its subject.
+#[derive(Debug)]
+pub struct Record {
+    /// The plain part.
+    pub header: Header,
+    /// The part that is encrypted: serialised once, here.
+    pub content: Option<Vec<u8>>,
+}
+
+/// The evidence log.
+pub trait Records: Send + Sync {
+    /// Ends when the entry is accepted: written, in order, before anything that follows from it.
+    fn accept(&self, record: Record) -> impl Future<Output = Result<u64, RecordError>> + Send;
+    /// Hands over an entry whose acceptance nobody waits for. The adapter never drops it silently: if it cannot be
+    /// written, the log is marked broken and every later `accept` is refused.
+    fn submit(&self, record: Record);
+    /// Counts a refusal of a party that is not known.
+    fn noise(&self, peer: &str, reason: ReasonCode);
+}
+
+/// How an upstream's answer begins.
+#[derive(Debug)]
+pub struct ReplyHead {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The upstream's headers, not yet filtered.
+    pub headers: HeaderMap,
+}
+
+/// Why an attempt gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// No connection, or it broke before the first byte of the answer: another attempt may follow.
+    Unreachable,
+    /// The connection was made but nothing came in time.
+    Timeout,
+    /// The answer's head is not acceptable.
+    Malformed,
+}
+
+/// The body of an upstream's answer.
+pub trait ReplyBody: Send {
+    /// The next piece, decoded from any content encoding and bounded; `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, SendError>>> + Send;
+}
+
+/// Where calls go out. There is no way to send anything but an [`Attempt`], and only a recorded permit hands one out.
+pub trait Upstreams: Send + Sync {
+    /// The body type.
+    type Body: ReplyBody;
+    /// Sends one attempt and waits for the head of the answer.
+    fn send(&self, attempt: Attempt<'_>) -> impl Future<Output = Result<(ReplyHead, Self::Body), SendError>> + Send;
+}
+
+/// Everything at once.
+pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
+    /// 10 random bytes for a request id.
+    fn random(&self) -> [u8; 10];
+    /// What operators have put in force.
+    fn snapshot(&self) -> Arc<Snapshot>;
+    /// Tells what happened; for logs and metrics.
+    fn observe_event(&self, event: &Event<'_>);
+}
+
+/// A request's head as it arrived.
+#[derive(Debug)]
+pub struct Head {
+    /// The peer's address without its port.
+    pub peer: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The query part of the target, if there was one.
+    pub query: Option<String>,
+}
+
+/// The client at the other end. What it is sent are [`Released`] pieces and nothing else.
+pub trait Client: Send {
+    /// Reads the request's body, at most `limit` bytes.
+    fn body(&mut self, limit: usize) -> impl Future<Output = Result<Bytes, ReasonCode>> + Send;
+    /// Begins the answer. Called once, with the first piece.
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap);
+    /// Sends a piece; waits while the client is slow. `Err` when it has gone.
+    fn write(&mut self, piece: Released) -> impl Future<Output = Result<(), ReasonCode>> + Send;
+    /// Ends when the client has gone; never, while it is there.
+    fn gone(&mut self) -> impl Future<Output = ()> + Send;
+    /// Breaks the connection off, even if the client does not read.
+    fn abort(&mut self);
+}
+
+/// What a protocol adapter understood of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Understood {
+    /// The model alias as the client wrote it.
+    pub model: String,
+    /// The JSON string that holds it.
+    pub model_span: Range<usize>,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Consequences beyond the call itself.
+    pub effects: Vec<Effect>,
+    /// Content parts that no scanner understands: JSON Pointer and type.
+    pub uninspected: Vec<(String, String)>,
+}
+
+/// One stream of text inside an answer. Equal ids mean: the pieces belong together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub String);
+
+/// What a string leaf of an answer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeafUse {
+    /// A whole value.
+    Whole,
+    /// A piece of a lane. `choice` groups lanes whose token records must vanish together.
+    Piece {
+        /// Which lane.
+        lane: LaneId,
+        /// Which choice, for token records.
+        choice: u32,
+    },
+}
+
+/// What a protocol adapter says of one document of an answer.
+#[derive(Debug, Default)]
+pub struct AnswerView {
+    /// Every string leaf whose use is not [`LeafUse::Whole`].
+    pub pieces: Vec<(NodeId, LeafUse)>,
+    /// Lanes that end with this document.
+    pub ends: Vec<LaneId>,
+    /// Token records (`logprobs`) that become null when anything of their choice was edited.
+    pub token_records: Vec<(u32, NodeId)>,
+    /// Whether every lane of the stream ends here.
+    pub is_last: bool,
+}
+
+/// One event of a stream: its raw bytes and the part that is data.
+#[derive(Debug, Clone)]
+pub struct StreamEvent {
+    /// The event exactly as it came, with its terminating blank line.
+    pub raw: Bytes,
+    /// The `event:` name, if any.
+    pub name: Option<String>,
+    /// The data payload, lines joined.
+    pub data: Option<Bytes>,
+}
+
+/// Cuts a byte stream into events.
+pub trait EventReader: Send {
+    /// Takes bytes and gives the events that are complete.
+    ///
+    /// # Errors
+    /// A code when the stream exceeds a bound or is not readable.
+    fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode>;
+    /// What is left at the end of the stream; an incomplete event is an error.
+    ///
+    /// # Errors
+    /// A code when bytes of an unfinished event remain.
+    fn finish(&mut self) -> Result<(), ReasonCode>;
+}
+
+/// A protocol adapter: translates, and decides nothing.
+pub trait Protocol: Send + Sync {
+    /// The reader of its streams.
+    type Events: EventReader;
+    /// Which dialect it speaks.
+    fn dialect(&self) -> Dialect;
+    /// The path at the upstream, appended to its base URL.
+    fn upstream_path(&self) -> &'static str;
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A refusal for everything that is not classified.
+    fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal>;
+    /// The headers of the request that may reach an upstream.
+    fn upstream_headers(&self, head: &Head) -> HeaderMap;
+    /// The headers of the answer that may reach the client.
+    fn client_headers(&self, headers: &HeaderMap) -> HeaderMap;
+    /// Says what the leaves of a document of an answer are; `name` is the event's name in a stream.
+    fn view(&self, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView;
+    /// Whether this data payload is the protocol's plain end mark.
+    fn is_end_mark(&self, data: &[u8]) -> bool;
+    /// A reader for a stream.
+    fn events(&self, limit: usize) -> Self::Events;
+    /// Writes an event with other data.
+    fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
+    /// A refusal in the provider's shape.
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
+    /// The list of models, as the provider would write it.
+    fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes);
+    /// A refusal in the middle of a stream.
+    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+}
+
+/// Adds what only a splice can say: `null` in place of a value.
+pub(crate) fn null_out(splices: &mut Splices, span: Range<usize>) {
+    splices.replace(span, &b"null"[..]);
+}

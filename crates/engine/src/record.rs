@@ -1,0 +1,295 @@
+//! Stage 6, record: the intent before the effect, the outcome after it, one entry per finding in a stream in between.
+//!
+//! It stands behind the decision and before act: an interaction that cannot be recorded does not happen.
+
+use std::time::Duration;
+
+use evidence::{
+    Capped, Capture, EditContent, EntryKind, Header, IntentContent, OutcomeContent, OutcomeResult, RecordError, Timings,
+};
+use model::{Answer, Finding, ModelName, ReasonCode, Refusal, RequestId, Verdict};
+
+use crate::admit::Identified;
+use crate::decide::{Judgement, Permit};
+use crate::event::Event;
+use crate::guard::Guard;
+use crate::interaction::Call;
+use crate::models::Judged;
+use crate::ports::{Record, World};
+use crate::snapshot::Snapshot;
+
+/// Most entries of their own that the findings of one answer get; the rest is counted in the outcome.
+const MAX_EDITS: u32 = 64;
+/// Most findings of an answer that its outcome names one by one.
+const MAX_FINDINGS: usize = 1024;
+
+/// Proof: the intent of this very permit is in the log.
+///
+/// ```compile_fail
+/// fn skip(permit: engine::Permit, index: u64) -> engine::Recorded {
+///     engine::Recorded { permit, index }
+/// }
+/// ```
+/// The twin that differs only in the forbidden expression:
+/// ```
+/// fn skip(permit: engine::Permit, recorded: engine::Recorded) -> engine::Recorded {
+///     recorded
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a recorded permit that is dropped leaves an outcome open"]
+pub struct Recorded {
+    permit: Permit,
+    request: RequestId,
+    index: Option<u64>,
+}
+
+impl Recorded {
+    /// The permit that was recorded.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The interaction.
+    #[must_use]
+    pub const fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// The entry's index in the log; none when an operator has switched evidence off.
+    #[must_use]
+    pub const fn index(&self) -> Option<u64> {
+        self.index
+    }
+}
+
+/// What is known of the effect so far.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Which of the permit's destinations answered.
+    pub(crate) position: Option<usize>,
+    /// With which status.
+    pub(crate) upstream_status: Option<u16>,
+    /// What was found in the answer, bounded.
+    findings: Vec<Finding>,
+    n_edits: u32,
+    /// What was released, bounded, with the digest of all of it.
+    released: Option<Capture>,
+    /// How much was released, in bytes.
+    pub(crate) released_bytes: u64,
+}
+
+impl Outcome {
+    /// Nothing has happened yet.
+    pub(crate) const fn new() -> Self {
+        Self { position: None, upstream_status: None, findings: Vec::new(), n_edits: 0, released: None, released_bytes: 0 }
+    }
+
+    /// Keeps what was released, up to `cap` bytes, and counts all of it.
+    pub(crate) fn keep(&mut self, bytes: &[u8], cap: usize) {
+        self.released_bytes = self.released_bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.released.get_or_insert_with(|| Capture::new(cap)).push(bytes);
+    }
+}
+
+/// Records the intent of a permit. `Err` means that it must not happen.
+pub(crate) async fn intent<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    permit: Permit,
+    guard: &Guard,
+) -> Result<Recorded, Refusal> {
+    let judgement = permit.judgement();
+    world.observe_event(&Event::Decided {
+        request: identified.request(),
+        verdict: judgement.answer.verdict,
+        reason: ReasonCode::Permitted,
+    });
+    found(world, identified.request(), &judgement.findings);
+    if snapshot.off.evidence {
+        return Ok(Recorded { permit, request: identified.request(), index: None });
+    }
+    let header = header(EntryKind::Intent, identified, snapshot, guard.seen())
+        .with_asks(&judgement.input.asks)
+        .with_findings(&judgement.findings);
+    let header = Header {
+        verdict: Some(judgement.answer.verdict),
+        reason: Some(judgement.answer.reason),
+        ledger_version: Some(judgement.input.facts.ledger_version),
+        ..header
+    };
+    let content = IntentContent {
+        input: judgement.input.clone(),
+        answer: judgement.answer.clone(),
+        findings: judgement.findings.clone(),
+        destinations: permit.outbound().iter().map(|outbound| outbound.upstream.to_string()).collect(),
+        outbound: permit.outbound().first().map(|outbound| Capped::new(&outbound.body, snapshot.limits.content_bytes)),
+    };
+    let index = world.accept(Record { header, content: Some(serialise(&content)?) }).await.map_err(unrecorded)?;
+    Ok(Recorded { permit, request: identified.request(), index: Some(index) })
+}
+
+/// Records that a known party's request was refused before any effect.
+pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Identified, refusal: &Refusal) -> Result<(), Refusal> {
+    let judged = call.judgement.as_deref();
+    let verdict = judged.map_or(Verdict::Deny, |judgement| match judgement.answer.verdict {
+        // A permit whose duties could not be performed is a deny.
+        Verdict::Permit => Verdict::Deny,
+        verdict => verdict,
+    });
+    let reason = judged.map_or(refusal.code, |judgement| match judgement.answer.reason {
+        ReasonCode::Permitted => refusal.code,
+        reason => reason,
+    });
+    world.observe_event(&Event::Decided { request: call.request, verdict, reason });
+    if call.snapshot.off.evidence {
+        return Ok(());
+    }
+    let mut header = header(EntryKind::Intent, identified, &call.snapshot, world.locks().version());
+    header.verdict = Some(verdict);
+    header.reason = Some(reason);
+    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", bounded(detail))));
+    let mut content = None;
+    if let Some(Judgement { input, answer, findings }) = judged {
+        found(world, call.request, findings);
+        header = header.with_asks(&input.asks).with_findings(findings);
+        header.ledger_version = Some(input.facts.ledger_version);
+        content = Some(serialise(&IntentContent {
+            input: input.clone(),
+            answer: answer.clone(),
+            findings: findings.clone(),
+            destinations: Vec::new(),
+            outbound: None,
+        })?);
+    }
+    world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
+}
+
+/// Records a list of models: what is listed, as one decision in which every listed model is an ask.
+pub(crate) async fn listing<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    listed: &[(ModelName, Judged)],
+    guard: &Guard,
+) -> Result<(), Refusal> {
+    if snapshot.off.evidence {
+        return Ok(());
+    }
+    let shown: Vec<&Judged> = listed.iter().map(|(_, judged)| judged).filter(|judged| judged.is_listed).collect();
+    let Some(first) = shown.first().copied().or_else(|| listed.first().map(|(_, judged)| judged)) else { return Ok(()) };
+    let mut input = first.input.clone();
+    input.asks = shown.iter().flat_map(|judged| judged.input.asks.iter().cloned()).collect();
+    let answer = if snapshot.off.policy {
+        Answer::unasked()
+    } else {
+        Answer::meet(shown.iter().flat_map(|judged| judged.answer.links.iter().cloned()).collect())
+    };
+    let mut header = header(EntryKind::Intent, identified, snapshot, guard.seen()).with_asks(&input.asks);
+    header.verdict = Some(answer.verdict);
+    header.reason = Some(answer.reason);
+    header.ledger_version = Some(input.facts.ledger_version);
+    header.notes.push("list".to_owned());
+    let content = IntentContent { input, answer, findings: Vec::new(), destinations: Vec::new(), outbound: None };
+    world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| ()).map_err(unrecorded)
+}
+
+/// Records findings of an answer as they become certain, before the bytes around them leave.
+pub(crate) fn edits<W: World>(
+    world: &W,
+    identified: &Identified,
+    snapshot: &Snapshot,
+    outcome: &mut Outcome,
+    findings: &[Finding],
+    guard: &Guard,
+) {
+    found(world, identified.request(), findings);
+    let room = MAX_FINDINGS.saturating_sub(outcome.findings.len());
+    outcome.findings.extend(findings.iter().take(room).cloned());
+    if snapshot.off.evidence || outcome.n_edits >= MAX_EDITS {
+        return;
+    }
+    outcome.n_edits = outcome.n_edits.saturating_add(1);
+    let header = header(EntryKind::Edit, identified, snapshot, guard.seen()).with_findings(findings);
+    let content = serde_json::to_vec(&EditContent { findings: findings.to_vec() }).ok();
+    world.submit(Record { header, content });
+}
+
+/// Records how it ended; exactly when an intent was recorded.
+pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode) {
+    let Some(identified) = call.identified.as_ref().filter(|_| call.is_recorded && !call.snapshot.off.evidence) else { return };
+    let outcome = std::mem::replace(&mut call.outcome, Outcome::new());
+    call.outcome.released_bytes = outcome.released_bytes;
+    let mut header =
+        header(EntryKind::Outcome, identified, &call.snapshot, world.locks().version()).with_findings(&outcome.findings);
+    header.at = world.now();
+    header.reason = Some(reason);
+    header.result = Some(result(reason, &outcome, call.has_begun));
+    let elapsed = world.monotonic().saturating_sub(call.started);
+    let content = OutcomeContent {
+        findings: outcome.findings,
+        released: outcome.released.map(Capture::finish),
+        attempt: outcome.position.and_then(|position| u32::try_from(position).ok()),
+        status: outcome.upstream_status,
+        timings: Timings {
+            upstream_first_byte: micros(call.timings.upstream).filter(|_| outcome.upstream_status.is_some()),
+            first_released: micros(call.timings.overhead.saturating_add(call.timings.upstream)).filter(|_| call.has_begun),
+            total: micros(elapsed).unwrap_or(u64::MAX),
+        },
+    };
+    world.submit(Record { header, content: serde_json::to_vec(&content).ok() });
+}
+
+/// How it ended, from the reason and from what had already happened.
+const fn result(reason: ReasonCode, outcome: &Outcome, has_begun: bool) -> OutcomeResult {
+    let was_sent = outcome.upstream_status.is_some();
+    match reason {
+        ReasonCode::Permitted => OutcomeResult::Executed,
+        _ if was_sent && has_begun && outcome.released_bytes > 0 => OutcomeResult::Cut,
+        // Nothing came back, but something may have arrived.
+        ReasonCode::UpstreamUnavailable | ReasonCode::UpstreamTimeout | ReasonCode::UpstreamResponseInvalid => {
+            OutcomeResult::Failed
+        }
+        _ if was_sent => OutcomeResult::Failed,
+        _ => OutcomeResult::Refused,
+    }
+}
+
+/// The part that every entry of an interaction has.
+fn header(kind: EntryKind, identified: &Identified, snapshot: &Snapshot, epoch: u64) -> Header {
+    Header {
+        request: Some(identified.request()),
+        credential: Some(identified.credential().id.clone()),
+        chain: Some(identified.chain().clone()),
+        snapshot: Some(snapshot.digest),
+        epoch: Some(epoch),
+        notes: snapshot.off.names().into_iter().map(|control| format!("skipped: {control}")).collect(),
+        ..Header::new(kind, identified.at())
+    }
+}
+
+fn found<W: World>(world: &W, request: RequestId, findings: &[Finding]) {
+    for finding in findings {
+        world.observe_event(&Event::Found { request, side: finding.side, kind: finding.kind.as_str() });
+    }
+}
+
+fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(content).map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))
+}
+
+/// Why the log refused goes to the operator's own messages; the client learns that it did.
+fn unrecorded(_: RecordError) -> Refusal {
+    Refusal::new(ReasonCode::EvidenceUnavailable)
+}
+
+/// A detail names fields and limits; a long one is cut so that a header stays a header.
+fn bounded(detail: &str) -> String {
+    detail.chars().take(200).collect()
+}
+
+fn micros(duration: Duration) -> Option<u64> {
+    u64::try_from(duration.as_micros()).ok()
+}

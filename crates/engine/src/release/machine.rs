@@ -1,0 +1,291 @@
+//! The release machine: events in, events out, no clock and no waiting.
+//!
+//! An event is held until nothing in it can still become part of a finding; then it leaves in the order in which it came,
+//! byte for byte unless something in it was edited. A body that is not a stream is one event followed by the end.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use inspect::{DeniedContent, Lane, LeafHits, Scanners};
+use model::{Duties, Finding, ReasonCode, Refusal, Side};
+use text::{Document, NodeId, Splices};
+
+use super::Released;
+use crate::ports::{AnswerView, LaneId, LeafUse, Protocol, StreamEvent, null_out};
+use crate::snapshot::Limits;
+
+/// Most lanes that one answer may open.
+const MAX_LANES: usize = 256;
+/// Most findings that one answer keeps one by one; later ones still act, and are counted as the last kept.
+const MAX_FINDINGS: usize = 1024;
+
+/// One answer on its way to the client.
+pub(crate) struct Machine<'p, P> {
+    protocol: &'p P,
+    scanners: Arc<Scanners>,
+    duties: Arc<Duties>,
+    limits: Limits,
+    in_stream: bool,
+    lanes: Vec<Lane>,
+    open: HashMap<LaneId, usize>,
+    queue: VecDeque<Held>,
+    held_bytes: usize,
+    findings: Vec<Finding>,
+}
+
+/// What may leave now.
+pub(crate) struct Batch {
+    /// The bytes; empty if everything is still held.
+    pub(crate) released: Released,
+    /// Findings that became certain with this push; to be recorded before the bytes leave.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// One event that waits for its lanes.
+struct Held {
+    event: StreamEvent,
+    splices: Splices,
+    pieces: Vec<HeldPiece>,
+    token_records: Vec<(u32, Range<usize>)>,
+    /// Choices in which something was edited for certain already.
+    edited: HashSet<u32>,
+}
+
+struct HeldPiece {
+    lane: usize,
+    choice: u32,
+    range: Range<u64>,
+    leaf: Range<usize>,
+}
+
+impl<'p, P: Protocol> Machine<'p, P> {
+    /// A machine for one answer.
+    pub(crate) fn new(protocol: &'p P, scanners: Arc<Scanners>, duties: Arc<Duties>, limits: Limits, in_stream: bool) -> Self {
+        Self {
+            protocol,
+            scanners,
+            duties,
+            limits,
+            in_stream,
+            lanes: Vec::new(),
+            open: HashMap::new(),
+            queue: VecDeque::new(),
+            held_bytes: 0,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes one event.
+    pub(crate) fn push(&mut self, event: StreamEvent) -> Result<(), Refusal> {
+        self.held_bytes = self.held_bytes.saturating_add(event.raw.len());
+        let Some(data) = event.data.clone() else { return Ok(()) };
+        self.check_name(event.name.as_deref())?;
+        if self.protocol.is_end_mark(&data) {
+            self.finish_lanes();
+            self.queue.push_back(Held::plain(event));
+            return Ok(());
+        }
+        let document = Document::parse(&data, &self.limits.json())
+            .map_err(|error| Refusal::because(ReasonCode::UpstreamResponseInvalid, error.to_string()))?;
+        let view = self.protocol.view(&document, event.name.as_deref(), self.in_stream);
+        let held = self.hold(event, &document, &view)?;
+        self.queue.push_back(held);
+        for lane in &view.ends {
+            self.finish_lane(lane);
+        }
+        if view.is_last {
+            self.finish_lanes();
+        }
+        self.refuse_denied()
+    }
+
+    /// No more events will come.
+    pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
+        self.finish_lanes();
+        self.refuse_denied()
+    }
+
+    /// Everything that can leave now.
+    pub(crate) fn ready(&mut self) -> Result<Batch, Refusal> {
+        let mut out = BytesMut::new();
+        while let Some(held) = self.queue.pop_front() {
+            if !held.pieces.iter().all(|piece| self.lanes.get(piece.lane).is_some_and(|lane| piece.range.end <= lane.stable())) {
+                self.queue.push_front(held);
+                break;
+            }
+            self.held_bytes = self.held_bytes.saturating_sub(held.event.raw.len());
+            let bytes = self.settle(held)?;
+            if out.is_empty() && self.queue.is_empty() {
+                // The common case, one event in and one event out: no copy.
+                return Ok(self.batch(bytes));
+            }
+            out.extend_from_slice(&bytes);
+        }
+        if self.held_bytes > self.limits.held_bytes {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
+        }
+        Ok(self.batch(out.freeze()))
+    }
+
+    /// An event's name is text of the upstream as well: it has to be a plain word without a finding.
+    fn check_name(&self, name: Option<&str>) -> Result<(), Refusal> {
+        let Some(name) = name else { return Ok(()) };
+        let is_plain = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if is_plain && self.scanners.scan(name).is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "an event has a name that is not a plain word"))
+    }
+
+    fn batch(&mut self, bytes: Bytes) -> Batch {
+        Batch { released: Released::seal(bytes), findings: std::mem::take(&mut self.findings) }
+    }
+
+    /// Feeds the lanes and plans the edits of whole values.
+    fn hold(&mut self, event: StreamEvent, document: &Document<'_>, view: &AnswerView) -> Result<Held, Refusal> {
+        let mut pieces = Vec::with_capacity(view.pieces.len());
+        let mut in_lanes: Vec<NodeId> = Vec::with_capacity(view.pieces.len());
+        for (node, leaf_use) in &view.pieces {
+            let LeafUse::Piece { lane, choice } = leaf_use else { continue };
+            let Some(text) = document.text(*node) else { continue };
+            let position = self.lane(lane)?;
+            let Some(machine) = self.lanes.get_mut(position) else { continue };
+            let range = machine.push(&text);
+            for hit in machine.new_hits() {
+                record(&mut self.findings, &hit, &lane.0);
+            }
+            in_lanes.push(*node);
+            pieces.push(HeldPiece { lane: position, choice: *choice, range, leaf: document.span(*node) });
+        }
+        let token_records: Vec<(u32, Range<usize>)> =
+            view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
+        let mut splices = Splices::new();
+        let mut edited = HashSet::new();
+        let hits = self.whole_hits(document, &in_lanes, &token_records, &mut edited)?;
+        let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices).map_err(denied)?;
+        self.keep(inspect::findings(document, &hits, Side::Response));
+        // A whole value that was edited says nothing about its choice; to be safe every choice's token records go.
+        if !changed.is_empty() {
+            edited.extend(token_records.iter().map(|(choice, _)| *choice));
+        }
+        Ok(Held { event, splices, pieces, token_records, edited })
+    }
+
+    /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.
+    fn whole_hits(
+        &mut self,
+        document: &Document<'_>,
+        in_lanes: &[NodeId],
+        token_records: &[(u32, Range<usize>)],
+        edited: &mut HashSet<u32>,
+    ) -> Result<Vec<LeafHits>, Refusal> {
+        let mut hits = inspect::inspect_document(&self.scanners, document);
+        hits.retain(|leaf| !in_lanes.contains(&leaf.node));
+        let mut inside = Vec::new();
+        hits.retain(|leaf| {
+            let span = document.span(leaf.node);
+            let record = token_records.iter().find(|(_, record)| record.start <= span.start && span.end <= record.end);
+            let Some((choice, _)) = record else { return true };
+            edited.insert(*choice);
+            inside.push(leaf.clone());
+            false
+        });
+        // A deny duty holds inside a token record too.
+        let mut unused = Splices::new();
+        inspect::redact_document(document, &inside, &self.duties, Side::Response, &mut unused).map_err(denied)?;
+        self.keep(inspect::findings(document, &inside, Side::Response));
+        Ok(hits)
+    }
+
+    /// Writes the event with its edits.
+    fn settle(&mut self, mut held: Held) -> Result<Bytes, Refusal> {
+        let mut edits = Vec::new();
+        for piece in &held.pieces {
+            let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.range.clone()));
+            let Some(taken) = taken else { return Err(Refusal::because(ReasonCode::Internal, "a lane lost a piece")) };
+            if taken.changed {
+                held.edited.insert(piece.choice);
+                edits.push((piece.leaf.clone(), text::quote(&taken.text)));
+            }
+        }
+        let nulled: Vec<Range<usize>> =
+            held.token_records.iter().filter(|(choice, _)| held.edited.contains(choice)).map(|(_, span)| span.clone()).collect();
+        for (leaf, text) in edits {
+            if !nulled.iter().any(|record| record.start <= leaf.start && leaf.end <= record.end) {
+                held.splices.replace(leaf, text);
+            }
+        }
+        for record in nulled {
+            null_out(&mut held.splices, record);
+        }
+        let Some(data) = held.event.data.take() else { return Ok(Bytes::new()) };
+        let data = if held.splices.is_empty() {
+            data
+        } else {
+            Bytes::from(held.splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?)
+        };
+        Ok(if self.in_stream { self.protocol.rewrite(&held.event, &data) } else { data })
+    }
+
+    fn lane(&mut self, id: &LaneId) -> Result<usize, Refusal> {
+        if let Some(position) = self.open.get(id) {
+            return Ok(*position);
+        }
+        if self.lanes.len() >= MAX_LANES {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many parallel texts in one answer"));
+        }
+        let position = self.lanes.len();
+        self.lanes.push(Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response));
+        self.open.insert(id.clone(), position);
+        Ok(position)
+    }
+
+    fn finish_lane(&mut self, id: &LaneId) {
+        let Some(position) = self.open.remove(id) else { return };
+        self.finish_at(position, &id.0);
+    }
+
+    fn finish_lanes(&mut self) {
+        for (id, position) in std::mem::take(&mut self.open) {
+            self.finish_at(position, &id.0);
+        }
+    }
+
+    fn finish_at(&mut self, position: usize, name: &str) {
+        if let Some(lane) = self.lanes.get_mut(position) {
+            lane.finish();
+            for hit in lane.new_hits() {
+                record(&mut self.findings, &hit, name);
+            }
+        }
+    }
+
+    fn refuse_denied(&self) -> Result<(), Refusal> {
+        let denied = self.lanes.iter().find_map(Lane::denied);
+        denied.map_or(Ok(()), |kind| Err(Refusal::because(ReasonCode::ContentDenied, kind.to_string())))
+    }
+
+    fn keep(&mut self, findings: Vec<Finding>) {
+        let room = MAX_FINDINGS.saturating_sub(self.findings.len());
+        self.findings.extend(findings.into_iter().take(room));
+    }
+}
+
+impl Held {
+    fn plain(event: StreamEvent) -> Self {
+        Self { event, splices: Splices::new(), pieces: Vec::new(), token_records: Vec::new(), edited: HashSet::new() }
+    }
+}
+
+fn denied(denied: DeniedContent) -> Refusal {
+    Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
+}
+
+fn record(findings: &mut Vec<Finding>, hit: &inspect::Hit, lane: &str) {
+    if findings.len() < MAX_FINDINGS {
+        let place = lane.to_owned();
+        findings.push(Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place, span: hit.span });
+    }
+}

@@ -1,0 +1,127 @@
+//! What operators change, as one immutable version: taken once per evaluation and named in the record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use inspect::Scanners;
+use model::{Dialect, Digest, ModelName, Name};
+use policy::PolicySnapshot;
+
+/// One version of everything an evaluation reads.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The digest of the bundle.
+    pub digest: Digest,
+    /// Parties, models and policies, compiled.
+    pub policy: PolicySnapshot,
+    /// Every alias that can be asked for, with where it is served.
+    pub routes: BTreeMap<ModelName, Vec<Route>>,
+    /// The scanners in force.
+    pub scanners: Arc<Scanners>,
+    /// Request fields beyond the tables that an operator admits, per dialect.
+    pub admitted: BTreeMap<Dialect, BTreeSet<String>>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Whether a caller is told which policy said no.
+    pub refusals: Candour,
+    /// Controls that an operator has switched off.
+    pub off: Off,
+}
+
+/// Where an alias is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The upstream's name in the configuration.
+    pub upstream: Name,
+    /// The model's name there.
+    pub model: String,
+    /// What the upstream speaks.
+    pub dialects: BTreeSet<Dialect>,
+}
+
+/// How much a refused caller learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Candour {
+    /// A forbidden model looks like one that does not exist.
+    #[default]
+    Hide,
+    /// The reason is told.
+    Explain,
+}
+
+/// Controls switched off under `danger`; every proof made without one says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Off {
+    /// No scanner runs.
+    pub inspection: bool,
+    /// No policy is asked: every identified call is permitted.
+    pub policy: bool,
+    /// Nothing is recorded.
+    pub evidence: bool,
+}
+
+impl Off {
+    /// The names of the controls that are off, as recorded.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        let all = [(self.inspection, "inspection"), (self.policy, "policy"), (self.evidence, "evidence")];
+        all.into_iter().filter(|(is_off, _)| *is_off).map(|(_, name)| name.to_owned()).collect()
+    }
+}
+
+/// Bounds of one interaction. Bytes are bytes on the wire before any decoding, unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest request body.
+    pub body_bytes: usize,
+    /// Deepest nesting of JSON, both ways.
+    pub depth: usize,
+    /// Most values in one JSON document, both ways.
+    pub nodes: usize,
+    /// Longest answer that is not a stream.
+    pub answer_bytes: usize,
+    /// Longest stream.
+    pub stream_bytes: u64,
+    /// Longest event of a stream.
+    pub event_bytes: usize,
+    /// Most bytes of events held back while a scanner is undecided.
+    pub held_bytes: usize,
+    /// Most bytes of content kept per entry of the log.
+    pub content_bytes: usize,
+    /// Longest wait for an answer's first byte.
+    pub first_byte: Duration,
+    /// Longest silence in the middle of an answer.
+    pub idle: Duration,
+    /// Longest whole answer.
+    pub total: Duration,
+    /// Longest wait for a slow client.
+    pub client_write: Duration,
+}
+
+impl Limits {
+    /// The bounds of the JSON reader.
+    #[must_use]
+    pub const fn json(&self) -> text::Limits {
+        text::Limits { max_depth: self.depth, max_nodes: self.nodes }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 8 << 20,
+            depth: 64,
+            nodes: 200_000,
+            answer_bytes: 16 << 20,
+            stream_bytes: 64 << 20,
+            event_bytes: 1 << 20,
+            held_bytes: 1 << 20,
+            content_bytes: 64 << 10,
+            first_byte: Duration::from_secs(300),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(1800),
+            client_write: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The facts of a call as a Cedar context; built once and shared by all links.
+
+use cedar_policy::{Context, RestrictedExpression};
+use model::{Challenge, DecisionInput, Facts, Integrity};
+
+use crate::entities::{level, strings};
+use crate::vocabulary::answered;
+
+/// Builds the context of `input`.
+pub(crate) fn build(input: &DecisionInput) -> Result<Context, String> {
+    let facts = &input.facts;
+    let pairs = [
+        ("credential", credential(facts)?),
+        ("chain", chain(input)?),
+        ("request", request(facts)?),
+        ("content", content(facts)?),
+        ("flow", flow(facts)?),
+        ("answered", answers(facts)?),
+        ("now", RestrictedExpression::new_datetime(timestamp(facts.now.0))),
+    ];
+    Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
+}
+
+fn credential(facts: &Facts) -> Result<RestrictedExpression, String> {
+    record([("id", string(facts.credential.as_str())), ("ageSeconds", long(facts.credential_age))])
+}
+
+fn chain(input: &DecisionInput) -> Result<RestrictedExpression, String> {
+    let shape = input.chain.shape();
+    let missing = strings(shape.missing.iter().map(String::as_str));
+    record([("kind", string(shape.kind.as_str())), ("depth", long(u64::from(shape.depth))), ("missing", missing)])
+}
+
+fn request(facts: &Facts) -> Result<RestrictedExpression, String> {
+    let dialect = facts.dialect.map_or("", model::Dialect::as_str);
+    record([("dialect", string(dialect)), ("stream", RestrictedExpression::new_bool(facts.stream))])
+}
+
+fn content(facts: &Facts) -> Result<RestrictedExpression, String> {
+    let groups = facts.findings.values().map(|count| count.group.as_str());
+    record([("kinds", strings(facts.findings.keys().map(String::as_str))), ("groups", strings(groups))])
+}
+
+fn flow(facts: &Facts) -> Result<RestrictedExpression, String> {
+    let label = &facts.label;
+    let integrity = match label.integrity {
+        Integrity::Untrusted => 0,
+        Integrity::Identifier => 1,
+        Integrity::Trusted => 2,
+        Integrity::User => 3,
+    };
+    record([
+        ("level", RestrictedExpression::new_long(level(label.level))),
+        ("compartments", strings(label.compartments.iter().map(model::Name::as_str))),
+        ("integrity", long(integrity)),
+        ("version", long(facts.ledger_version)),
+    ])
+}
+
+fn answers(facts: &Facts) -> Result<RestrictedExpression, String> {
+    let fact = |challenge: Challenge| (answered(challenge), RestrictedExpression::new_bool(facts.answered.contains(&challenge)));
+    record([fact(Challenge::Approval), fact(Challenge::StepUp), fact(Challenge::Posture)])
+}
+
+fn record<const N: usize>(fields: [(&str, RestrictedExpression); N]) -> Result<RestrictedExpression, String> {
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+    RestrictedExpression::new_record(fields).map_err(|error| error.to_string())
+}
+
+fn string(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+/// A count as Cedar's 64-bit signed number; what does not fit is the largest, never a smaller one.
+fn long(value: u64) -> RestrictedExpression {
+    RestrictedExpression::new_long(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since 1970 as Cedar's datetime text. Days by the civil calendar algorithm of H. Hinnant.
+fn timestamp(millis: u64) -> String {
+    let (days, rest) = (millis / 86_400_000, millis % 86_400_000);
+    let shifted = days.saturating_add(719_468);
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second, milli) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
+    format!("{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", year.min(9999))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+
+    #[test]
+    fn timestamps() {
+        let facts = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_219_199_999, "2026-11-20T23:59:59.999Z"),
+            (4_107_542_399_000, "2100-02-28T23:59:59.000Z"),
+        ];
+        for (millis, text) in facts {
+            assert_eq!(timestamp(millis), text);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The registry as one immutable Cedar entity store, built once per bundle.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use model::{Level, Name, Registry, UserText};
+
+use crate::vocabulary::{PARSED, uid};
+
+/// Builds the store.
+pub(crate) fn build(registry: &Registry) -> Result<Entities, String> {
+    let mut entities = Vec::new();
+    for (name, group) in &registry.groups {
+        entities.push(plain("Group", name, "Group", &group.groups)?);
+    }
+    for (name, group) in &registry.model_groups {
+        entities.push(plain("ModelGroup", name, "ModelGroup", &group.groups)?);
+    }
+    for (name, user) in &registry.users {
+        entities.push(plain("User", name, "Group", &user.groups)?);
+    }
+    for (name, service) in &registry.services {
+        entities.push(plain("Service", name, "Group", &service.groups)?);
+    }
+    for (name, agent) in &registry.agents {
+        let autonomous = strings(agent.autonomous.iter().map(|action| action.as_str()));
+        let user_text = match agent.user_text {
+            UserText::Mixed => "mixed",
+            UserText::Verbatim => "verbatim",
+        };
+        let attributes = HashMap::from([
+            ("autonomous".to_owned(), autonomous),
+            ("userText".to_owned(), RestrictedExpression::new_string(user_text.to_owned())),
+        ]);
+        entities.push(with_attributes("Agent", name, attributes, parents("Group", &agent.groups)?)?);
+    }
+    for (name, model) in &registry.models {
+        let attributes = HashMap::from([
+            ("dialects".to_owned(), strings(model.dialects.iter().map(|dialect| dialect.as_str()))),
+            ("clearance".to_owned(), RestrictedExpression::new_long(level(model.clearance))),
+        ]);
+        entities.push(with_attributes("Model", name, attributes, parents("ModelGroup", &model.groups)?)?);
+    }
+    Entities::from_entities(entities, PARSED.as_ref()).map_err(|error| error.to_string())
+}
+
+/// A level as policies see it.
+pub(crate) const fn level(level: Level) -> i64 {
+    match level {
+        Level::Public => 0,
+        Level::Internal => 1,
+        Level::Confidential => 2,
+        Level::Restricted => 3,
+    }
+}
+
+pub(crate) fn strings<'a>(values: impl Iterator<Item = &'a str>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.map(|value| RestrictedExpression::new_string(value.to_owned())))
+}
+
+fn parents(kind: &str, names: &BTreeSet<Name>) -> Result<HashSet<EntityUid>, String> {
+    names.iter().map(|name| uid(kind, name.as_str()).ok_or_else(|| format!("`{name}` is no entity"))).collect()
+}
+
+fn plain(kind: &str, name: &Name, parent_kind: &str, groups: &BTreeSet<Name>) -> Result<Entity, String> {
+    with_attributes(kind, name, HashMap::new(), parents(parent_kind, groups)?)
+}
+
+fn with_attributes(
+    kind: &str,
+    name: &Name,
+    attributes: HashMap<String, RestrictedExpression>,
+    parents: HashSet<EntityUid>,
+) -> Result<Entity, String> {
+    let uid = uid(kind, name.as_str()).ok_or_else(|| format!("`{name}` is no entity"))?;
+    Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
+}
