@@ -121,6 +121,36 @@ fn many_more_texts_cut_at_random() {
     }
 }
 
+/// Long enough that the lane lets go of spent text again and again.
+#[test]
+fn long_texts_are_followed_to_their_end() {
+    let scanners = Arc::new(Scanners::all());
+    let mut random = Random::new(8);
+    let bounded: Vec<String> = oracle::KINDS.iter().filter(|kind| *kind != "private-key").cloned().collect();
+    for _ in 0..12 {
+        let mut text = String::new();
+        while text.len() < 12_000 {
+            text.push_str(&mixed(&mut random, &bounded).replace("-----", "--"));
+            text.push_str(&"1.4111111111111111 xghp_ aAKIA é ".repeat(random.below(4)));
+        }
+        for duties in duty_sets() {
+            let expected = oracle::redact(&text, &duties);
+            for longest in [1, 4, 40, 1500] {
+                let mut cuts = vec![0];
+                while let Some(last) = cuts.last().copied().filter(|last| *last < text.len()) {
+                    cuts.push(last + 1 + random.below(longest));
+                }
+                let Released { text: released, denied, .. } =
+                    run_lane(&scanners, &duties, pieces(&text, &cuts[..cuts.len() - 1]));
+                match &expected {
+                    Ok(expected) => assert!(released == *expected, "{longest} {duties:?}\n{text}"),
+                    Err(kind) => assert_eq!(denied.as_ref(), Some(kind)),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn awkward_texts() {
     let scanners = Arc::new(Scanners::all());
