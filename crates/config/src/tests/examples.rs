@@ -7,7 +7,7 @@ use super::env;
 use crate::{Config, Source, SourceError};
 
 /// A folder on disk.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Source for Folder {
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
@@ -29,7 +29,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
 }
 
-fn examples() -> Vec<PathBuf> {
+pub(super) fn examples() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     folders.sort();
