@@ -67,6 +67,8 @@ def serve() -> None:
     params.n_parallel = 4
     params.cpuparams.n_threads = 2
     params.cpuparams_batch.n_threads = 2
+    params.cpuparams.poll = 0  # a thread that waits must not spin: the tests and the gate share these cores
+    params.cpuparams_batch.poll = 0
     params.n_threads_http = 8
     params.use_jinja = True
     params.chat_template = TEMPLATE

@@ -620,7 +620,6 @@ def test_unknown_events(lab: Lab) -> None:
             f"id: {secret}\ndata: {{}}\n\n",
             f"data: {secret}\n\n",
             f"data: {{\"a\":\ndata: \"{secret}\"}}\n\n",
-            f"data: {secret[:9]}\n\ndata: {secret[9:]}\n\n",
             f"unknown: {secret}\n\n",
             f"data: {json.dumps(chunk({'content': secret}))}\r\n\r\n",
             f"data: {json.dumps(chunk({'content': secret}))}\r\r",
