@@ -1,0 +1,362 @@
+//! A scripted world: every port in memory, every event in one ordered list, no clock that runs by itself.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::ports::{
+    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Head, LaneId, LeafUse, Ledgers, Protocol, Record, Records,
+    ReplyBody, ReplyHead, SendError, StreamEvent, Understood, Upstreams, World,
+};
+use engine::{Attempt, Candour, Event, Limits, Off, Released, Route, Snapshot};
+use evidence::{EntryKind, RecordError};
+use flow::Ledger;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use model::{
+    Agent, Bundle, Chain, Credential, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget, Model, Name,
+    Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis,
+};
+use policy::PolicySnapshot;
+use text::Document;
+
+pub(crate) const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Happened {
+    Recorded(EntryKind, Option<ReasonCode>),
+    Observed(String),
+    Sent(String, String),
+    Begun(u16),
+    Written(String),
+    Noise(ReasonCode),
+    Aborted,
+}
+
+/// One scripted step of an upstream's answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Piece(&'static str),
+    /// Nothing comes until the test goes on; the lock is set while the gate waits.
+    Lock(&'static str),
+    Break,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) happened: Vec<Happened>,
+    pub(crate) locks: LockSet,
+    pub(crate) steps: VecDeque<Step>,
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) fail_records: bool,
+    pub(crate) lock_after_record: Option<&'static str>,
+    pub(crate) unreachable: BTreeSet<&'static str>,
+    /// Set while the client is being written to.
+    pub(crate) lock_at_write: Option<&'static str>,
+    /// Waits at least this short end at once; longer ones never do. In seconds.
+    pub(crate) sleeps_end: u64,
+    pub(crate) ledger: Ledger,
+}
+
+pub(crate) struct Scripted {
+    pub(crate) script: Arc<Mutex<Script>>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) credential: Arc<Credential>,
+    pub(crate) key: String,
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
+    let model = |clearance| Model { groups: BTreeSet::new(), dialects: [Dialect::Openai].into(), clearance };
+    let registry = Registry {
+        groups: BTreeMap::from([(name("staff"), Group::default())]),
+        users: BTreeMap::from([(name("ada"), Party { groups: [name("staff")].into() })]),
+        agents: BTreeMap::from([(name("bot"), Agent::default())]),
+        models: BTreeMap::from([(name("small"), model(Level::Internal)), (name("large"), model(Level::Internal))]),
+        ..Registry::default()
+    };
+    let bundle = Bundle { format: 1, registry, policies: BTreeMap::from([("p.cedar".to_owned(), policies.to_owned())]) };
+    let targets = ["secret", "pii", "EMAIL_ADDRESS"].map(ToOwned::to_owned).into();
+    let route =
+        |upstream: &str| Route { upstream: name(upstream), model: "real-model".to_owned(), dialects: [Dialect::Openai].into() };
+    let snapshot = Snapshot {
+        digest: Digest([7; 32]),
+        policy: PolicySnapshot::load(&bundle, &targets).unwrap(),
+        routes: BTreeMap::from([(name("small"), vec![route("first"), route("second")]), (name("large"), vec![route("first")])]),
+        scanners: Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() }),
+        admitted: BTreeMap::new(),
+        limits: Limits { body_bytes: 10_000, ..Limits::default() },
+        refusals: Candour::Hide,
+        off,
+    };
+    let chain = Chain::new(vec!["user:ada".parse().unwrap(), "agent:bot".parse().unwrap()]).unwrap();
+    let issued = identity::issue([3; identity::ENTROPY], Holder::Data { chain }, UnixMillis(NOW.0 - 1000), None);
+    let script = Script { status: 200, content_type: "application/json", ..Script::default() };
+    Scripted {
+        script: Arc::new(Mutex::new(script)),
+        snapshot: Arc::new(snapshot),
+        credential: Arc::new(issued.credential),
+        key: issued.secret.expose().to_owned(),
+    }
+}
+
+fn all_off() -> inspect::Scanners {
+    let kinds = inspect::Scanners::kinds();
+    let kinds: Vec<&str> = kinds.iter().map(|(kind, _)| kind.as_str()).collect();
+    inspect::Scanners::all().without(&kinds)
+}
+
+impl Scripted {
+    pub(crate) fn log(&self, what: Happened) {
+        self.script.lock().unwrap().happened.push(what);
+    }
+
+    pub(crate) fn happened(&self) -> Vec<Happened> {
+        self.script.lock().unwrap().happened.clone()
+    }
+
+    pub(crate) fn lock(&self, target: &str) {
+        let mut script = self.script.lock().unwrap();
+        script.locks = script.locks.with(target.parse::<LockTarget>().unwrap(), LockKind::Kill);
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {}", self.key)).unwrap());
+        Head { peer: "127.0.0.1".to_owned(), headers, query: None }
+    }
+}
+
+impl Clock for Scripted {
+    fn now(&self) -> UnixMillis {
+        NOW
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+    async fn sleep(&self, duration: Duration) {
+        if duration >= Duration::from_secs(self.script.lock().unwrap().sleeps_end) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Epoch for Scripted {
+    fn locks(&self) -> Arc<LockSet> {
+        Arc::new(self.script.lock().unwrap().locks.clone())
+    }
+    async fn moved_past(&self, seen: u64) {
+        poll_fn(|_| if self.script.lock().unwrap().locks.version() > seen { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
+impl Credentials for Scripted {
+    fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
+        (self.credential.hash == *hash).then(|| Arc::clone(&self.credential))
+    }
+}
+
+impl Ledgers for Scripted {
+    fn effective(&self, _: &Name) -> (Label, u64) {
+        let script = self.script.lock().unwrap();
+        (script.ledger.effective(), script.ledger.version())
+    }
+    fn observe(&self, _: &Name, origin: &str, label: Label, _: UnixMillis) -> u64 {
+        let version = self.script.lock().unwrap().ledger.observe(origin, &label);
+        self.log(Happened::Observed(origin.to_owned()));
+        version
+    }
+}
+
+impl Records for Scripted {
+    async fn accept(&self, record: Record) -> Result<u64, RecordError> {
+        let mut script = self.script.lock().unwrap();
+        if script.fail_records {
+            return Err(RecordError::Unavailable("scripted".to_owned()));
+        }
+        script.happened.push(Happened::Recorded(record.header.kind, record.header.reason));
+        if let Some(target) = script.lock_after_record.take() {
+            script.locks = script.locks.with(target.parse::<LockTarget>().unwrap(), LockKind::Kill);
+        }
+        Ok(1)
+    }
+    fn submit(&self, record: Record) {
+        self.log(Happened::Recorded(record.header.kind, record.header.reason));
+    }
+    fn noise(&self, _: &str, reason: ReasonCode) {
+        self.log(Happened::Noise(reason));
+    }
+}
+
+pub(crate) struct Body(Arc<Mutex<Script>>);
+
+impl ReplyBody for Body {
+    async fn next(&mut self) -> Option<Result<Bytes, SendError>> {
+        poll_fn(|_| {
+            let mut script = self.0.lock().unwrap();
+            match script.steps.front().cloned() {
+                None => Poll::Ready(None),
+                Some(Step::Piece(text)) => {
+                    script.steps.pop_front();
+                    Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes()))))
+                }
+                Some(Step::Break) => {
+                    script.steps.pop_front();
+                    Poll::Ready(Some(Err(SendError::Unreachable)))
+                }
+                Some(Step::Lock(target)) => {
+                    script.steps.pop_front();
+                    script.locks = script.locks.with(target.parse::<LockTarget>().unwrap(), LockKind::Kill);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Upstreams for Scripted {
+    type Body = Body;
+    async fn send(&self, attempt: Attempt<'_>) -> Result<(ReplyHead, Body), SendError> {
+        let upstream = attempt.upstream().unwrap().to_string();
+        self.log(Happened::Sent(upstream.clone(), String::from_utf8(attempt.body().to_vec()).unwrap()));
+        let script = self.script.lock().unwrap();
+        if script.unreachable.contains(upstream.as_str()) {
+            return Err(SendError::Unreachable);
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(script.content_type));
+        Ok((ReplyHead { status: StatusCode::from_u16(script.status).unwrap(), headers }, Body(Arc::clone(&self.script))))
+    }
+}
+
+impl World for Scripted {
+    fn random(&self) -> [u8; 10] {
+        [9; 10]
+    }
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+    fn observe_event(&self, _: &Event<'_>) {}
+}
+
+pub(crate) struct TestClient<'w> {
+    pub(crate) world: &'w Scripted,
+    pub(crate) body: Bytes,
+    pub(crate) is_slow: bool,
+}
+
+impl Client for TestClient<'_> {
+    async fn body(&mut self, limit: usize) -> Result<Bytes, ReasonCode> {
+        if self.body.len() > limit { Err(ReasonCode::BodyTooLarge) } else { Ok(self.body.clone()) }
+    }
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap) {
+        assert!(headers.contains_key("x-request-id"), "every answer names its request");
+        self.world.log(Happened::Begun(status.as_u16()));
+    }
+    async fn write(&mut self, piece: Released) -> Result<(), ReasonCode> {
+        if self.is_slow {
+            let target = self.world.script.lock().unwrap().lock_at_write.take();
+            if let Some(target) = target {
+                self.world.lock(target);
+            }
+            std::future::pending::<()>().await;
+        }
+        self.world.log(Happened::Written(String::from_utf8(piece.into_bytes().to_vec()).unwrap()));
+        Ok(())
+    }
+    async fn gone(&mut self) {
+        std::future::pending::<()>().await;
+    }
+    fn abort(&mut self) {
+        self.world.log(Happened::Aborted);
+    }
+}
+
+/// A protocol of four lines: requests `{"model","stream","text"}`, answers `{"text","note"}`, events `data: {"text"}`.
+pub(crate) struct Toy;
+
+pub(crate) struct ToyEvents(Vec<u8>);
+
+impl EventReader for ToyEvents {
+    fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode> {
+        self.0.extend_from_slice(bytes);
+        while let Some(at) = self.0.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.0.drain(..=at).collect();
+            let data = Bytes::copy_from_slice(line.strip_suffix(b"\n").unwrap());
+            events.push(StreamEvent { raw: data.clone(), name: None, data: Some(data) });
+        }
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<(), ReasonCode> {
+        if self.0.is_empty() { Ok(()) } else { Err(ReasonCode::UpstreamBrokeOff) }
+    }
+}
+
+impl Protocol for Toy {
+    type Events = ToyEvents;
+    fn dialect(&self) -> Dialect {
+        Dialect::Openai
+    }
+    fn upstream_path(&self) -> &'static str {
+        "/toy"
+    }
+    fn understand(&self, _: &Head, document: &Document<'_>, _: &BTreeSet<String>) -> Result<Understood, Refusal> {
+        let model = document.get(document.root(), "model").ok_or(ReasonCode::FieldMissing)?;
+        let stream = document.get(document.root(), "stream").is_some();
+        let text = document.text(model).ok_or(ReasonCode::FieldType)?.into_owned();
+        Ok(Understood { model: text, model_span: document.span(model), stream, effects: Vec::new(), uninspected: Vec::new() })
+    }
+    fn upstream_headers(&self, _: &Head) -> HeaderMap {
+        HeaderMap::new()
+    }
+    fn client_headers(&self, _: &HeaderMap) -> HeaderMap {
+        HeaderMap::new()
+    }
+    fn view(&self, document: &Document<'_>, _: Option<&str>, in_stream: bool) -> AnswerView {
+        let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0 };
+        let text = document.get(document.root(), "text").filter(|_| in_stream);
+        AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), ..AnswerView::default() }
+    }
+    fn is_end_mark(&self, data: &[u8]) -> bool {
+        data == b"END"
+    }
+    fn events(&self, _: usize) -> ToyEvents {
+        ToyEvents(Vec::new())
+    }
+    fn rewrite(&self, _: &StreamEvent, data: &[u8]) -> Bytes {
+        Bytes::from([data, b"\n"].concat())
+    }
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", HeaderValue::from_str(&request.to_string()).unwrap());
+        (StatusCode::FORBIDDEN, headers, Bytes::from(refusal.code.to_string()))
+    }
+    fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
+        let names: Vec<&str> = models.iter().map(Name::as_str).collect();
+        (HeaderMap::new(), Bytes::from(names.join(",")))
+    }
+    fn stream_refusal(&self, refusal: &Refusal, _: RequestId) -> Bytes {
+        Bytes::from(format!("!{}", refusal.code))
+    }
+}
+
+/// Polls until done. Every scripted wait is ready or becomes so by the script; a future that stays pending is a defect.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..10_000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+    panic!("the interaction hangs");
+}
