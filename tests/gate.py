@@ -1,9 +1,11 @@
 """The gate under test, as a child process."""
 
+import json
 import os
 import pathlib
 import queue
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +21,39 @@ def binary() -> pathlib.Path:
     if not path or not pathlib.Path(path).is_file():
         raise RuntimeError("PORTCULLIS_BIN does not name the gate's binary: run `cargo xtask test`")
     return pathlib.Path(path)
+
+
+class AdminConnection:
+    """A kept connection to the admin API's socket: for measurements, where connecting would count."""
+
+    def __init__(self, data: pathlib.Path) -> None:
+        self._wire = socket.socket(socket.AF_UNIX)
+        self._wire.settimeout(30)
+        self._wire.connect(str(data / "admin.sock"))
+        self._reader = self._wire.makefile("rb")
+
+    def ask(self, method: str, path: str, body: object | None = None) -> dict:
+        """One request and its answer; raises when the gate refuses."""
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+        self._wire.sendall(head.encode() + data)
+        status = int(self._reader.readline().split()[1])
+        length = 0
+        while (line := self._reader.readline().strip()) != b"":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        answer = json.loads(self._reader.read(length))
+        if status != 200:
+            raise RuntimeError(f"{method} {path}: {status} {answer}")
+        return answer
+
+    def __enter__(self) -> "AdminConnection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+        self._wire.close()
 
 
 class Gate:
@@ -99,6 +134,21 @@ class Gate:
         """Runs a command of the gate's command line on this data folder."""
         command = [binary(), arguments[0], "--data", self.data, *arguments[1:]]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def admin(self, method: str, path: str, body: object | None = None) -> dict:
+        """Asks the admin API over the socket in the data folder, as the gate's own user."""
+        with AdminConnection(self.data) as connection:
+            return connection.ask(method, path, body)
+
+    def kill_hard(self) -> None:
+        """SIGKILL: no handler runs."""
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def start_again(self) -> None:
+        """Starts on the same data folder."""
+        self._start()
 
     def _stop(self) -> None:
         if self._process is None:
