@@ -8,7 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::texts::{Random, planted};
+use common::texts::{DIGITS, Random, iban, luhn, planted};
 use common::{duties, oracle, run_lane};
 use inspect::{Scanners, redact_text};
 use model::{FindingGroup, Side};
@@ -94,6 +94,54 @@ fn facts() {
         for ((kind, value), (expected_kind, expected_value)) in found.iter().zip(expected) {
             assert_eq!(*kind, expected_kind, "{text}");
             assert!(value.starts_with(expected_value), "{text}: {value}");
+        }
+    }
+}
+
+/// The first digits that issuers use, and the ones beside them, with every length.
+#[test]
+fn cards_have_an_issuer_and_its_length() {
+    let long: Vec<usize> = (16..=19).collect();
+    let diners: Vec<usize> = (14..=19).collect();
+    let maestro: Vec<usize> = (13..=19).collect();
+    let issuers: [(&[&str], &[usize]); 8] = [
+        (&["40", "49"], &[13, 16, 19]),
+        (&["51", "55", "2221", "2720"], &[16]),
+        (&["34", "37"], &[15]),
+        (&["300", "305", "3095", "36", "38", "39"], &diners),
+        (&["3528", "3589", "6011", "644", "649", "650", "659", "62", "8100", "8171"], &long),
+        (&["5018", "5020", "5038", "5893"], &maestro),
+        (&["6304", "6759", "6761", "6763"], &maestro),
+        (
+            &[
+                "0", "1", "2220", "2721", "306", "3094", "33", "35270", "3590", "50190", "56", "6010", "643", "66", "6760",
+                "6764", "7", "8099", "8172", "9",
+            ],
+            &[],
+        ),
+    ];
+    let mut random = Random::new(13);
+    for (heads, lengths) in issuers {
+        for head in heads {
+            for length in 12..=20 {
+                let number = luhn(&format!("{head}{}", random.string(DIGITS, length - 1 - head.len())));
+                let expected = if lengths.contains(&length) { vec!["CREDIT_CARD".to_owned()] } else { vec![] };
+                assert_eq!(kinds(&Scanners::all(), &format!("no {number}.")), expected, "{number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ibans_have_their_country_and_its_length() {
+    let mut random = Random::new(14);
+    assert!(oracle::COUNTRIES.len() > 80);
+    for (country, length) in oracle::COUNTRIES.iter() {
+        for other in [length - 1, *length, length + 1] {
+            let value = iban(&mut random, country, other);
+            let hits = Scanners::all().scan(&value);
+            let found = hits.iter().any(|hit| hit.kind.as_str() == "IBAN_CODE");
+            assert_eq!(found, other == *length, "{value}");
         }
     }
 }

@@ -38,7 +38,7 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     rows
 });
 
-static COUNTRIES: LazyLock<Vec<(String, usize)>> = LazyLock::new(|| {
+pub(crate) static COUNTRIES: LazyLock<Vec<(String, usize)>> = LazyLock::new(|| {
     let words = PAGE.split("Countries:").nth(1).unwrap().split("**").next().unwrap();
     let words = words.split_whitespace().map(|word| word.trim_end_matches('.'));
     words.map(|word| (word[..2].to_owned(), word[2..].parse().unwrap())).collect()

@@ -32,7 +32,7 @@ pub(crate) const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 pub(crate) const HEX: &str = "0123456789abcdef";
 pub(crate) const DIGITS: &str = "0123456789";
 
-fn luhn(body: &str) -> String {
+pub(crate) fn luhn(body: &str) -> String {
     let sum: u32 = body
         .bytes()
         .rev()
@@ -45,11 +45,13 @@ fn luhn(body: &str) -> String {
     format!("{body}{}", (10 - sum % 10) % 10)
 }
 
-/// A German IBAN with the right check digits.
-fn iban(random: &mut Random) -> String {
-    let body = random.string(DIGITS, 18);
-    let value = format!("{body}131400").bytes().fold(0_u32, |rest, byte| (rest * 10 + u32::from(byte - b'0')) % 97);
-    format!("DE{:02}{body}", 98 - value)
+/// An IBAN with the right check digits.
+pub(crate) fn iban(random: &mut Random, country: &str, length: usize) -> String {
+    let body = random.string(DIGITS, length - 4);
+    let moved: String =
+        format!("{body}{country}00").chars().map(|character| character.to_digit(36).unwrap().to_string()).collect();
+    let value = moved.bytes().fold(0_u32, |rest, byte| (rest * 10 + u32::from(byte - b'0')) % 97);
+    format!("{country}{:02}{body}", 98 - value)
 }
 
 fn grouped(text: &str, separator: &str) -> String {
@@ -114,7 +116,7 @@ pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
             grouped(&number, separator)
         }
         "IBAN_CODE" => {
-            let compact = iban(random);
+            let compact = iban(random, "DE", 22);
             let separator = *random.pick(&["", " "]);
             grouped(&compact, separator)
         }
