@@ -96,6 +96,11 @@ fn gateway(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
     for system in &systems {
         rows.extend(system.at_end());
     }
+    let (requests, aborts) = if is_quick { (10_000, 100) } else { (200_000, 1_000) };
+    for system in systems.iter().filter(|system| system.name == report::GATE) {
+        println!("[bench] memory over {requests} requests and {aborts} aborted streams");
+        rows.extend(system.soak(requests, aborts)?);
+    }
     drop(systems);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).context("cannot remove the bench's data folders")?;

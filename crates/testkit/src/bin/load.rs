@@ -3,8 +3,10 @@
 //! Closed loop: each connection sends its next request when the last answer is complete. Open loop (`--rate`): requests
 //! are due at fixed times whatever the answers do, and latency counts from when a request was due, so a stall is not
 //! hidden by the requests that were not sent during it.
+//!
+//! `--requests N` ends after that many requests instead of after `--seconds`; `--abort` leaves each answer after its first bytes.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +24,10 @@ struct Plan {
     measured: Duration,
     /// Requests per second over all connections; 0 for a closed loop.
     rate: f64,
+    /// At most this many requests over all connections.
+    most: usize,
+    /// Leaves each answer after its first bytes.
+    aborts: bool,
     /// Must stand in every answer's body.
     expect: Vec<u8>,
     /// Must stand in no answer's body.
@@ -100,6 +106,8 @@ fn plan(arguments: impl Iterator<Item = String>) -> io::Result<Plan> {
         warmup: Duration::from_secs_f64(number("--warmup", 0.5)),
         measured: Duration::from_secs_f64(number("--seconds", 2.0)),
         rate: number("--rate", 0.0),
+        most: value("--requests").and_then(|value| value.parse().ok()).unwrap_or(MOST).min(MOST),
+        aborts: arguments.iter().any(|word| word == "--abort"),
         expect: value("--expect").unwrap_or_default().into_bytes(),
         refuse: value("--refuse").unwrap_or_default().into_bytes(),
     })
@@ -121,7 +129,7 @@ fn connection(plan: &Plan, index: usize, start: Instant) -> Took {
         } else {
             due = Instant::now();
         }
-        if due >= end || took.whole.len() >= MOST / plan.connections.max(1) {
+        if due >= end || took.whole.len() >= plan.most.div_ceil(plan.connections.max(1)) {
             return took;
         }
         match exchange(plan, &mut wire) {
@@ -156,6 +164,11 @@ fn exchange(plan: &Plan, wire: &mut Option<Wire>) -> io::Result<Instant> {
     }
     let Some(open) = wire.as_mut() else { return Err(io::Error::other("no connection")) };
     open.stream().write_all(&plan.request)?;
+    if plan.aborts {
+        let n_read = open.stream().read(&mut [0; 1024])?;
+        *wire = None;
+        return if n_read > 0 { Ok(Instant::now()) } else { Err(io::Error::other("no answer to leave")) };
+    }
     let message = open.message()?.ok_or_else(|| io::Error::other("the server closed the connection"))?;
     let (code, first_byte) = (status(message.head), message.first_byte);
     if code != 200 {

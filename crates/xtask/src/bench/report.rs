@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{CASES, Row, SYSTEMS, value};
 
 const ENVOY: &str = "envoy";
-const GATE: &str = "portcullis";
+pub(super) const GATE: &str = "portcullis";
 const PLAIN_GATE: &str = "portcullis-no-inspection-no-evidence";
 
 /// Whether the upstream was fast enough not to be what was measured: at least twice Envoy's requests per second.
@@ -50,6 +50,13 @@ fn goals(rows: &[Row]) -> String {
         ("p50 at c=1 beyond Envoy's plain hop", added, "us", 150.0, true),
         ("p99 at half load", of("chat/half-load", GATE, "p99_us"), "us", 1000.0, true),
         ("memory when idle", of("process", GATE, "rss_idle_mb"), "MB", 40.0, true),
+        (
+            "memory growth over 200,000 requests and 1,000 aborted streams, after the first tenth",
+            of("process", GATE, "rss_late_mb") - of("process", GATE, "rss_early_mb"),
+            "MB",
+            8.0,
+            true,
+        ),
         ("cold start", of("process", GATE, "cold_start_ms"), "ms", 150.0, true),
     ];
     let mut text = "\n## Goals\n\n| goal | wanted | found | |\n|---|---|---|---|\n".to_owned();

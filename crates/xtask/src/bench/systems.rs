@@ -151,7 +151,11 @@ impl System {
 
     /// Puts load on it.
     pub(super) fn load(&self, load: &Load) -> Result<Measured> {
-        let mut more: Vec<(&str, &str)> = Vec::new();
+        self.load_with(load, &[])
+    }
+
+    fn load_with(&self, load: &Load, more: &[(&str, &str)]) -> Result<Measured> {
+        let mut more = more.to_vec();
         if let Some((key, model)) = &self.access {
             more.extend([("--bearer", key.as_str()), ("--model", model.as_str())]);
         }
@@ -164,6 +168,22 @@ impl System {
             more.extend(rule);
         }
         load.run(&self.address, &more)
+    }
+
+    /// How much memory grows over many requests and aborted streams: from after the first tenth of them to the end.
+    pub(super) fn soak(&self, requests: usize, aborts: usize) -> Result<Vec<Row>> {
+        let counted = |request, count: usize, more: &[(&str, &str)]| {
+            let load = Load { request, connections: 16, rate: 0.0, warmup: 0.0, seconds: 600.0 };
+            let count = count.to_string();
+            self.load_with(&load, &[&[("--requests", count.as_str())], more].concat())
+        };
+        counted("plain", requests / 10, &[])?;
+        counted("stream", aborts / 10, &[("--abort", "")])?;
+        let before = self.rss_mb().unwrap_or(f64::NAN);
+        counted("plain", requests - requests / 10, &[])?;
+        counted("stream", aborts - aborts / 10, &[("--abort", "")])?;
+        let after = self.rss_mb().unwrap_or(f64::NAN);
+        Ok(vec![self.row("rss_early_mb", "MB", before), self.row("rss_late_mb", "MB", after)])
     }
 
     /// Cold start and idle memory.
