@@ -201,6 +201,16 @@ fn awkward_texts() {
             "é"
         ),
         "-----BEGIN PRIVATE KEY-----\nABCDEFGHIJKLMNOPQRST and a@b.co never ends é".to_owned(),
+        format!("-----BEGIN PRIVATE KEY-----END X-----\n{} and after", "Z".repeat(30)),
+        format!(
+            "-----BEGIN PRIVATE KEY-----\n{0}\n-----END PRIVATE KEY-----BEGIN PRIVATE KEY-----\n{0}\n-----END A----- b",
+            "Z".repeat(30)
+        ),
+        format!("{0}-----END {1}{0}-----END {1} and after", "-----BEGIN PRIVATE KEY", "Z".repeat(30)),
+        format!("{token}ghp_{}", &token[4..]),
+        format!("{token}{token}{token}"),
+        format!("{0}{1}{0}{1} {0}", "hooks.slack.com/services/", "T0B1x/".repeat(7)),
+        format!("https://{0}{1}{0}{1}", "hooks.slack.com/services/", "T0B1x/".repeat(7)),
         "4111111111111111-4111111111111111 4111111111111111".to_owned(),
         "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0".to_owned(),
         "4".repeat(60),
