@@ -1,0 +1,166 @@
+//! What every call reads: credentials and locks. Snapshots in memory; a reader waits for nobody.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use model::{AdminAct, Credential, CredentialId, Digest, LockSet, UnixMillis};
+use tokio::sync::watch;
+
+/// Credentials by the hash of what was presented.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    by_hash: ArcSwap<HashMap<Digest, Arc<Credential>>>,
+}
+
+impl Credentials {
+    /// The credential with this hash. Expired and revoked ones are given too: whether it holds is for the caller to check.
+    ///
+    /// The map is keyed by SHA-256 of a secret with 256 random bits. How long a lookup takes may tell something of that hash,
+    /// and a hash that one has not the secret to tells nothing of a secret that one could present; the map's own hashing is
+    /// keyed besides. The comparison of the hashes themselves takes constant time all the same.
+    #[must_use]
+    pub fn lookup(&self, hash: &Digest) -> Option<Arc<Credential>> {
+        let found = self.by_hash.load().get(hash).cloned()?;
+        verify_slices_are_equal(&found.hash.0, &hash.0).is_ok().then_some(found)
+    }
+
+    /// The credential with this id.
+    #[must_use]
+    pub fn by_id(&self, id: &CredentialId) -> Option<Arc<Credential>> {
+        self.by_hash.load().values().find(|credential| credential.id == *id).cloned()
+    }
+
+    /// Every credential, sorted by id.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Credential>> {
+        let mut all: Vec<Arc<Credential>> = self.by_hash.load().values().cloned().collect();
+        all.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        all
+    }
+
+    fn set(&self, credential: &Credential) {
+        let mut next = HashMap::clone(&self.by_hash.load());
+        next.insert(credential.hash, Arc::new(credential.clone()));
+        self.by_hash.store(Arc::new(next));
+    }
+}
+
+/// What is stopped. Its version grows with every change, also over restarts.
+#[derive(Debug)]
+pub struct Epoch {
+    locks: ArcSwap<LockSet>,
+    version: watch::Sender<u64>,
+}
+
+impl Epoch {
+    fn new(locks: LockSet) -> Self {
+        let version = watch::Sender::new(locks.version());
+        Self { locks: ArcSwap::from_pointee(locks), version }
+    }
+
+    /// What is stopped now.
+    #[must_use]
+    pub fn locks(&self) -> Arc<LockSet> {
+        self.locks.load_full()
+    }
+
+    /// The current version, without touching the set.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// Ends as soon as the version is above `seen`; at once if it already is.
+    pub async fn moved_past(&self, seen: u64) {
+        let mut version = self.version.subscribe();
+        // The sender lives as long as `self`, so the wait cannot fail.
+        drop(version.wait_for(|version| *version > seen).await);
+    }
+
+    fn set(&self, locks: LockSet) {
+        let version = locks.version();
+        // The set first: who is woken must see it.
+        self.locks.store(Arc::new(locks));
+        self.version.send_replace(version);
+    }
+}
+
+/// Everything that acts of administration add up to.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Replay {
+    pub(crate) credentials: BTreeMap<CredentialId, Credential>,
+    pub(crate) locks: LockSet,
+    pub(crate) bundle: Option<Digest>,
+}
+
+impl Replay {
+    /// Takes the next act in the order of the log.
+    pub(crate) fn apply(&mut self, act: &AdminAct) {
+        match act {
+            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped => {}
+            AdminAct::CredentialCreated { credential } => {
+                self.credentials.insert(credential.id.clone(), credential.clone());
+            }
+            AdminAct::CredentialExpires { id, at } => {
+                if let Some(credential) = self.credentials.get_mut(id) {
+                    expire(credential, *at);
+                }
+            }
+            AdminAct::Locked { target, kind } => self.locks = self.locks.with(target.clone(), *kind),
+            AdminAct::Unlocked { target } => {
+                if let Some(locks) = self.locks.without(target) {
+                    self.locks = locks;
+                }
+            }
+            AdminAct::BundleApplied { digest } => self.bundle = Some(*digest),
+        }
+    }
+}
+
+/// Only ever earlier than before.
+fn expire(credential: &mut Credential, at: UnixMillis) {
+    credential.expires = Some(credential.expires.map_or(at, |earlier| earlier.min(at)));
+}
+
+/// The live form of [`Replay`].
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) credentials: Credentials,
+    pub(crate) epoch: Epoch,
+    pub(crate) bundle: ArcSwap<Option<Digest>>,
+}
+
+impl Live {
+    pub(crate) fn new(replay: Replay) -> Self {
+        let by_hash = replay.credentials.into_values().map(|credential| (credential.hash, Arc::new(credential))).collect();
+        Self {
+            credentials: Credentials { by_hash: ArcSwap::from_pointee(by_hash) },
+            epoch: Epoch::new(replay.locks),
+            bundle: ArcSwap::from_pointee(replay.bundle),
+        }
+    }
+
+    /// Puts an act in force. Callers hold the lock of administration: changes come one at a time.
+    pub(crate) fn apply(&self, act: &AdminAct) {
+        match act {
+            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped => {}
+            AdminAct::CredentialCreated { credential } => self.credentials.set(credential),
+            AdminAct::CredentialExpires { id, at } => {
+                if let Some(found) = self.credentials.by_id(id) {
+                    let mut credential = Credential::clone(&found);
+                    expire(&mut credential, *at);
+                    self.credentials.set(&credential);
+                }
+            }
+            AdminAct::Locked { target, kind } => self.epoch.set(self.epoch.locks().with(target.clone(), *kind)),
+            AdminAct::Unlocked { target } => {
+                if let Some(locks) = self.epoch.locks().without(target) {
+                    self.epoch.set(locks);
+                }
+            }
+            AdminAct::BundleApplied { digest } => self.bundle.store(Arc::new(Some(*digest))),
+        }
+    }
+}

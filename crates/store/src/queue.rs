@@ -1,0 +1,117 @@
+//! The way to the writer: bounded for calls that can wait, open for what must not be lost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use evidence::RecordError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::progress::Answer;
+
+/// Who is told, and when.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Nobody.
+    Nobody,
+    /// When it is written.
+    Accepted(Answer),
+    /// When it is fsynced.
+    Durable(Answer),
+}
+
+impl Reply {
+    /// Tells that it was not recorded.
+    pub(crate) fn refuse(self, error: RecordError) {
+        match self {
+            Self::Nobody => {}
+            Self::Accepted(answer) | Self::Durable(answer) => drop(answer.send(Err(error))),
+        }
+    }
+}
+
+/// How an entry is treated when the log is in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Something that has not happened yet: refused.
+    Call,
+    /// Something that has happened: kept until the log returns.
+    Happened,
+    /// An act of administration: has the reserve, is refused when nothing can be written.
+    Admin,
+    /// A tightening act that is in force already: has the reserve and is kept.
+    InForce,
+    /// Counted noise: dropped first.
+    Noise,
+}
+
+/// One entry on its way.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) entry: Vec<u8>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) class: Class,
+    pub(crate) reply: Reply,
+    /// Room in the queue, given back when the writer is done.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    jobs: VecDeque<Job>,
+    is_closed: bool,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    filled: Condvar,
+    room: Arc<Semaphore>,
+}
+
+impl Queue {
+    /// Room for `capacity` entries whose callers wait.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { inner: Mutex::default(), filled: Condvar::new(), room: Arc::new(Semaphore::new(capacity)) }
+    }
+
+    /// Waits for room.
+    pub(crate) async fn room(&self) -> Result<OwnedSemaphorePermit, RecordError> {
+        Arc::clone(&self.room).acquire_owned().await.map_err(|_| RecordError::Closed)
+    }
+
+    /// Adds an entry. What needs room brings it.
+    pub(crate) fn push(&self, job: Job) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.is_closed {
+            drop(inner);
+            return job.reply.refuse(RecordError::Closed);
+        }
+        let was_empty = inner.jobs.is_empty();
+        inner.jobs.push_back(job);
+        drop(inner);
+        if was_empty {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Takes everything that is there; waits for the first up to `timeout`. `None` when it is closed and empty.
+    pub(crate) fn drain(&self, timeout: Duration) -> Option<VecDeque<Job>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.jobs.is_empty() && !inner.is_closed {
+            inner = self.filled.wait_timeout(inner, timeout).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if inner.jobs.is_empty() && inner.is_closed {
+            return None;
+        }
+        Some(std::mem::take(&mut inner.jobs))
+    }
+
+    /// Takes no more.
+    pub(crate) fn close(&self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
+        self.filled.notify_one();
+        self.room.close();
+    }
+}

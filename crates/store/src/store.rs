@@ -1,0 +1,317 @@
+//! The store of a running gate.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::Guard;
+use evidence::{EntryKind, Header, OutcomeResult, decode};
+use model::{AdminAct, Bundle, Digest, ReasonCode, RequestId, UnixMillis};
+
+use crate::admin::{AdminError, Administered, Administration, By};
+use crate::audit::Entry;
+use crate::bundles::Bundles;
+use crate::error::StoreError;
+use crate::folder::{self, Folder};
+use crate::integrate::Integrator;
+use crate::journal::{Follower, Item};
+use crate::live::{Credentials, Epoch, Live};
+use crate::log::{Draft, Log, entry};
+use crate::noise::NoiseCounter;
+use crate::options::{Clock, Options};
+use crate::port::FilePort;
+use crate::progress::{Progress, run_syncer};
+use crate::projection::{self, Projection, Projector};
+use crate::queue::{Class, Job, Queue, Reply};
+use crate::recover::Cut;
+use crate::row::{Filter, Row};
+use crate::vault::{Plain, Vault};
+use crate::writer::Writer;
+
+/// Longest wait for the disk when a store is opened or closed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What opening found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opened {
+    /// A torn end that was cut off the journal.
+    pub cut: Option<Cut>,
+    /// Calls that were under way when the gate last stopped; each now has an outcome `unknown`.
+    pub unknown: u64,
+}
+
+/// One data folder in use.
+pub struct Store {
+    /// The way into the log.
+    pub log: Log,
+    administration: Arc<Administration>,
+    bundles: Bundles,
+    projection: Projection,
+    noise: Arc<NoiseCounter>,
+    port: Arc<dyn FilePort>,
+    vault: Arc<Vault>,
+    clock: Clock,
+    opened: Opened,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The last to go: nobody else opens the folder before the threads have ended.
+    _lock: File,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Makes a data folder. Works while no gate runs.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder is one already or cannot be written.
+    pub fn init(dir: &Path, now: UnixMillis) -> Result<(), StoreError> {
+        folder::create(dir, env!("CARGO_PKG_VERSION").to_owned(), now)
+    }
+
+    /// Opens a data folder: recovers the journal, replays administration, closes calls that a stop has left open, and starts
+    /// the threads of the log. Blocks on the disk; not for an async task.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder is in use, damaged, or a key is missing.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
+        let folder = folder::open(dir, &options)?;
+        if let Some(digest) = &folder.replay.bundle {
+            Bundles::new(&folder.layout).read(digest)?;
+        }
+        let connection = projection::open(&folder.layout.projection())?;
+        let Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay } = folder;
+        let progress = Arc::new(Progress::new(recovered.next, recovered.next, checkpoint.size));
+        let queue = Arc::new(Queue::new(options.queue));
+        let noise = Arc::new(NoiseCounter::new(Arc::clone(&options.clock)));
+        let writer = Writer::new(Arc::clone(&port), Arc::clone(&progress), Arc::clone(&noise), &recovered, options.reserve);
+        let integrator =
+            Integrator::new(Arc::clone(&port), Arc::clone(&progress), signer, &checkpoint, sealed, options.seal_every)?;
+        let projector = Projector::new(connection, Arc::clone(&port), Arc::clone(&progress))?;
+        let projection = Projection::new(&layout.projection(), Arc::clone(&progress))?;
+        let log = Log { queue: Arc::clone(&queue), progress: Arc::clone(&progress), vault: Arc::clone(&vault) };
+        let live = Arc::new(Live::new(replay));
+        let bundles = Bundles::new(&layout);
+        let administration = Arc::new(Administration::new(live, log.clone(), bundles.clone()));
+        let unknown = u64::try_from(all.open.len()).unwrap_or(u64::MAX);
+        let store = Self {
+            log,
+            administration,
+            bundles,
+            projection,
+            noise,
+            port: Arc::clone(&port),
+            vault,
+            clock: options.clock,
+            opened: Opened { cut: recovered.cut.clone(), unknown },
+            threads: Mutex::default(),
+            _lock: lock,
+        };
+        store.spawn("log-writer", move || writer.run(&queue))?;
+        let for_syncer = Arc::clone(&progress);
+        store.spawn("log-syncer", move || run_syncer(port.as_ref(), &for_syncer))?;
+        store.spawn("log-integrator", move || integrator.run())?;
+        store.spawn("log-projector", move || projector.run())?;
+        store.begin(options.version, recovered.next, all.open.keys().copied())?;
+        Ok(store)
+    }
+
+    /// What opening found.
+    #[must_use]
+    pub const fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Credentials by hash.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.administration.live.credentials
+    }
+
+    /// Locks and revocations.
+    #[must_use]
+    pub fn epoch(&self) -> &Epoch {
+        &self.administration.live.epoch
+    }
+
+    /// The bundle that was applied last, if one was.
+    #[must_use]
+    pub fn applied(&self) -> Option<Digest> {
+        let applied: Guard<Arc<Option<Digest>>> = self.administration.live.bundle.load();
+        **applied
+    }
+
+    /// Every bundle that was ever kept.
+    #[must_use]
+    pub const fn bundles(&self) -> &Bundles {
+        &self.bundles
+    }
+
+    /// The bundle that was applied last, read from the folder and checked.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is missing or was altered.
+    pub fn applied_bundle(&self) -> Result<Option<Bundle>, StoreError> {
+        self.applied().map(|digest| self.bundles.read(&digest)).transpose()
+    }
+
+    /// Performs an act of administration. Locks and expiries are in force before this waits for anything; everything else is
+    /// in force when its record is durable. Runs to its end even if the caller stops waiting. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`AdminError`] when the act makes no sense, or loosens and cannot be recorded.
+    pub async fn administer(&self, act: AdminAct, by: By) -> Result<Administered, AdminError> {
+        self.administration.perform((self.clock)(), act, by).await
+    }
+
+    /// Erases a subject, such as `user:alice`: records it durably, then destroys the key. Blocks on the disk while it rewraps
+    /// the other keys. `false` if the subject has no content.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be recorded, or the keys cannot be written.
+    pub async fn erase(&self, subject: &str, by: By) -> Result<bool, StoreError> {
+        let Some(key) = self.vault.key_id(subject) else { return Ok(false) };
+        let header = Header {
+            operator: by.operator,
+            credential: by.credential,
+            notes: vec![format!("erased: {key}")],
+            ..Header::new(EntryKind::Admin, (self.clock)())
+        };
+        self.log.durable(Draft::plain(header)).await?;
+        let (vault, subject) = (Arc::clone(&self.vault), subject.to_owned());
+        tokio::task::spawn_blocking(move || vault.erase(&subject)).await.map_err(|_| StoreError::Thread)?
+    }
+
+    /// Counts a refusal of a party that is not known.
+    pub fn noise(&self, peer: &str, reason: ReasonCode) {
+        self.noise.count(peer, reason);
+    }
+
+    /// Reads one entry with its content. Blocks on the disk. `None` beyond the end of the log.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the entry or its content is damaged.
+    pub fn read(&self, index: u64) -> Result<Option<Entry>, StoreError> {
+        let accepted = self.log.status().accepted;
+        if index >= accepted {
+            return Ok(None);
+        }
+        let item = Follower::new(Arc::clone(&self.port), index)?.read(accepted)?;
+        item.map(|item| Entry::new(&item, Some(&self.vault))).transpose()
+    }
+
+    /// Looks for entries, newest first. Blocks on the disk; finds everything that was accepted before the call.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the projection fails.
+    pub fn query(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+        self.projection.query(filter)
+    }
+
+    /// Every entry of one interaction, oldest first. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the projection fails.
+    pub fn by_request(&self, request: RequestId) -> Result<Vec<Row>, StoreError> {
+        self.projection.by_request(request)
+    }
+
+    /// How many entries the projection holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the projection fails.
+    pub fn projected(&self) -> Result<u64, StoreError> {
+        self.projection.through()
+    }
+
+    /// Waits until everything accepted so far is under a signed checkpoint. Blocks; `false` if that takes too long.
+    #[must_use]
+    pub fn seal(&self) -> bool {
+        let progress = &self.log.progress;
+        let accepted = progress.update(|state| {
+            state.wanted.seal = true;
+            state.accepted
+        });
+        progress.wait(PATIENCE, |state| state.sealed >= accepted || state.ended.integrator).sealed >= accepted
+    }
+
+    /// Records the stop, seals everything and ends the threads. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a thread has panicked.
+    pub fn close(self) -> Result<(), StoreError> {
+        let stopped = entry(&Header::admin((self.clock)(), AdminAct::Stopped, None))?;
+        self.push(stopped, Class::Admin);
+        self.end()
+    }
+
+    fn end(&self) -> Result<(), StoreError> {
+        self.log.queue.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = threads.into_iter().map(JoinHandle::join).fold(Ok(()), Result::and);
+        ended.map_err(|_| StoreError::Thread)
+    }
+
+    /// Records the start, closes what a stop has left open, and waits until that is durable.
+    fn begin(&self, version: String, next: u64, open: impl Iterator<Item = RequestId>) -> Result<(), StoreError> {
+        let now = (self.clock)();
+        self.push(entry(&Header::admin(now, AdminAct::Started { version }, None))?, Class::Admin);
+        let mut expected = next.saturating_add(1);
+        for request in open {
+            let header = Header {
+                request: Some(request),
+                result: Some(OutcomeResult::Unknown),
+                notes: vec!["the gate stopped before it could record an outcome".to_owned()],
+                ..Header::new(EntryKind::Outcome, now)
+            };
+            self.push(entry(&header)?, Class::Happened);
+            expected = expected.saturating_add(1);
+        }
+        drop(self.log.progress.wait(PATIENCE, |state| state.accepted >= expected || state.broken.is_some()));
+        self.log.progress.update(|state| state.wanted.sync = true);
+        let state = self.log.progress.wait(PATIENCE, |state| state.durable >= expected || state.broken.is_some());
+        if state.durable >= expected {
+            return Ok(());
+        }
+        let what = state.broken.clone().unwrap_or_else(|| "fsync takes too long".to_owned());
+        Err(evidence::RecordError::Unavailable(what).into())
+    }
+
+    fn push(&self, entry: Vec<u8>, class: Class) {
+        self.log.queue.push(Job { entry, content: Vec::new(), class, reply: Reply::Nobody, room: None });
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|_| StoreError::Thread)?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "the store did not end in order");
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(item: &Item, vault: Option<&Vault>) -> Result<Self, StoreError> {
+        let damaged = |what: String| StoreError::damaged(format!("entry {}", item.index), what);
+        let header = decode(&item.entry).map_err(|error| damaged(error.to_string()))?;
+        let content = match (&header.content, vault) {
+            (None, _) => Some(Plain::Absent),
+            (Some(_), None) => None,
+            (Some(sealed), Some(vault)) => {
+                Some(vault.open_sealed(sealed, &item.content).map_err(|what| damaged(what.to_owned()))?)
+            }
+        };
+        Ok(Self { index: item.index, header, content })
+    }
+}

@@ -1,0 +1,279 @@
+//! The one thread that writes the journal.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evidence::RecordError;
+
+use crate::journal::{SEGMENT_LIMIT, segment};
+use crate::noise::NoiseCounter;
+use crate::port::FilePort;
+use crate::progress::{Progress, Waiting};
+use crate::queue::{Class, Job, Queue, Reply};
+use crate::record;
+use crate::recover::Recovered;
+
+/// Most bytes in one write.
+const MAX_BATCH: usize = 4 * 1024 * 1024;
+/// Unsynced bytes above which an fsync is asked for.
+const SYNC_ABOVE: usize = 8 * 1024 * 1024;
+/// Unsynced bytes above which the writer waits for the fsync.
+const WAIT_ABOVE: usize = 64 * 1024 * 1024;
+/// Least time between two attempts to write again after a failure.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// Least time between two looks at the free space.
+const SPACE_EVERY: Duration = Duration::from_millis(50);
+/// Most entries kept while the log cannot be written; tightening acts are kept beyond it.
+const MAX_KEPT: usize = 100_000;
+
+/// Bytes that were written and are not known to be durable: an fsync that fails may have dropped them.
+#[derive(Debug)]
+struct Unsynced {
+    first: u64,
+    offset: u64,
+    /// One past the last entry in it.
+    end: u64,
+    bytes: Vec<u8>,
+}
+
+/// The writer's own state; nobody else touches it.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    port: Arc<dyn FilePort>,
+    progress: Arc<Progress>,
+    noise: Arc<NoiseCounter>,
+    reserve: u64,
+    next: u64,
+    first: u64,
+    length: u64,
+    unsynced: VecDeque<Unsynced>,
+    n_unsynced: usize,
+    broken: Option<String>,
+    probed: Option<Instant>,
+    space: Option<(Instant, bool)>,
+    kept: VecDeque<Job>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        port: Arc<dyn FilePort>,
+        progress: Arc<Progress>,
+        noise: Arc<NoiseCounter>,
+        at: &Recovered,
+        reserve: u64,
+    ) -> Self {
+        Self {
+            port,
+            progress,
+            noise,
+            reserve,
+            next: at.next,
+            first: at.first,
+            length: at.length,
+            unsynced: VecDeque::new(),
+            n_unsynced: 0,
+            broken: None,
+            probed: None,
+            space: None,
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self, queue: &Queue) {
+        while let Some(jobs) = queue.drain(self.patience()) {
+            self.notice_failed_sync();
+            if self.broken.is_some() {
+                self.try_again();
+            }
+            let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
+            jobs.extend(self.noise.due(false));
+            self.write_all(jobs);
+            self.forget_synced();
+        }
+        if self.broken.is_some() {
+            self.probed = None;
+            self.try_again();
+        }
+        let kept = self.with_kept(self.noise.due(true).into());
+        self.write_all(kept);
+        self.progress.update(|state| {
+            state.wanted.sync = true;
+            state.ended.writer = true;
+        });
+    }
+
+    /// How long to wait for entries; short while there is something to mend.
+    const fn patience(&self) -> Duration {
+        if self.broken.is_some() { PROBE_EVERY } else { Duration::from_millis(500) }
+    }
+
+    /// What was kept goes first: it happened first.
+    fn with_kept(&mut self, jobs: VecDeque<Job>) -> VecDeque<Job> {
+        let mut all = std::mem::take(&mut self.kept);
+        all.extend(jobs);
+        all
+    }
+
+    fn write_all(&mut self, jobs: VecDeque<Job>) {
+        let mut batch: Vec<Job> = Vec::with_capacity(jobs.len());
+        let mut bytes = Vec::new();
+        for job in jobs {
+            if let Some(what) = &self.broken {
+                let error = RecordError::Unavailable(what.clone());
+                self.keep_or_refuse(job, error);
+                continue;
+            }
+            if self.is_reserved(job.class) {
+                self.keep_or_refuse(job, RecordError::Reserve);
+                continue;
+            }
+            let index = self.next.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+            let durable = self.progress.lock().durable;
+            record::write(&mut bytes, index, durable, &job.entry, &job.content);
+            batch.push(job);
+            if bytes.len() >= MAX_BATCH {
+                self.write(std::mem::take(&mut batch), std::mem::take(&mut bytes));
+            }
+        }
+        if !batch.is_empty() {
+            self.write(batch, bytes);
+        }
+    }
+
+    /// One batch, one write. Nothing of it is answered before the write has returned.
+    fn write(&mut self, batch: Vec<Job>, bytes: Vec<u8>) {
+        if self.length >= SEGMENT_LIMIT {
+            (self.first, self.length) = (self.next, 0);
+        }
+        if let Err(error) = self.port.append(&segment(self.first), &bytes) {
+            let what = error.to_string();
+            tracing::error!(error = %what, "the log cannot be written: every call is refused until it can");
+            self.progress.update(|state| state.broken = Some(what.clone()));
+            self.broken = Some(what.clone());
+            for job in batch {
+                self.keep_or_refuse(job, RecordError::Unavailable(what.clone()));
+            }
+            return;
+        }
+        let index = self.next;
+        self.next = index.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        let offset = self.length;
+        self.length = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.n_unsynced = self.n_unsynced.saturating_add(bytes.len());
+        self.unsynced.push_back(Unsynced { first: self.first, offset, end: self.next, bytes });
+        self.answer(batch, index);
+        if self.n_unsynced > WAIT_ABOVE {
+            let accepted = self.next;
+            drop(self.progress.wait(Duration::from_secs(60), |state| state.durable >= accepted || state.sync_failed.is_some()));
+        }
+    }
+
+    fn answer(&self, batch: Vec<Job>, index: u64) {
+        let mut written = Vec::with_capacity(batch.len());
+        let wants_sync = self.n_unsynced > SYNC_ABOVE;
+        self.progress.update(|state| {
+            state.accepted = self.next;
+            state.wanted.sync |= wants_sync;
+            if state.dirty.last() != Some(&self.first) {
+                state.dirty.push(self.first);
+            }
+            for (job, index) in batch.into_iter().zip(index..) {
+                match job.reply {
+                    Reply::Nobody => {}
+                    Reply::Accepted(answer) => written.push((answer, index)),
+                    Reply::Durable(answer) => {
+                        let is_patient = matches!(job.class, Class::Admin | Class::InForce);
+                        state.waiting.push(Waiting { index, answer, is_patient });
+                    }
+                }
+            }
+        });
+        for (answer, index) in written {
+            // The one who asked may have gone; the entry stands all the same.
+            drop(answer.send(Ok(index)));
+        }
+    }
+
+    fn keep_or_refuse(&mut self, mut job: Job, error: RecordError) {
+        std::mem::replace(&mut job.reply, Reply::Nobody).refuse(error);
+        job.room = None;
+        match job.class {
+            Class::InForce => self.kept.push_back(job),
+            Class::Happened if self.kept.len() < MAX_KEPT => self.kept.push_back(job),
+            Class::Happened => tracing::error!("an outcome is lost: too many are kept for a log that cannot be written"),
+            Class::Call | Class::Admin | Class::Noise => {}
+        }
+    }
+
+    /// Whether free space is so low that only administration, and what has happened already, is written.
+    fn is_reserved(&mut self, class: Class) -> bool {
+        if self.reserve == 0 || matches!(class, Class::Admin | Class::InForce | Class::Happened) {
+            return false;
+        }
+        if let Some((at, is_low)) = self.space
+            && at.elapsed() < SPACE_EVERY
+        {
+            return is_low;
+        }
+        let is_low = self.port.free().is_ok_and(|free| free < self.reserve);
+        self.space = Some((Instant::now(), is_low));
+        is_low
+    }
+
+    fn notice_failed_sync(&mut self) {
+        if self.broken.is_none() {
+            self.broken = self.progress.lock().sync_failed.clone();
+        }
+    }
+
+    /// Writes a probe. If that works, the journal is brought back to what was answered for, and goes on.
+    fn try_again(&mut self) {
+        if self.probed.is_some_and(|at| at.elapsed() < PROBE_EVERY) {
+            return;
+        }
+        self.probed = Some(Instant::now());
+        if let Err(error) = self.probe().and_then(|()| self.rewrite()) {
+            tracing::warn!(%error, "the log still cannot be written");
+            return;
+        }
+        tracing::info!("the log can be written again");
+        self.broken = None;
+        self.space = None;
+        self.progress.update(|state| {
+            state.broken = None;
+            state.sync_failed = None;
+            state.wanted.sync = true;
+        });
+    }
+
+    fn probe(&self) -> std::io::Result<()> {
+        self.port.append("probe", &[0; 4096])?;
+        self.port.sync("probe")?;
+        self.port.remove("probe")
+    }
+
+    /// Cuts off what a failed write may have left, and writes again what a failed fsync may have dropped.
+    fn rewrite(&mut self) -> std::io::Result<()> {
+        self.forget_synced();
+        if self.progress.lock().sync_failed.is_some() {
+            let mut cut = None;
+            for chunk in &self.unsynced {
+                if cut != Some(chunk.first) {
+                    self.port.truncate(&segment(chunk.first), chunk.offset)?;
+                    cut = Some(chunk.first);
+                }
+                self.port.append(&segment(chunk.first), &chunk.bytes)?;
+            }
+        }
+        self.port.truncate(&segment(self.first), self.length)
+    }
+
+    fn forget_synced(&mut self) {
+        let durable = self.progress.lock().durable;
+        while let Some(chunk) = self.unsynced.pop_front_if(|chunk| chunk.end <= durable) {
+            self.n_unsynced = self.n_unsynced.saturating_sub(chunk.bytes.len());
+        }
+    }
+}
