@@ -1,0 +1,153 @@
+//! Refusals in the providers' shapes: one place maps reason codes to statuses, and one per dialect writes the body.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use model::{Dialect, ReasonCode, Refusal, RequestId};
+use serde_json::{Value, json};
+
+/// The status for a code.
+///
+/// Chosen so that the official SDKs raise their own exceptions: 401 `AuthenticationError`, 403 `PermissionDeniedError`,
+/// 404 `NotFoundError`, 400 `BadRequestError`, 429 `RateLimitError`, from 500 on `InternalServerError`.
+pub(super) fn status(code: ReasonCode) -> StatusCode {
+    use ReasonCode as C;
+    match code {
+        C::CredentialMissing | C::CredentialUnknown | C::CredentialExpired | C::CredentialRevoked | C::CredentialWrongPlane => {
+            StatusCode::UNAUTHORIZED
+        }
+        C::CredentialLocked
+        | C::PrincipalUnknown
+        | C::PrincipalLocked
+        | C::ModelLocked
+        | C::GateLocked
+        | C::RoleInsufficient
+        | C::HostNotAllowed
+        | C::PolicyDenied
+        | C::PolicyForbidden
+        | C::PolicyError
+        | C::AgentWithoutUser
+        | C::ApprovalRequired
+        | C::StepUpRequired
+        | C::PostureRequired
+        | C::ContentDenied
+        | C::UninspectedDenied => StatusCode::FORBIDDEN,
+        C::RouteUnknown | C::ModelNotFound => StatusCode::NOT_FOUND,
+        C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        C::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        C::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        C::ContentTypeRefused | C::EncodingRefused => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        C::TwoCredentials
+        | C::FramingAmbiguous
+        | C::HeaderRefused
+        | C::BodyMalformed
+        | C::BodyNotUtf8
+        | C::BodyTooDeep
+        | C::KeyDuplicate
+        | C::KeyConfusable
+        | C::SurrogateInvalid
+        | C::FieldMissing
+        | C::FieldType
+        | C::FieldUnknown
+        | C::PartUnknown
+        | C::ToolTypeUnknown
+        | C::StatefulIdRefused
+        | C::BetaRefused
+        | C::RemoteMalformed
+        | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
+        C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
+        C::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        C::EvidenceUnavailable | C::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        C::UpstreamUnavailable
+        | C::UpstreamRefusedGate
+        | C::UpstreamResponseInvalid
+        | C::UpstreamResponseTooLarge
+        | C::UpstreamBrokeOff => StatusCode::BAD_GATEWAY,
+        C::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        // Nothing was refused, so nothing should have come here.
+        C::DutyImpossible | C::Internal | C::Permitted => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// See [`super::refusal`].
+pub(super) fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), id.clone());
+        if dialect == Dialect::Anthropic {
+            headers.insert(HeaderName::from_static("request-id"), id);
+        }
+    }
+    if let Some(seconds) = delay(refusal.code) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if !refusal.code.is_retryable() {
+        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+    }
+    (status(refusal.code), headers, Bytes::from(body(dialect, refusal, request).to_string()))
+}
+
+/// See [`super::stream_refusal`].
+pub(super) fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Bytes {
+    let body = body(dialect, refusal, request);
+    Bytes::from(match dialect {
+        Dialect::Openai => format!("data: {body}\n\n"),
+        Dialect::Anthropic => format!("event: error\ndata: {body}\n\n"),
+    })
+}
+
+/// Seconds after which another attempt makes sense.
+const fn delay(code: ReasonCode) -> Option<u16> {
+    match code {
+        ReasonCode::Overloaded | ReasonCode::UpstreamUnavailable => Some(1),
+        ReasonCode::Draining | ReasonCode::EvidenceUnavailable => Some(5),
+        _ => None,
+    }
+}
+
+fn body(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Value {
+    let message = format!("{refusal} (docs/reasons/{}.md)", refusal.code);
+    match dialect {
+        Dialect::Openai => {
+            // The one code that clients of this API compare; everywhere else ours says more.
+            let code = if refusal.code == ReasonCode::ModelNotFound { "model_not_found" } else { refusal.code.as_str() };
+            let kind = openai_type(status(refusal.code));
+            json!({"error": {"message": message, "type": kind, "param": parameter(refusal), "code": code}})
+        }
+        Dialect::Anthropic => {
+            let kind = anthropic_type(status(refusal.code));
+            json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": request.to_string()})
+        }
+    }
+}
+
+/// The JSON Pointer with which the detail begins.
+fn parameter(refusal: &Refusal) -> Option<&str> {
+    let detail = refusal.detail.as_deref().filter(|detail| detail.starts_with('/'))?;
+    detail.split(':').next()
+}
+
+const fn openai_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+const fn anthropic_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        408 | 504 => "timeout_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}

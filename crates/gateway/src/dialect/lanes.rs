@@ -1,0 +1,178 @@
+//! Which strings of an answer are pieces of one text.
+//!
+//! A lane is named by where its pieces stand: the JSON Pointer, with `#` before places in arrays. An element's own `index`
+//! counts, not where it happens to stand, because that is what clients join by.
+
+use std::borrow::Cow;
+
+use engine::ports::{AnswerView, LaneId, LeafUse};
+use text::{Document, Kind, NodeId};
+
+/// Members that are complete wherever they stand, and that clients never join.
+const COMPLETE: &[&str] = &[
+    "type",
+    "id",
+    "role",
+    "name",
+    "index",
+    "object",
+    "model",
+    "status",
+    "finish_reason",
+    "stop_reason",
+    "stop_sequence",
+    "signature",
+    "encrypted_content",
+    "service_tier",
+    "system_fingerprint",
+    "obfuscation",
+];
+
+/// Members of a tool call whose `name` clients join.
+const NAMED: &[&str] = &["function", "custom", "function_call"];
+
+/// Collects the pieces of one document.
+pub(super) struct Lanes<'v, 'd> {
+    document: &'v Document<'d>,
+    pub(super) view: AnswerView,
+    path: String,
+    /// A string that is complete although it stands in a delta.
+    except: Option<NodeId>,
+}
+
+impl<'v, 'd> Lanes<'v, 'd> {
+    pub(super) fn new(document: &'v Document<'d>) -> Self {
+        Self { document, view: AnswerView::default(), path: String::new(), except: None }
+    }
+
+    /// Starts the names of the lanes that follow.
+    pub(super) fn begin(&mut self, prefix: &str) {
+        prefix.clone_into(&mut self.path);
+    }
+
+    /// A string that is a piece, named by the prefix and `place`.
+    pub(super) fn piece(&mut self, node: NodeId, place: &str, choice: u32) {
+        if self.document.kind(node) == Kind::String {
+            let lane = LaneId(format!("{}{place}", self.path));
+            self.view.pieces.push((node, LeafUse::Piece { lane, choice }));
+        }
+    }
+
+    /// A lane that ends with this document.
+    pub(super) fn end(&mut self, place: &str) {
+        self.view.ends.push(LaneId(format!("{}{place}", self.path)));
+    }
+
+    /// Everything below a value that stands under `key`: strings below a member that says it is a delta are pieces.
+    pub(super) fn below(&mut self, node: NodeId, key: &str, is_delta: bool, choice: u32) {
+        let length = self.path.len();
+        self.push_key(key);
+        self.value(node, key, is_delta || says_delta(key), choice, "");
+        self.path.truncate(length);
+    }
+
+    /// Everything below a member of a delta but one string.
+    pub(super) fn below_except(&mut self, node: NodeId, key: &str, except: Option<NodeId>, choice: u32) {
+        self.except = except;
+        self.below(node, key, true, choice);
+        self.except = None;
+    }
+
+    fn value(&mut self, node: NodeId, key: &str, is_delta: bool, choice: u32, holder: &str) {
+        match self.document.kind(node) {
+            Kind::String if is_delta && self.except != Some(node) && !is_complete(key, holder) => self.piece(node, "", choice),
+            Kind::Object => {
+                let document = self.document;
+                for child in document.children(node) {
+                    let name = document.key(child).unwrap_or_default();
+                    let length = self.path.len();
+                    self.push_key(&name);
+                    self.value(child, &name, is_delta || says_delta(&name), choice, key);
+                    self.path.truncate(length);
+                }
+            }
+            Kind::Array => {
+                let document = self.document;
+                for (ordinal, child) in document.children(node).enumerate() {
+                    let length = self.path.len();
+                    let place = place(document, child, ordinal);
+                    self.path.push('#');
+                    self.path.push_str(&place);
+                    self.value(child, key, is_delta, choice, holder);
+                    self.path.truncate(length);
+                }
+            }
+            Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+        }
+    }
+
+    fn push_key(&mut self, key: &str) {
+        self.path.push('/');
+        for character in key.chars() {
+            match character {
+                '~' => self.path.push_str("~0"),
+                '/' => self.path.push_str("~1"),
+                '#' => self.path.push_str("~2"),
+                plain => self.path.push(plain),
+            }
+        }
+    }
+
+    /// An event that no table names. All of it is a delta if its type says so.
+    pub(super) fn unknown_event(&mut self, kind: &str, choice: u32) {
+        let document = self.document;
+        let root = document.root();
+        let mut prefix = format!("event/{kind}");
+        if says_delta(kind) {
+            // Items that stream side by side are told apart by their places.
+            for child in document.children(root) {
+                let key = document.key(child).unwrap_or_default();
+                if key.ends_with("index") && document.kind(child) == Kind::Number {
+                    prefix.push('#');
+                    prefix.push_str(document.lexeme(child));
+                }
+            }
+        }
+        self.begin(&prefix);
+        self.value(root, "", says_delta(kind), choice, "");
+    }
+}
+
+/// Whether a key or an event's type says that what it holds continues something.
+pub(super) fn says_delta(name: &str) -> bool {
+    name == "delta" || name.ends_with("_delta") || name.ends_with(".delta")
+}
+
+fn is_complete(key: &str, holder: &str) -> bool {
+    if key == "name" && NAMED.contains(&holder) {
+        return false;
+    }
+    COMPLETE.contains(&key) || key.ends_with("_id")
+}
+
+/// The place of an element: its own `index`, else where it stands.
+pub(super) fn place(document: &Document<'_>, element: NodeId, ordinal: usize) -> String {
+    own_place(document, element).unwrap_or_else(|| ordinal.to_string())
+}
+
+/// The `index` that an object gives itself.
+pub(super) fn own_place(document: &Document<'_>, object: NodeId) -> Option<String> {
+    let index = document.get(object, "index")?;
+    let number = || document.lexeme(index).parse::<u64>().ok().filter(|_| document.kind(index) == Kind::Number);
+    // What is no count still has to be one lane, and not that of any count.
+    (document.kind(index) != Kind::Null).then(|| number().map_or_else(|| "?".to_owned(), |number| number.to_string()))
+}
+
+/// Longest type of an event that is told.
+const MAX_TYPE: usize = 64;
+
+/// The type of an event: what its data says, else its name. One that is not a plain word is not repeated.
+pub(super) fn event_type<'e>(document: &'e Document<'_>, name: Option<&'e str>) -> Cow<'e, str> {
+    let told = document.get(document.root(), "type").and_then(|kind| document.text(kind));
+    let kind = told.unwrap_or_else(|| name.unwrap_or_default().into());
+    let is_plain = kind.len() <= MAX_TYPE && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match is_plain {
+        true => kind,
+        false => Cow::Borrowed(if says_delta(&kind) { "?.delta" } else { "?" }),
+    }
+}

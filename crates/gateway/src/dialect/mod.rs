@@ -1,0 +1,105 @@
+//! What the gate knows of the two protocols: OpenAI chat completions and Anthropic messages.
+//!
+//! Pure functions over parsed documents and headers. Requests are read against one table per dialect that classifies every
+//! field, content part, tool type and header; answers are read for which of their strings belong together. Nothing here
+//! decides, sends or stores, and what no row names is either plain text, which is inspected like every other string, or refused.
+
+mod anthropic;
+mod errors;
+mod headers;
+mod lanes;
+mod openai;
+mod remote;
+mod table;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use engine::ports::{AnswerView, Understood};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use model::{Dialect, Name, Refusal, RequestId};
+use serde_json::json;
+use text::Document;
+
+/// Reads a request. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
+///
+/// # Errors
+/// A refusal for everything that is not classified; its detail begins with the JSON Pointer and holds no value.
+pub fn understand(
+    dialect: Dialect,
+    headers: &HeaderMap,
+    document: &Document<'_>,
+    admitted: &BTreeSet<String>,
+) -> Result<Understood, Refusal> {
+    let mut understood = walk::understand(dialect, document, admitted)?;
+    understood.effects.extend(headers::effects(dialect, headers)?);
+    Ok(understood)
+}
+
+/// The headers of the request that may reach an upstream: an allow-list, and only values of the expected form.
+#[must_use]
+pub fn upstream_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
+    headers::upstream(dialect, headers)
+}
+
+/// The headers of the answer that may reach the client: an allow-list, and only values of the expected form.
+#[must_use]
+pub fn client_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
+    headers::client(dialect, headers)
+}
+
+/// Says which strings of an answer are pieces of a longer text. `name` is the event's name in a stream.
+#[must_use]
+pub fn view(dialect: Dialect, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    match dialect {
+        Dialect::Openai => openai::view(document, name, in_stream),
+        Dialect::Anthropic => anthropic::view(document, name, in_stream),
+    }
+}
+
+/// Whether this data payload is the plain mark that ends a stream. Anthropic has none: its last event is a document.
+#[must_use]
+pub fn is_end_mark(dialect: Dialect, data: &[u8]) -> bool {
+    match dialect {
+        Dialect::Openai => data.trim_ascii() == b"[DONE]",
+        Dialect::Anthropic => false,
+    }
+}
+
+/// A refusal in the provider's shape, with a status for which the official SDKs raise their own exceptions.
+#[must_use]
+pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+    errors::refusal(dialect, refusal, request)
+}
+
+/// A refusal in the middle of a stream: one event, after which nothing follows.
+#[must_use]
+pub fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Bytes {
+    errors::stream_refusal(dialect, refusal, request)
+}
+
+/// The list of models as the provider would write it.
+#[must_use]
+pub fn model_list(dialect: Dialect, models: &[Name]) -> (HeaderMap, Bytes) {
+    let ids = || models.iter().map(Name::as_str);
+    let list = match dialect {
+        Dialect::Openai => {
+            let row = |id: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": "portcullis"});
+            json!({"object": "list", "data": ids().map(row).collect::<Vec<_>>()})
+        }
+        Dialect::Anthropic => {
+            let epoch = "1970-01-01T00:00:00Z";
+            let row =
+                |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": epoch, "lifecycle": "active"});
+            let data = ids().map(row).collect::<Vec<_>>();
+            json!({"data": data, "has_more": false, "first_id": ids().next(), "last_id": ids().next_back()})
+        }
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    (headers, Bytes::from(list.to_string()))
+}
