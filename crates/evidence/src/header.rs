@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Most asks that a header names; the complete list stands in the encrypted decision input.
 pub const MAX_HEADER_ASKS: usize = 16;
 
+/// The note of an intent that only lists what may be called.
+pub const LIST_NOTE: &str = "list";
+
 /// What an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -203,6 +206,14 @@ impl Header {
         self.asks = asks.iter().take(MAX_HEADER_ASKS).cloned().collect();
         self.more_asks = u64::try_from(asks.len().saturating_sub(MAX_HEADER_ASKS)).unwrap_or(u64::MAX);
         self
+    }
+
+    /// Whether an outcome must follow: a permitted call. What was refused ends with its intent, and so does a list of models,
+    /// which has no effect that could be unknown.
+    #[must_use]
+    pub fn expects_outcome(&self) -> bool {
+        let is_list = self.notes.iter().any(|note| note == LIST_NOTE);
+        self.kind == EntryKind::Intent && self.verdict == Some(Verdict::Permit) && !is_list
     }
 
     /// Counts findings by kind.

@@ -110,29 +110,23 @@ impl<F: Files> Check<'_, F> {
                 return false;
             }
         };
+        let tile = tile_path(0, index, width);
         let expected = read_tile(&|path: &str| self.files.file(path), 0, index, width);
         if expected.is_none() {
-            self.problem(tile_path(0, index, width), "missing or of a wrong length".to_owned());
+            self.problem(tile.clone(), "missing or of a wrong length".to_owned());
         }
         let mut expected = expected.as_deref().unwrap_or_default().chunks_exact(32);
         for (entry, position) in entries.into_iter().zip(first..first.saturating_add(width)) {
-            self.entry(position, entry, &path, expected.next(), each);
+            let leaf = leaf_hash(entry);
+            if expected.next().is_some_and(|expected| expected != leaf.0) {
+                self.problem(format!("{path}, entry {position}"), format!("does not have the hash that {tile} holds"));
+            }
+            self.entry(position, entry, leaf, &path, each);
         }
         true
     }
 
-    fn entry(
-        &mut self,
-        index: u64,
-        entry: &[u8],
-        path: &str,
-        expected: Option<&[u8]>,
-        each: &mut impl FnMut(u64, &[u8], &Header),
-    ) {
-        let leaf = leaf_hash(entry);
-        if expected.is_some_and(|expected| expected != leaf.0) {
-            self.problem(format!("{path}, entry {index}"), format!("does not have the hash that {} holds", level_0(index)));
-        }
+    fn entry(&mut self, index: u64, entry: &[u8], leaf: Digest, path: &str, each: &mut impl FnMut(u64, &[u8], &Header)) {
         match decode(entry) {
             Ok(header) => each(index, entry, &header),
             Err(error) => self.problem(format!("{path}, entry {index}"), error.to_string()),
@@ -169,8 +163,4 @@ impl<F: Files> Check<'_, F> {
             self.problem("checkpoint".to_owned(), what);
         }
     }
-}
-
-fn level_0(index: u64) -> String {
-    tile_path(0, index / TILE_WIDTH, TILE_WIDTH)
 }

@@ -117,7 +117,7 @@ fn only_the_canonical_form_is_read() {
         entry.extend_from_slice(json.as_bytes());
         assert!(decode(&entry).is_err(), "{json}");
     }
-    let mut other_version = bytes.clone();
+    let mut other_version = bytes;
     other_version[0] = 2;
     assert!(decode(&other_version).is_err());
     assert!(decode(&[]).is_err());

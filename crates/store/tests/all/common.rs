@@ -12,37 +12,37 @@ use model::{Action, Ask, Chain, PrincipalId, ReasonCode, RequestId, Resource, Un
 use store::{Content, DiskPort, Draft, FilePort, Options, Store};
 use tempfile::TempDir;
 
-pub const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+pub(crate) const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
 /// An initialised data folder.
-pub fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     Store::init(dir.path(), NOW).unwrap();
     dir
 }
 
 /// Options with a fixed clock and no reserve. Checkpoints come only when asked for, or at the end.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { clock: Arc::new(|| NOW), reserve: 0, seal_every: Duration::from_secs(3600), ..Options::default() }
 }
 
-pub fn open(dir: &Path) -> Store {
+pub(crate) fn open(dir: &Path) -> Store {
     Store::open(dir, options()).unwrap()
 }
 
-pub fn request(number: u64) -> RequestId {
+pub(crate) fn request(number: u64) -> RequestId {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     RequestId::new(NOW, random)
 }
 
-pub fn chain(links: &[&str]) -> Chain {
+pub(crate) fn chain(links: &[&str]) -> Chain {
     let links: Vec<PrincipalId> = links.iter().map(|link| link.parse().unwrap()).collect();
     Chain::new(links).unwrap()
 }
 
 /// An intent of alice's agent, with content.
-pub fn intent(number: u64) -> Draft {
+pub(crate) fn intent(number: u64) -> Draft {
     let ask = Ask { action: Action::CallModel, resource: Resource::Model("small".parse().unwrap()) };
     let header = Header {
         request: Some(request(number)),
@@ -57,7 +57,7 @@ pub fn intent(number: u64) -> Draft {
     Draft { header, content: Some(content) }
 }
 
-pub fn outcome(number: u64) -> Draft {
+pub(crate) fn outcome(number: u64) -> Draft {
     let header = Header {
         request: Some(request(number)),
         chain: Some(chain(&["user:alice", "agent:travel"])),
@@ -69,7 +69,7 @@ pub fn outcome(number: u64) -> Draft {
 }
 
 /// The last segment of the journal.
-pub fn last_segment(dir: &Path) -> PathBuf {
+pub(crate) fn last_segment(dir: &Path) -> PathBuf {
     let mut segments: Vec<PathBuf> =
         std::fs::read_dir(dir.join("log/journal")).unwrap().map(|item| item.unwrap().path()).collect();
     segments.sort();
@@ -77,7 +77,7 @@ pub fn last_segment(dir: &Path) -> PathBuf {
 }
 
 /// Copies a data folder, without its lock.
-pub fn copy(from: &Path) -> TempDir {
+pub(crate) fn copy(from: &Path) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy_into(from, dir.path());
     dir
@@ -98,7 +98,7 @@ fn copy_into(from: &Path, to: &Path) {
 
 /// How much of what was not fsynced survives a loss of power.
 #[derive(Debug, Clone, Copy)]
-pub enum Survivor {
+pub(crate) enum Survivor {
     Nothing,
     /// This share of the unsynced bytes, in 1/256, from their beginning.
     Prefix(u8),
@@ -108,7 +108,7 @@ pub enum Survivor {
 
 /// A disk whose power can be cut: what was not fsynced is gone, and nothing works any more.
 #[derive(Debug)]
-pub struct PowerPort {
+pub(crate) struct PowerPort {
     disk: DiskPort,
     root: PathBuf,
     is_off: RwLock<bool>,
@@ -117,7 +117,7 @@ pub struct PowerPort {
 }
 
 impl PowerPort {
-    pub fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path) -> Self {
         let root = dir.join("log");
         let mut synced = HashMap::new();
         for item in std::fs::read_dir(root.join("journal")).unwrap() {
@@ -127,7 +127,7 @@ impl PowerPort {
         Self { disk: DiskPort::new(&root), root, is_off: RwLock::new(false), synced: Mutex::new(synced), put: Mutex::default() }
     }
 
-    pub fn cut_power(&self, survivor: Survivor) {
+    pub(crate) fn cut_power(&self, survivor: Survivor) {
         let mut is_off = self.is_off.write().unwrap();
         *is_off = true;
         let synced = self.synced.lock().unwrap();
@@ -224,15 +224,15 @@ impl FilePort for PowerPort {
 
 /// A disk that can be full or broken.
 #[derive(Debug)]
-pub struct FailPort {
+pub(crate) struct FailPort {
     disk: DiskPort,
-    pub is_full: AtomicBool,
-    pub sync_fails: AtomicBool,
-    pub free: AtomicU64,
+    pub(crate) is_full: AtomicBool,
+    pub(crate) sync_fails: AtomicBool,
+    pub(crate) free: AtomicU64,
 }
 
 impl FailPort {
-    pub fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path) -> Self {
         let disk = DiskPort::new(&dir.join("log"));
         Self { disk, is_full: AtomicBool::new(false), sync_fails: AtomicBool::new(false), free: AtomicU64::new(u64::MAX) }
     }

@@ -1,0 +1,145 @@
+//! A disk that is full or broken: everything is refused, nothing is half done, and it goes on when the disk does.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use model::{AdminAct, LockKind};
+use store::{AdminError, Audit, By, LogError, Options, Store};
+use tempfile::TempDir;
+
+use crate::common::{FailPort, folder, intent, open, options, outcome, request};
+
+fn failing() -> (TempDir, Arc<FailPort>, Store) {
+    let dir = folder();
+    let port = Arc::new(FailPort::new(dir.path()));
+    let options = Options { port: Some(Arc::clone(&port) as _), reserve: 1000, ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    (dir, port, store)
+}
+
+fn kill(target: &str) -> AdminAct {
+    AdminAct::Locked { target: target.parse().unwrap(), kind: LockKind::Kill }
+}
+
+/// Waits, without a clock, until the log can be written again: calls are refused until then.
+async fn until_accepted(store: &Store, number: u64) -> u64 {
+    loop {
+        match store.log.accept(intent(number)).await {
+            Ok(receipt) => return receipt.index,
+            Err(LogError::Unavailable(_)) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_everything_and_recovers() {
+    let (dir, port, store) = failing();
+    let before = store.log.accept(intent(0)).await.unwrap().index;
+    port.is_full.store(true, Ordering::SeqCst);
+    for number in 1..20 {
+        assert!(matches!(store.log.accept(intent(number)).await, Err(LogError::Unavailable(_))), "{number}");
+        assert!(matches!(store.log.durable(intent(number)).await, Err(LogError::Unavailable(_))), "{number}");
+    }
+    assert!(store.log.status().broken.is_some());
+    // What has happened is kept; a lock is in force although it cannot be recorded; what loosens is refused.
+    store.log.submit(outcome(0));
+    let locked = store.administer(kill("user:alice"), By::default()).await.unwrap();
+    assert_eq!(locked.recorded, None);
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+    let unlocked = store.administer(AdminAct::Unlocked { target: "user:alice".parse().unwrap() }, By::default()).await;
+    assert!(matches!(unlocked, Err(AdminError::Record(LogError::Unavailable(_)))), "{unlocked:?}");
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+
+    port.is_full.store(false, Ordering::SeqCst);
+    let after = until_accepted(&store, 50).await;
+    // The kept outcome and the kept lock stand before it, and nothing that was refused.
+    assert_eq!(after, before + 3);
+    assert_eq!(store.log.status().broken, None);
+    store.close().unwrap();
+    let report = Audit::open_offline(dir.path(), None).unwrap().verify();
+    assert_eq!(report.problems, Vec::<String>::new());
+    let store = open(dir.path());
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+    assert_eq!(store.by_request(request(0)).unwrap().len(), 2);
+    for number in 1..20 {
+        assert!(store.by_request(request(number)).unwrap().is_empty(), "{number} was refused");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_fsync_refuses_everything_and_what_it_may_have_dropped_is_written_again() {
+    let (dir, port, store) = failing();
+    for number in 0..5 {
+        store.log.accept(intent(number)).await.unwrap();
+    }
+    port.sync_fails.store(true, Ordering::SeqCst);
+    assert!(matches!(store.log.durable(intent(5)).await, Err(LogError::Unavailable(_))));
+    while store.log.status().broken.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(store.log.accept(intent(6)).await, Err(LogError::Unavailable(_))));
+    // What a kernel may do after a failed fsync: the pages since the last good one are gone.
+    let segment = crate::common::last_segment(dir.path());
+    let length = std::fs::metadata(&segment).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(length - 1500).unwrap();
+    port.sync_fails.store(false, Ordering::SeqCst);
+    until_accepted(&store, 7).await;
+    store.log.durable(intent(8)).await.unwrap();
+    store.close().unwrap();
+    let report = Audit::open_offline(dir.path(), None).unwrap().verify();
+    assert_eq!(report.problems, Vec::<String>::new());
+    let store = open(dir.path());
+    for number in [0, 1, 2, 3, 4, 7, 8] {
+        assert!(!store.by_request(request(number)).unwrap().is_empty(), "{number} was accepted");
+    }
+    assert!(store.by_request(request(6)).unwrap().is_empty(), "6 was refused");
+}
+
+/// An act that loosens and is written, but not durable, is not in force, and is not told to have failed either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unlock_waits_until_it_is_durable() {
+    let (_dir, port, store) = failing();
+    store.administer(kill("user:alice"), By::default()).await.unwrap();
+    let store = Arc::new(store);
+    port.sync_fails.store(true, Ordering::SeqCst);
+    let unlocking = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            store.administer(AdminAct::Unlocked { target: "user:alice".parse().unwrap() }, By::default()).await
+        })
+    };
+    while store.log.status().broken.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+    assert!(!unlocking.is_finished());
+    port.sync_fails.store(false, Ordering::SeqCst);
+    until_accepted(&store, 1).await;
+    assert!(unlocking.await.unwrap().unwrap().recorded.is_some());
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_the_reserve_only_administration_is_recorded() {
+    let (_dir, port, store) = failing();
+    let accepted = store.log.accept(intent(1)).await.unwrap().index;
+    port.free.store(999, Ordering::SeqCst);
+    loop {
+        // The free space is looked at again after a moment.
+        match store.log.accept(intent(2)).await {
+            Err(LogError::Reserve) => break,
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    store.log.submit(outcome(1));
+    assert!(store.administer(kill("all"), By::default()).await.unwrap().recorded.is_some());
+    assert!(
+        store.administer(AdminAct::Unlocked { target: "all".parse().unwrap() }, By::default()).await.unwrap().recorded.is_some()
+    );
+    assert!(matches!(store.log.accept(intent(3)).await, Err(LogError::Reserve)));
+    assert_eq!(store.by_request(request(1)).unwrap().len(), 2, "what has happened is recorded");
+    assert_eq!(store.log.status().broken, None);
+    assert!(store.log.status().accepted > accepted);
+}

@@ -1,0 +1,9 @@
+//! The store under load, crashes, failures and tampering.
+
+#![cfg(test)]
+
+mod common;
+mod fails;
+mod keeps;
+mod recovers;
+mod tampered;
