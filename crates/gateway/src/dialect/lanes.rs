@@ -124,14 +124,12 @@ impl<'v, 'd> Lanes<'v, 'd> {
         let root = document.root();
         let mut prefix = format!("event/{kind}");
         if says_delta(kind) {
-            // Items that stream side by side are told apart by their places.
-            for child in document.children(root) {
-                let key = document.key(child).unwrap_or_default();
-                if key.ends_with("index") && document.kind(child) == Kind::Number {
-                    prefix.push('#');
-                    prefix.push_str(document.lexeme(child));
-                }
-            }
+            // Items that stream side by side are told apart by their places, in whatever order the members stand.
+            let keys = document.children(root).filter_map(|child| document.key(child).filter(|key| key.ends_with("index")));
+            let mut places: Vec<String> =
+                keys.filter_map(|key| count(document, root, &key).map(|count| format!("#{key}={count}"))).collect();
+            places.sort_unstable();
+            prefix.push_str(&places.concat());
         }
         self.begin(&prefix);
         self.value(root, "", says_delta(kind), choice, "");
@@ -157,10 +155,14 @@ pub(super) fn place(document: &Document<'_>, element: NodeId, ordinal: usize) ->
 
 /// The `index` that an object gives itself.
 pub(super) fn own_place(document: &Document<'_>, object: NodeId) -> Option<String> {
-    let index = document.get(object, "index")?;
-    let number = || document.lexeme(index).parse::<u64>().ok().filter(|_| document.kind(index) == Kind::Number);
-    // What is no count still has to be one lane, and not that of any count.
-    (document.kind(index) != Kind::Null).then(|| number().map_or_else(|| "?".to_owned(), |number| number.to_string()))
+    count(document, object, "index")
+}
+
+/// A member that counts. What is there and is no count is one place of its own: `?`.
+fn count(document: &Document<'_>, object: NodeId, key: &str) -> Option<String> {
+    let node = document.get(object, key).filter(|node| document.kind(*node) != Kind::Null)?;
+    let number = document.lexeme(node).parse::<u64>().ok();
+    Some(number.map_or_else(|| "?".to_owned(), |number| number.to_string()))
 }
 
 /// Longest type of an event that is told.
