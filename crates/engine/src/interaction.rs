@@ -133,7 +133,7 @@ async fn path<W: World, P: Protocol, C: Client>(
 
     // The body, bounded. Reading it is a wait, so the snapshot is taken again.
     let body = guard
-        .wait(world, call.snapshot.limits.total, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
+        .wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
         .await??;
     call.snapshot = world.snapshot();
     let snapshot = Arc::clone(&call.snapshot);

@@ -89,6 +89,8 @@ pub struct Limits {
     pub held_bytes: usize,
     /// Most bytes of content kept per entry of the log.
     pub content_bytes: usize,
+    /// Longest wait for a request's body.
+    pub body: Duration,
     /// Longest wait for an answer's first byte.
     pub first_byte: Duration,
     /// Longest silence in the middle of an answer.
@@ -118,6 +120,7 @@ impl Default for Limits {
             event_bytes: 1 << 20,
             held_bytes: 1 << 20,
             content_bytes: 64 << 10,
+            body: Duration::from_secs(60),
             first_byte: Duration::from_secs(300),
             idle: Duration::from_secs(120),
             total: Duration::from_secs(1800),

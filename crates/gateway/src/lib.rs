@@ -1,1 +1,15 @@
 //! HTTP adapters: model APIs in, upstreams out, administration.
+//!
+//! This crate translates. It decides nothing (that is `policy`, asked by `engine`), keeps nothing on disk (that is `store`)
+//! and has no way to send or to release bytes but those that the engine's proof types own.
+
+pub mod admin;
+pub mod client;
+pub mod dialect;
+pub mod framing;
+mod inflate;
+pub mod metrics;
+pub mod protocols;
+pub mod server;
+pub mod sse;
+pub mod upstream;

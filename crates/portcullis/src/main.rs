@@ -1,2 +1,43 @@
-//! One gate in front of everything an AI system touches.
-fn main() {}
+//! The `portcullis` command: one gate in front of everything an AI system touches.
+
+mod admin_client;
+mod audit;
+mod bring;
+mod cli;
+mod commands;
+mod explain;
+mod files;
+mod gate;
+mod office;
+mod output;
+mod quickstart;
+mod run;
+mod sample;
+mod tour;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use commands::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::note(&format!("error: no threads: {error}"));
+            return Exit::Failure.into();
+        }
+    };
+    match runtime.block_on(commands::execute(&cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            // The one place that prints an error, with its chain.
+            let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+            output::note(&format!("error: {}", chain.join(": ")));
+            Exit::Failure.into()
+        }
+    }
+}

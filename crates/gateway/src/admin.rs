@@ -1,0 +1,333 @@
+//! The admin API: who runs the gate talks to it here, over loopback TCP with an operator's credential or over a Unix
+//! socket of the same user. Loopback is not trusted: Host and Origin are checked, every call names an operator, and no
+//! data-plane credential is valid.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::ports::{Clock, Credentials, Epoch};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use identity::Plane;
+use model::{
+    Credential, Holder, LockKind, LockTarget, Name, OperatorAct, OperatorRole, PrincipalId, PrincipalKind, ReasonCode, Refusal,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Longest body of an admin request.
+const MAX_BODY: usize = 256 << 10;
+
+/// Who is asking, after authentication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The operator's name.
+    pub name: Name,
+    /// What the operator may do.
+    pub role: OperatorRole,
+    /// The credential, or `socket` for the Unix socket.
+    pub credential: Name,
+}
+
+/// What a new credential is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// `user:NAME`, `agent:NAME`, `service:NAME` or `operator:NAME`.
+    pub principal: String,
+    /// For an agent's or service's key: the user on whose behalf it always acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Seconds until it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+/// A filter on the log; absent fields match everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogQuery {
+    /// One interaction.
+    pub request: Option<String>,
+    /// A principal, anywhere in the chain.
+    pub principal: Option<String>,
+    /// A verdict.
+    pub verdict: Option<String>,
+    /// A reason code.
+    pub reason: Option<String>,
+    /// Entries at or after this time, in milliseconds since 1970 UTC.
+    pub since: Option<u64>,
+    /// Most rows; 100 by default, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// The policy administrator of NIST SP 800-207, as the admin API needs it. Answers are JSON documents for people and
+/// programs; none holds a secret but the one that `create_key` and `rotate_key` hand to their caller.
+pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
+    /// What state the gate is in.
+    fn status(&self) -> Value;
+    /// Whether the gate can serve: the log is writable and a bundle is in force.
+    fn is_ready(&self) -> bool;
+    /// Metrics in the Prometheus text format.
+    fn metrics(&self) -> String;
+    /// Every lock.
+    fn list_locks(&self) -> Value;
+    /// Every credential without its hash.
+    fn list_keys(&self) -> Value;
+    /// Stops something; in force when this returns, recorded if `recorded` says so.
+    fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Takes a kill back, after it is durably recorded.
+    fn unlock(&self, by: &Operator, target: LockTarget) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Makes a credential.
+    fn create_key(&self, by: &Operator, spec: KeySpec) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Makes a successor that keeps the ledger; the old one ends after `overlap` seconds.
+    fn rotate_key(&self, by: &Operator, id: Name, overlap: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Ends a credential.
+    fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Loads the configuration from disk and, unless `dry_run`, puts it in force: all or nothing.
+    fn apply(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Why a request was answered as it was.
+    fn explain(&self, by: &Operator, request: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Headers of the log.
+    fn query(&self, by: &Operator, query: LogQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
+}
+
+/// How a connection reached the admin API.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// TCP: Host must be one of these, an operator's credential is required.
+    Tcp(Arc<Vec<String>>),
+    /// A Unix socket whose peer runs as the gate's own user: the operator `local`, role admin.
+    OwnUser,
+}
+
+/// Answers one admin request.
+///
+/// # Errors
+/// Never; the type is what the HTTP library asks for.
+pub async fn answer<A: Administrator>(
+    admin: Arc<A>,
+    origin: Origin,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let answered = route(admin.as_ref(), &origin, request).await;
+    Ok(match answered {
+        Ok(Body::Json(value)) => respond(StatusCode::OK, "application/json", value.to_string()),
+        Ok(Body::Text(text)) => respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
+        Ok(Body::NotReady) => respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", json!({"ready": false}).to_string()),
+        Err(refusal) => {
+            let error = json!({"error": {"code": refusal.code, "message": refusal.to_string(), "fault": refusal.code.fault()}});
+            respond(status_of(refusal.code), "application/json", error.to_string())
+        }
+    })
+}
+
+enum Body {
+    Json(Value),
+    Text(String),
+    NotReady,
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The admin API's own mapping of reason codes to statuses.
+fn status_of(code: ReasonCode) -> StatusCode {
+    match code {
+        ReasonCode::CredentialMissing
+        | ReasonCode::CredentialUnknown
+        | ReasonCode::CredentialExpired
+        | ReasonCode::CredentialRevoked
+        | ReasonCode::CredentialWrongPlane
+        | ReasonCode::TwoCredentials => StatusCode::UNAUTHORIZED,
+        ReasonCode::RoleInsufficient
+        | ReasonCode::HostNotAllowed
+        | ReasonCode::CredentialLocked
+        | ReasonCode::PrincipalLocked => StatusCode::FORBIDDEN,
+        ReasonCode::RouteUnknown | ReasonCode::ModelNotFound => StatusCode::NOT_FOUND,
+        ReasonCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ReasonCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ReasonCode::EvidenceUnavailable | ReasonCode::Draining | ReasonCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        ReasonCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<Incoming>) -> Result<Body, Refusal> {
+    let (parts, body) = request.into_parts();
+    check_host(origin, &parts.headers)?;
+    let path = parts.uri.path().to_owned();
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    // Probes carry no state and no secret; everything else names an operator.
+    match (&parts.method, segments.as_slice()) {
+        (&Method::GET, ["healthz", "live"]) => return Ok(Body::Json(json!({"live": true}))),
+        (&Method::GET, ["healthz", "ready"]) if admin.is_ready() => return Ok(Body::Json(json!({"ready": true}))),
+        (&Method::GET, ["healthz", "ready"]) => return Ok(Body::NotReady),
+        _ => {}
+    }
+    let by = authenticate(admin, origin, &parts.headers)?;
+    let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(&by, act)) };
+    match (&parts.method, segments.as_slice()) {
+        (&Method::GET, ["metrics"]) => may(OperatorAct::ReadState).map(|()| Body::Text(admin.metrics())),
+        (&Method::GET, ["admin", "v1", "status"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.status())),
+        (&Method::GET, ["admin", "v1", "locks"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_locks())),
+        (&Method::GET, ["admin", "v1", "keys"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_keys())),
+        (&Method::GET, ["admin", "v1", "explain", request]) => {
+            may(OperatorAct::ReadContent)?;
+            admin.explain(&by, request).await.map(Body::Json)
+        }
+        (&Method::POST, ["admin", "v1", ..]) => change(admin, &by, &segments, body).await.map(Body::Json),
+        (_, ["metrics"] | ["healthz", ..] | ["admin", "v1", ..]) => Err(ReasonCode::MethodNotAllowed.into()),
+        _ => Err(Refusal::because(ReasonCode::RouteUnknown, "the admin API lives under /admin/v1")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopBody {
+    target: LockTarget,
+    kind: LockKind,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnlockBody {
+    target: LockTarget,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotateBody {
+    id: Name,
+    #[serde(default)]
+    overlap: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpireBody {
+    id: Name,
+    #[serde(default)]
+    in_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApplyBody {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], body: Incoming) -> Result<Value, Refusal> {
+    let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(by, act)) };
+    match segments {
+        ["admin", "v1", "locks"] => {
+            may(OperatorAct::Stop)?;
+            let StopBody { target, kind } = read(body).await?;
+            admin.stop(by, target, kind).await
+        }
+        ["admin", "v1", "unlock"] => {
+            may(OperatorAct::Unlock)?;
+            let UnlockBody { target } = read(body).await?;
+            admin.unlock(by, target).await
+        }
+        ["admin", "v1", "keys"] => {
+            let spec: KeySpec = read(body).await?;
+            may(if spec.principal.starts_with("operator:") { OperatorAct::ManageOperators } else { OperatorAct::ManageKeys })?;
+            admin.create_key(by, spec).await
+        }
+        ["admin", "v1", "keys", "rotate"] => {
+            may(OperatorAct::ManageKeys)?;
+            let RotateBody { id, overlap } = read(body).await?;
+            admin.rotate_key(by, id, overlap).await
+        }
+        ["admin", "v1", "keys", "expire"] => {
+            may(OperatorAct::ManageKeys)?;
+            let ExpireBody { id, in_seconds } = read(body).await?;
+            admin.expire_key(by, id, in_seconds).await
+        }
+        ["admin", "v1", "apply"] => {
+            may(OperatorAct::Apply)?;
+            let ApplyBody { dry_run } = read(body).await?;
+            admin.apply(by, dry_run).await
+        }
+        ["admin", "v1", "query"] => {
+            may(OperatorAct::ReadState)?;
+            let query: LogQuery = read(body).await?;
+            admin.query(by, query).await
+        }
+        _ => Err(ReasonCode::RouteUnknown.into()),
+    }
+}
+
+fn lacking(by: &Operator, act: OperatorAct) -> Refusal {
+    Refusal::because(ReasonCode::RoleInsufficient, format!("role `{}` may not `{}`", by.role, act.as_str()))
+}
+
+async fn read<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal> {
+    let whole = Limited::new(body, MAX_BODY).collect().await.map_err(|_| Refusal::new(ReasonCode::BodyTooLarge))?.to_bytes();
+    let whole = if whole.is_empty() { Bytes::from_static(b"{}") } else { whole };
+    serde_json::from_slice(&whole).map_err(|error| Refusal::because(ReasonCode::BodyMalformed, error.to_string()))
+}
+
+/// A browser page of another origin, or a name rebound to loopback, is not an operator.
+fn check_host(origin: &Origin, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Origin::Tcp(allowed) = origin else { return Ok(()) };
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_allowed = |name: &str| allowed.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if !is_allowed(host) {
+        return Err(Refusal::because(ReasonCode::HostNotAllowed, "the Host header names another machine"));
+    }
+    match headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("")) {
+        None => Ok(()),
+        Some(page) if page.strip_prefix("http://").is_some_and(is_allowed) => Ok(()),
+        Some(_) => Err(Refusal::because(ReasonCode::HostNotAllowed, "the Origin header names another page")),
+    }
+}
+
+fn authenticate<A: Administrator>(admin: &A, origin: &Origin, headers: &HeaderMap) -> Result<Operator, Refusal> {
+    let has_credential = headers.contains_key(http::header::AUTHORIZATION);
+    if matches!(origin, Origin::OwnUser) && !has_credential {
+        let local = Name::new("local").map_err(|_| Refusal::new(ReasonCode::Internal))?;
+        let socket = Name::new("socket").map_err(|_| Refusal::new(ReasonCode::Internal))?;
+        return Ok(Operator { name: local, role: OperatorRole::Admin, credential: socket });
+    }
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let presented = identity::credential_from_headers(headers)?;
+    let presented = identity::parse(presented).map_err(|error| Refusal::new(error.reason()))?;
+    let credential = admin.credential(&presented.hash);
+    identity::verify(&presented, credential.as_deref(), admin.now(), Plane::Admin)?;
+    let operator = operator_of(credential.as_deref().ok_or(ReasonCode::CredentialUnknown)?)?;
+    check_locks(admin, &operator)?;
+    Ok(operator)
+}
+
+/// An operator can be stopped like everyone else; `all` is about the data plane and leaves the way back open.
+fn check_locks<A: Administrator>(admin: &A, operator: &Operator) -> Result<(), Refusal> {
+    let locks = admin.locks();
+    match locks.kind(&LockTarget::Credential(operator.credential.clone())) {
+        Some(LockKind::Revoke) => return Err(ReasonCode::CredentialRevoked.into()),
+        Some(LockKind::Kill) => return Err(ReasonCode::CredentialLocked.into()),
+        None => {}
+    }
+    let party = PrincipalId::new(PrincipalKind::Operator, operator.name.clone());
+    locks.kind(&LockTarget::Principal(party)).map_or(Ok(()), |_| Err(ReasonCode::PrincipalLocked.into()))
+}
+
+fn operator_of(credential: &Credential) -> Result<Operator, Refusal> {
+    match &credential.holder {
+        Holder::Admin { operator, role } => {
+            Ok(Operator { name: operator.clone(), role: *role, credential: credential.id.clone() })
+        }
+        Holder::Data { .. } => Err(ReasonCode::CredentialWrongPlane.into()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Listening: accept, guard the framing, hand each request to a task of its own, drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ports::{Head, World};
+use http::{Method, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use model::{ReasonCode, Refusal};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::client::{Answer, HttpClient};
+use crate::framing::{FramingGuard, Limits as FramingLimits};
+use crate::protocols::{ANTHROPIC, OPENAI};
+
+/// Bounds of the listener.
+#[derive(Debug, Clone)]
+pub struct ServerLimits {
+    /// Most open connections; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Most interactions at once; further ones are refused.
+    pub concurrent: usize,
+    /// Longest time for a request's head to arrive.
+    pub head: Duration,
+    /// Bounds of a request's head.
+    pub framing: FramingLimits,
+    /// Longest time that running interactions get when the gate drains.
+    pub drain: Duration,
+}
+
+/// Serves the data plane until `stop` turns true, then drains.
+///
+/// # Errors
+/// When the listener itself fails in a way that does not pass.
+pub async fn serve<W: World + 'static>(
+    world: Arc<W>,
+    listener: TcpListener,
+    limits: ServerLimits,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let gate = Arc::new(Gate { world, running: Arc::new(Semaphore::new(limits.concurrent)), stop: stop.clone() });
+    let mut tasks = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            () = stopping(&mut stop) => break,
+            permit = Arc::clone(&connections).acquire_owned() => permit.map_err(io::Error::other)?,
+            Some(_) = tasks.join_next() => continue,
+        };
+        let accepted = tokio::select! {
+            () = stopping(&mut stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            // Out of descriptors or a connection that died in the queue: the next accept may work. The pause keeps a
+            // listener without descriptors from spinning.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let gate = Arc::clone(&gate);
+        let limits = limits.clone();
+        tasks.spawn(async move {
+            connection(gate, stream, peer, &limits).await;
+            drop(permit);
+        });
+        while tasks.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    let _: Result<(), tokio::time::error::Elapsed> = tokio::time::timeout(limits.drain, drained).await;
+    // Interactions run in tasks of their own; their outcomes are written before the permit returns.
+    let all = u32::try_from(limits.concurrent).unwrap_or(u32::MAX);
+    let finished = gate.running.acquire_many(all);
+    let _: Result<_, tokio::time::error::Elapsed> = tokio::time::timeout(limits.drain, finished).await;
+    Ok(())
+}
+
+/// Ends when the gate stops, or when nobody is left who could stop it.
+async fn stopping(stop: &mut watch::Receiver<bool>) {
+    if let Ok(is_stopping) = stop.wait_for(|is_stopping| *is_stopping).await {
+        drop(is_stopping);
+    }
+}
+
+struct Gate<W> {
+    world: Arc<W>,
+    running: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+/// One connection: HTTP/1.1 behind the framing guard.
+async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, peer: SocketAddr, limits: &ServerLimits) {
+    // Without it, small events of a stream would wait for the peer's acknowledgement.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let guard = FramingGuard::new(stream, limits.framing.clone());
+    let verdict = guard.verdict();
+    let broken = Arc::new(Notify::new());
+    let peer = peer.ip().to_string();
+    let service = {
+        let (gate, broken, peer) = (Arc::clone(&gate), Arc::clone(&broken), peer.clone());
+        service_fn(move |request| call(Arc::clone(&gate), Arc::clone(&broken), peer.clone(), request))
+    };
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(limits.framing.head_bytes.max(8192) + 8192);
+    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(guard), service));
+    let mut stop = gate.stop.clone();
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = broken.notified() => return,
+        () = stopping(&mut stop) => {
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = served.as_mut() => ended,
+                () = broken.notified() => return,
+            }
+        }
+    };
+    let Err(_) = ended else { return };
+    if let Some(reason) = verdict.reason() {
+        gate.world.noise(&peer, reason);
+    }
+}
+
+/// One request: route, spawn, wait for the head of the answer.
+async fn call<W: World + 'static>(
+    gate: Arc<Gate<W>>,
+    broken: Arc<Notify>,
+    peer: String,
+    request: Request<Incoming>,
+) -> Result<Answer, NoAnswer> {
+    let (parts, incoming) = request.into_parts();
+    let (client, answer) = HttpClient::new(incoming, broken);
+    let head = Head { peer, headers: parts.headers, query: parts.uri.query().map(ToOwned::to_owned) };
+    let slot = Arc::clone(&gate.running).try_acquire_owned();
+    let route =
+        if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
+    let world = Arc::clone(&gate.world);
+    tokio::spawn(async move {
+        serve_route(world.as_ref(), route, &head, client).await;
+        drop(slot);
+    });
+    answer.await.map_err(|_| NoAnswer)
+}
+
+/// The interaction's task ended without an answer: the connection is closed.
+#[derive(Debug)]
+struct NoAnswer;
+
+impl std::fmt::Display for NoAnswer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("no answer")
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+/// What the data plane serves.
+enum Route {
+    ChatCompletions,
+    Messages,
+    Models,
+    Refused(Refusal),
+}
+
+impl Route {
+    fn of(method: &Method, path: &str) -> Self {
+        match (path, method) {
+            ("/v1/chat/completions", &Method::POST) => Self::ChatCompletions,
+            ("/v1/messages", &Method::POST) => Self::Messages,
+            ("/v1/models", &Method::GET) => Self::Models,
+            ("/v1/chat/completions" | "/v1/messages", _) => {
+                Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST"))
+            }
+            ("/v1/models", _) => Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
+            _ => Self::Refused(ReasonCode::RouteUnknown.into()),
+        }
+    }
+}
+
+async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client: HttpClient) {
+    let speaks_anthropic = head.headers.contains_key("anthropic-version");
+    let client = &mut client;
+    match route {
+        Route::ChatCompletions => engine::interaction(world, &OPENAI, head, client).await,
+        Route::Messages => engine::interaction(world, &ANTHROPIC, head, client).await,
+        Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
+        Route::Models => engine::list_models(world, &OPENAI, head, client).await,
+        Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
+        Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
+    };
+}

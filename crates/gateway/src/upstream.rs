@@ -1,0 +1,182 @@
+//! Calls to upstreams: one pooled HTTP/1.1 client per process, keys added here and nowhere else.
+//!
+//! INVARIANT: nothing leaves through this module but an [`Attempt`], and the client's own credential is not in it: its
+//! headers come from an allow-list.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use engine::Attempt;
+use engine::ports::{ReplyBody, ReplyHead, SendError};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use model::Name;
+
+use crate::inflate::{Inflate, InflateError};
+
+/// Most bytes of headers an upstream may answer with; the HTTP library refuses more.
+const MAX_HEADER_BUFFER: usize = 64 << 10;
+/// Connections kept open per upstream.
+const IDLE_PER_UPSTREAM: usize = 64;
+
+/// How an upstream takes its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHeader {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `x-api-key`.
+    ApiKey,
+}
+
+/// One upstream as configured.
+#[derive(Clone)]
+pub struct Upstream {
+    /// Scheme, authority and path prefix, without a trailing slash.
+    pub base_url: String,
+    /// The gate's credential there, as a header; marked sensitive.
+    pub key: Option<(HeaderName, HeaderValue)>,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Upstream").field("base_url", &self.base_url).field("has_key", &self.key.is_some()).finish()
+    }
+}
+
+impl Upstream {
+    /// Puts an upstream together; the key never prints.
+    ///
+    /// # Errors
+    /// When the key holds characters that a header cannot.
+    pub fn new(
+        base_url: &str,
+        key: Option<&str>,
+        form: KeyHeader,
+        connect: Duration,
+    ) -> Result<Self, http::header::InvalidHeaderValue> {
+        let key = key.map(|key| header(key, form)).transpose()?;
+        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), key, connect })
+    }
+}
+
+fn header(key: &str, form: KeyHeader) -> Result<(HeaderName, HeaderValue), http::header::InvalidHeaderValue> {
+    let (name, text) = match form {
+        KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+        KeyHeader::ApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// Every upstream, swapped as one when a bundle is applied.
+pub type UpstreamTable = BTreeMap<Name, Upstream>;
+
+/// The HTTP client and the table it reads.
+pub struct HttpUpstreams {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    table: Arc<ArcSwap<UpstreamTable>>,
+}
+
+impl fmt::Debug for HttpUpstreams {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpUpstreams").field("table", &self.table.load()).finish_non_exhaustive()
+    }
+}
+
+impl HttpUpstreams {
+    /// A client over `table`, with the Mozilla root certificates.
+    #[must_use]
+    pub fn new(table: Arc<ArcSwap<UpstreamTable>>, connect: Duration) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(connect));
+        let https =
+            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
+            .http1_max_buf_size(MAX_HEADER_BUFFER)
+            .build(https);
+        Self { client, table }
+    }
+
+    /// Sends one attempt and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// [`SendError`] when no acceptable head came back.
+    pub async fn send(&self, attempt: Attempt<'_>) -> Result<(ReplyHead, HttpReplyBody), SendError> {
+        let table = self.table.load_full();
+        // A route to an upstream that a newer bundle no longer names is not served.
+        let upstream = attempt.upstream().and_then(|name| table.get(name)).ok_or(SendError::Unreachable)?;
+        let request = request(upstream, &attempt).ok_or(SendError::Malformed)?;
+        let response = self.client.request(request).await.map_err(|error| classify(&error))?;
+        let (parts, body) = response.into_parts();
+        let inflate = Inflate::for_headers(&parts.headers).map_err(|InflateError| SendError::Malformed)?;
+        Ok((ReplyHead { status: parts.status, headers: parts.headers }, HttpReplyBody { body, inflate }))
+    }
+}
+
+fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<Bytes>>> {
+    let uri: Uri = format!("{}{}", upstream.base_url, attempt.path()).parse().ok()?;
+    let mut headers: HeaderMap = attempt.headers().clone();
+    headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some((name, value)) = &upstream.key {
+        headers.insert(name.clone(), value.clone());
+    }
+    let mut request = Request::post(uri).body(Full::new(attempt.body())).ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+fn classify(error: &hyper_util::client::legacy::Error) -> SendError {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return SendError::Malformed;
+        }
+        source = inner.source();
+    }
+    SendError::Unreachable
+}
+
+/// The body of an upstream's answer, inflated if need be.
+#[derive(Debug)]
+pub struct HttpReplyBody {
+    body: Incoming,
+    inflate: Inflate,
+}
+
+impl ReplyBody for HttpReplyBody {
+    async fn next(&mut self) -> Option<Result<Bytes, SendError>> {
+        loop {
+            let Some(frame) = self.body.frame().await else {
+                return self.inflate.finish().err().map(|InflateError| Err(SendError::Malformed));
+            };
+            let Ok(frame) = frame else { return Some(Err(SendError::Unreachable)) };
+            let Ok(data) = frame.into_data() else { continue };
+            match self.inflate.push(data) {
+                Ok(plain) if plain.is_empty() => {}
+                Ok(plain) => return Some(Ok(plain)),
+                Err(InflateError) => return Some(Err(SendError::Malformed)),
+            }
+        }
+    }
+}

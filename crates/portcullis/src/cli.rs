@@ -1,0 +1,215 @@
+//! The command line. Exit codes: 0 ok or allow, 1 failure, 2 deny, 3 invalid input.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One gate in front of everything an AI system touches: it verifies every interaction, enforces the answer, and keeps proof.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, max_term_width = 110, after_help = "Start with: portcullis quickstart")]
+pub(crate) struct Cli {
+    /// The data folder: keys, log, configuration.
+    #[arg(long, global = true, env = "PORTCULLIS_DATA", default_value = "portcullis-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Print JSON instead of text for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a sample organisation, start the gate, take a tour against it, and stay up.
+    Quickstart(Quickstart),
+    /// Make an empty, production-shaped data folder and show the first operator's credential once.
+    Init(Init),
+    /// Start the gate.
+    Run,
+    /// Check portcullis.yaml and the policies without a running gate.
+    Check,
+    /// Put portcullis.yaml and the policies in force at the running gate: all or nothing.
+    Apply {
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Credentials.
+    #[command(subcommand)]
+    Key(Key),
+    /// Stop something for good.
+    Revoke {
+        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME or all.
+        target: String,
+    },
+    /// Stop something until `unlock`; running streams are cut at once.
+    Kill {
+        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME or all.
+        target: String,
+    },
+    /// Take a `kill` back.
+    Unlock {
+        /// What was killed.
+        target: String,
+    },
+    /// Say why a request was answered as it was, with policy file and line.
+    Explain {
+        /// The request id: req_…
+        request: String,
+    },
+    /// The log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Decide every recorded call again, from the data folder alone, and compare.
+    Replay {
+        /// Only this request.
+        request: Option<String>,
+    },
+    /// Show the state of the running gate.
+    Status,
+    /// Look for problems in the data folder: permissions, credential files, switched-off controls, drift.
+    Doctor,
+    /// Print a completion script.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the JSON Schema of portcullis.yaml.
+    Schema,
+}
+
+/// Options of `quickstart`.
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Port of the data plane; the admin API takes the next one. 0 takes free ports.
+    #[arg(long, default_value_t = 7700)]
+    pub(crate) port: u16,
+    /// Do not take the tour.
+    #[arg(long)]
+    pub(crate) no_tour: bool,
+    /// Use this upstream (it has to speak the OpenAI or Anthropic API). Default: the provider whose key is in
+    /// OPENAI_API_KEY or ANTHROPIC_API_KEY, else a built-in sample.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// The model's name at the upstream.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) upstream_model: Option<String>,
+    /// Leave when the tour is over instead of staying up.
+    #[arg(long, conflicts_with = "no_tour")]
+    pub(crate) once: bool,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Name of the first operator.
+    #[arg(long, default_value = "root")]
+    pub(crate) operator: String,
+}
+
+/// Commands on credentials.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a credential; it is shown once.
+    Create {
+        /// user:NAME, agent:NAME, service:NAME or operator:NAME, as declared in portcullis.yaml.
+        principal: String,
+        /// For an agent or service: the user on whose behalf this key always acts.
+        #[arg(long, value_name = "USER")]
+        on_behalf_of: Option<String>,
+        /// When it ends: 30m, 12h, 90d.
+        #[arg(long, value_name = "TIME", default_value = "90d")]
+        expires: String,
+    },
+    /// List credentials: id, holder, age, expiry. Never a secret.
+    List,
+    /// Make a successor that keeps the ledger.
+    Rotate {
+        /// The credential's id.
+        id: String,
+        /// How long the old one stays valid: 0s, 1h, 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        overlap: String,
+    },
+    /// End a credential.
+    Expire {
+        /// The credential's id.
+        id: String,
+        /// When: 0s is now.
+        #[arg(long = "in", value_name = "TIME", default_value = "0s")]
+        within: String,
+    },
+}
+
+/// Commands on the log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Verify every entry, tile, checkpoint and commitment of the data folder; works with or without a running gate.
+    Verify,
+    /// Search the log's headers.
+    Query {
+        /// One request.
+        #[arg(long)]
+        request: Option<String>,
+        /// A principal anywhere in the chain.
+        #[arg(long)]
+        principal: Option<String>,
+        /// permit, challenge or deny.
+        #[arg(long)]
+        verdict: Option<String>,
+        /// A reason code.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Not older than: 30m, 12h, 7d.
+        #[arg(long)]
+        since: Option<String>,
+        /// Most rows.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Write an inclusion proof for a request's entries (C2SP tlog-proof), to be verified without the gate.
+    Prove {
+        /// The request id: req_…
+        request: String,
+    },
+}
+
+/// Reads a length of time such as `90d`; seconds.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a length of time: expected a number and s, m, h or d, like `90d`");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: u64 = text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Cli, seconds};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        let facts = [("0s", Some(0)), ("30m", Some(1800)), ("12h", Some(43_200)), ("90d", Some(7_776_000))];
+        for (text, expected) in facts {
+            assert_eq!(seconds(text).ok(), expected, "{text}");
+        }
+        for text in ["", "d", "1", "-1d", "1w", "1.5h", "99999999999999999999d", "１d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

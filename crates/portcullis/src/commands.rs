@@ -1,0 +1,333 @@
+//! One function per command.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::admin_client::{self, AdminAnswer};
+use crate::audit;
+use crate::bring;
+use crate::cli::{Audit, Cli, Command, Init, Key, seconds};
+use crate::files;
+use crate::gate::{now, random};
+use crate::output;
+use crate::quickstart;
+use crate::run;
+
+/// Exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok,
+    Failure,
+    Deny,
+    Invalid,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Failure => 1,
+            Exit::Deny => 2,
+            Exit::Invalid => 3,
+        })
+    }
+}
+
+/// Runs one command.
+pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
+    let data = cli.data.as_path();
+    match &cli.command {
+        Command::Quickstart(options) => {
+            start_logging(None);
+            quickstart::quickstart(data, options).await.map(|()| Exit::Ok)
+        }
+        Command::Init(options) => init(cli, data, options).await,
+        Command::Run => {
+            start_logging(Some(data));
+            let running = run::start(data, run::Ports::default(), BTreeMap::new()).await?;
+            output::line(&format!("data plane {}\nadmin      {}\nready", running.data_url(), running.admin_url()));
+            running.until_signal().await.map(|()| Exit::Ok)
+        }
+        Command::Check => Ok(check(cli, data)),
+        Command::Apply { dry_run } => apply(cli, data, *dry_run).await,
+        Command::Key(key) => keys(cli, data, key).await,
+        Command::Revoke { target } => lock(cli, data, target, "revoke").await,
+        Command::Kill { target } => lock(cli, data, target, "kill").await,
+        Command::Unlock { target } => {
+            let done = ask(data, "/admin/v1/unlock", &json!({"target": target})).await?;
+            Ok(show(cli, done, |_| format!("unlocked {target}")))
+        }
+        Command::Explain { request } => explain(cli, data, request).await,
+        Command::Audit(command) => audit_command(cli, data, command).await,
+        Command::Replay { request } => replay(cli, data, request.as_deref()),
+        Command::Status => {
+            let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
+            Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
+        }
+        Command::Doctor => Ok(doctor(cli, data)),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "portcullis", &mut std::io::stdout());
+            Ok(Exit::Ok)
+        }
+        Command::Schema => {
+            output::line(config::json_schema().trim_end());
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Structured messages to standard error; `PORTCULLIS_LOG` wins over the configuration.
+fn start_logging(data: Option<&Path>) {
+    let logging = data.and_then(|data| bring::read(data, &BTreeMap::new()).ok()).map(|(config, _)| config.settings.logging);
+    let level = logging.map_or("warn", |logging| logging.level);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process would be refused; there is none.
+    if logging.is_some_and(|logging| logging.is_json) {
+        builder.json().try_init().ok();
+    } else {
+        builder.try_init().ok();
+    }
+}
+
+async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
+    let files = config::templates::init(&options.operator);
+    files::create_folder(data)?;
+    files::write_new(data, &files)?;
+    store::Store::init(data, now())?;
+    let (config, _) = bring::read(data, &BTreeMap::new()).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let spec =
+        gateway::admin::KeySpec { principal: format!("operator:{}", options.operator), on_behalf_of: None, expires_in: None };
+    let holder = crate::office::holder(&config.bundle.registry, &spec).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+    let random = random().map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
+    let issued = identity::issue(random, holder, now(), Some(now().plus_seconds(90 * 86_400)));
+    let opened = {
+        let data = data.to_owned();
+        tokio::task::spawn_blocking(move || store::Store::open(&data, store::Options::default())).await??
+    };
+    let act = model::AdminAct::CredentialCreated { credential: issued.credential.clone() };
+    opened.administer(act, store::By::default()).await?;
+    tokio::task::spawn_blocking(move || opened.close()).await??;
+    let secret = issued.secret.expose();
+    if cli.json {
+        output::line(
+            &json!({"data": data, "operator": options.operator, "id": issued.credential.id, "secret": secret}).to_string(),
+        );
+    } else {
+        output::line(&format!(
+            "made {folder}\n\n  operator     {name} (admin)\n  credential   {secret}\n               shown once, valid for 90 days; for the admin API: PORTCULLIS_OPERATOR\n\n  next         edit {folder}/portcullis.yaml and policies/, then\n               portcullis --data {folder} check\n               portcullis --data {folder} run",
+            folder = data.display(),
+            name = options.operator
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn check(cli: &Cli, data: &Path) -> Exit {
+    let checked = bring::read(data, &BTreeMap::new()).and_then(|(config, warnings)| {
+        bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
+    });
+    match checked {
+        Ok((snapshot, warnings)) if cli.json => {
+            output::line(
+                &json!({"ok": true, "digest": snapshot.digest, "policies": snapshot.policy.n_policies(), "warnings": warnings})
+                    .to_string(),
+            );
+            Exit::Ok
+        }
+        Ok((snapshot, warnings)) => {
+            warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
+            output::line(&format!(
+                "ok: {} policies, {} models, bundle {}",
+                snapshot.policy.n_policies(),
+                snapshot.routes.len(),
+                snapshot.digest
+            ));
+            Exit::Ok
+        }
+        Err(problems) => {
+            if cli.json {
+                output::line(&json!({"ok": false, "problems": problems}).to_string());
+            } else {
+                problems.iter().for_each(|problem| output::note(problem));
+                output::note(&format!("{} problem(s)", problems.len()));
+            }
+            Exit::Invalid
+        }
+    }
+}
+
+async fn apply(cli: &Cli, data: &Path, dry_run: bool) -> anyhow::Result<Exit> {
+    let answer = ask(data, "/admin/v1/apply", &json!({"dry_run": dry_run})).await?;
+    Ok(show(cli, answer, |value| {
+        let mut lines: Vec<String> =
+            strings(value, "warnings").into_iter().map(|warning| format!("warning: {warning}")).collect();
+        let changes = strings(value, "changes");
+        lines.extend(changes.iter().map(|change| format!("  {change}")));
+        let digest = value.get("digest").and_then(Value::as_str).unwrap_or("");
+        lines.push(match (dry_run, changes.is_empty()) {
+            (true, true) => format!("nothing would change: {digest}"),
+            (true, false) => format!("would apply {digest}"),
+            (false, _) => format!("applied {digest}"),
+        });
+        lines.join("\n")
+    }))
+}
+
+async fn keys(cli: &Cli, data: &Path, key: &Key) -> anyhow::Result<Exit> {
+    let wrong = |message: String| anyhow::anyhow!(message);
+    let secret = |value: &Value| {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        format!("{}\n\n  id {}; shown once, hand it to its holder", text("secret"), text("id"))
+    };
+    match key {
+        Key::Create { principal, on_behalf_of, expires } => {
+            let mut spec = json!({"principal": principal, "expires_in": seconds(expires).map_err(wrong)?});
+            if let (Some(fields), Some(user)) = (spec.as_object_mut(), on_behalf_of) {
+                fields.insert("on_behalf_of".to_owned(), json!(user));
+            }
+            let answer = ask(data, "/admin/v1/keys", &spec).await?;
+            Ok(show(cli, answer, secret))
+        }
+        Key::List => {
+            let answer = admin_client::call(data, Method::GET, "/admin/v1/keys", None).await?;
+            Ok(show(cli, answer, |value| output::table(value.get("keys"), &["id", "state", "holder", "created", "expires"])))
+        }
+        Key::Rotate { id, overlap } => {
+            let answer =
+                ask(data, "/admin/v1/keys/rotate", &json!({"id": id, "overlap": seconds(overlap).map_err(wrong)?})).await?;
+            Ok(show(cli, answer, secret))
+        }
+        Key::Expire { id, within } => {
+            let answer =
+                ask(data, "/admin/v1/keys/expire", &json!({"id": id, "in_seconds": seconds(within).map_err(wrong)?})).await?;
+            Ok(show(cli, answer, |_| format!("{id} expires in {within}")))
+        }
+    }
+}
+
+async fn lock(cli: &Cli, data: &Path, target: &str, kind: &str) -> anyhow::Result<Exit> {
+    let answer = ask(data, "/admin/v1/locks", &json!({"target": target, "kind": kind})).await?;
+    Ok(show(cli, answer, |value| {
+        let is = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or(false);
+        let mut text = format!("{kind} {target}: in force");
+        if !is("recorded") {
+            text.push_str(", not recorded yet: the log cannot be written now");
+        }
+        if !is("known") {
+            text.push_str("\nwarning: nothing of this name is declared; check the spelling");
+        }
+        text
+    }))
+}
+
+async fn explain(cli: &Cli, data: &Path, request: &str) -> anyhow::Result<Exit> {
+    let answer = admin_client::call(data, Method::GET, &format!("/admin/v1/explain/{request}"), None).await?;
+    let is_deny = matches!(&answer, AdminAnswer::Done(value) if value.get("verdict").and_then(Value::as_str) == Some("deny"));
+    let exit = show(cli, answer, |value| format!("{request}\n{}", strings(value, "lines").join("\n")));
+    Ok(if exit == Exit::Ok && is_deny { Exit::Deny } else { exit })
+}
+
+async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Result<Exit> {
+    match command {
+        Audit::Verify if cli.json => output::line(&audit::verify(data)?.to_string()),
+        Audit::Verify => output::line(&format!("verified: {}", audit::verify_text(data)?)),
+        Audit::Query { request, principal, verdict, reason, since, limit } => {
+            let since = since.as_deref().map(seconds).transpose().map_err(|message| anyhow::anyhow!(message))?;
+            let since = since.map(|seconds| now().0.saturating_sub(seconds.saturating_mul(1000)));
+            let query = json!({"request": request, "principal": principal, "verdict": verdict, "reason": reason, "since": since, "limit": limit});
+            let answer = ask(data, "/admin/v1/query", &query).await?;
+            let columns = ["index", "at", "kind", "request", "principal", "action", "resource", "verdict", "reason", "result"];
+            return Ok(show(cli, answer, |value| output::table(value.get("rows"), &columns)));
+        }
+        Audit::Prove { request } => {
+            for (_, proof) in audit::prove(data, request)? {
+                output::line(&proof);
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit> {
+    let replayed = audit::replay(data, request)?;
+    let audit::Replayed { equal, different, erased, undecided } = &replayed;
+    if cli.json {
+        output::line(&json!({"equal": equal, "different": different, "erased": erased, "undecided": undecided}).to_string());
+    } else {
+        different.iter().for_each(|line| output::line(line));
+        output::line(&format!(
+            "decided again: {equal} equal, {} different, {undecided} refused before a decision, {erased} not re-evaluable: erased",
+            different.len()
+        ));
+    }
+    Ok(if different.is_empty() { Exit::Ok } else { Exit::Failure })
+}
+
+fn doctor(cli: &Cli, data: &Path) -> Exit {
+    let mut findings = Vec::new();
+    match bring::read(data, &BTreeMap::new()) {
+        Ok((config, warnings)) => {
+            findings.extend(warnings);
+            findings.extend(config.settings.danger.names().into_iter().map(|name| format!("danger: {name} is set")));
+        }
+        Err(problems) => findings.extend(problems),
+    }
+    for name in ["keys", "log", "quickstart.env", "admin.sock"] {
+        let path = data.join(name);
+        if path.exists() && files::is_exposed(&path) {
+            findings.push(format!("{}: others can read it; make it private", path.display()));
+        }
+    }
+    if data.join("quickstart.env").exists() {
+        findings.push(format!(
+            "{}: holds working credentials; `portcullis key expire` them before real use",
+            data.join("quickstart.env").display()
+        ));
+    }
+    if let Err(error) = audit::verify(data) {
+        findings.push(error.to_string());
+    }
+    if cli.json {
+        output::line(&json!({"findings": findings}).to_string());
+    } else if findings.is_empty() {
+        output::line("nothing to mend");
+    } else {
+        findings.iter().for_each(|finding| output::line(&format!("- {finding}")));
+    }
+    if findings.is_empty() { Exit::Ok } else { Exit::Failure }
+}
+
+async fn ask(data: &Path, path: &str, body: &Value) -> anyhow::Result<AdminAnswer> {
+    admin_client::call(data, Method::POST, path, Some(body)).await.context("the running gate could not be asked")
+}
+
+/// Prints an answer: JSON as it is, text as `text` makes it.
+fn show(cli: &Cli, answer: AdminAnswer, text: impl Fn(&Value) -> String) -> Exit {
+    match answer {
+        AdminAnswer::Done(value) => {
+            output::line(&if cli.json { value.to_string() } else { text(&value) });
+            Exit::Ok
+        }
+        AdminAnswer::Refused { code, message } => {
+            if cli.json {
+                output::line(&json!({"error": {"code": code, "message": message}}).to_string());
+            } else {
+                output::note(&format!("refused ({code}): {message}"));
+            }
+            Exit::Invalid
+        }
+    }
+}
+
+fn strings(value: &Value, key: &str) -> Vec<String> {
+    let items = value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+}

@@ -1,0 +1,123 @@
+//! Files that people and the gate share: the configuration's folder, credential files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use config::{Source, SourceError};
+
+/// Makes the data folder, for its owner only.
+pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make `{}`", path.display()))
+}
+
+/// Writes files that must not exist yet; paths are relative to `folder`.
+pub(crate) fn write_new(folder: &Path, files: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    for (name, text) in files {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            create_folder(parent)?;
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&path)
+            .with_context(|| format!("cannot write `{}` (an existing file is never overwritten)", path.display()))?;
+        file.write_all(text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Replaces a file that holds credentials: 0600, whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let temporary = path.with_extension("new");
+    fs::remove_file(&temporary).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Reads `KEY=VALUE` lines.
+pub(crate) fn read_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(path)?;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Whether others than the owner can read a file.
+pub(crate) fn is_exposed(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// The configuration's folder on disk.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// The configuration in `root`.
+    pub(crate) const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+}
+
+impl Source for Folder {
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        read_bounded(&self.root.join(path), limit).map_err(|error| SourceError(error.to_string()))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(SourceError(error.to_string())),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| SourceError(error.to_string()))?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read_secret(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let path = self.root.join(path);
+        if is_exposed(&path) {
+            return Err(SourceError("others can read it; make it 0600".to_owned()));
+        }
+        read_bounded(&path, limit).map_err(|error| SourceError(error.to_string()))
+    }
+}
+
+fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(io::Error::other(format!("larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Refuses a data folder that belongs to somebody else.
+pub(crate) fn check_owner(path: &Path) -> anyhow::Result<()> {
+    let owner =
+        fs::metadata(path).with_context(|| format!("`{}` is not there: make it with `portcullis init`", path.display()))?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        bail!("`{}` belongs to user {owner}, and the gate runs as {}", path.display(), rustix::process::geteuid().as_raw());
+    }
+    Ok(())
+}

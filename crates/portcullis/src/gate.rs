@@ -1,0 +1,192 @@
+//! The gate as one value: what the engine calls its world, put together from store, upstreams, snapshot and clock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use config::Config;
+use engine::ports::{Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
+use engine::{Attempt, Event, Snapshot};
+use evidence::RecordError;
+use flow::Ledger;
+use gateway::metrics::Metrics;
+use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
+use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+use store::{Content, Draft, Store};
+
+/// What operators have put in force, with the text it came from.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) config: Config,
+}
+
+/// A running gate.
+pub(crate) struct Gate {
+    pub(crate) data: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) in_force: ArcSwap<InForce>,
+    pub(crate) metrics: Metrics,
+    pub(crate) table: Arc<ArcSwap<UpstreamTable>>,
+    /// Variables that `quickstart` adds to the process's environment.
+    pub(crate) environment: BTreeMap<String, String>,
+    upstreams: HttpUpstreams,
+    /// One ledger per credential that was ever used; bounded by the number of credentials.
+    ledgers: RwLock<HashMap<Name, Arc<Mutex<Ledger>>>>,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gate").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// The wall clock.
+pub(crate) fn now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Random bytes from the operating system. A system without randomness cannot run a gate.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ReasonCode> {
+    let mut bytes = [0_u8; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| ReasonCode::Internal)?;
+    Ok(bytes)
+}
+
+impl Gate {
+    /// Puts a gate together.
+    pub(crate) fn new(
+        data: &Path,
+        store: Store,
+        in_force: InForce,
+        table: UpstreamTable,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
+        let longest = table.values().map(|upstream| upstream.connect).max().unwrap_or(Duration::from_secs(5));
+        let table = Arc::new(ArcSwap::from_pointee(table));
+        Self {
+            data: data.to_owned(),
+            store,
+            in_force: ArcSwap::from_pointee(in_force),
+            metrics: Metrics::default(),
+            upstreams: HttpUpstreams::new(Arc::clone(&table), longest),
+            table,
+            environment,
+            ledgers: RwLock::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Whether a presented credential would be admitted now.
+    pub(crate) fn is_valid_now(&self, presented: &str) -> bool {
+        let Ok(presented) = identity::parse(presented.as_bytes()) else { return false };
+        let Some(credential) = self.store.credentials().lookup(&presented.hash) else { return false };
+        let is_locked = self.store.epoch().locks().kind(&model::LockTarget::Credential(credential.id.clone())).is_some();
+        !is_locked && !credential.is_expired(now())
+    }
+
+    fn ledger(&self, key: &Name) -> Arc<Mutex<Ledger>> {
+        // A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is there is still true.
+        if let Some(found) = self.ledgers.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return Arc::clone(found);
+        }
+        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(ledgers.entry(key.clone()).or_default())
+    }
+}
+
+impl Clock for Gate {
+    fn now(&self) -> UnixMillis {
+        now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Epoch for Gate {
+    fn locks(&self) -> Arc<LockSet> {
+        self.store.epoch().locks()
+    }
+
+    async fn moved_past(&self, seen: u64) {
+        self.store.epoch().moved_past(seen).await;
+    }
+}
+
+impl Credentials for Gate {
+    fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
+        self.store.credentials().lookup(hash)
+    }
+}
+
+impl Ledgers for Gate {
+    fn effective(&self, ledger: &Name) -> (Label, u64) {
+        let ledger = self.ledger(ledger);
+        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        (ledger.effective(), ledger.version())
+    }
+
+    fn observe(&self, ledger: &Name, origin: &str, label: Label, _at: UnixMillis) -> u64 {
+        self.ledger(ledger).lock().unwrap_or_else(PoisonError::into_inner).observe(origin, &label)
+    }
+}
+
+impl Records for Gate {
+    async fn accept(&self, record: Record) -> Result<u64, RecordError> {
+        self.store.log.accept(draft(record)).await.map(|receipt| receipt.index)
+    }
+
+    fn submit(&self, record: Record) {
+        self.store.log.submit(draft(record));
+    }
+
+    fn noise(&self, peer: &str, reason: ReasonCode) {
+        self.store.noise(peer, reason);
+    }
+}
+
+fn draft(record: Record) -> Draft {
+    let content = record.content.map(|bytes| Content::of(&record.header, bytes));
+    Draft { header: record.header, content }
+}
+
+impl Upstreams for Gate {
+    type Body = HttpReplyBody;
+
+    async fn send(&self, attempt: Attempt<'_>) -> Result<(ReplyHead, HttpReplyBody), SendError> {
+        self.upstreams.send(attempt).await
+    }
+}
+
+impl World for Gate {
+    fn random(&self) -> [u8; 10] {
+        // Without randomness ids could collide, never credentials: those are made by `random` above, which can fail.
+        random().unwrap_or_default()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.in_force.load().snapshot)
+    }
+
+    fn observe_event(&self, event: &Event<'_>) {
+        self.metrics.observe(event);
+        match event {
+            Event::Ended { request, reason, status, timings, .. } => {
+                let overhead = timings.overhead.as_micros();
+                tracing::debug!(%request, %reason, status, overhead_us = overhead, "ended");
+            }
+            Event::AttemptFailed { request, upstream, reason } => tracing::warn!(%request, upstream, %reason, "attempt failed"),
+            Event::Decided { .. } | Event::Found { .. } | Event::Unidentified { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The policy administrator: what the admin API does to the running gate.
+
+use std::sync::Arc;
+
+use gateway::admin::{Administrator, KeySpec, LogQuery, Operator};
+use identity::ENTROPY;
+use model::{
+    AdminAct, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind, ReasonCode,
+    Refusal, Registry, RequestId, UnixMillis,
+};
+use serde_json::{Value, json};
+use store::{AdminError, Administered, By, Draft, Filter};
+
+use crate::bring;
+use crate::explain;
+use crate::gate::{Gate, InForce, now, random};
+use crate::output;
+
+/// Longest life of a credential: ten years.
+const MAX_LIFE: u64 = 10 * 366 * 86_400;
+/// Most rows of one query.
+const MAX_ROWS: u32 = 1000;
+
+impl Administrator for Gate {
+    fn status(&self) -> Value {
+        let in_force = self.in_force.load();
+        let log = self.store.log.status();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "bundle": in_force.snapshot.digest,
+            "policies": in_force.snapshot.policy.n_policies(),
+            "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
+            "danger": in_force.config.settings.danger.names(),
+            "epoch": self.store.epoch().version(),
+            "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken},
+        })
+    }
+
+    fn is_ready(&self) -> bool {
+        self.store.log.status().broken.is_none()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = self.metrics.render();
+        let log = self.store.log.status();
+        let danger = self.in_force.load().config.settings.danger.names();
+        for (name, value) in [
+            ("portcullis_log_accepted", log.accepted),
+            ("portcullis_log_durable", log.durable),
+            ("portcullis_log_sealed", log.sealed),
+            ("portcullis_log_broken", u64::from(log.broken.is_some())),
+            ("portcullis_epoch", self.store.epoch().version()),
+            ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
+        ] {
+            text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
+        }
+        text
+    }
+
+    fn list_locks(&self) -> Value {
+        let locks = self.store.epoch().locks();
+        let rows: Vec<Value> = locks.iter().map(|(target, kind)| json!({"target": target, "kind": kind})).collect();
+        json!({"epoch": locks.version(), "locks": rows})
+    }
+
+    fn list_keys(&self) -> Value {
+        let locks = self.store.epoch().locks();
+        let rows: Vec<Value> = self.store.credentials().list().iter().map(|credential| row(credential, &locks)).collect();
+        json!({"keys": rows})
+    }
+
+    async fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> Result<Value, Refusal> {
+        let done = self.act(by, AdminAct::Locked { target: target.clone(), kind }).await?;
+        let known = self.is_known(&target);
+        Ok(json!({"target": target, "kind": kind, "in_force": true, "recorded": done.recorded.is_some(), "known": known}))
+    }
+
+    async fn unlock(&self, by: &Operator, target: LockTarget) -> Result<Value, Refusal> {
+        self.act(by, AdminAct::Unlocked { target: target.clone() }).await?;
+        Ok(json!({"target": target, "in_force": false}))
+    }
+
+    async fn create_key(&self, by: &Operator, spec: KeySpec) -> Result<Value, Refusal> {
+        let holder = holder(&self.in_force.load().config.bundle.registry, &spec)?;
+        let expires = expiry(spec.expires_in)?;
+        let issued = identity::issue(random::<ENTROPY>()?, holder, now(), expires);
+        self.act(by, AdminAct::CredentialCreated { credential: issued.credential.clone() }).await?;
+        Ok(json!({"id": issued.credential.id, "secret": issued.secret.expose(), "expires": issued.credential.expires}))
+    }
+
+    async fn rotate_key(&self, by: &Operator, id: Name, overlap: u64) -> Result<Value, Refusal> {
+        let previous = self.store.credentials().by_id(&id).ok_or_else(|| no_key(&id))?;
+        self.may_touch(by, &previous)?;
+        if self.store.epoch().locks().kind(&LockTarget::Credential(id.clone())).is_some() {
+            return Err(Refusal::because(ReasonCode::CredentialRevoked, "a stopped credential is not rotated"));
+        }
+        let life = previous.expires.map(|end| end.since(previous.created) / 1000);
+        let rotated = identity::rotate(random::<ENTROPY>()?, &previous, now(), overlap, expiry(life)?)
+            .map_err(|error| Refusal::because(ReasonCode::CredentialExpired, error.to_string()))?;
+        let credential = rotated.issued.credential.clone();
+        self.act(by, AdminAct::CredentialCreated { credential: credential.clone() }).await?;
+        self.act(by, AdminAct::CredentialExpires { id: id.clone(), at: rotated.previous_expires }).await?;
+        let secret = rotated.issued.secret.expose();
+        Ok(
+            json!({"id": credential.id, "secret": secret, "expires": credential.expires, "previous": id, "previous_expires": rotated.previous_expires}),
+        )
+    }
+
+    async fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> Result<Value, Refusal> {
+        let credential = self.store.credentials().by_id(&id).ok_or_else(|| no_key(&id))?;
+        self.may_touch(by, &credential)?;
+        let at = now().plus_seconds(in_seconds.min(MAX_LIFE));
+        self.act(by, AdminAct::CredentialExpires { id: id.clone(), at }).await?;
+        Ok(json!({"id": id, "expires": at}))
+    }
+
+    async fn apply(&self, by: &Operator, dry_run: bool) -> Result<Value, Refusal> {
+        let by = By {
+            operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
+            credential: Some(by.credential.clone()),
+        };
+        self.bring_in_force(by, dry_run).await.map_err(|problems| Refusal::because(ReasonCode::FieldType, problems.join("\n")))
+    }
+
+    async fn explain(&self, by: &Operator, request: &str) -> Result<Value, Refusal> {
+        let request: RequestId =
+            request.parse().map_err(|error: model::IdError| Refusal::because(ReasonCode::FieldType, error.to_string()))?;
+        // Reading content is an act of its own, and stands in the log before anything is shown.
+        let mut header = evidence::Header::new(evidence::EntryKind::Admin, now());
+        header.operator = Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone()));
+        header.credential = Some(by.credential.clone());
+        header.notes.push(format!("read: {request}"));
+        self.store.log.accept(Draft::plain(header)).await.map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
+        tokio::task::block_in_place(|| explain::request(&self.store, request))
+    }
+
+    async fn query(&self, _by: &Operator, query: LogQuery) -> Result<Value, Refusal> {
+        let request = query.request.as_deref().map(str::parse::<RequestId>).transpose();
+        let filter = Filter {
+            request: request.map_err(|error| Refusal::because(ReasonCode::FieldType, error.to_string()))?,
+            principal: query.principal,
+            verdict: query.verdict,
+            reason: query.reason,
+            since: query.since.map(UnixMillis),
+            limit: usize::try_from(query.limit.unwrap_or(100).clamp(1, MAX_ROWS)).unwrap_or(100),
+            ..Filter::default()
+        };
+        let rows = tokio::task::block_in_place(|| self.store.query(&filter));
+        let rows = rows.map_err(|_| Refusal::because(ReasonCode::Internal, "the index of the log cannot be read"))?;
+        Ok(json!({"rows": rows}))
+    }
+}
+
+impl Gate {
+    async fn act(&self, by: &Operator, act: AdminAct) -> Result<Administered, Refusal> {
+        let operator = PrincipalId::new(PrincipalKind::Operator, by.name.clone());
+        let by = By { operator: Some(operator), credential: Some(by.credential.clone()) };
+        self.store.administer(act, by).await.map_err(|error| {
+            let code = match &error {
+                AdminError::Record(_) => ReasonCode::EvidenceUnavailable,
+                AdminError::Bundle(_) => ReasonCode::Internal,
+                AdminError::UnknownCredential(_)
+                | AdminError::CredentialExists(_)
+                | AdminError::NotLocked(_)
+                | AdminError::Revoked(_) => ReasonCode::FieldType,
+            };
+            Refusal::because(code, error.to_string())
+        })
+    }
+
+    /// Who may not make operators' credentials may not touch them either.
+    fn may_touch(&self, by: &Operator, credential: &Credential) -> Result<(), Refusal> {
+        let is_operators = matches!(credential.holder, Holder::Admin { .. });
+        if is_operators && by.role != OperatorRole::Admin {
+            return Err(Refusal::because(ReasonCode::RoleInsufficient, "an operator's credential is for role `admin`"));
+        }
+        Ok(())
+    }
+
+    /// Whether a lock's target exists; a lock on what does not exist yet is allowed, and worth a word.
+    fn is_known(&self, target: &LockTarget) -> bool {
+        let in_force = self.in_force.load();
+        let registry = &in_force.config.bundle.registry;
+        match target {
+            LockTarget::All => true,
+            LockTarget::Credential(id) => self.store.credentials().by_id(id).is_some(),
+            LockTarget::Model(name) => registry.models.contains_key(name),
+            LockTarget::Principal(id) => match id.kind {
+                PrincipalKind::User => registry.users.contains_key(&id.name),
+                PrincipalKind::Agent => registry.agents.contains_key(&id.name),
+                PrincipalKind::Service => registry.services.contains_key(&id.name),
+                PrincipalKind::Operator => registry.operators.contains_key(&id.name),
+            },
+        }
+    }
+
+    /// Reads the files on disk and brings them in force: all or nothing.
+    async fn bring_in_force(&self, by: By, dry_run: bool) -> Result<Value, bring::Problems> {
+        let (config, warnings) = bring::read(&self.data, &self.environment)?;
+        let (snapshot, table) = bring::snapshot(&config.bundle, &config.settings)?;
+        let before = self.in_force.load_full();
+        let mut changes = changes(&before.config.bundle, &config.bundle);
+        if before.config.settings.listen != config.settings.listen {
+            changes.push("listen: takes effect at the next start".to_owned());
+        }
+        let digest = snapshot.digest;
+        if !dry_run {
+            if before.snapshot.digest != digest {
+                let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
+                let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
+                recorded.map_err(|error| vec![error.to_string()])?;
+            }
+            self.table.store(Arc::new(table));
+            self.in_force.store(Arc::new(InForce { snapshot, config }));
+        }
+        Ok(
+            json!({"digest": digest, "before": before.snapshot.digest, "applied": !dry_run, "changes": changes, "warnings": warnings}),
+        )
+    }
+
+    /// SIGHUP: the same as `apply`, told on standard error.
+    pub(crate) async fn apply_from_signal(&self) {
+        match self.bring_in_force(By::default(), false).await {
+            Ok(report) => output::note(&format!("applied: {}", report.get("digest").cloned().unwrap_or_default())),
+            Err(problems) => output::note(&format!("not applied, the last good stays in force:\n{}", problems.join("\n"))),
+        }
+    }
+}
+
+/// What differs between two bundles, one line each.
+fn changes(before: &model::Bundle, after: &model::Bundle) -> Vec<String> {
+    let mut lines = Vec::new();
+    let names: std::collections::BTreeSet<&String> = before.policies.keys().chain(after.policies.keys()).collect();
+    for name in names {
+        match (before.policies.get(name), after.policies.get(name)) {
+            (Some(old), Some(new)) if old != new => lines.push(format!("{name}: changed")),
+            (Some(_), None) => lines.push(format!("{name}: removed")),
+            (None, Some(_)) => lines.push(format!("{name}: added")),
+            _ => {}
+        }
+    }
+    let (old, new) = (json!(before.registry), json!(after.registry));
+    for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators"] {
+        let pair = (old.get(section).and_then(Value::as_object), new.get(section).and_then(Value::as_object));
+        let (Some(old), Some(new)) = pair else { continue };
+        lines.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{section}.{name}: removed")));
+        lines.extend(new.keys().filter(|name| !old.contains_key(*name)).map(|name| format!("{section}.{name}: added")));
+        let differs = |name: &&String| old.get(*name).is_some_and(|before| new.get(*name) != Some(before));
+        lines.extend(new.keys().filter(differs).map(|name| format!("{section}.{name}: changed")));
+    }
+    lines
+}
+
+fn row(credential: &Credential, locks: &model::LockSet) -> Value {
+    let holder = match &credential.holder {
+        Holder::Data { chain } => json!({"chain": chain}),
+        Holder::Admin { operator, role } => json!({"operator": operator, "role": role}),
+    };
+    let state = match locks.kind(&LockTarget::Credential(credential.id.clone())) {
+        Some(LockKind::Revoke) => "revoked",
+        Some(LockKind::Kill) => "locked",
+        None if credential.is_expired(now()) => "expired",
+        None => "valid",
+    };
+    json!({
+        "id": credential.id, "holder": holder, "ledger": credential.ledger, "state": state,
+        "created": credential.created, "expires": credential.expires,
+    })
+}
+
+fn no_key(id: &Name) -> Refusal {
+    Refusal::because(ReasonCode::FieldType, format!("no credential has the id `{id}`"))
+}
+
+fn expiry(seconds: Option<u64>) -> Result<Option<UnixMillis>, Refusal> {
+    match seconds {
+        None => Ok(None),
+        Some(0) => Err(Refusal::because(ReasonCode::FieldType, "`expires_in` is at least 1 second")),
+        Some(seconds) if seconds > MAX_LIFE => Err(Refusal::because(ReasonCode::FieldType, "`expires_in` is at most ten years")),
+        Some(seconds) => Ok(Some(now().plus_seconds(seconds))),
+    }
+}
+
+/// Whom a new credential stands for; the party has to be declared.
+pub(crate) fn holder(registry: &Registry, spec: &KeySpec) -> Result<Holder, Refusal> {
+    let wrong = |detail: String| Refusal::because(ReasonCode::FieldType, detail);
+    let principal: PrincipalId = spec.principal.parse().map_err(|error: model::IdError| wrong(error.to_string()))?;
+    let undeclared = || wrong(format!("`{principal}` is not declared in portcullis.yaml"));
+    let is_declared = match principal.kind {
+        PrincipalKind::User => registry.users.contains_key(&principal.name),
+        PrincipalKind::Agent => registry.agents.contains_key(&principal.name),
+        PrincipalKind::Service => registry.services.contains_key(&principal.name),
+        PrincipalKind::Operator => registry.operators.contains_key(&principal.name),
+    };
+    if !is_declared {
+        return Err(undeclared());
+    }
+    if principal.kind == PrincipalKind::Operator {
+        if spec.on_behalf_of.is_some() {
+            return Err(wrong("an operator acts on nobody's behalf".to_owned()));
+        }
+        let role = registry.operators.get(&principal.name).copied().ok_or_else(undeclared)?;
+        return Ok(Holder::Admin { operator: principal.name, role });
+    }
+    let mut links = Vec::new();
+    if let Some(user) = &spec.on_behalf_of {
+        let text = if user.contains(':') { user.clone() } else { format!("user:{user}") };
+        let user: PrincipalId = text.parse().map_err(|error: model::IdError| wrong(error.to_string()))?;
+        if user.kind != PrincipalKind::User || !registry.users.contains_key(&user.name) {
+            return Err(wrong(format!("`{user}` is not a declared user")));
+        }
+        links.push(user);
+    }
+    links.push(principal);
+    Chain::new(links).map(|chain| Holder::Data { chain }).map_err(|error| wrong(error.to_string()))
+}

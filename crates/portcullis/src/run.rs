@@ -1,0 +1,236 @@
+//! Starting, serving, draining.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use gateway::admin::{self, Origin};
+use gateway::framing::Limits as FramingLimits;
+use gateway::server::{self, ServerLimits};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use model::AdminAct;
+use store::{By, Options, Store};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::bring;
+use crate::files;
+use crate::gate::{Gate, InForce};
+use crate::output;
+
+pub(crate) use crate::gate::now;
+
+/// Most admin connections at once.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// Ports that override those of the configuration; 0 takes a free one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ports {
+    pub(crate) data: Option<u16>,
+    pub(crate) admin: Option<u16>,
+}
+
+/// A gate that serves.
+pub(crate) struct Running {
+    pub(crate) gate: Arc<Gate>,
+    data: SocketAddr,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+    administering: Vec<JoinHandle<()>>,
+}
+
+/// Opens the data folder, brings the configuration in force, and starts to listen.
+pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<String, String>) -> anyhow::Result<Running> {
+    files::check_owner(data)?;
+    let (config, warnings) = bring::read(data, &environment).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    for warning in warnings {
+        output::note(&format!("warning: {warning}"));
+    }
+    let opening = {
+        let data = data.to_owned();
+        tokio::task::spawn_blocking(move || Store::open(&data, Options::default()))
+    };
+    let store = opening.await?.with_context(|| format!("cannot open `{}`", data.display()))?;
+    if let Some(cut) = &store.opened().cut {
+        output::note(&format!("warning: a torn write at the end of the log was cut off: {cut:?}"));
+    }
+    let settings = config.settings.clone();
+    let bundle = match store.applied_bundle()? {
+        Some(applied) => {
+            if applied != config.bundle {
+                output::note(
+                    "warning: portcullis.yaml or the policies differ from what was applied; run `portcullis apply` to bring them in force",
+                );
+            }
+            applied
+        }
+        None => {
+            let digest = store.bundles().put(&config.bundle)?;
+            // Compiled first: a bundle that cannot come in force is not recorded as one that did.
+            bring::compile(&config.bundle).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+            store.administer(AdminAct::BundleApplied { digest }, By::default()).await?;
+            config.bundle.clone()
+        }
+    };
+    let (snapshot, table) = bring::snapshot(&bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    for control in snapshot.off.names() {
+        output::note(&format!("DANGER: {control} is switched off"));
+    }
+    for switch in settings.danger.names() {
+        output::note(&format!("DANGER: {switch}"));
+    }
+    let listen = settings.listen.clone();
+    let config = config::Config { bundle, settings };
+    let server_limits = limits(&config);
+    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, environment));
+    listen_all(gate, listen, ports, server_limits).await
+}
+
+async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limits: ServerLimits) -> anyhow::Result<Running> {
+    let with_port = |mut address: SocketAddr, port: Option<u16>| {
+        if let Some(port) = port {
+            address.set_port(port);
+        }
+        address
+    };
+    let data_listener = bind(with_port(listen.data, ports.data)).await?;
+    let admin_listener = bind(with_port(listen.admin, ports.admin)).await?;
+    let (data, admin) = (data_listener.local_addr()?, admin_listener.local_addr()?);
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, limits, stopping.clone()));
+    let hosts = hosts(admin, &listen);
+    let socket = admin_socket(&gate.data)?;
+    let administering = vec![
+        tokio::spawn(administer_tcp(Arc::clone(&gate), admin_listener, hosts, stopping.clone())),
+        tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping)),
+    ];
+    Ok(Running { gate, data, admin, stop, serving, administering })
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another gate running, or is the port taken?"))
+}
+
+fn limits(config: &config::Config) -> ServerLimits {
+    let limits = &config.settings.limits;
+    ServerLimits {
+        connections: limits.connections,
+        concurrent: limits.concurrent,
+        head: limits.head,
+        framing: FramingLimits { head_bytes: limits.header_bytes, headers: limits.headers },
+        drain: limits.drain,
+    }
+}
+
+/// The Host values that name the admin API.
+fn hosts(address: SocketAddr, listen: &config::Listen) -> Arc<Vec<String>> {
+    let port = address.port();
+    let mut hosts = vec![address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
+    hosts.extend(listen.hosts.iter().flat_map(|host| [host.clone(), format!("{host}:{port}")]));
+    Arc::new(hosts)
+}
+
+/// The socket of the gate's own user. The store's lock says that no other gate uses the folder, so an old socket is a leftover.
+fn admin_socket(data: &Path) -> anyhow::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = data.join("admin.sock");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("cannot replace admin.sock"),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on `{}`", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<String>>, mut stop: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        // Above the bound a connection is closed at once: probes come back, operators have the socket.
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+        let (gate, origin) = (Arc::clone(&gate), Origin::Tcp(Arc::clone(&hosts)));
+        tokio::spawn(async move {
+            serve_admin(gate, origin, TokioIo::new(stream)).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn administer_socket(gate: Arc<Gate>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+    let own = rustix::process::geteuid().as_raw();
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
+        if is_own {
+            tokio::spawn(serve_admin(Arc::clone(&gate), Origin::OwnUser, TokioIo::new(stream)));
+        }
+    }
+}
+
+async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(gate: Arc<Gate>, origin: Origin, io: IO) {
+    let service = service_fn(move |request| admin::answer(Arc::clone(&gate), origin.clone(), request));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(std::time::Duration::from_secs(10)).keep_alive(false);
+    // A client that breaks off is no event.
+    builder.serve_connection(io, service).await.ok();
+}
+
+impl Running {
+    /// Where clients go.
+    pub(crate) fn data_url(&self) -> String {
+        format!("http://{}", self.data)
+    }
+
+    /// Where operators go.
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// Serves until SIGINT or SIGTERM; SIGHUP applies the files on disk.
+    pub(crate) async fn until_signal(self) -> anyhow::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => self.gate.apply_from_signal().await,
+            }
+        }
+        output::note("draining: no new connections, running calls end");
+        self.stop().await
+    }
+
+    /// Drains and closes the log.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.send(true).ok();
+        self.serving.await??;
+        for task in self.administering {
+            task.await?;
+        }
+        std::fs::remove_file(self.gate.data.join("admin.sock")).ok();
+        let Some(gate) = Arc::into_inner(self.gate) else {
+            // A call that outlived the drain holds the gate; the store closes with the process, and the next start says so.
+            bail!("some calls did not end in time; their outcomes will be closed as unknown");
+        };
+        tokio::task::spawn_blocking(move || gate.store.close()).await?.context("the log did not close in order")
+    }
+}
