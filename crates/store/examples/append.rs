@@ -134,7 +134,6 @@ fn draft(caller: u64, number: u64) -> Draft {
         chain: Chain::new(links).ok(),
         verdict: Some(Verdict::Deny),
         reason: Some(ReasonCode::PolicyDenied),
-        snapshot: Some(model::Digest([7; 32])),
         epoch: Some(1),
         ledger_version: Some(1),
         ..Header::new(EntryKind::Intent, UnixMillis(number))
