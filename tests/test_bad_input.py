@@ -150,7 +150,7 @@ def body_cases() -> list[tuple[str, bytes, str | set[str], int]]:
         ("unknown object", b"{" + model + b"," + messages + b',"new_thing":{}}', "field-unknown", 400),
         ("unknown true", b"{" + model + b"," + messages + b',"new_thing":true}', "field-unknown", 400),
         ("file on another machine", b"{" + model + b',"messages":[{"role":"user","content":[{"type":"image_url","image_url":'
-         b'{"url":"file:///etc/passwd"}}]}]}', {"remote-malformed", "policy-denied", "policy-forbidden"}, {400, 403}),
+         b'{"url":"file:///etc/passwd"}}]}]}', {"remote-malformed", "policy-denied", "policy-forbidden", "part-unknown"}, {400, 403}),
     ]  # fmt: skip
 
 
@@ -284,17 +284,17 @@ def test_credentials(scripted: tuple[Gate, Upstream], path: str) -> None:
 def test_an_expired_key(scripted: tuple[Gate, Upstream]) -> None:
     """A key made for this test, used once, ended, and used again."""
     gate, upstream = scripted
-    keys = json.loads(gate.cli("key", "--json", "list").stdout)
+    keys = json.loads(gate.cli("key", "--json", "list").stdout)["keys"]
     made = gate.cli("key", "--json", "create", "user:alice")
     assert made.returncode == 0, made.stdout + made.stderr
     document = json.loads(made.stdout)
-    key = document["key"]
+    key = document["secret"]
     assert exchange(gate.port, request(key, good(gate), headers=["connection: close"]))[0].status == 200
     upstream.requests.clear()
     ended = gate.cli("key", "expire", document["id"])
     assert ended.returncode == 0, ended.stdout + ended.stderr
     refused(gate, upstream, request(key, good(gate)), "credential-expired", 401)
-    assert len(json.loads(gate.cli("key", "--json", "list").stdout)) == len(keys) + 1
+    assert len(json.loads(gate.cli("key", "--json", "list").stdout)["keys"]) == len(keys) + 1
 
 
 @pytest.mark.parametrize(

@@ -164,23 +164,16 @@ def document_case(name: str, path: str, document: object, secrets: list[str], st
     def check(reply: wire.Reply) -> str | None:
         if reply.status != how.get("wanted_status", status):
             return f"status {reply.status}: {reply.body[:200]!r}"
-        return differ(json.loads(reply.body), without_nulled_logprobs(wanted, document))
+        got = json.loads(reply.body)
+        if wanted != document:
+            got, expected = forget_logprobs([got, json.loads(json.dumps(wanted))])
+            return differ(got, expected)
+        return differ(got, wanted)
 
     parts = answer(status, body, extra=how.get("extra", ""))
     if "split" in how:
         parts = [parts[0][: how["split"]], parts[0][how["split"] :]]
     return Case(name, path, parts, check, False, secrets)
-
-
-def without_nulled_logprobs(wanted: object, original: object) -> object:
-    """Choices of which a text was redacted have no log probabilities: the tokens would spell the secret."""
-    if not (isinstance(wanted, dict) and isinstance(wanted.get("choices"), list) and isinstance(original, dict)):
-        return wanted
-    wanted = json.loads(json.dumps(wanted))
-    for choice, before in zip(wanted["choices"], original["choices"], strict=True):
-        if isinstance(choice, dict) and isinstance(choice.get("logprobs"), dict) and choice != before:
-            choice["logprobs"] = None
-    return wanted
 
 
 # Streams --------------------------------------------------------------------------------------------------------------
@@ -261,7 +254,7 @@ def stream_case(name: str, path: str, sent: list[object], secrets: list[str], **
 
 
 def forget_logprobs(events: list[object]) -> list[object]:
-    """Log probabilities are judged by their own test."""
+    """Log probabilities of an answer in which something was redacted may be gone; their own test judges them."""
     for event in events:
         for choice in (event.get("choices") or []) if isinstance(event, dict) else []:
             if isinstance(choice, dict):
@@ -326,7 +319,11 @@ def leaf_cases(root: Root, some_leaves: list[Leaf]) -> list[Case]:
         if not root.is_event:
             cases.append(document_case(name, root.path, document, [secret]))
         else:
-            cases.append(stream_case(name, root.path, frame(root.path, [document]), [secret]))
+            case = stream_case(name, root.path, frame(root.path, [document]), [secret])
+            if secret in str(document.get("type")):
+                # The event's own name: a gate may as well refuse to go on, if it says so.
+                case.check = lambda reply, check=case.check: None if b"upstream-response-invalid" in reply.body else check(reply)
+            cases.append(case)
     return cases
 
 
@@ -553,7 +550,10 @@ def test_escapes_within_arguments(lab: Lab) -> None:
                     sent = frame(path, lane_events(lane, pieces, 0))
 
                     def check(reply: wire.Reply, secret=secret) -> str | None:
-                        read = arguments_of(reply)
+                        try:
+                            read = arguments_of(reply)
+                        except ValueError:
+                            return f"the arguments are no JSON any more: {reply.body[-600:]!r}"
                         return f"LEAKED to whoever reads the arguments: {read}" if any(secret in text for text in read) else None
 
                     cases.append(Case(f"{path} {lane} {kind} {len(cuts)} cuts", path, stream(encode(path, sent)), check, True))
