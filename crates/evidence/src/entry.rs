@@ -1,6 +1,9 @@
 //! The leaf: one version byte, then the header as compact JSON with a fixed order of fields.
 
-use crate::header::Header;
+use model::{RequestId, Verdict};
+use serde::Deserialize;
+
+use crate::header::{EntryKind, Header, is_awaited};
 
 /// The version byte of this format.
 pub const FORMAT: u8 = 1;
@@ -48,12 +51,53 @@ pub fn encode(header: &Header) -> Result<Vec<u8>, EntryError> {
 /// # Errors
 /// [`EntryError`].
 pub fn decode(bytes: &[u8]) -> Result<Header, EntryError> {
-    let Some((&FORMAT, json)) = bytes.split_first() else {
-        return Err(EntryError::Version(bytes.first().copied()));
-    };
-    let header: Header = serde_json::from_slice(json).map_err(|error| EntryError::Header(error.to_string()))?;
+    let header = decode_trusted(bytes)?;
     if encode(&header)? != bytes {
         return Err(EntryError::NotCanonical);
     }
     Ok(header)
+}
+
+/// Reads an entry that this very process, or the log's own start, has checked before: faster, and not strict.
+///
+/// # Errors
+/// [`EntryError`] when it is not an entry at all.
+pub fn decode_trusted(bytes: &[u8]) -> Result<Header, EntryError> {
+    serde_json::from_slice(json(bytes)?).map_err(|error| EntryError::Header(error.to_string()))
+}
+
+/// What a reader needs who only follows calls from intent to outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peek {
+    /// What the entry tells.
+    pub kind: EntryKind,
+    /// The interaction.
+    pub request: Option<RequestId>,
+    /// As [`Header::expects_outcome`].
+    pub expects_outcome: bool,
+}
+
+/// Reads only what [`Peek`] holds, of an entry that was checked before.
+///
+/// # Errors
+/// [`EntryError`] when it is not an entry at all.
+pub fn peek(bytes: &[u8]) -> Result<Peek, EntryError> {
+    #[derive(Deserialize)]
+    struct Fields {
+        kind: EntryKind,
+        request: Option<RequestId>,
+        verdict: Option<Verdict>,
+        #[serde(default)]
+        notes: Vec<String>,
+    }
+    let fields: Fields = serde_json::from_slice(json(bytes)?).map_err(|error| EntryError::Header(error.to_string()))?;
+    let expects_outcome = is_awaited(fields.kind, fields.verdict, &fields.notes);
+    Ok(Peek { kind: fields.kind, request: fields.request, expects_outcome })
+}
+
+fn json(bytes: &[u8]) -> Result<&[u8], EntryError> {
+    match bytes.split_first() {
+        Some((&FORMAT, json)) => Ok(json),
+        _ => Err(EntryError::Version(bytes.first().copied())),
+    }
 }

@@ -212,8 +212,7 @@ impl Header {
     /// which has no effect that could be unknown.
     #[must_use]
     pub fn expects_outcome(&self) -> bool {
-        let is_list = self.notes.iter().any(|note| note == LIST_NOTE);
-        self.kind == EntryKind::Intent && self.verdict == Some(Verdict::Permit) && !is_list
+        is_awaited(self.kind, self.verdict, &self.notes)
     }
 
     /// Counts findings by kind.
@@ -226,6 +225,10 @@ impl Header {
         }
         self
     }
+}
+
+pub(crate) fn is_awaited(kind: EntryKind, verdict: Option<Verdict>, notes: &[String]) -> bool {
+    kind == EntryKind::Intent && verdict == Some(Verdict::Permit) && !notes.iter().any(|note| note == LIST_NOTE)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

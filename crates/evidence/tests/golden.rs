@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use evidence::{EntryKind, Header, Noise, OutcomeResult, Sealed, decode, encode};
+use evidence::{EntryKind, Header, Noise, OutcomeResult, Peek, Sealed, decode, decode_trusted, encode, peek};
 use model::{
     Action, AdminAct, Ask, Chain, Digest, LockKind, LockTarget, PrincipalId, ReasonCode, RequestId, Resource, UnixMillis, Verdict,
 };
@@ -93,6 +93,9 @@ fn every_kind_has_its_golden_bytes() {
         assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected), "{name}");
         assert_eq!(bytes, expected, "{name}");
         assert_eq!(decode(&expected).unwrap(), header, "{name}");
+        assert_eq!(decode_trusted(&expected).unwrap(), header, "{name}");
+        let peeked = Peek { kind: header.kind, request: header.request, expects_outcome: header.expects_outcome() };
+        assert_eq!(peek(&expected).unwrap(), peeked, "{name}");
     }
 }
 

@@ -49,6 +49,26 @@ fn measure(dir: &Path, n_entries: u64, n_callers: u64) -> Result<(), Failure> {
     println!("accepted: {n_done} entries in {elapsed:.2?}, {:.0} entries/s", n_done as f64 / elapsed.as_secs_f64());
     println!("accept:   {}", quantiles(waits));
 
+    while store.log.status().sealed < store.log.status().accepted {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("sealed:   {} (as fast as it accepts)", quantiles(take(&sealing)?));
+
+    // The budget's rate: 20 callers, 1,000 entries a second each, for five seconds.
+    let paced = runtime.block_on(async {
+        let callers: Vec<_> = (0..20).map(|caller| tokio::spawn(pace(store.log.clone(), n_callers + 10 + caller))).collect();
+        let mut waits = Vec::new();
+        for caller in callers {
+            waits.extend(caller.await??);
+        }
+        Ok::<_, Failure>(waits)
+    })?;
+    println!("at 20,000/s: accept {}", quantiles(paced));
+    while store.log.status().sealed < store.log.status().accepted {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("             sealed {}", quantiles(take(&sealing)?));
+
     // One caller alone: what a single call waits.
     let alone = runtime.block_on(call(store.log.clone(), n_callers, 2000))?;
     println!("alone:    {}", quantiles(alone));
@@ -64,7 +84,6 @@ fn measure(dir: &Path, n_entries: u64, n_callers: u64) -> Result<(), Failure> {
     println!("durable:  {}", quantiles(durable));
     is_over.store(true, std::sync::atomic::Ordering::SeqCst);
     watcher.join().map_err(|_| "the watcher panicked")?;
-    println!("sealed:   {}", quantiles(std::mem::take(&mut *sealing.lock().map_err(|_| "poisoned")?)));
 
     let closing = Instant::now();
     store.close()?;
@@ -87,6 +106,25 @@ fn measure(dir: &Path, n_entries: u64, n_callers: u64) -> Result<(), Failure> {
 async fn call(log: Log, caller: u64, n_entries: u64) -> Result<Vec<Duration>, Failure> {
     let mut waits = Vec::new();
     for number in 0..n_entries {
+        let draft = draft(caller, number);
+        let started = Instant::now();
+        log.accept(draft).await?;
+        waits.push(started.elapsed());
+    }
+    Ok(waits)
+}
+
+/// What the watcher has noted, after it has had time to note the last.
+fn take(sealing: &Mutex<Vec<Duration>>) -> Result<Vec<Duration>, Failure> {
+    std::thread::sleep(Duration::from_millis(20));
+    Ok(std::mem::take(&mut *sealing.lock().map_err(|_| "poisoned")?))
+}
+
+async fn pace(log: Log, caller: u64) -> Result<Vec<Duration>, Failure> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    let mut waits = Vec::new();
+    for number in 0..5000 {
+        ticks.tick().await;
         let draft = draft(caller, number);
         let started = Instant::now();
         log.accept(draft).await?;

@@ -55,12 +55,15 @@ impl Integrator {
 
     /// Runs until the writer has ended and everything is sealed.
     pub(crate) fn run(mut self) {
+        let mut is_behind = false;
         loop {
             let started = Instant::now();
             let (is_last, has_more) = {
-                let state = self.progress.wait(self.every, |state| state.ended.writer || state.wanted.seal);
+                let patience = if is_behind { Duration::ZERO } else { self.every };
+                let state = self.progress.wait(patience, |state| state.ended.writer || state.wanted.seal);
                 (state.ended.writer, state.accepted > self.tree.size())
             };
+            let before = self.tree.size();
             if has_more && let Err(error) = self.seal() {
                 // The journal keeps everything; the next turn, or the next start, goes on from here.
                 tracing::error!(%error, "the log cannot be sealed");
@@ -70,6 +73,8 @@ impl Integrator {
                 drop(self.progress.wait(self.every, |state| state.ended.writer));
                 continue;
             }
+            // A turn that took all it may has left something over.
+            is_behind = self.tree.size().saturating_sub(before) >= MAX_AT_ONCE;
             tracing::trace!(size = self.tree.size(), took = ?started.elapsed(), "sealed");
             let is_done = self.progress.update(|state| {
                 let is_done = self.tree.size() >= state.accepted;
@@ -107,9 +112,9 @@ impl Integrator {
             Some(follower) => follower,
             None => Follower::new(Arc::clone(&self.port), self.tree.size())?,
         };
-        while let Some(item) = follower.read(target)? {
-            summary.add(&item.entry).map_err(|error| StoreError::damaged(format!("entry {}", item.index), error.to_string()))?;
-            next.add(self.port.as_ref(), item.entry)?;
+        while let Some((index, entry)) = follower.read_entry(target)? {
+            summary.add(&entry).map_err(|error| StoreError::damaged(format!("entry {index}"), error.to_string()))?;
+            next.add(self.port.as_ref(), entry)?;
         }
         let root = next.tree.root();
         next.write_edge(self.port.as_ref())?;

@@ -99,6 +99,25 @@ impl Follower {
         Ok(Some(item))
     }
 
+    /// As [`Follower::read`], without content and without the check: for what this process has written, or checked at its start.
+    pub(crate) fn read_entry(&mut self, limit: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        if self.next >= limit {
+            return Ok(None);
+        }
+        let Some(length) = self.head()? else {
+            return Err(self.damaged(&format!("ends before entry {}", self.next)));
+        };
+        self.fill(length)?;
+        match record::entry(&self.window, self.walked) {
+            Some((index, entry)) if index == self.next => {
+                let found = (index, entry.to_vec());
+                self.step(length);
+                Ok(Some(found))
+            }
+            _ => Err(self.damaged(&format!("entry {}: another record stands here", self.next))),
+        }
+    }
+
     /// The length of the record ahead; moves on to the next segment at the end of one.
     fn head(&mut self) -> Result<Option<usize>, StoreError> {
         self.fill(record::HEAD)?;

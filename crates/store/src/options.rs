@@ -44,7 +44,7 @@ impl Default for Options {
             clock: Arc::new(system_time),
             reserve: 64 * 1024 * 1024,
             queue: 4096,
-            seal_every: Duration::from_millis(400),
+            seal_every: Duration::from_millis(300),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

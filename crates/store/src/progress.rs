@@ -91,6 +91,12 @@ impl Progress {
         result
     }
 
+    /// Changes the state without ringing: for what the others look at from time to time, not at once. A bell for every batch
+    /// would wake three threads for nothing.
+    pub(crate) fn update_quietly<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.lock())
+    }
+
     /// Waits until `ready` or the time is over; gives the state as it then is.
     pub(crate) fn wait(&self, timeout: Duration, mut ready: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let end = Instant::now().checked_add(timeout);

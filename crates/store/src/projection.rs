@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evidence::{decode, leaf_hash};
+use evidence::{decode_trusted, leaf_hash};
 use model::{RequestId, UnixMillis};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
@@ -32,7 +32,6 @@ const TABLES: &str = "
         action TEXT, resource TEXT, verdict TEXT, reason TEXT, result TEXT
     );
     CREATE INDEX entry_request ON entry (request) WHERE request IS NOT NULL;
-    CREATE INDEX entry_at ON entry (at);
     CREATE TABLE valid (through INTEGER NOT NULL, leaf TEXT NOT NULL);
     INSERT INTO valid VALUES (0, '');
 ";
@@ -128,10 +127,10 @@ impl Projector {
             let mut insert = transaction
                 .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
             for _ in 0..MAX_AT_ONCE {
-                let Some(item) = self.follower.read(accepted)? else { break };
-                let header = decode(&item.entry)
-                    .map_err(|error| StoreError::damaged(format!("entry {}", item.index), error.to_string()))?;
-                let row = Row::new(item.index, &header);
+                let Some((index, entry)) = self.follower.read_entry(accepted)? else { break };
+                let header =
+                    decode_trusted(&entry).map_err(|error| StoreError::damaged(format!("entry {index}"), error.to_string()))?;
+                let row = Row::new(index, &header);
                 let at = i64::try_from(row.at.0).unwrap_or(i64::MAX);
                 insert.execute(params![
                     row.index,
@@ -146,10 +145,11 @@ impl Projector {
                     row.reason,
                     row.result
                 ])?;
-                last = Some((item.index.saturating_add(1), leaf_hash(&item.entry)));
+                last = Some((index.saturating_add(1), entry));
             }
         }
-        let Some((through, leaf)) = last else { return Ok(()) };
+        let Some((through, entry)) = last else { return Ok(()) };
+        let leaf = leaf_hash(&entry);
         transaction.execute("UPDATE valid SET through = ?1, leaf = ?2", params![through, leaf.to_string()])?;
         transaction.commit()?;
         self.through = through;

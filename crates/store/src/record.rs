@@ -84,6 +84,14 @@ pub(crate) fn read(bytes: &[u8], start: usize) -> Found {
     Found::Sound(Record { index: number(head, 12), durable: number(head, 20), entry, content })
 }
 
+/// The index and the entry of the record at `start`, without looking at its check: for records that were checked before.
+pub(crate) fn entry(bytes: &[u8], start: usize) -> Option<(u64, &[u8])> {
+    let head = bytes.get(start..)?.first_chunk::<HEAD>()?;
+    let (entry_length, _) = lengths(head)?;
+    let entry = bytes.get(start.saturating_add(HEAD)..)?.get(..entry_length)?;
+    Some((number(head, 12), entry))
+}
+
 /// The length of the record whose first [`HEAD`] bytes these are, if it is one.
 pub(crate) fn length(head: &[u8]) -> Option<usize> {
     let (entry, content) = lengths(head.first_chunk::<HEAD>()?)?;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    Checkpoint, EntryError, EntryKind, Header, LogSigner, LogVerifier, TILE_WIDTH, bundle_path, decode, decode_bundle, leaf_hash,
-    proven_leaves, verify_log,
+    Checkpoint, EntryError, EntryKind, Header, LogSigner, LogVerifier, Peek, TILE_WIDTH, bundle_path, decode, decode_bundle,
+    leaf_hash, peek, proven_leaves, verify_log,
 };
 use model::RequestId;
 use serde::{Deserialize, Serialize};
@@ -36,16 +36,16 @@ impl Summary {
     /// Takes the next entry.
     pub(crate) fn add(&mut self, entry: &[u8]) -> Result<(), EntryError> {
         if !entry.starts_with(EDIT) && !entry.starts_with(NOISE) {
-            self.note(&decode(entry)?);
+            self.note(peek(entry)?);
         }
         self.through = self.through.saturating_add(1);
         Ok(())
     }
 
-    fn note(&mut self, header: &Header) {
-        match (header.kind, header.request) {
+    fn note(&mut self, entry: Peek) {
+        match (entry.kind, entry.request) {
             (EntryKind::Admin, _) => self.admin.push(self.through),
-            (EntryKind::Intent, Some(request)) if header.expects_outcome() => {
+            (EntryKind::Intent, Some(request)) if entry.expects_outcome => {
                 self.open.insert(request, self.through);
             }
             (EntryKind::Outcome, Some(request)) => {
@@ -100,7 +100,8 @@ impl Summary {
             return Ok(summary);
         }
         let verified = verify_log(files, verifier, |_, _, header| {
-            summary.note(header);
+            let entry = Peek { kind: header.kind, request: header.request, expects_outcome: header.expects_outcome() };
+            summary.note(entry);
             summary.through = summary.through.saturating_add(1);
         });
         match verified.problems.into_iter().next() {

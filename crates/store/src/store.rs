@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
 use evidence::{EntryKind, Header, OutcomeResult, decode};
@@ -22,7 +22,7 @@ use crate::log::{Draft, Log, entry};
 use crate::noise::NoiseCounter;
 use crate::options::{Clock, Options};
 use crate::port::FilePort;
-use crate::progress::{Progress, run_syncer};
+use crate::progress::{Progress, State, run_syncer};
 use crate::projection::{self, Projection, Projector};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
@@ -272,7 +272,12 @@ impl Store {
             self.push(entry(&header)?, Class::Happened);
             expected = expected.saturating_add(1);
         }
-        drop(self.log.progress.wait(PATIENCE, |state| state.accepted >= expected || state.broken.is_some()));
+        // Nobody rings for an acceptance.
+        let end = Instant::now().checked_add(PATIENCE);
+        let is_over = |state: &State| state.accepted >= expected || state.broken.is_some();
+        while !is_over(&self.log.progress.wait(Duration::from_millis(1), is_over)) && end.is_some_and(|end| Instant::now() < end)
+        {
+        }
         self.log.progress.update(|state| state.wanted.sync = true);
         let state = self.log.progress.wait(PATIENCE, |state| state.durable >= expected || state.broken.is_some());
         if state.durable >= expected {

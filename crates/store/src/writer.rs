@@ -9,7 +9,7 @@ use evidence::RecordError;
 use crate::journal::{SEGMENT_LIMIT, segment};
 use crate::noise::NoiseCounter;
 use crate::port::FilePort;
-use crate::progress::{Progress, Waiting};
+use crate::progress::{Progress, State, Waiting};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::record;
 use crate::recover::Recovered;
@@ -119,6 +119,7 @@ impl Writer {
     fn write_all(&mut self, jobs: VecDeque<Job>) {
         let mut batch: Vec<Job> = Vec::with_capacity(jobs.len());
         let mut bytes = Vec::new();
+        let durable = self.progress.lock().durable;
         for job in jobs {
             if let Some(what) = &self.broken {
                 let error = RecordError::Unavailable(what.clone());
@@ -130,7 +131,6 @@ impl Writer {
                 continue;
             }
             let index = self.next.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
-            let durable = self.progress.lock().durable;
             record::write(&mut bytes, index, durable, &job.entry, &job.content);
             batch.push(job);
             if bytes.len() >= MAX_BATCH {
@@ -173,7 +173,8 @@ impl Writer {
     fn answer(&self, batch: Vec<Job>, index: u64) {
         let mut written = Vec::with_capacity(batch.len());
         let wants_sync = self.n_unsynced > SYNC_ABOVE;
-        self.progress.update(|state| {
+        let is_urgent = wants_sync || batch.iter().any(|job| matches!(job.reply, Reply::Durable(_)));
+        let take = |state: &mut State| {
             state.accepted = self.next;
             state.wanted.sync |= wants_sync;
             if state.dirty.last() != Some(&self.first) {
@@ -189,7 +190,12 @@ impl Writer {
                     }
                 }
             }
-        });
+        };
+        if is_urgent {
+            self.progress.update(take)
+        } else {
+            self.progress.update_quietly(take)
+        }
         for (answer, index) in written {
             // The one who asked may have gone; the entry stands all the same.
             drop(answer.send(Ok(index)));

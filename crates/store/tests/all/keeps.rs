@@ -138,6 +138,22 @@ async fn acts_that_make_no_sense_are_refused_and_not_recorded() {
     assert_eq!(store.log.status().accepted, before);
 }
 
+/// The pipeline runs on any thread of the runtime: what it waits for must be able to move.
+#[test]
+fn futures_can_move_between_threads() {
+    fn can_move<T: Send>(value: T) -> T {
+        value
+    }
+    let dir = folder();
+    let store = open(dir.path());
+    drop(can_move(store.log.accept(intent(1))));
+    drop(can_move(store.log.durable(intent(1))));
+    drop(can_move(store.epoch().moved_past(0)));
+    drop(can_move(store.administer(AdminAct::Stopped, by())));
+    drop(can_move(store.erase("user:alice", by())));
+    drop(can_move(store));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_wakes_who_waits_for_the_epoch() {
     let dir = folder();
