@@ -54,6 +54,9 @@ pub(crate) struct Follower {
     window: Vec<u8>,
     /// How much of `window` has been walked over.
     walked: usize,
+    /// Entries that had been written when `window` was read. What stood behind them may have been a failed write, which is cut
+    /// off and written over: it is read again.
+    settled: u64,
     next: u64,
 }
 
@@ -61,10 +64,10 @@ impl Follower {
     /// Stands before entry `index`.
     pub(crate) fn new(port: Arc<dyn FilePort>, index: u64) -> Result<Self, StoreError> {
         let first = segments(port.as_ref())?.into_iter().take_while(|first| *first <= index).last().unwrap_or(0);
-        let mut follower = Self { port, first, offset: 0, window: Vec::new(), walked: 0, next: first };
+        let mut follower = Self { port, first, offset: 0, window: Vec::new(), walked: 0, settled: 0, next: first };
         while follower.next < index {
             // Heads alone: the records on the way are not looked into.
-            let Some(length) = follower.head()? else {
+            let Some(length) = follower.head(index)? else {
                 return Err(follower.damaged(&format!("ends before entry {index}")));
             };
             follower.step(length);
@@ -77,7 +80,7 @@ impl Follower {
         if self.next >= limit {
             return Ok(None);
         }
-        let Some(length) = self.head()? else {
+        let Some(length) = self.head(limit)? else {
             return Err(self.damaged(&format!("ends before entry {}", self.next)));
         };
         self.fill(length)?;
@@ -104,7 +107,7 @@ impl Follower {
         if self.next >= limit {
             return Ok(None);
         }
-        let Some(length) = self.head()? else {
+        let Some(length) = self.head(limit)? else {
             return Err(self.damaged(&format!("ends before entry {}", self.next)));
         };
         self.fill(length)?;
@@ -119,7 +122,11 @@ impl Follower {
     }
 
     /// The length of the record ahead; moves on to the next segment at the end of one.
-    fn head(&mut self) -> Result<Option<usize>, StoreError> {
+    fn head(&mut self, limit: u64) -> Result<Option<usize>, StoreError> {
+        if self.next >= self.settled {
+            self.window.truncate(self.walked);
+            self.settled = limit;
+        }
         self.fill(record::HEAD)?;
         let is_at_end = self.window.len() <= self.walked;
         if is_at_end && self.next > self.first {
@@ -157,5 +164,39 @@ impl Follower {
     fn damaged(&self, what: &str) -> StoreError {
         let at = self.offset.saturating_add(u64::try_from(self.walked).unwrap_or(0));
         StoreError::damaged(format!("log/{}, byte {at}", segment(self.first)), what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Follower, segment};
+    use crate::port::{DiskPort, FilePort as _};
+    use crate::record;
+
+    /// A failed write may leave whole records behind what was accepted. They are cut off, and others are written in their place.
+    #[test]
+    fn what_was_never_accepted_is_never_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("journal")).unwrap();
+        let port = Arc::new(DiskPort::new(dir.path()));
+        let write = |index: u64, entry: &[u8]| {
+            let mut bytes = Vec::new();
+            record::write(&mut bytes, index, 0, entry, b"content");
+            port.append(&segment(0), &bytes).unwrap();
+            bytes.len() as u64
+        };
+        let accepted = write(0, b"accepted");
+        write(1, b"failed..");
+        let mut trusting = Follower::new(Arc::clone(&port) as _, 0).unwrap();
+        let mut checking = Follower::new(Arc::clone(&port) as _, 0).unwrap();
+        assert_eq!(trusting.read_entry(1).unwrap(), Some((0, b"accepted".to_vec())));
+        assert_eq!(checking.read(1).unwrap().unwrap().entry, b"accepted");
+        assert_eq!(trusting.read_entry(1).unwrap(), None);
+        port.truncate(&segment(0), accepted).unwrap();
+        write(1, b"returned");
+        assert_eq!(trusting.read_entry(2).unwrap(), Some((1, b"returned".to_vec())));
+        assert_eq!(checking.read(2).unwrap().unwrap().entry, b"returned");
     }
 }

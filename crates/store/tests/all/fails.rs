@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use model::{AdminAct, LockKind};
-use store::{AdminError, Audit, By, LogError, Options, Store};
+use store::{AdminError, Audit, By, Filter, LogError, Options, Store};
 use tempfile::TempDir;
 
 use crate::common::{FailPort, folder, intent, open, options, outcome, request};
@@ -94,6 +94,44 @@ async fn a_failed_fsync_refuses_everything_and_what_it_may_have_dropped_is_writt
         assert!(!store.by_request(request(number)).unwrap().is_empty(), "{number} was accepted");
     }
     assert!(store.by_request(request(6)).unwrap().is_empty(), "6 was refused");
+}
+
+/// The tree and the table follow the journal while the disk fills and empties again: they never hold what was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_in_no_tree_and_no_table() {
+    let dir = folder();
+    let port = Arc::new(FailPort::new(dir.path()));
+    let options = Options { port: Some(Arc::clone(&port) as _), seal_every: std::time::Duration::from_millis(1), ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut accepted = std::collections::BTreeSet::new();
+    for turn in 0..12_u64 {
+        until_accepted(&store, turn * 100).await;
+        port.is_full.store(true, Ordering::SeqCst);
+        // Together: half of the batch reaches the disk.
+        let calls: Vec<_> = (1..8)
+            .map(|number| {
+                let log = store.log.clone();
+                tokio::spawn(async move { log.accept(intent(turn * 100 + number)).await.is_ok() })
+            })
+            .collect();
+        for (call, number) in calls.into_iter().zip(1..) {
+            if call.await.unwrap() {
+                accepted.insert(turn * 100 + number);
+            }
+        }
+        port.is_full.store(false, Ordering::SeqCst);
+        until_accepted(&store, turn * 100 + 50).await;
+        accepted.extend([turn * 100, turn * 100 + 50]);
+    }
+    let all = Filter { limit: 10_000, ..Filter::default() };
+    let from_table: Vec<_> = store.query(&all).unwrap().into_iter().filter_map(|row| row.request).collect();
+    store.close().unwrap();
+    let audit = Audit::open_offline(dir.path(), None).unwrap();
+    assert_eq!(audit.verify().problems, Vec::<String>::new());
+    let from_log: Vec<_> = audit.query(&all).unwrap().into_iter().filter_map(|row| row.request).collect();
+    assert_eq!(from_table, from_log);
+    let expected: Vec<_> = accepted.iter().rev().map(|number| request(*number).to_string()).collect();
+    assert_eq!(from_log.iter().collect::<std::collections::BTreeSet<_>>(), expected.iter().collect());
 }
 
 /// An act that loosens and is written, but not durable, is not in force, and is not told to have failed either.
