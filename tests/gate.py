@@ -27,17 +27,31 @@ class AdminConnection:
     """A kept connection to the admin API's socket: for measurements, where connecting would count."""
 
     def __init__(self, data: pathlib.Path) -> None:
+        self._path = str(data / "admin.sock")
+        self._connect()
+
+    def _connect(self) -> None:
         self._wire = socket.socket(socket.AF_UNIX)
         self._wire.settimeout(30)
-        self._wire.connect(str(data / "admin.sock"))
+        self._wire.connect(self._path)
         self._reader = self._wire.makefile("rb")
 
     def ask(self, method: str, path: str, body: object | None = None) -> dict:
-        """One request and its answer; raises when the gate refuses."""
+        """One request and its answer; raises when the gate refuses. Connects again if the gate closed the idle connection."""
+        try:
+            return self._exchange(method, path, body)
+        except (BrokenPipeError, ConnectionResetError, EOFError):
+            self.__exit__()
+            self._connect()
+            return self._exchange(method, path, body)
+
+    def _exchange(self, method: str, path: str, body: object | None) -> dict:
         data = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         self._wire.sendall(head.encode() + data)
-        status = int(self._reader.readline().split()[1])
+        if not (line := self._reader.readline()):
+            raise EOFError
+        status = int(line.split()[1])
         length = 0
         while (line := self._reader.readline().strip()) != b"":
             name, _, value = line.partition(b":")

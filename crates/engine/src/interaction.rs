@@ -131,6 +131,8 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     let identified = call.identified.insert(identified);
 
+    readable(&head.headers)?;
+
     // The body, bounded. Reading it is a wait, so the snapshot is taken again.
     let body = guard
         .wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
@@ -246,6 +248,26 @@ const fn is_lock(code: ReasonCode) -> bool {
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
     )
+}
+
+/// Only JSON in plain sight is read: another type may be read otherwise behind the gate, an encoding hides the text.
+fn readable(headers: &http::HeaderMap) -> Result<(), ReasonCode> {
+    let values = |name: http::HeaderName| {
+        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("").trim().to_ascii_lowercase())
+    };
+    let types: Vec<String> = values(http::header::CONTENT_TYPE).collect();
+    let is_json = |text: &str| {
+        let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+        let parameters = parameters.trim();
+        essence.trim() == "application/json" && matches!(parameters, "" | "charset=utf-8" | "charset=\"utf-8\"")
+    };
+    if !matches!(types.as_slice(), [only] if is_json(only)) {
+        return Err(ReasonCode::ContentTypeRefused);
+    }
+    if values(http::header::CONTENT_ENCODING).any(|encoding| encoding != "identity") {
+        return Err(ReasonCode::EncodingRefused);
+    }
+    Ok(())
 }
 
 /// Whose fault an unreadable body is, and where.

@@ -46,7 +46,6 @@ pub struct Recorded {
 
 impl Recorded {
     /// The permit that was recorded.
-    #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
     }

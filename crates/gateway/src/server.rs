@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use model::{ReasonCode, Refusal};
+use model::{ReasonCode, Refusal, RequestId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -74,11 +74,11 @@ pub async fn serve<W: World + 'static>(
     }
     drop(listener);
     let drained = async { while tasks.join_next().await.is_some() {} };
-    let _: Result<(), tokio::time::error::Elapsed> = tokio::time::timeout(limits.drain, drained).await;
+    tokio::time::timeout(limits.drain, drained).await.ok();
     // Interactions run in tasks of their own; their outcomes are written before the permit returns.
     let all = u32::try_from(limits.concurrent).unwrap_or(u32::MAX);
     let finished = gate.running.acquire_many(all);
-    let _: Result<_, tokio::time::error::Elapsed> = tokio::time::timeout(limits.drain, finished).await;
+    drop(tokio::time::timeout(limits.drain, finished).await);
     Ok(())
 }
 
@@ -101,7 +101,7 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let guard = FramingGuard::new(stream, limits.framing.clone());
+    let guard = FramingGuard::new(stream, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));
     let verdict = guard.verdict();
     let broken = Arc::new(Notify::new());
     let peer = peer.ip().to_string();

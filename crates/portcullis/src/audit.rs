@@ -69,6 +69,8 @@ pub(crate) struct Replayed {
     pub(crate) erased: u64,
     /// Decided while policy was switched off, or refused before a decision.
     pub(crate) undecided: u64,
+    /// What was decided now: request, verdict, reason.
+    pub(crate) decisions: Vec<Value>,
 }
 
 /// Decides every recorded call again, from the data folder alone: recorded inputs, and bundles by their digest.
@@ -112,6 +114,7 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
         };
         // The stored answer takes no part in this evaluation; it is only what the new one is compared with.
         let again = snapshot.decide(&content.input);
+        replayed.decisions.push(json!({"request": header.request, "verdict": again.verdict, "reason": again.reason}));
         match difference(&again, &content.answer) {
             None => replayed.equal = replayed.equal.saturating_add(1),
             Some(what) => {

@@ -90,7 +90,7 @@ pub(crate) struct Quickstart {
     #[arg(long)]
     pub(crate) no_tour: bool,
     /// Use this upstream (it has to speak the OpenAI or Anthropic API). Default: the provider whose key is in
-    /// OPENAI_API_KEY or ANTHROPIC_API_KEY, else a built-in sample.
+    /// `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`, else a built-in sample.
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     /// The model's name at the upstream.

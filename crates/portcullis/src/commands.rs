@@ -258,9 +258,12 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
 
 fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit> {
     let replayed = audit::replay(data, request)?;
-    let audit::Replayed { equal, different, erased, undecided } = &replayed;
+    let audit::Replayed { equal, different, erased, undecided, decisions } = &replayed;
     if cli.json {
-        output::line(&json!({"equal": equal, "different": different, "erased": erased, "undecided": undecided}).to_string());
+        output::line(
+            &json!({"equal": equal, "different": different, "erased": erased, "undecided": undecided, "decisions": decisions})
+                .to_string(),
+        );
     } else {
         different.iter().for_each(|line| output::line(line));
         output::line(&format!(

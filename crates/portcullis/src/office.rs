@@ -90,7 +90,7 @@ impl Administrator for Gate {
 
     async fn rotate_key(&self, by: &Operator, id: Name, overlap: u64) -> Result<Value, Refusal> {
         let previous = self.store.credentials().by_id(&id).ok_or_else(|| no_key(&id))?;
-        self.may_touch(by, &previous)?;
+        Self::may_touch(by, &previous)?;
         if self.store.epoch().locks().kind(&LockTarget::Credential(id.clone())).is_some() {
             return Err(Refusal::because(ReasonCode::CredentialRevoked, "a stopped credential is not rotated"));
         }
@@ -108,7 +108,7 @@ impl Administrator for Gate {
 
     async fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> Result<Value, Refusal> {
         let credential = self.store.credentials().by_id(&id).ok_or_else(|| no_key(&id))?;
-        self.may_touch(by, &credential)?;
+        Self::may_touch(by, &credential)?;
         let at = now().plus_seconds(in_seconds.min(MAX_LIFE));
         self.act(by, AdminAct::CredentialExpires { id: id.clone(), at }).await?;
         Ok(json!({"id": id, "expires": at}))
@@ -169,7 +169,7 @@ impl Gate {
     }
 
     /// Who may not make operators' credentials may not touch them either.
-    fn may_touch(&self, by: &Operator, credential: &Credential) -> Result<(), Refusal> {
+    fn may_touch(by: &Operator, credential: &Credential) -> Result<(), Refusal> {
         let is_operators = matches!(credential.holder, Holder::Admin { .. });
         if is_operators && by.role != OperatorRole::Admin {
             return Err(Refusal::because(ReasonCode::RoleInsufficient, "an operator's credential is for role `admin`"));

@@ -187,7 +187,7 @@ async fn administer_socket(gate: Arc<Gate>, listener: UnixListener, mut stop: wa
 async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(gate: Arc<Gate>, origin: Origin, io: IO) {
     let service = service_fn(move |request| admin::answer(Arc::clone(&gate), origin.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(std::time::Duration::from_secs(10)).keep_alive(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(std::time::Duration::from_secs(60));
     // A client that breaks off is no event.
     builder.serve_connection(io, service).await.ok();
 }

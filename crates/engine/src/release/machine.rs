@@ -164,7 +164,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut splices = Splices::new();
         let mut edited = HashSet::new();
         let hits = self.whole_hits(document, &in_lanes, &token_records, &mut edited)?;
-        let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices).map_err(denied)?;
+        let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
+            .map_err(|denied| refuse(&denied))?;
         self.keep(inspect::findings(document, &hits, Side::Response));
         // A whole value that was edited says nothing about its choice; to be safe every choice's token records go.
         if !changed.is_empty() {
@@ -194,7 +195,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         });
         // A deny duty holds inside a token record too.
         let mut unused = Splices::new();
-        inspect::redact_document(document, &inside, &self.duties, Side::Response, &mut unused).map_err(denied)?;
+        inspect::redact_document(document, &inside, &self.duties, Side::Response, &mut unused)
+            .map_err(|denied| refuse(&denied))?;
         self.keep(inspect::findings(document, &inside, Side::Response));
         Ok(hits)
     }
@@ -279,7 +281,7 @@ impl Held {
     }
 }
 
-fn denied(denied: DeniedContent) -> Refusal {
+fn refuse(denied: &DeniedContent) -> Refusal {
     Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
 }
 

@@ -1,5 +1,7 @@
 //! The path of one interaction, held against scripted worlds: what happens, and in which order.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod world;
 
 use bytes::Bytes;

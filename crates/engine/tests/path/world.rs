@@ -131,6 +131,7 @@ impl Scripted {
     pub(crate) fn head(&self) -> Head {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {}", self.key)).unwrap());
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
         Head { peer: "127.0.0.1".to_owned(), headers, query: None }
     }
 }

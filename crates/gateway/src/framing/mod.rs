@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use model::ReasonCode;
+use model::{ReasonCode, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use chunked::Chunked;
@@ -64,6 +64,8 @@ pub struct FramingGuard<IO> {
     has_passed: bool,
     /// The rest of the canned answer to a refused first request.
     canned: BytesMut,
+    /// The id under which a refused first request is answered.
+    request: RequestId,
     piece: Box<[u8]>,
 }
 
@@ -76,8 +78,8 @@ enum State {
 }
 
 impl<IO> FramingGuard<IO> {
-    /// Puts the guard in front of `io`.
-    pub fn new(io: IO, limits: Limits) -> Self {
+    /// Puts the guard in front of `io`. A refused first request is answered under the id `request`.
+    pub fn new(io: IO, limits: Limits, request: RequestId) -> Self {
         Self {
             io,
             limits,
@@ -87,6 +89,7 @@ impl<IO> FramingGuard<IO> {
             judged: BytesMut::new(),
             has_passed: false,
             canned: BytesMut::new(),
+            request,
             piece: vec![0; PIECE].into_boxed_slice(),
         }
     }
@@ -147,20 +150,20 @@ impl<IO> FramingGuard<IO> {
         self.head.clear();
         self.judged.clear();
         if !self.has_passed {
-            self.canned = canned(reason);
+            self.canned = canned(reason, self.request);
         }
     }
 }
 
 /// The answer to a first request that cannot be read: the HTTP library never saw it.
-fn canned(reason: ReasonCode) -> BytesMut {
+fn canned(reason: ReasonCode, request: RequestId) -> BytesMut {
     let body = format!(
         "{{\"error\":{{\"message\":\"{} (docs/reasons/{reason}.md)\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"{reason}\"}}}}",
         reason.text()
     );
     let status = if reason == ReasonCode::HeadersTooLarge { "431 Request Header Fields Too Large" } else { "400 Bad Request" };
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: {request}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     BytesMut::from([head.as_bytes(), body.as_bytes()].concat().as_slice())

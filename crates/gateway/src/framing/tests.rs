@@ -1,12 +1,16 @@
 //! Attacks on framing, each under every split, and good traffic byte for byte.
 
-use model::ReasonCode;
+use model::{ReasonCode, RequestId, UnixMillis};
 
 use super::{FramingGuard, Limits};
 
+fn request() -> RequestId {
+    RequestId::new(UnixMillis(1), [0; 10])
+}
+
 /// Follows `pieces`; what was passed on, and why it was refused if it was.
 fn follow(pieces: &[&[u8]]) -> (Vec<u8>, Option<ReasonCode>) {
-    let mut guard = FramingGuard::new((), Limits { head_bytes: 512, headers: 8 });
+    let mut guard = FramingGuard::new((), Limits { head_bytes: 512, headers: 8 }, request());
     let mut passed = Vec::new();
     for piece in pieces {
         if let Err(reason) = guard.follow(piece) {
@@ -101,7 +105,7 @@ async fn a_refused_first_request_is_answered() {
                 b"served",
             ))))
         });
-        let guard = FramingGuard::new(server, Limits::default());
+        let guard = FramingGuard::new(server, Limits::default(), request());
         let verdict = guard.verdict();
         let connection =
             hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(guard), service);
@@ -110,7 +114,10 @@ async fn a_refused_first_request_is_answered() {
         assert!(served.is_err(), "{title}");
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("framing-ambiguous"), "{title}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("framing-ambiguous") && answer.contains("x-request-id: req_"),
+            "{title}: {answer}"
+        );
         assert_eq!(verdict.reason(), Some(ReasonCode::FramingAmbiguous));
     }
 }
