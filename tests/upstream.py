@@ -37,7 +37,10 @@ class Peer:
 
     async def left(self) -> None:
         """Returns when the peer has closed the connection."""
-        while await self.reader.read(65536):
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionError:
             pass
 
 

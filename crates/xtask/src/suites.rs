@@ -200,7 +200,10 @@ fn pytest(python: &Path, gate: &Path, suite: &Path) -> Result<Counts> {
         std::fs::remove_file(&file)?;
     }
     let mut command = Command::new(python);
-    command.args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--junitxml"]).arg(&file).arg(suite);
+    command
+        .args(["-m", "pytest", "-q", "--color=no", "--tb=native", "-p", "no:cacheprovider", "--junitxml"])
+        .arg(&file)
+        .arg(suite);
     command.current_dir(run::root()?.join("tests")).env("PORTCULLIS_BIN", gate);
     let said = run::tee(&mut command)?;
     let xml = std::fs::read_to_string(&file).context("pytest wrote no report")?;
