@@ -158,6 +158,58 @@ async fn an_unlock_waits_until_it_is_durable() {
     assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), None);
 }
 
+/// A lock that comes while an unlock waits for the disk stands behind it in the log, and stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_not_lifted_by_an_unlock_from_before() {
+    let (dir, port, store) = failing();
+    store.administer(kill("user:alice"), By::default()).await.unwrap();
+    let store = Arc::new(store);
+    port.sync_fails.store(true, Ordering::SeqCst);
+    let unlocking = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            store.administer(AdminAct::Unlocked { target: "user:alice".parse().unwrap() }, By::default()).await
+        })
+    };
+    while store.log.status().broken.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.administer(kill("user:alice"), By::default()).await.unwrap().recorded, None);
+    port.sync_fails.store(false, Ordering::SeqCst);
+    until_accepted(&store, 1).await;
+    assert!(unlocking.await.unwrap().unwrap().recorded.is_some());
+    assert_eq!(store.epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+    drop(store);
+    assert_eq!(open(dir.path()).epoch().locks().kind(&"user:alice".parse().unwrap()), Some(LockKind::Kill));
+}
+
+/// A signed checkpoint never covers what a loss of power could take back.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sealed_that_is_not_durable() {
+    let dir = folder();
+    let port = Arc::new(FailPort::new(dir.path()));
+    let options = Options { port: Some(Arc::clone(&port) as _), seal_every: std::time::Duration::from_millis(1), ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    assert!(store.seal());
+    let sealed = store.log.status().sealed;
+    port.sync_fails.store(true, Ordering::SeqCst);
+    while store.log.status().broken.is_none() {
+        drop(store.log.accept(intent(1)).await);
+    }
+    for _ in 0..200 {
+        // Time for the integrator to do the wrong thing: every refused call costs the writer a turn.
+        assert!(store.log.accept(intent(2)).await.is_err());
+        let status = store.log.status();
+        assert!(status.accepted > status.durable);
+        assert_eq!(Audit::open_offline(dir.path(), None).unwrap().checkpoint().unwrap().size, sealed);
+        assert!(status.sealed <= status.durable, "{status:?}");
+    }
+    port.sync_fails.store(false, Ordering::SeqCst);
+    until_accepted(&store, 3).await;
+    assert!(store.seal());
+    assert!(store.log.status().sealed > sealed);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn below_the_reserve_only_administration_is_recorded() {
     let (_dir, port, store) = failing();
