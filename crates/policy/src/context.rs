@@ -1,17 +1,16 @@
 //! The facts of a call as a Cedar context; built once and shared by all links.
 
 use cedar_policy::{Context, RestrictedExpression};
-use model::{Challenge, DecisionInput, Facts, Integrity};
+use model::{ChainShape, Challenge, Facts, Integrity};
 
 use crate::entities::{level, strings};
 use crate::vocabulary::answered;
 
-/// Builds the context of `input`.
-pub(crate) fn build(input: &DecisionInput) -> Result<Context, String> {
-    let facts = &input.facts;
+/// Builds the context.
+pub(crate) fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
     let pairs = [
         ("credential", credential(facts)?),
-        ("chain", chain(input)?),
+        ("chain", chain(shape)?),
         ("request", request(facts)?),
         ("content", content(facts)?),
         ("flow", flow(facts)?),
@@ -25,8 +24,7 @@ fn credential(facts: &Facts) -> Result<RestrictedExpression, String> {
     record([("id", string(facts.credential.as_str())), ("ageSeconds", long(facts.credential_age))])
 }
 
-fn chain(input: &DecisionInput) -> Result<RestrictedExpression, String> {
-    let shape = input.chain.shape();
+fn chain(shape: &ChainShape) -> Result<RestrictedExpression, String> {
     let missing = strings(shape.missing.iter().map(String::as_str));
     record([("kind", string(shape.kind.as_str())), ("depth", long(u64::from(shape.depth))), ("missing", missing)])
 }

@@ -1,11 +1,11 @@
 //! The decision: for every ask and every link one evaluation, and the meet over all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response};
 use model::{
-    Answer, Ask, Bundle, ChainShape, Challenge, DecisionInput, Duty, FindingGroup, Level, LinkAnswer, PolicyRef, PrincipalId,
-    PrincipalKind, ReasonCode, Registry, Resource, Verdict,
+    Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
+    LinkAnswer, ModelName, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
@@ -13,113 +13,99 @@ use crate::entities;
 use crate::index::{Candidates, Index};
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
-use crate::vocabulary::{action_uid, principal_uid, resource_uid};
+use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
 
 /// One bundle, compiled: immutable, shared by every evaluation.
 #[derive(Debug)]
 pub struct PolicySnapshot {
     registry: Registry,
-    entities: Entities,
-    index: Index,
-    meanings: std::collections::HashMap<PolicyId, Meaning>,
+    pub(crate) entities: Entities,
+    pub(crate) index: Index,
+    pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
 }
 
 impl PolicySnapshot {
-    /// Compiles a bundle. `targets` are the finding kinds and groups that duties may name.
+    /// Compiles a bundle. `targets` are the finding kinds and groups that duties may name; `uninspected` and `uninspected:…`
+    /// may be named always.
     ///
     /// # Errors
-    /// Every problem of every file at once.
+    /// Every problem of every file at once, sorted by file and place.
     pub fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Self, Vec<PolicyProblem>> {
         let loaded = load::load(bundle, targets)?;
         let entities = entities::build(&bundle.registry).map_err(|message| {
             vec![PolicyProblem { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }]
         })?;
         let meanings = loaded.meanings;
-        let index = Index::new(loaded.policies, |id| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some()));
+        let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
+        let index = Index::new(loaded.policies, &entities, is_challengeable);
         Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new() })
     }
 
     /// How many policies there are, the baseline included.
     #[must_use]
-    pub fn n_policies(&self) -> usize {
+    pub const fn n_policies(&self) -> usize {
         self.index.len()
     }
 
-    /// Decides. Total: whatever cannot be evaluated is a deny that says so.
+    /// Decides. Total: whatever cannot be evaluated is a deny that says so. Pure: equal inputs give equal answers.
     #[must_use]
     pub fn decide(&self, input: &DecisionInput) -> Answer {
-        let shape = input.chain.shape();
-        let context = context::build(input);
-        let mut links = Vec::with_capacity(input.asks.len().saturating_mul(input.chain.links().len()));
-        for ask in &input.asks {
-            for principal in input.chain.links() {
-                let answer = match &context {
-                    Ok(context) => self.link(principal, ask, &shape, context, input),
-                    Err(error) => refused(principal, ask, ReasonCode::PolicyError, vec![error.clone()]),
-                };
-                links.push(answer);
-            }
-        }
-        Answer::meet(links)
+        let call = Call::new(&input.chain, &input.facts);
+        let links = input.asks.iter().flat_map(|ask| input.chain.links().iter().map(|link| self.link(&call, link, ask)));
+        Answer::meet(links.collect())
+    }
+
+    /// The models that `chain` may call under `facts`, sorted by name: those that a plain call would be permitted, no others.
+    /// One decision per declared model.
+    #[must_use]
+    pub fn model_list(&self, chain: &Chain, facts: &Facts) -> Vec<ModelName> {
+        let call = Call::new(chain, facts);
+        let is_callable = |name: &&ModelName| {
+            let ask = Ask { action: Action::CallModel, resource: Resource::Model((*name).clone()) };
+            chain.links().iter().all(|link| self.link(&call, link, &ask).verdict == Verdict::Permit)
+        };
+        self.registry.models.keys().filter(is_callable).cloned().collect()
     }
 
     /// The answer for one link and one ask.
-    fn link(
-        &self,
-        principal: &PrincipalId,
-        ask: &Ask,
-        shape: &ChainShape,
-        context: &Context,
-        input: &DecisionInput,
-    ) -> LinkAnswer {
-        if let Some(reason) = self.unknown(principal, ask, shape) {
+    fn link(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+        if let Some(reason) = self.unknown(principal, ask, &call.shape) {
             return refused(principal, ask, reason, Vec::new());
         }
-        let (Some(subject), Some(action), Some(resource)) =
-            (principal_uid(principal), action_uid(ask.action), resource_uid(&ask.resource))
-        else {
-            return refused(principal, ask, ReasonCode::PolicyError, vec!["the request has no Cedar form".to_owned()]);
+        let error = |message: String| refused(principal, ask, ReasonCode::PolicyError, vec![message]);
+        let context = match &call.context {
+            Ok(context) => context,
+            Err(message) => return error(message.clone()),
         };
-        let is_declared = matches!(ask.resource, Resource::Model(_));
-        let candidates = self.index.candidates(&self.entities, &subject, &action, &resource, is_declared);
-        let mut answer = self.evaluate(principal, ask, &candidates, (subject, action, resource), context);
-        if answer.verdict == Verdict::Permit
-            && let Some(kind) = unnamed_uninspected(input, &answer.duties)
-        {
-            answer.verdict = Verdict::Deny;
-            answer.reason = ReasonCode::UninspectedDenied;
-            answer.errors.push(kind);
+        let Some(triple) = triple(principal, ask) else {
+            return error(format!("`{}` does not apply to {}", ask.action.as_str(), ask.resource.type_name()));
+        };
+        let candidates = self.index.candidates(&self.entities, &triple.0, &triple.1, &triple.2);
+        // Without a schema: a test holds the requests that are built here against the schema.
+        match Request::new(triple.0, triple.1, triple.2, context.clone(), None) {
+            Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, &request), call.facts),
+            Err(failure) => error(failure.to_string()),
         }
-        answer
     }
 
-    fn evaluate(
-        &self,
-        principal: &PrincipalId,
-        ask: &Ask,
-        candidates: &Candidates,
-        (subject, action, resource): (EntityUid, EntityUid, EntityUid),
-        context: &Context,
-    ) -> LinkAnswer {
-        // Without a schema: the request is built from our own types, and a test holds every one against the schema.
-        let request = match Request::new(subject, action, resource, context.clone(), None) {
-            Ok(request) => request,
-            Err(error) => return refused(principal, ask, ReasonCode::PolicyError, vec![error.to_string()]),
-        };
-        let response = self.authorizer.is_authorized(&request, &candidates.all, &self.entities);
+    fn evaluate(&self, principal: &PrincipalId, ask: &Ask, candidates: &Candidates, request: &Request) -> LinkAnswer {
+        let response = self.authorizer.is_authorized(request, &candidates.all, &self.entities);
         let mut answer = self.read(principal, ask, &response);
-        if !answer.challenges.is_empty() {
-            // Only challengeable forbids stood in the way: does anything permit it behind them?
-            let lifted = candidates.unchallenged.as_ref().map(|set| self.authorizer.is_authorized(&request, set, &self.entities));
-            let is_permitted = lifted
-                .is_some_and(|lifted| lifted.decision() == Decision::Allow && lifted.diagnostics().errors().next().is_none());
-            if is_permitted {
+        if answer.challenges.is_empty() {
+            return answer;
+        }
+        // Only challengeable forbids stood in the way. Does anything permit it behind them? Those that were not satisfied
+        // change nothing, and none erred, so all of them may be left out.
+        let behind = candidates.unchallenged.as_ref().map(|set| self.authorizer.is_authorized(request, set, &self.entities));
+        let behind = behind.map(|response| self.read(principal, ask, &response));
+        match (behind, answer.challenges.first()) {
+            (Some(behind), Some(first)) if behind.verdict == Verdict::Permit => {
                 answer.verdict = Verdict::Challenge;
-                answer.reason = answer.challenges.first().map_or(ReasonCode::PolicyForbidden, |challenge| required(*challenge));
-            } else {
-                answer.challenges.clear();
+                answer.reason = required(*first);
+                answer.duties = behind.duties;
             }
+            _ => answer.challenges.clear(),
         }
         answer
     }
@@ -144,6 +130,7 @@ impl PolicySnapshot {
         if determining.is_empty() {
             return answer;
         }
+        // `None` as soon as one forbid has no challenge.
         let challenges: Option<BTreeSet<Challenge>> = determining.iter().map(|meaning| meaning.challenge).collect();
         let challenges = challenges.unwrap_or_default().into_iter().collect();
         LinkAnswer { reason: ReasonCode::PolicyForbidden, challenges, ..answer }
@@ -151,9 +138,10 @@ impl PolicySnapshot {
 
     /// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
     fn unknown(&self, principal: &PrincipalId, ask: &Ask, shape: &ChainShape) -> Option<ReasonCode> {
+        let agent = self.registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
         let is_known = match principal.kind {
             PrincipalKind::User => self.registry.users.contains_key(&principal.name),
-            PrincipalKind::Agent => self.registry.agents.contains_key(&principal.name),
+            PrincipalKind::Agent => agent.is_some(),
             PrincipalKind::Service => self.registry.services.contains_key(&principal.name),
             PrincipalKind::Operator => false,
         };
@@ -164,19 +152,55 @@ impl PolicySnapshot {
             return Some(ReasonCode::ModelNotFound);
         }
         let misses_user = shape.missing.iter().any(|missing| missing == "user");
-        let is_autonomous =
-            || self.registry.agents.get(&principal.name).is_some_and(|agent| agent.autonomous.contains(&ask.action));
-        (misses_user && principal.kind == PrincipalKind::Agent && !is_autonomous()).then_some(ReasonCode::AgentWithoutUser)
+        let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
+        (misses_user && needs_user).then_some(ReasonCode::AgentWithoutUser)
     }
 }
 
-/// The first uninspected part that no duty names, for data above `internal`.
-fn unnamed_uninspected(input: &DecisionInput, duties: &[Duty]) -> Option<String> {
-    if input.facts.label.level <= Level::Internal {
+/// What all links and asks of one decision share.
+struct Call<'a> {
+    shape: ChainShape,
+    facts: &'a Facts,
+    context: Result<Context, String>,
+}
+
+impl<'a> Call<'a> {
+    fn new(chain: &Chain, facts: &'a Facts) -> Self {
+        let shape = chain.shape();
+        let context = context::build(&shape, facts);
+        Self { shape, facts, context }
+    }
+}
+
+/// Principal, action and resource in Cedar's form; `None` for a pair that the vocabulary does not have.
+pub(crate) fn triple(principal: &PrincipalId, ask: &Ask) -> Option<(EntityUid, EntityUid, EntityUid)> {
+    if !applies(ask.action, &ask.resource) {
         return None;
     }
-    let uninspected = input.facts.findings.iter().filter(|(_, count)| count.group == FindingGroup::Uninspected);
-    uninspected.map(|(kind, _)| kind).find(|kind| !duties.iter().any(|duty| duty.target == **kind)).cloned()
+    Some((principal_uid(principal)?, action_uid(ask.action)?, resource_uid(&ask.resource)?))
+}
+
+/// Above `internal`, a part that no scanner understands passes only if a satisfied permit of this very link and ask names it.
+/// Also in front of a challenge: nobody is asked to approve what stays refused.
+fn guard_uninspected(answer: LinkAnswer, facts: &Facts) -> LinkAnswer {
+    if answer.verdict == Verdict::Deny || facts.label.level <= Level::Internal {
+        return answer;
+    }
+    let is_named = |kind: &str| {
+        let names = |duty: &Duty| duty.side != DutySide::Response && (duty.target == kind || duty.target == "uninspected");
+        answer.duties.iter().any(names)
+    };
+    let mut kinds = facts.findings.iter().filter(|(_, count)| count.group == FindingGroup::Uninspected).map(|(kind, _)| kind);
+    match kinds.find(|kind| !is_named(kind)) {
+        None => answer,
+        Some(kind) => {
+            let detail = format!("the data is above `internal`, and no satisfied permit names `{}`", kind.escape_default());
+            let policies = Vec::new();
+            let (challenges, duties) = (Vec::new(), Vec::new());
+            let (verdict, reason) = (Verdict::Deny, ReasonCode::UninspectedDenied);
+            LinkAnswer { verdict, reason, policies, errors: vec![detail], challenges, duties, ..answer }
+        }
+    }
 }
 
 const fn required(challenge: Challenge) -> ReasonCode {

@@ -41,7 +41,13 @@ pub(crate) fn build(registry: &Registry) -> Result<Entities, String> {
         ]);
         entities.push(with_attributes("Model", name, attributes, parents("ModelGroup", &model.groups)?)?);
     }
-    Entities::from_entities(entities, PARSED.as_ref()).map_err(|error| error.to_string())
+    Entities::from_entities(entities, PARSED.as_ref()).map_err(|error| with_sources(&error))
+}
+
+/// An error with everything behind it: which groups stand in a circle is told by the last source only.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 /// A level as policies see it.

@@ -3,6 +3,7 @@
 //! [`PolicySnapshot::load`] compiles a bundle, [`PolicySnapshot::decide`] answers. Default deny; every link must be allowed;
 //! any evaluation error is a deny. This crate knows no protocol, file, clock or socket, and proves nothing: an answer is data.
 
+mod annotation;
 mod context;
 mod decide;
 mod entities;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// One problem; loading reports all of them at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One problem; loading reports all of them at once, in the order of the files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PolicyProblem {
     /// The file, as named in the bundle.
     pub file: String,
@@ -22,4 +22,14 @@ impl fmt::Display for PolicyProblem {
         write!(formatter, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(formatter, "; {help}"))
     }
+}
+
+/// The known word that `word` was probably meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer words are no slip of the finger, and comparing them costs.
+    if word.len() > 64 {
+        return None;
+    }
+    let similar = known.into_iter().map(|known| (strsim::jaro_winkler(&word.to_lowercase(), &known.to_lowercase()), known));
+    similar.filter(|(likeness, _)| *likeness > 0.8).max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, known)| known)
 }

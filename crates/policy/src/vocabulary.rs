@@ -1,5 +1,6 @@
-//! The names that policies use: schema, entity uids, annotations.
+//! The names that policies use: schema, entity uids, and which action goes with which resource.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -12,17 +13,24 @@ pub const SCHEMA: &str = include_str!("schema.cedarschema");
 /// Policies that no configuration takes out.
 pub(crate) const BASELINE: &str = include_str!("baseline.cedar");
 
-/// The file name under which the baseline shows in explanations.
+/// The file name under which the baseline shows in explanations; no file of a bundle may have it.
 pub(crate) const BASELINE_FILE: &str = "baseline.cedar";
 
 /// The parsed schema; a test parses it, so it cannot fail later.
 pub(crate) static PARSED: LazyLock<Option<Schema>> =
     LazyLock::new(|| Schema::from_cedarschema_str(SCHEMA).ok().map(|(schema, _)| schema));
 
-/// The uid of an entity `Portcullis::<kind>::"<id>"`. `None` only for a kind that is no Cedar name.
+/// Parsing a type's name costs more than a whole evaluation, so each is parsed once.
+static TYPES: LazyLock<HashMap<&'static str, EntityTypeName>> = LazyLock::new(|| {
+    let kinds =
+        ["User", "Agent", "Service", "Group", "Model", "ModelGroup", "HostedTool", "Destination", "Beta", "Gate", "Action"];
+    let parse = |kind| EntityTypeName::from_str(&format!("Portcullis::{kind}")).ok().map(|name| (kind, name));
+    kinds.into_iter().filter_map(parse).collect()
+});
+
+/// The uid of an entity `Portcullis::<kind>::"<id>"`. `None` for a kind that the vocabulary does not have.
 pub(crate) fn uid(kind: &str, id: &str) -> Option<EntityUid> {
-    let name = EntityTypeName::from_str(&format!("Portcullis::{kind}")).ok()?;
-    Some(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+    TYPES.get(kind).map(|name| EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id)))
 }
 
 pub(crate) fn principal_uid(principal: &PrincipalId) -> Option<EntityUid> {
@@ -41,6 +49,19 @@ pub(crate) fn action_uid(action: Action) -> Option<EntityUid> {
 
 pub(crate) fn resource_uid(resource: &Resource) -> Option<EntityUid> {
     uid(resource.type_name(), resource.id())
+}
+
+/// Whether the schema knows `action` on `resource`. Cedar would evaluate any pair, and a permit that names no resource would
+/// permit it; a test holds this table against the schema.
+pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
+    match action {
+        Action::CallModel | Action::StoreRemotely => matches!(resource, Resource::Model(_)),
+        Action::UseHostedTool => matches!(resource, Resource::HostedTool(_)),
+        Action::FetchRemote => matches!(resource, Resource::Destination(_)),
+        Action::UseBeta => matches!(resource, Resource::Beta(_)),
+        // Administration is decided by the operator's role, never by these policies.
+        Action::Administer => false,
+    }
 }
 
 /// The fact below `context.answered` that resolves a challenge.

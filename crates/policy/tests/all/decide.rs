@@ -1,0 +1,252 @@
+//! The truth table, and the rules that stand in front of the policies.
+
+use model::{Action, Ask, Bundle, Challenge, DecisionInput, Level, ReasonCode, Resource, Verdict};
+
+use crate::world::{bundle, call, chain, compiled, input, load, name, with_image};
+
+/// What a policy file says about one party.
+pub(crate) const SAYS: [(&str, &str, Verdict, ReasonCode); 6] = [
+    ("permit", "permit (P, action, resource);", Verdict::Permit, ReasonCode::Permitted),
+    ("duty", "@obligation(\"both:redact:pii\") permit (P, action, resource);", Verdict::Permit, ReasonCode::Permitted),
+    ("silence", "", Verdict::Deny, ReasonCode::PolicyDenied),
+    ("forbid", "permit (P, action, resource); forbid (P, action, resource);", Verdict::Deny, ReasonCode::PolicyForbidden),
+    (
+        "challenge",
+        "permit (P, action, resource); @challenge(\"approval\") forbid (P, action, resource) unless { context.answered.approval };",
+        Verdict::Challenge,
+        ReasonCode::ApprovalRequired,
+    ),
+    (
+        "error",
+        "permit (P, action, resource); permit (P, action, resource) when { context.credential.ageSeconds + 9223372036854775807 > 0 };",
+        Verdict::Deny,
+        ReasonCode::PolicyError,
+    ),
+];
+
+pub(crate) fn says(party: &str, text: &str) -> String {
+    let (kind, id) = party.split_once(':').unwrap();
+    let kind = if kind == "user" { "User" } else { "Agent" };
+    text.replace("(P,", &format!("(principal == Portcullis::{kind}::\"{id}\","))
+}
+
+/// Every row for every link: 6, 36 and 216 sets.
+#[test]
+fn truth_table_over_one_to_three_links() {
+    let all = ["user:ada", "agent:bot", "agent:sub"];
+    for n_links in 1..=3_u32 {
+        let links = &all[..n_links as usize];
+        for number in 0..6_usize.pow(n_links) {
+            let rows: Vec<_> = (0..n_links).map(|link| SAYS[number / 6_usize.pow(link) % 6]).collect();
+            let text: String = links.iter().zip(&rows).map(|(link, row)| says(link, row.1)).collect();
+            let answer = load(&text).decide(&input(links, "small"));
+            let shown: Vec<&str> = rows.iter().map(|row| row.0).collect();
+            let strictest = rows.iter().map(|row| row.2).max().unwrap();
+            assert_eq!(answer.verdict, strictest, "{shown:?}");
+            assert_eq!(answer.reason, rows.iter().find(|row| row.2 == strictest).unwrap().3, "{shown:?}");
+            assert_eq!(answer.links.len(), links.len());
+            for (link, row) in answer.links.iter().zip(&rows) {
+                assert_eq!((link.verdict, link.reason), (row.2, row.3), "{shown:?}");
+                assert_eq!(link.duties.len(), usize::from(row.0 == "duty"), "{shown:?}");
+                assert_eq!(link.challenges.len(), usize::from(row.0 == "challenge"), "{shown:?}");
+                assert_eq!(link.errors.len(), usize::from(row.0 == "error"), "{shown:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answered_challenge_is_a_plain_evaluation() {
+    let snapshot = load(&says("user:ada", SAYS[4].1));
+    let mut asked = input(&["user:ada"], "small");
+    assert_eq!(snapshot.decide(&asked).verdict, Verdict::Challenge);
+    asked.facts.answered.insert(Challenge::StepUp);
+    assert_eq!(snapshot.decide(&asked).verdict, Verdict::Challenge, "another challenge's answer");
+    asked.facts.answered.insert(Challenge::Approval);
+    assert_eq!(snapshot.decide(&asked).verdict, Verdict::Permit);
+    // A challenge in front of nothing that permits is a deny: nobody is asked to approve what stays refused.
+    let lonely = load("@challenge(\"approval\") forbid (principal, action, resource) unless { context.answered.approval };");
+    assert_eq!(lonely.decide(&input(&["user:ada"], "small")).reason, ReasonCode::PolicyForbidden);
+}
+
+#[test]
+fn several_challenges_are_all_named_and_the_first_gives_the_reason() {
+    let text = "permit (principal, action, resource);
+        @challenge(\"posture\") forbid (principal, action, resource) unless { context.answered.posture };
+        @challenge(\"step-up\") forbid (principal, action, resource) unless { context[\"answered\"][\"stepUp\"] };";
+    let snapshot = load(text);
+    let mut asked = input(&["user:ada"], "small");
+    let answer = snapshot.decide(&asked);
+    assert_eq!((answer.reason, answer.challenges()), (ReasonCode::StepUpRequired, vec![Challenge::StepUp, Challenge::Posture]));
+    asked.facts.answered.insert(Challenge::StepUp);
+    assert_eq!(snapshot.decide(&asked).reason, ReasonCode::PostureRequired);
+    // One forbid without a challenge, and there is nothing to ask for.
+    let hard = load(&format!("{text} forbid (principal, action, resource) when {{ context.request.dialect == \"openai\" }};"));
+    let answer = hard.decide(&asked);
+    assert_eq!((answer.reason, answer.challenges()), (ReasonCode::PolicyForbidden, vec![]));
+}
+
+#[test]
+fn what_nobody_declared_is_refused() {
+    let snapshot = load("permit (principal, action, resource);");
+    let facts: [(&[&str], &str, ReasonCode); 8] = [
+        (&["user:ada"], "small", ReasonCode::Permitted),
+        (&["user:mallory"], "small", ReasonCode::PrincipalUnknown),
+        (&["user:bot"], "small", ReasonCode::PrincipalUnknown),
+        (&["user:ada"], "huge", ReasonCode::ModelNotFound),
+        (&["agent:bot"], "small", ReasonCode::AgentWithoutUser),
+        (&["service:cron", "agent:bot"], "small", ReasonCode::AgentWithoutUser),
+        (&["agent:free"], "small", ReasonCode::Permitted),
+        (&["agent:free", "agent:bot"], "small", ReasonCode::AgentWithoutUser),
+    ];
+    for (links, model, reason) in facts {
+        assert_eq!(snapshot.decide(&input(links, model)).reason, reason, "{links:?} {model}");
+    }
+    let mut nothing = input(&["user:ada"], "small");
+    nothing.asks.clear();
+    assert_eq!(snapshot.decide(&nothing).verdict, Verdict::Deny);
+}
+
+/// Cedar alone would permit these: a scope that names nothing matches everything.
+#[test]
+fn an_action_on_a_resource_of_another_kind_is_refused() {
+    let snapshot = load("permit (principal, action, resource);");
+    let resources = [
+        Resource::Model(name("small")),
+        Resource::HostedTool("openai/web_search".to_owned()),
+        Resource::Destination("example.com".to_owned()),
+        Resource::Beta("anthropic/files".to_owned()),
+        Resource::Gate,
+    ];
+    let mut table = String::new();
+    for action in Action::ALL {
+        let mut asked = input(&["user:ada"], "small");
+        let may = |resource: &&Resource| {
+            asked.asks = vec![Ask { action, resource: (*resource).clone() }];
+            let answer = snapshot.decide(&asked);
+            assert!(matches!(answer.reason, ReasonCode::Permitted | ReasonCode::PolicyError), "{answer:?}");
+            answer.verdict == Verdict::Permit
+        };
+        let kinds: Vec<&str> = resources.iter().filter(may).map(Resource::type_name).collect();
+        table.push_str(&format!("{}: {}\n", action.as_str(), kinds.join(" ")));
+    }
+    let expected = "callModel: Model
+useHostedTool: HostedTool
+fetchRemote: Destination
+storeRemotely: Model
+useBeta: Beta
+administer: 
+";
+    assert_eq!(table, expected);
+}
+
+#[test]
+fn every_ask_must_be_permitted() {
+    let snapshot = load("permit (principal, action == Portcullis::Action::\"callModel\", resource);
+        permit (principal, action == Portcullis::Action::\"useHostedTool\", resource == Portcullis::HostedTool::\"openai/web_search\");");
+    let mut asked = input(&["user:ada"], "small");
+    asked.asks.push(Ask { action: Action::UseHostedTool, resource: Resource::HostedTool("openai/web_search".to_owned()) });
+    assert_eq!(snapshot.decide(&asked).verdict, Verdict::Permit);
+    asked.asks.push(Ask { action: Action::StoreRemotely, resource: Resource::Model(name("small")) });
+    let answer = snapshot.decide(&asked);
+    assert_eq!((answer.verdict, answer.links.len()), (Verdict::Deny, 3));
+    // `autonomous` counts per action.
+    let open = load("permit (principal, action, resource);");
+    let mut alone = input(&["agent:free"], "small");
+    assert_eq!(open.decide(&alone).verdict, Verdict::Permit);
+    alone.asks.push(Ask { action: Action::StoreRemotely, resource: Resource::Model(name("small")) });
+    assert_eq!(open.decide(&alone).reason, ReasonCode::AgentWithoutUser);
+}
+
+#[test]
+fn clearance_is_a_baseline_that_explains_itself() {
+    let snapshot = load("permit (principal, action, resource);");
+    let mut secretive = input(&["user:ada"], "small");
+    secretive.facts.label.level = Level::Confidential;
+    let answer = snapshot.decide(&secretive);
+    assert_eq!(answer.reason, ReasonCode::PolicyForbidden);
+    assert_eq!(answer.links[0].policies[0].to_string(), "baseline-clearance (baseline.cedar:2)");
+    secretive.asks[0] = call("large");
+    assert_eq!(snapshot.decide(&secretive).verdict, Verdict::Permit);
+    secretive.asks = vec![Ask { action: Action::StoreRemotely, resource: Resource::Model(name("small")) }];
+    assert_eq!(snapshot.decide(&secretive).reason, ReasonCode::PolicyForbidden, "what may not be sent may not be kept there");
+}
+
+#[test]
+fn what_no_scanner_understands_needs_a_permit_that_names_it() {
+    let permit = |duty: &str| format!("@obligation(\"{duty}\") permit (principal, action, resource);");
+    let facts = [
+        ("permit (principal, action, resource);".to_owned(), Level::Internal, ReasonCode::Permitted),
+        ("permit (principal, action, resource);".to_owned(), Level::Confidential, ReasonCode::UninspectedDenied),
+        (permit("request:allow:uninspected:image"), Level::Confidential, ReasonCode::Permitted),
+        (permit("both:allow:uninspected"), Level::Restricted, ReasonCode::Permitted),
+        (permit("request:allow:uninspected:audio"), Level::Confidential, ReasonCode::UninspectedDenied),
+        (permit("response:allow:uninspected:image"), Level::Confidential, ReasonCode::UninspectedDenied),
+        (permit("request:allow:pii"), Level::Confidential, ReasonCode::UninspectedDenied),
+    ];
+    for (text, level, reason) in facts {
+        let answer = load(&text).decide(&with_image(input(&["user:ada"], "large"), level));
+        assert_eq!(answer.reason, reason, "{text} {level:?}");
+    }
+    // Every link has to name it, and nobody is asked to approve what stays refused.
+    let text = permit("request:allow:uninspected:image").replace("(principal,", "(principal is Portcullis::User,")
+        + "permit (principal is Portcullis::Agent, action, resource);"
+        + "@challenge(\"approval\") forbid (principal is Portcullis::Agent, action, resource) unless { context.answered.approval };";
+    let answer = load(&text).decide(&with_image(input(&["user:ada", "agent:bot"], "large"), Level::Confidential));
+    assert_eq!((answer.verdict, answer.reason), (Verdict::Deny, ReasonCode::UninspectedDenied));
+    assert_eq!(answer.challenges(), vec![]);
+}
+
+#[test]
+fn a_list_holds_what_a_call_may_and_nothing_else() {
+    let snapshot = load("permit (principal == Portcullis::User::\"ada\", action, resource);
+        permit (principal in Portcullis::Group::\"bots\", action, resource in Portcullis::ModelGroup::\"open\");
+        @challenge(\"approval\") forbid (principal == Portcullis::User::\"deep\", action, resource) unless { context.answered.approval };");
+    let facts: [(&[&str], &[&str]); 5] = [
+        (&["user:ada"], &["large", "small"]),
+        (&["user:ada", "agent:bot"], &["small"]),
+        (&["user:eve"], &[]),
+        (&["agent:bot"], &[]),
+        (&["agent:free"], &["small"]),
+    ];
+    for (links, expected) in facts {
+        let asked = input(links, "small");
+        let listed = snapshot.model_list(&chain(links), &asked.facts);
+        assert_eq!(listed, expected.iter().map(|model| name(model)).collect::<Vec<_>>(), "{links:?}");
+        for model in ["small", "large"] {
+            let is_permitted = snapshot.decide(&input(links, model)).verdict == Verdict::Permit;
+            assert_eq!(listed.contains(&name(model)), is_permitted, "{links:?} {model}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_time_is_a_deny_and_no_panic() {
+    let snapshot = load("permit (principal, action, resource);");
+    let mut late = input(&["user:ada"], "small");
+    late.facts.now = model::UnixMillis(u64::MAX);
+    late.facts.credential_age = u64::MAX;
+    late.facts.ledger_version = u64::MAX;
+    let answer = snapshot.decide(&late);
+    assert!(matches!(answer.reason, ReasonCode::Permitted | ReasonCode::PolicyError), "{answer:?}");
+}
+
+/// What is in the log decides again, after a way through JSON.
+#[test]
+fn a_recorded_input_decides_equal() {
+    let text = "@obligation(\"response:mask:pii\") permit (principal, action, resource) when { context.now > datetime(\"2026-01-01\") };";
+    let written = bundle(text);
+    let read: Bundle = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+    assert_eq!(read, written);
+    let asked = input(&["user:ada", "agent:bot"], "small");
+    let again: DecisionInput = serde_json::from_str(&serde_json::to_string(&asked).unwrap()).unwrap();
+    assert_eq!(again, asked);
+    let answer = compiled(&read).decide(&again);
+    assert_eq!(answer, compiled(&written).decide(&asked));
+    assert_eq!(answer.verdict, Verdict::Permit);
+    assert_eq!(serde_json::from_str::<model::Answer>(&serde_json::to_string(&answer).unwrap()).unwrap(), answer);
+    // The other side of the date.
+    let mut earlier = asked;
+    earlier.facts.now = model::UnixMillis(1_700_000_000_000);
+    assert_eq!(compiled(&read).decide(&earlier).verdict, Verdict::Deny);
+}

@@ -1,0 +1,12 @@
+//! Facts about decisions.
+
+#![cfg(test)]
+
+mod decide;
+mod equal;
+mod explain;
+mod monotone;
+mod problems;
+mod random;
+mod vocabulary;
+mod world;
