@@ -170,6 +170,8 @@ pub enum LeafUse {
         lane: LaneId,
         /// Which choice, for token records.
         choice: u32,
+        /// Whether the lane is JSON inside a string, such as tool arguments: clients unescape it a second time.
+        is_json: bool,
     },
 }
 

@@ -107,9 +107,18 @@ pub(crate) async fn intent<W: World>(
         reason: ReasonCode::Permitted,
     });
     found(world, identified.request(), &judgement.findings);
-    if snapshot.off.evidence {
-        return Ok(Recorded { permit, request: identified.request(), index: None });
-    }
+    let index = if snapshot.off.evidence { None } else { Some(write_intent(world, snapshot, identified, &permit, guard).await?) };
+    Ok(Recorded { permit, request: identified.request(), index })
+}
+
+async fn write_intent<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    permit: &Permit,
+    guard: &Guard,
+) -> Result<u64, Refusal> {
+    let judgement = permit.judgement();
     let header = header(EntryKind::Intent, identified, snapshot, guard.seen())
         .with_asks(&judgement.input.asks)
         .with_findings(&judgement.findings);
@@ -126,8 +135,7 @@ pub(crate) async fn intent<W: World>(
         destinations: permit.outbound().iter().map(|outbound| outbound.upstream.to_string()).collect(),
         outbound: permit.outbound().first().map(|outbound| Capped::new(&outbound.body, snapshot.limits.content_bytes)),
     };
-    let index = world.accept(Record { header, content: Some(serialise(&content)?) }).await.map_err(unrecorded)?;
-    Ok(Recorded { permit, request: identified.request(), index: Some(index) })
+    world.accept(Record { header, content: Some(serialise(&content)?) }).await.map_err(unrecorded)
 }
 
 /// Records that a known party's request was refused before any effect.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,8 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // A second handle, to reset the connection: a slow reader would not see an ordinary end behind what it has not read.
+    let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
     let guard = FramingGuard::new(stream, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));
     let verdict = guard.verdict();
     let broken = Arc::new(Notify::new());
@@ -115,12 +118,12 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     let mut stop = gate.stop.clone();
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
-        () = broken.notified() => return,
+        () = broken.notified() => return reset(&socket),
         () = stopping(&mut stop) => {
             served.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = served.as_mut() => ended,
-                () = broken.notified() => return,
+                () = broken.notified() => return reset(&socket),
             }
         }
     };
@@ -128,6 +131,12 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     if let Some(reason) = verdict.reason() {
         gate.world.noise(&peer, reason);
     }
+}
+
+/// Lets the close that follows drop what the client has not read, and tell it at once.
+fn reset(socket: &OwnedFd) {
+    // If it fails, the connection ends in the ordinary way.
+    rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)).ok();
 }
 
 /// One request: route, spawn, wait for the head of the answer.

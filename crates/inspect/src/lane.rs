@@ -33,6 +33,8 @@ pub struct Piece {
     pub text: String,
     /// Whether it differs from what came in.
     pub changed: bool,
+    /// What was replaced, in the lane's offsets and cut to the piece; a replacement that stands in an earlier piece is empty here.
+    pub edits: Vec<(Range<u64>, String)>,
 }
 
 /// One stream of text: a choice's or item's text, tool arguments or reasoning.
@@ -152,15 +154,17 @@ impl Lane {
             return None;
         }
         let mut text = String::with_capacity(end - start);
-        let mut changed = false;
+        let mut edits = Vec::new();
         let mut copied = start;
         let growing = self.union.filter(|union| union.act == Act::Redact).map(|union| union.edit(""));
         for edit in self.edits.iter().chain(&growing).skip_while(|edit| edit.span.end <= start) {
             if edit.span.start >= end {
                 break;
             }
-            changed = true;
-            if edit.span.start >= start {
+            let here = offset(edit.span.start.max(start))..offset(edit.span.end.min(end));
+            let begins_here = edit.span.start >= start;
+            edits.push((here, if begins_here { edit.replacement.clone() } else { String::new() }));
+            if begins_here {
                 text.push_str(self.slice(copied, edit.span.start));
                 text.push_str(&edit.replacement);
             }
@@ -172,7 +176,7 @@ impl Lane {
             self.edits.pop_front();
         }
         self.trim();
-        Some(Piece { text, changed })
+        Some(Piece { text, changed: !edits.is_empty(), edits })
     }
 
     /// The matches that became certain since the last call, in the order in which they ended; not united. Offsets count from the

@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use common::texts::{Random, jwt, mixed, pem, planted};
-use common::{Released, duties, oracle, run_lane};
+use common::{Passed, duties, oracle, run_lane};
 use inspect::{Lane, MAX_HELD, MAX_UNDECIDED, Scanners, redact_text};
 use model::{Duties, Side};
 
@@ -53,7 +53,7 @@ fn check_cut(
     expected: &Result<String, String>,
     hits: &[(String, usize, usize)],
 ) {
-    let Released { text: released, denied, hits: seen } = run_lane(scanners, duties, pieces(text, cuts));
+    let Passed { text: released, denied, hits: seen } = run_lane(scanners, duties, pieces(text, cuts));
     match expected {
         Ok(expected) => {
             assert_eq!(denied, None, "{text:?} {cuts:?}");
@@ -140,8 +140,7 @@ fn long_texts_are_followed_to_their_end() {
                 while let Some(last) = cuts.last().copied().filter(|last| *last < text.len()) {
                     cuts.push(last + 1 + random.below(longest));
                 }
-                let Released { text: released, denied, .. } =
-                    run_lane(&scanners, &duties, pieces(&text, &cuts[..cuts.len() - 1]));
+                let Passed { text: released, denied, .. } = run_lane(&scanners, &duties, pieces(&text, &cuts[..cuts.len() - 1]));
                 match &expected {
                     Ok(expected) => assert!(released == *expected, "{longest} {duties:?}\n{text}"),
                     Err(kind) => assert_eq!(denied.as_ref(), Some(kind)),
@@ -247,7 +246,7 @@ fn long_secrets_leave_nothing() {
             let expected = oracle::redact(&text, &duties);
             for step in [if bytes < 9000 { 1 } else { 7 }, 700, 9000] {
                 let cuts: Vec<usize> = (1..text.len()).step_by(step).collect();
-                let Released { text: released, denied, .. } = run_lane(&scanners, &duties, pieces(&text, &cuts));
+                let Passed { text: released, denied, .. } = run_lane(&scanners, &duties, pieces(&text, &cuts));
                 match &expected {
                     Ok(expected) => assert!(released == *expected, "{bytes} {step}"),
                     Err(kind) => {
@@ -270,7 +269,7 @@ fn nothing_of_a_planted_secret_is_released() {
             let value = planted(kind, &mut random);
             let text = format!("look: \"{value}\" that is all");
             for cut in 0..text.len() {
-                let Released { text: released, .. } = run_lane(&scanners, &duties, pieces(&text, &[cut]));
+                let Passed { text: released, .. } = run_lane(&scanners, &duties, pieces(&text, &[cut]));
                 assert_eq!(released, format!("look: \"[redacted:{kind}]\" that is all"), "{text}");
             }
         }

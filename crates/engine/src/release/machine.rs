@@ -13,6 +13,7 @@ use model::{Duties, Finding, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
+use super::track::Track;
 use crate::ports::{AnswerView, LaneId, LeafUse, Protocol, StreamEvent, null_out};
 use crate::snapshot::Limits;
 
@@ -28,7 +29,7 @@ pub(crate) struct Machine<'p, P> {
     duties: Arc<Duties>,
     limits: Limits,
     in_stream: bool,
-    lanes: Vec<Lane>,
+    lanes: Vec<Track>,
     open: HashMap<LaneId, usize>,
     queue: VecDeque<Held>,
     held_bytes: usize,
@@ -56,7 +57,7 @@ struct Held {
 struct HeldPiece {
     lane: usize,
     choice: u32,
-    range: Range<u64>,
+    number: u64,
     leaf: Range<usize>,
 }
 
@@ -111,7 +112,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     pub(crate) fn ready(&mut self) -> Result<Batch, Refusal> {
         let mut out = BytesMut::new();
         while let Some(held) = self.queue.pop_front() {
-            if !held.pieces.iter().all(|piece| self.lanes.get(piece.lane).is_some_and(|lane| piece.range.end <= lane.stable())) {
+            if !held.pieces.iter().all(|piece| self.lanes.get(piece.lane).is_some_and(|track| track.is_ready(piece.number))) {
                 self.queue.push_front(held);
                 break;
             }
@@ -148,16 +149,16 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut pieces = Vec::with_capacity(view.pieces.len());
         let mut in_lanes: Vec<NodeId> = Vec::with_capacity(view.pieces.len());
         for (node, leaf_use) in &view.pieces {
-            let LeafUse::Piece { lane, choice } = leaf_use else { continue };
+            let LeafUse::Piece { lane, choice, is_json } = leaf_use else { continue };
             let Some(text) = document.text(*node) else { continue };
-            let position = self.lane(lane)?;
-            let Some(machine) = self.lanes.get_mut(position) else { continue };
-            let range = machine.push(&text);
-            for hit in machine.new_hits() {
+            let position = self.lane(lane, *is_json)?;
+            let Some(track) = self.lanes.get_mut(position) else { continue };
+            let number = track.push(&text);
+            for hit in track.new_hits() {
                 record(&mut self.findings, &hit, &lane.0);
             }
             in_lanes.push(*node);
-            pieces.push(HeldPiece { lane: position, choice: *choice, range, leaf: document.span(*node) });
+            pieces.push(HeldPiece { lane: position, choice: *choice, number, leaf: document.span(*node) });
         }
         let token_records: Vec<(u32, Range<usize>)> =
             view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
@@ -205,7 +206,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     fn settle(&mut self, mut held: Held) -> Result<Bytes, Refusal> {
         let mut edits = Vec::new();
         for piece in &held.pieces {
-            let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.range.clone()));
+            let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.number));
             let Some(taken) = taken else { return Err(Refusal::because(ReasonCode::Internal, "a lane lost a piece")) };
             if taken.changed {
                 held.edited.insert(piece.choice);
@@ -231,7 +232,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(if self.in_stream { self.protocol.rewrite(&held.event, &data) } else { data })
     }
 
-    fn lane(&mut self, id: &LaneId) -> Result<usize, Refusal> {
+    fn lane(&mut self, id: &LaneId, is_json: bool) -> Result<usize, Refusal> {
         if let Some(position) = self.open.get(id) {
             return Ok(*position);
         }
@@ -239,7 +240,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many parallel texts in one answer"));
         }
         let position = self.lanes.len();
-        self.lanes.push(Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response));
+        let lane = Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response);
+        self.lanes.push(Track::new(lane, is_json));
         self.open.insert(id.clone(), position);
         Ok(position)
     }
@@ -265,7 +267,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     fn refuse_denied(&self) -> Result<(), Refusal> {
-        let denied = self.lanes.iter().find_map(Lane::denied);
+        let denied = self.lanes.iter().find_map(Track::denied);
         denied.map_or(Ok(()), |kind| Err(Refusal::because(ReasonCode::ContentDenied, kind.to_string())))
     }
 

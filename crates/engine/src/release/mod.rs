@@ -3,6 +3,7 @@
 //! It is the only place that makes [`Released`] pieces, and the client's writer takes nothing else.
 
 mod machine;
+mod track;
 
 use bytes::Bytes;
 use model::{Refusal, RequestId};

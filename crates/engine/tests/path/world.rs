@@ -323,7 +323,7 @@ impl Protocol for Toy {
         HeaderMap::new()
     }
     fn view(&self, document: &Document<'_>, _: Option<&str>, in_stream: bool) -> AnswerView {
-        let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0 };
+        let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0, is_json: false };
         let text = document.get(document.root(), "text").filter(|_| in_stream);
         AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), ..AnswerView::default() }
     }

@@ -54,7 +54,8 @@ impl<'v, 'd> Lanes<'v, 'd> {
     pub(super) fn piece(&mut self, node: NodeId, place: &str, choice: u32) {
         if self.document.kind(node) == Kind::String {
             let lane = LaneId(format!("{}{place}", self.path));
-            self.view.pieces.push((node, LeafUse::Piece { lane, choice }));
+            let is_json = lane.0.ends_with("/arguments") || lane.0.ends_with("/partial_json");
+            self.view.pieces.push((node, LeafUse::Piece { lane, choice, is_json }));
         }
     }
 

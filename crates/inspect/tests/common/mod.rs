@@ -17,21 +17,17 @@ pub(crate) fn duties(duties: &[&str]) -> Duties {
 
 /// What a lane made of a text, and whether it was denied.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Released {
+pub(crate) struct Passed {
     pub(crate) text: String,
     pub(crate) denied: Option<String>,
     pub(crate) hits: Vec<(String, usize, usize)>,
 }
 
 /// Runs a lane over the pieces as the engine does: every piece is taken as soon as it is stable.
-pub(crate) fn run_lane<'t>(
-    scanners: &Arc<Scanners>,
-    duties: &Arc<Duties>,
-    pieces: impl IntoIterator<Item = &'t str>,
-) -> Released {
+pub(crate) fn run_lane<'t>(scanners: &Arc<Scanners>, duties: &Arc<Duties>, pieces: impl IntoIterator<Item = &'t str>) -> Passed {
     let mut lane = Lane::new(Arc::clone(scanners), Arc::clone(duties), Side::Response);
     let mut waiting = std::collections::VecDeque::new();
-    let mut released = Released { text: String::new(), denied: None, hits: Vec::new() };
+    let mut released = Passed { text: String::new(), denied: None, hits: Vec::new() };
     let mut stable = 0;
     let mut step = |lane: &mut Lane, waiting: &mut std::collections::VecDeque<(std::ops::Range<u64>, &str)>| {
         assert!(lane.stable() >= stable, "stable went back");

@@ -60,6 +60,7 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
         match &*key {
             "logprobs" => read_logprobs(lanes, document, child, number),
             "finish_reason" => has_ended = document.kind(child) == Kind::String,
+            "message" if !in_stream => read_arguments(lanes, document, child, number),
             _ if !in_stream => {}
             "text" => lanes.piece(child, "/text", number),
             "delta" => read_delta(lanes, document, child, &prefix, number),
@@ -74,6 +75,20 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
             for place in OF_A_TOOL_CALL {
                 lanes.end(&format!("/delta/tool_calls#{call}{place}"));
             }
+        }
+    }
+}
+
+/// Tool arguments of a whole answer: JSON inside a string, which clients unescape a second time.
+fn read_arguments(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, message: NodeId, choice: u32) {
+    let arguments = |called: NodeId| document.get(called, "arguments");
+    if let Some(node) = document.get(message, "function_call").and_then(arguments) {
+        lanes.piece(node, "/message/function_call/arguments", choice);
+    }
+    let calls = document.get(message, "tool_calls").filter(|calls| document.kind(*calls) == Kind::Array);
+    for (ordinal, call) in calls.into_iter().flat_map(|calls| document.children(calls)).enumerate() {
+        if let Some(node) = document.get(call, "function").and_then(arguments) {
+            lanes.piece(node, &format!("/message/tool_calls#{ordinal}/function/arguments"), choice);
         }
     }
 }

@@ -53,7 +53,7 @@ fn shown(dialect: Dialect, event: &Value, name: Option<&str>, in_stream: bool) -
         .pieces
         .iter()
         .map(|(node, leaf)| match leaf {
-            LeafUse::Piece { lane, choice } => format!("{choice} {} = {}", lane.0, document.text(*node).unwrap()),
+            LeafUse::Piece { lane, choice, .. } => format!("{choice} {} = {}", lane.0, document.text(*node).unwrap()),
             LeafUse::Whole => panic!("whole values are not listed"),
         })
         .collect();
