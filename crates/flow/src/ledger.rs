@@ -2,184 +2,221 @@
 
 use std::collections::BTreeMap;
 
-use model::{Label, Origins};
+use model::{Digest, Label, Name, Origins, Resource, UnixMillis};
 use serde::{Deserialize, Serialize};
+
+use crate::act::{Acts, NamedAct};
 
 /// Most observations that a ledger keeps one by one.
 pub const MAX_OBSERVATIONS: usize = 256;
 
+/// Longest name of an origin, in bytes. Longer ones, and the empty one, count as origins that cannot be named.
+pub const MAX_ORIGIN_BYTES: usize = 256;
+
 /// What was seen from one origin: the join of everything that came from there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
-    /// Where it came from, such as `request` or `model:small`.
+    /// Where it came from, such as `request` or `model:small`. Empty for origins that cannot be named.
     pub origin: String,
     /// The joined label.
     pub label: Label,
+    /// When this origin was first seen, if anybody said so.
+    pub since: Option<UnixMillis>,
 }
 
 /// The grow-only ledger of one task.
 ///
 /// Per origin the join is kept, so seeing the same again changes nothing. Above [`MAX_OBSERVATIONS`] origins everything falls
-/// into one summary whose origins are `Many`.
+/// into one summary whose origins are [`Origins::Many`]: as secret and as little trusted as before, but no longer grounded.
+/// Compartments are not bounded here: they are names that operators declared.
+///
+/// As JSON it is what the log keeps; read back, it is joined afresh, so no text makes a ledger beyond its bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Ledger {
-    seen: BTreeMap<String, Label>,
-    /// What fell together when the bound was hit; the neutral label before.
-    summary: Label,
+    seen: BTreeMap<String, Seen>,
+    /// What fell together when the bound was hit. INVARIANT: while it is there, `seen` is empty.
+    summary: Option<Label>,
+    acts: Acts,
+    /// INVARIANT: the join of `seen` and `summary`, kept so that a read costs nothing.
+    effective: Label,
     version: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Seen {
+    label: Label,
+    since: Option<UnixMillis>,
+}
+
+/// The form in the log.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u64,
+    observations: Vec<Observation>,
+    summary: Option<Label>,
+    acts: Vec<NamedAct>,
+}
+
 impl Ledger {
-    /// Joins what was seen from `origin`. Returns the version, which grows exactly when something changed.
+    /// Joins what was seen from `origin`, at a time that nobody noted. Returns the version, which grows exactly when something
+    /// changed.
     pub fn observe(&mut self, origin: &str, label: &Label) -> u64 {
-        let named = Label { origins: Origins::These([origin.to_owned()].into()), ..Label::default() }.join(label);
-        if self.is_collapsed() {
-            let joined = self.summary.clone().join(&named);
-            self.replace_summary(joined);
-        } else {
-            let before = self.seen.get(origin).cloned();
-            let joined = before.clone().unwrap_or_default().join(&named);
-            if before.as_ref() != Some(&joined) {
-                self.seen.insert(origin.to_owned(), joined);
-                self.version = self.version.saturating_add(1);
-                self.collapse_if_full();
-            }
+        self.observe_at(origin, label, None)
+    }
+
+    /// Joins what was seen from `origin` at `at`. Returns the version, which grows exactly when something changed.
+    pub fn observe_at(&mut self, origin: &str, label: &Label, at: Option<UnixMillis>) -> u64 {
+        if self.join(origin, label, at) {
+            self.version = self.version.saturating_add(1);
         }
         self.version
     }
 
-    /// Joins another copy of the same ledger, or the ledger of a parent.
-    pub fn merge(&mut self, other: &Self) {
-        for (origin, label) in &other.seen {
-            self.observe(origin, label);
+    /// Puts an act in. Returns the version. At [`MAX_ACTS`](crate::MAX_ACTS) the one that ends first falls out.
+    pub fn act(&mut self, act: NamedAct) -> u64 {
+        if self.acts.insert(act) {
+            self.version = self.version.saturating_add(1);
         }
-        if other.is_collapsed() {
-            self.collapse();
-            let joined = self.summary.clone().join(&other.summary);
-            self.replace_summary(joined);
-        }
+        self.version
     }
 
-    /// The effective label: the join of everything.
+    /// Joins another copy of the same ledger: observations and acts. The version is at least that of both, and greater than
+    /// that of each copy which did not hold everything yet.
+    pub fn merge(&mut self, other: &Self) -> u64 {
+        let mut merged = self.clone();
+        merged.join_all(other);
+        for act in other.acts.iter() {
+            merged.acts.insert(act.clone());
+        }
+        let after = |copy: &Self| copy.version.saturating_add(u64::from(!merged.holds_the_same(copy)));
+        merged.version = after(self).max(after(other));
+        *self = merged;
+        self.version
+    }
+
+    /// Joins what another task has seen, when this task inherits from it. Acts are bound to their task and stay behind.
+    pub fn inherit(&mut self, parent: &Self) -> u64 {
+        if self.join_all(parent) {
+            self.version = self.version.saturating_add(1);
+        }
+        self.version
+    }
+
+    /// The effective label: the join of every observation.
     #[must_use]
     pub fn effective(&self) -> Label {
-        self.seen.values().fold(self.summary.clone(), Label::join)
+        self.effective.clone()
     }
 
-    /// Grows with every change; a decision names the version that it read.
+    /// Grows with every change; a decision names the version that it read. 0 for a ledger that holds nothing.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// Every observation that is still kept one by one, sorted by origin.
+    /// Every observation that is still kept one by one, sorted by origin; none once the bound was hit.
     pub fn observations(&self) -> impl Iterator<Item = Observation> + '_ {
-        self.seen.iter().map(|(origin, label)| Observation { origin: origin.clone(), label: label.clone() })
+        let observation = |(origin, seen): (&String, &Seen)| Observation {
+            origin: origin.clone(),
+            label: seen.label.clone(),
+            since: seen.since,
+        };
+        self.seen.iter().map(observation)
     }
 
-    fn is_collapsed(&self) -> bool {
-        self.summary.origins == Origins::Many
+    /// The acts that speak of exactly this value, sink and task and have not ended at `now`.
+    pub fn standing<'a>(
+        &'a self,
+        value: &'a Digest,
+        sink: &'a Resource,
+        task: &'a Name,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = &'a NamedAct> {
+        let speaks = move |act: &&NamedAct| act.value == *value && act.sink == *sink && act.task == *task;
+        self.acts.iter().filter(speaks).filter(move |act| now < act.expires)
     }
 
-    fn collapse_if_full(&mut self) {
-        if self.seen.len() > MAX_OBSERVATIONS {
-            self.collapse();
+    /// Whether both hold the same set, whatever their versions.
+    fn holds_the_same(&self, other: &Self) -> bool {
+        self.seen == other.seen && self.summary == other.summary && self.acts == other.acts
+    }
+
+    /// Joins one observation; says whether anything changed.
+    fn join(&mut self, origin: &str, label: &Label, at: Option<UnixMillis>) -> bool {
+        let is_named = (1..=MAX_ORIGIN_BYTES).contains(&origin.len());
+        let (origin, origins) = if is_named { (origin, Origins::These([origin.to_owned()].into())) } else { ("", Origins::Many) };
+        let label = Label { origins, ..Label::default() }.join(label);
+        if self.summary.is_some() {
+            return self.summarise(&label);
         }
+        let before = self.seen.get(origin).cloned();
+        let known = before.clone().unwrap_or_default();
+        let since = known.since.into_iter().chain(at).min();
+        let joined = Seen { label: known.label.join(&label), since };
+        if before.as_ref() == Some(&joined) {
+            return false;
+        }
+        self.effective = std::mem::take(&mut self.effective).join(&joined.label);
+        self.seen.insert(origin.to_owned(), joined);
+        if self.seen.len() > MAX_OBSERVATIONS {
+            self.summarise(&Label::default());
+        }
+        true
     }
 
-    fn collapse(&mut self) {
-        let mut joined = self.effective();
-        joined.origins = Origins::Many;
+    /// Joins every observation of `other`; says whether anything changed.
+    fn join_all(&mut self, other: &Self) -> bool {
+        let mut has_changed = false;
+        for (origin, seen) in &other.seen {
+            has_changed |= self.join(origin, &seen.label, seen.since);
+        }
+        if let Some(summary) = &other.summary {
+            has_changed |= self.summarise(summary);
+        }
+        has_changed
+    }
+
+    /// Lets everything fall together with `label`; says whether anything changed.
+    fn summarise(&mut self, label: &Label) -> bool {
+        let many = Label { origins: Origins::Many, ..Label::default() };
+        let joined = many.join(&self.effective).join(label);
+        let has_changed = self.summary.as_ref() != Some(&joined);
         self.seen.clear();
-        self.replace_summary(joined);
+        self.effective = joined.clone();
+        self.summary = Some(joined);
+        has_changed
     }
+}
 
-    fn replace_summary(&mut self, joined: Label) {
-        if joined != self.summary {
-            self.summary = joined;
-            self.version = self.version.saturating_add(1);
+impl From<Written> for Ledger {
+    fn from(written: Written) -> Self {
+        let mut ledger = Self::default();
+        for observation in &written.observations {
+            ledger.observe_at(&observation.origin, &observation.label, observation.since);
+        }
+        if let Some(summary) = &written.summary {
+            ledger.summarise(summary);
+        }
+        for act in written.acts {
+            ledger.act(act);
+        }
+        ledger.version = written.version;
+        ledger
+    }
+}
+
+impl From<Ledger> for Written {
+    fn from(ledger: Ledger) -> Self {
+        Self {
+            version: ledger.version,
+            observations: ledger.observations().collect(),
+            acts: ledger.acts.iter().cloned().collect(),
+            summary: ledger.summary,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use model::{Integrity, Label, Level, Origins};
-    use proptest::prelude::*;
-
-    use super::{Ledger, MAX_OBSERVATIONS};
-
-    fn label() -> impl Strategy<Value = Label> {
-        let level = prop_oneof![Just(Level::Public), Just(Level::Internal), Just(Level::Restricted)];
-        let integrity = prop_oneof![Just(Integrity::Untrusted), Just(Integrity::Trusted), Just(Integrity::User)];
-        let compartments = proptest::collection::btree_set("[a-c]", 0..3);
-        (level, integrity, compartments).prop_map(|(level, integrity, names): (_, _, BTreeSet<String>)| Label {
-            level,
-            integrity,
-            compartments: names.iter().filter_map(|name| name.parse().ok()).collect(),
-            ..Label::default()
-        })
-    }
-
-    fn sights(most: usize) -> impl Strategy<Value = Vec<(String, Label)>> {
-        proptest::collection::vec(("[a-z]{1,2}", label()), 0..most)
-    }
-
-    fn ledger(sights: &[(String, Label)]) -> Ledger {
-        let mut ledger = Ledger::default();
-        for (origin, label) in sights {
-            ledger.observe(origin, label);
-        }
-        ledger
-    }
-
-    proptest! {
-        #[test]
-        fn order_and_repetition_do_not_matter(sights in sights(40), seed in any::<u16>()) {
-            let mut shuffled = sights.clone();
-            shuffled.extend(sights.iter().take(5).cloned());
-            let n = shuffled.len().max(1);
-            for at in 0..shuffled.len() {
-                shuffled.swap(at, (usize::from(seed).wrapping_mul(at + 7)) % n);
-            }
-            prop_assert_eq!(ledger(&sights).effective(), ledger(&shuffled).effective());
-        }
-
-        #[test]
-        fn merging_is_observing_both(a in sights(20), b in sights(20), c in sights(20)) {
-            let (la, lb, lc) = (ledger(&a), ledger(&b), ledger(&c));
-            let merge = |x: &Ledger, y: &Ledger| { let mut x = x.clone(); x.merge(y); x };
-            prop_assert_eq!(merge(&la, &lb).effective(), merge(&lb, &la).effective());
-            prop_assert_eq!(merge(&merge(&la, &lb), &lc).effective(), merge(&la, &merge(&lb, &lc)).effective());
-            prop_assert_eq!(merge(&la, &la).effective(), la.effective());
-            prop_assert!(merge(&la, &lb).effective().level >= la.effective().level);
-            prop_assert!(merge(&la, &lb).effective().integrity <= la.effective().integrity);
-        }
-
-        #[test]
-        fn nothing_is_ever_lost(sights in sights(40), more in label()) {
-            let mut grown = ledger(&sights);
-            let before = grown.effective();
-            grown.observe("later", &more);
-            let after = grown.effective();
-            prop_assert!(after.level >= before.level && after.integrity <= before.integrity);
-            prop_assert!(before.compartments.is_subset(&after.compartments));
-        }
-    }
-
-    #[test]
-    fn at_the_bound_taint_stays_and_grounding_is_lost() {
-        let mut ledger = Ledger::default();
-        ledger.observe("secret", &Label { level: Level::Restricted, integrity: Integrity::Untrusted, ..Label::default() });
-        for number in 0..=MAX_OBSERVATIONS {
-            ledger.observe(&format!("origin {number}"), &Label::default());
-        }
-        let label = ledger.effective();
-        assert_eq!((label.level, label.integrity, label.origins), (Level::Restricted, Integrity::Untrusted, Origins::Many));
-        assert_eq!(ledger.observations().count(), 0);
-        let version = ledger.version();
-        assert_eq!(ledger.observe("secret", &Label::default()), version, "nothing new");
-    }
-}
+mod tests;
