@@ -211,6 +211,8 @@ async fn refuse<W: World, P: Protocol, C: Client>(
         let patience = Duration::from_millis(if is_lock(refusal.code) { 2 } else { 250 });
         if !call.is_stream || last_word(world, client, piece, patience).await.is_err() {
             client.abort();
+        } else if is_lock(refusal.code) {
+            client.hurry();
         }
         return;
     }

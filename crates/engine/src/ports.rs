@@ -136,6 +136,8 @@ pub trait Client: Send {
     fn write(&mut self, piece: Released) -> impl Future<Output = Result<(), ReasonCode>> + Send;
     /// Ends when the client has gone; never, while it is there.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
+    /// Ends the connection as soon as everything is written, and within a few milliseconds whether it is or not.
+    fn hurry(&mut self);
     /// Breaks the connection off, even if the client does not read.
     fn abort(&mut self);
 }

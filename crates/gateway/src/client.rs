@@ -57,20 +57,29 @@ impl Body for AnswerBody {
     }
 }
 
+/// How an interaction ends its connection.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// At once, with what was not written yet.
+    pub now: Notify,
+    /// When everything is written, or a moment later.
+    pub soon: Notify,
+}
+
 /// One connected client, for the time of one call.
 #[derive(Debug)]
 pub struct HttpClient {
     incoming: Option<Incoming>,
     answer: Option<oneshot::Sender<Answer>>,
     pieces: Option<mpsc::Sender<Bytes>>,
-    connection: Arc<Notify>,
+    connection: Arc<Ending>,
     is_broken: Arc<AtomicBool>,
 }
 
 impl HttpClient {
-    /// A client whose answer will arrive at the returned receiver. `connection` ends the connection when notified.
+    /// A client whose answer will arrive at the returned receiver. `connection` ends the connection when told.
     #[must_use]
-    pub fn new(incoming: Incoming, connection: Arc<Notify>) -> (Self, oneshot::Receiver<Answer>) {
+    pub fn new(incoming: Incoming, connection: Arc<Ending>) -> (Self, oneshot::Receiver<Answer>) {
         let (answer, receiver) = oneshot::channel();
         (Self { incoming: Some(incoming), answer: Some(answer), pieces: None, connection, is_broken: Arc::default() }, receiver)
     }
@@ -122,8 +131,12 @@ impl Client for HttpClient {
         }
     }
 
+    fn hurry(&mut self) {
+        self.connection.soon.notify_one();
+    }
+
     fn abort(&mut self) {
         self.is_broken.store(true, Ordering::Release);
-        self.connection.notify_one();
+        self.connection.now.notify_one();
     }
 }

@@ -14,12 +14,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{ReasonCode, Refusal, RequestId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, HttpClient};
+use crate::client::{Answer, Ending, HttpClient};
 use crate::framing::{FramingGuard, Limits as FramingLimits};
 use crate::protocols::{ANTHROPIC, OPENAI};
+
+/// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// Bounds of the listener.
 #[derive(Debug, Clone)]
@@ -106,11 +109,11 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
     let guard = FramingGuard::new(stream, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));
     let verdict = guard.verdict();
-    let broken = Arc::new(Notify::new());
+    let ending = Arc::new(Ending::default());
     let peer = peer.ip().to_string();
     let service = {
-        let (gate, broken, peer) = (Arc::clone(&gate), Arc::clone(&broken), peer.clone());
-        service_fn(move |request| call(Arc::clone(&gate), Arc::clone(&broken), peer.clone(), request))
+        let (gate, ending, peer) = (Arc::clone(&gate), Arc::clone(&ending), peer.clone());
+        service_fn(move |request| call(Arc::clone(&gate), Arc::clone(&ending), peer.clone(), request))
     };
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(limits.framing.head_bytes.max(8192) + 8192);
@@ -118,16 +121,28 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     let mut stop = gate.stop.clone();
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
-        () = broken.notified() => return reset(&socket),
+        () = ending.now.notified() => return reset(&socket),
+        () = ending.soon.notified() => {
+            // Whoever reads has the last word within the moment. Whoever does not is reset: an ordinary end would stand
+            // behind everything that lies unread in the kernel's buffers, where nobody can see that it was cut.
+            let moment = tokio::time::sleep(MOMENT);
+            served.as_mut().graceful_shutdown();
+            drop(tokio::time::timeout(MOMENT, served.as_mut()).await);
+            moment.await;
+            return reset(&socket);
+        }
         () = stopping(&mut stop) => {
             served.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = served.as_mut() => ended,
-                () = broken.notified() => return reset(&socket),
+                () = ending.now.notified() => return reset(&socket),
+                () = ending.soon.notified() => return reset(&socket),
             }
         }
     };
-    let Err(_) = ended else { return };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
     if let Some(reason) = verdict.reason() {
         gate.world.noise(&peer, reason);
     }
@@ -142,12 +157,12 @@ fn reset(socket: &OwnedFd) {
 /// One request: route, spawn, wait for the head of the answer.
 async fn call<W: World + 'static>(
     gate: Arc<Gate<W>>,
-    broken: Arc<Notify>,
+    ending: Arc<Ending>,
     peer: String,
     request: Request<Incoming>,
 ) -> Result<Answer, NoAnswer> {
     let (parts, incoming) = request.into_parts();
-    let (client, answer) = HttpClient::new(incoming, broken);
+    let (client, answer) = HttpClient::new(incoming, ending);
     let head = Head { peer, headers: parts.headers, query: parts.uri.query().map(ToOwned::to_owned) };
     let slot = Arc::clone(&gate.running).try_acquire_owned();
     let route =

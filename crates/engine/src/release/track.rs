@@ -287,9 +287,11 @@ mod tests {
             ("plain \\", "plain \\"),
         ];
         for (raw, expected) in facts {
-            for left in 0..=raw.len() {
-                for right in left..=raw.len() {
-                    assert_eq!(run(&[&raw[..left], &raw[left..right], &raw[right..]]), expected, "{left} {right} {raw}");
+            for cut in 0..=raw.len() {
+                let (left, rest) = raw.split_at(cut);
+                for second in 0..=rest.len() {
+                    let (middle, right) = rest.split_at(second);
+                    assert_eq!(run(&[left, middle, right]), expected, "{cut} {second} {raw}");
                 }
             }
             let letters: Vec<String> = raw.chars().map(String::from).collect();

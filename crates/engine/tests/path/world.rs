@@ -34,6 +34,7 @@ pub(crate) enum Happened {
     Begun(u16),
     Written(String),
     Noise(ReasonCode),
+    Hurried,
     Aborted,
 }
 
@@ -276,6 +277,9 @@ impl Client for TestClient<'_> {
     }
     async fn gone(&mut self) {
         std::future::pending::<()>().await;
+    }
+    fn hurry(&mut self) {
+        self.world.log(Happened::Hurried);
     }
     fn abort(&mut self) {
         self.world.log(Happened::Aborted);

@@ -110,10 +110,11 @@ async fn a_refused_first_request_is_answered() {
         let connection =
             hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(guard), service);
         client.write_all(attack.as_bytes()).await.unwrap();
-        let served = connection.await;
-        assert!(served.is_err(), "{title}");
+        // A read that fails before the first head may count as an ordinary end; the verdict is what tells.
+        connection.await.ok();
         let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
+        // The connection may be reset behind the answer; what came before counts.
+        client.read_to_string(&mut answer).await.ok();
         assert!(
             answer.starts_with("HTTP/1.1 400 ") && answer.contains("framing-ambiguous") && answer.contains("x-request-id: req_"),
             "{title}: {answer}"
