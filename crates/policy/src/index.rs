@@ -231,9 +231,9 @@ fn is_in(entity: &EntityUid, group: &EntityUid, entities: &Entities) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeSet, HashMap, HashSet};
 
-    use cedar_policy::{Entities, Policy, PolicyId};
+    use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId};
 
     use super::Index;
     use crate::vocabulary::uid;
@@ -269,5 +269,37 @@ mod tests {
         let unknown = uid("Destination", "another").unwrap();
         index.candidates(&entities, &ada, &fetch, &unknown);
         assert_eq!(index.kept.read().unwrap().sets.len(), n_sets, "hosts that no policy names share one set");
+    }
+
+    /// More candidates than needed would give the same answers, only later: so exactness has a test of its own.
+    #[test]
+    fn candidates_are_those_whose_whole_scope_matches() {
+        let scopes = [
+            "principal is Portcullis::User in Portcullis::Group::\"staff\", action, resource",
+            "principal is Portcullis::Agent in Portcullis::Group::\"staff\", action, resource",
+            "principal, action, resource is Portcullis::Model in Portcullis::ModelGroup::\"open\"",
+            "principal, action, resource is Portcullis::Destination in Portcullis::ModelGroup::\"open\"",
+            "principal, action == Portcullis::Action::\"storeRemotely\", resource",
+            "principal in Portcullis::Group::\"other\", action, resource in Portcullis::ModelGroup::\"other\"",
+        ];
+        let parse = |(at, scope)| Policy::parse(Some(PolicyId::new(format!("p{at}"))), format!("permit ({scope});")).unwrap();
+        let member = |kind: &str, id: &str, group: EntityUid| {
+            Entity::new(uid(kind, id).unwrap(), HashMap::new(), HashSet::from([group])).unwrap()
+        };
+        let entities = [
+            member("User", "ada", uid("Group", "staff").unwrap()),
+            member("Agent", "bot", uid("Group", "staff").unwrap()),
+            member("Model", "small", uid("ModelGroup", "open").unwrap()),
+        ];
+        let entities = Entities::from_entities(entities, None).unwrap();
+        let index = Index::new(scopes.into_iter().enumerate().map(parse).collect(), &entities, |_| false);
+        let matching = |principal: (&str, &str), action, model| {
+            let (principal, action) = (uid(principal.0, principal.1).unwrap(), uid("Action", action).unwrap());
+            index.matching(&entities, &principal, &action, &uid("Model", model).unwrap())
+        };
+        assert_eq!(matching(("User", "ada"), "callModel", "small"), [0, 2]);
+        assert_eq!(matching(("Agent", "bot"), "callModel", "small"), [1, 2]);
+        assert_eq!(matching(("Agent", "bot"), "storeRemotely", "large"), [1, 4]);
+        assert_eq!(matching(("User", "eve"), "callModel", "large"), [] as [usize; 0]);
     }
 }
