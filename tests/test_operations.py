@@ -62,6 +62,8 @@ def test_the_tour_holds_and_holds_again(tmp_path: pathlib.Path) -> None:
         assert toured.stdout.rstrip().endswith("ready")
         assert all(f"  {step}. " in toured.stdout for step in range(1, 6))
     assert (data / "quickstart.env").stat().st_mode & 0o077 == 0
+    checked = subprocess.run([binary(), "check", "--data", data], capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stderr
 
 
 BROKEN = {

@@ -80,7 +80,7 @@ pub struct Minted {
     pub hash: Digest,
 }
 
-/// What a caller presented, well-formed; whether anybody knows it is for [`crate::verify`] to say.
+/// What a caller presented, well-formed; whether anybody knows it is for [`crate::verify()`] to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presented {
     /// The public part, to look the credential up with.

@@ -131,7 +131,7 @@ async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
 }
 
 fn check(cli: &Cli, data: &Path) -> Exit {
-    let checked = bring::read(data, &BTreeMap::new()).and_then(|(config, warnings)| {
+    let checked = bring::read(data, &offline()).and_then(|(config, warnings)| {
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {
@@ -162,6 +162,13 @@ fn check(cli: &Cli, data: &Path) -> Exit {
             Exit::Invalid
         }
     }
+}
+
+/// What the files of `quickstart` need besides the process's environment: the sample upstream has an address only while it runs.
+fn offline() -> BTreeMap<String, String> {
+    let name = "PORTCULLIS_SAMPLE_URL";
+    let is_set = std::env::var_os(name).is_some();
+    if is_set { BTreeMap::new() } else { BTreeMap::from([(name.to_owned(), "http://127.0.0.1:9".to_owned())]) }
 }
 
 async fn apply(cli: &Cli, data: &Path, dry_run: bool) -> anyhow::Result<Exit> {
@@ -276,7 +283,7 @@ fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit>
 
 fn doctor(cli: &Cli, data: &Path) -> Exit {
     let mut findings = Vec::new();
-    match bring::read(data, &BTreeMap::new()) {
+    match bring::read(data, &offline()) {
         Ok((config, warnings)) => {
             findings.extend(warnings);
             findings.extend(config.settings.danger.names().into_iter().map(|name| format!("danger: {name} is set")));
