@@ -1,6 +1,6 @@
 //! The path of one interaction, over ports.
 //!
-//! [`interaction`] reads top to bottom: admit, understand, inspect, label, decide, record, act, inspect, label, release,
+//! [`interaction()`] reads top to bottom: admit, understand, inspect, label, decide, record, act, inspect, label, release,
 //! record the outcome. Each stage that proves something returns a type that owns what it proves and that only its own
 //! module can make: [`Identified`], [`Inspected`], [`Permit`], [`Recorded`], [`Released`].
 //!
