@@ -250,3 +250,31 @@ fn a_recorded_input_decides_equal() {
     earlier.facts.now = model::UnixMillis(1_700_000_000_000);
     assert_eq!(compiled(&read).decide(&earlier).verdict, Verdict::Deny);
 }
+
+/// Altering what was recorded changes the verdict: a second evaluation reads the record, not the stored answer.
+#[test]
+fn an_altered_record_decides_differently() {
+    let text = "permit (principal in Portcullis::Group::\"staff\", action, resource);
+        permit (principal is Portcullis::Agent, action, resource);
+        forbid (principal, action, resource) when { context.content.kinds.contains(\"CREDIT_CARD\") };";
+    let recorded = serde_json::to_value(input(&["user:ada", "agent:bot"], "small")).unwrap();
+    let decide = |record: &serde_json::Value, bundle: &Bundle| {
+        let input: DecisionInput = serde_json::from_value(record.clone()).unwrap();
+        compiled(bundle).decide(&input).verdict
+    };
+    assert_eq!(decide(&recorded, &bundle(text)), Verdict::Permit, "as recorded");
+    let altered = |pointer: &str, value: serde_json::Value| {
+        let mut record = recorded.clone();
+        *record.pointer_mut(pointer).unwrap() = value;
+        record
+    };
+    let chain = altered("/chain/0", serde_json::json!("user:eve"));
+    assert_eq!(decide(&chain, &bundle(text)), Verdict::Deny, "another user in the chain");
+    let dropped = altered("/chain", serde_json::json!(["agent:bot"]));
+    assert_eq!(decide(&dropped, &bundle(text)), Verdict::Deny, "the user dropped from the chain");
+    let finding = altered("/facts/findings", serde_json::json!({"CREDIT_CARD": {"group": "pii", "count": 1}}));
+    assert_eq!(decide(&finding, &bundle(text)), Verdict::Deny, "another finding");
+    let mut entity = bundle(text);
+    entity.registry.users.values_mut().for_each(|user| user.groups.clear());
+    assert_eq!(decide(&recorded, &entity), Verdict::Deny, "another entity");
+}
