@@ -204,6 +204,26 @@ def test_bundles_are_all_or_nothing(scripted: tuple[Gate, Upstream]) -> None:
     assert chat(gate, gate.key("ALICE"), model="large")[0] == 404
 
 
+def test_an_operator_who_is_taken_out_has_no_power_left(scripted: tuple[Gate, Upstream]) -> None:
+    gate, _ = scripted
+    status, lock = f"{gate.admin_url}/admin/v1/status", f"{gate.admin_url}/admin/v1/locks"
+    olivia = gate.environment["PORTCULLIS_OPERATOR"]
+    main = gate.data / "portcullis.yaml"
+    good = main.read_text()
+    try:
+        replace(main, "olivia: admin", "olivia: viewer")
+        assert gate.cli("apply").returncode == 0
+        assert call(status, olivia)[0] == 200
+        assert call(lock, olivia, {"target": "user:nobody", "kind": "kill"})[0] == 403, "demoted"
+        replace(main, "  olivia: viewer\n", "")
+        assert gate.cli("apply").returncode == 0
+        assert call(status, olivia)[0] == 403, "taken out"
+    finally:
+        main.write_text(good)
+        assert gate.cli("apply").returncode == 0
+    assert call(status, olivia)[0] == 200
+
+
 def test_an_empty_folder_is_shaped_for_production(tmp_path: pathlib.Path) -> None:
     data = tmp_path / "data"
     made = subprocess.run([binary(), "init", "--data", data], capture_output=True, text=True, timeout=60, check=False)

@@ -68,6 +68,8 @@ pub struct LogQuery {
 /// The policy administrator of NIST SP 800-207, as the admin API needs it. Answers are JSON documents for people and
 /// programs; none holds a secret but the one that `create_key` and `rotate_key` hand to their caller.
 pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
+    /// The role that the configuration in force gives an operator; `None` for one that it does not declare.
+    fn role(&self, operator: &Name) -> Option<OperatorRole>;
     /// What state the gate is in.
     fn status(&self) -> Value;
     /// Whether the gate can serve: the log is writable and a bundle is in force.
@@ -150,6 +152,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | ReasonCode::CredentialWrongPlane
         | ReasonCode::TwoCredentials => StatusCode::UNAUTHORIZED,
         ReasonCode::RoleInsufficient
+        | ReasonCode::PrincipalUnknown
         | ReasonCode::HostNotAllowed
         | ReasonCode::CredentialLocked
         | ReasonCode::PrincipalLocked => StatusCode::FORBIDDEN,
@@ -306,7 +309,9 @@ fn authenticate<A: Administrator>(admin: &A, origin: &Origin, headers: &HeaderMa
     let presented = identity::parse(presented).map_err(|error| Refusal::new(error.reason()))?;
     let credential = admin.credential(&presented.hash);
     identity::verify(&presented, credential.as_deref(), admin.now(), Plane::Admin)?;
-    let operator = operator_of(credential.as_deref().ok_or(ReasonCode::CredentialUnknown)?)?;
+    let mut operator = operator_of(credential.as_deref().ok_or(ReasonCode::CredentialUnknown)?)?;
+    // What holds is what is declared now: whoever was taken out or demoted has no power left from the day the key was made.
+    operator.role = admin.role(&operator.name).ok_or(ReasonCode::PrincipalUnknown)?;
     check_locks(admin, &operator)?;
     Ok(operator)
 }

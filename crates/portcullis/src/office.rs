@@ -22,6 +22,10 @@ const MAX_LIFE: u64 = 10 * 366 * 86_400;
 const MAX_ROWS: u32 = 1000;
 
 impl Administrator for Gate {
+    fn role(&self, operator: &Name) -> Option<OperatorRole> {
+        self.in_force.load().config.bundle.registry.operators.get(operator).copied()
+    }
+
     fn status(&self) -> Value {
         let in_force = self.in_force.load();
         let log = self.store.log.status();

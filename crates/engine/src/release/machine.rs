@@ -80,8 +80,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
     /// Takes one event.
     pub(crate) fn push(&mut self, event: StreamEvent) -> Result<(), Refusal> {
-        self.held_bytes = self.held_bytes.saturating_add(event.raw.len());
         let Some(data) = event.data.clone() else { return Ok(()) };
+        self.held_bytes = self.held_bytes.saturating_add(event.raw.len());
         self.check_name(event.name.as_deref())?;
         if self.protocol.is_end_mark(&data) {
             self.finish_lanes();
