@@ -1,13 +1,65 @@
 //! The facts of a call as a Cedar context; built once and shared by all links.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 use cedar_policy::{Context, RestrictedExpression};
-use model::{ChainShape, Challenge, Facts, Integrity};
+use model::{ChainShape, Challenge, Facts, Integrity, UnixMillis};
 
 use crate::entities::{level, strings};
 use crate::vocabulary::answered;
 
+/// Contexts that a thread keeps. Calls of one credential within the same second mostly have the same one, and making it costs
+/// more than evaluating it.
+const MAX_KEPT: usize = 16;
+
+struct Kept {
+    shape: ChainShape,
+    facts: Facts,
+    context: Context,
+}
+
+thread_local! {
+    static KEPT: RefCell<VecDeque<Kept>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The context of a call; the same one again if nothing in it has changed. A context depends on its arguments alone, so it does
+/// not matter which thread answers.
+pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
+    KEPT.with_borrow_mut(|kept| {
+        let is_same = |kept: &&Kept| {
+            let Facts { now, credential, credential_age, dialect, stream, findings, label, ledger_version, answered } = facts;
+            // `now` as the context has it; everything else as it is.
+            seconds(kept.facts.now) == seconds(*now)
+                && kept.facts.credential == *credential
+                && kept.facts.credential_age == *credential_age
+                && kept.facts.dialect == *dialect
+                && kept.facts.stream == *stream
+                && kept.facts.findings == *findings
+                && kept.facts.label == *label
+                && kept.facts.ledger_version == *ledger_version
+                && kept.facts.answered == *answered
+                && kept.shape == *shape
+        };
+        if let Some(found) = kept.iter().find(is_same) {
+            return Ok(found.context.clone());
+        }
+        let context = build(shape, facts)?;
+        if kept.len() >= MAX_KEPT {
+            kept.pop_back();
+        }
+        kept.push_front(Kept { shape: shape.clone(), facts: facts.clone(), context: context.clone() });
+        Ok(context)
+    })
+}
+
+/// Policies see time in whole seconds.
+const fn seconds(now: UnixMillis) -> u64 {
+    now.0 / 1000
+}
+
 /// Builds the context.
-pub(crate) fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
+fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
     let pairs = [
         ("credential", credential(facts)?),
         ("chain", chain(shape)?),
@@ -15,7 +67,7 @@ pub(crate) fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String
         ("content", content(facts)?),
         ("flow", flow(facts)?),
         ("answered", answers(facts)?),
-        ("now", RestrictedExpression::new_datetime(timestamp(facts.now.0))),
+        ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
     Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
 }

@@ -167,7 +167,7 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(chain: &Chain, facts: &'a Facts) -> Self {
         let shape = chain.shape();
-        let context = context::build(&shape, facts);
+        let context = context::of(&shape, facts);
         Self { shape, facts, context }
     }
 }
