@@ -1,9 +1,9 @@
 //! The leaf: one version byte, then the header as compact JSON with a fixed order of fields.
 
-use model::{RequestId, Verdict};
+use model::{RequestId, UnixMillis, Verdict};
 use serde::Deserialize;
 
-use crate::header::{EntryKind, Header, is_awaited};
+use crate::header::{EntryKind, Header, Observed, is_awaited};
 
 /// The version byte of this format.
 pub const FORMAT: u8 = 1;
@@ -66,15 +66,31 @@ pub fn decode_trusted(bytes: &[u8]) -> Result<Header, EntryError> {
     serde_json::from_slice(json(bytes)?).map_err(|error| EntryError::Header(error.to_string()))
 }
 
-/// What a reader needs who only follows calls from intent to outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a reader needs who follows calls from intent to outcome, and what they add to ledgers.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peek {
     /// What the entry tells.
     pub kind: EntryKind,
+    /// When it was drafted.
+    pub at: UnixMillis,
     /// The interaction.
     pub request: Option<RequestId>,
     /// As [`Header::expects_outcome`].
     pub expects_outcome: bool,
+    /// What is added to ledgers.
+    pub observed: Vec<Observed>,
+}
+
+impl From<&Header> for Peek {
+    fn from(header: &Header) -> Self {
+        Self {
+            kind: header.kind,
+            at: header.at,
+            request: header.request,
+            expects_outcome: header.expects_outcome(),
+            observed: header.observed.clone(),
+        }
+    }
 }
 
 /// Reads only what [`Peek`] holds, of an entry that was checked before.
@@ -85,14 +101,17 @@ pub fn peek(bytes: &[u8]) -> Result<Peek, EntryError> {
     #[derive(Deserialize)]
     struct Fields {
         kind: EntryKind,
+        at: UnixMillis,
         request: Option<RequestId>,
         verdict: Option<Verdict>,
         #[serde(default)]
         notes: Vec<String>,
+        #[serde(default)]
+        observed: Vec<Observed>,
     }
     let fields: Fields = serde_json::from_slice(json(bytes)?).map_err(|error| EntryError::Header(error.to_string()))?;
     let expects_outcome = is_awaited(fields.kind, fields.verdict, &fields.notes);
-    Ok(Peek { kind: fields.kind, request: fields.request, expects_outcome })
+    Ok(Peek { kind: fields.kind, at: fields.at, request: fields.request, expects_outcome, observed: fields.observed })
 }
 
 fn json(bytes: &[u8]) -> Result<&[u8], EntryError> {

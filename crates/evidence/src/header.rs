@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{AdminAct, Ask, Chain, CredentialId, Digest, Finding, PrincipalId, ReasonCode, RequestId, UnixMillis, Verdict};
+use model::{
+    AdminAct, Ask, Chain, CredentialId, Digest, Finding, Label, Name, PrincipalId, ReasonCode, RequestId, UnixMillis, Verdict,
+};
 use serde::{Deserialize, Serialize};
 
 /// Most asks that a header names; the complete list stands in the encrypted decision input.
@@ -100,6 +102,18 @@ pub struct Sealed {
     pub commitment: Digest,
 }
 
+/// What an entry adds to the ledger of a task. The ledgers of a restarted gate are the join of these, over the whole log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// The ledger.
+    pub ledger: Name,
+    /// Where it came from: `request`, or `model:` with the model's name.
+    pub origin: String,
+    /// What is joined.
+    pub label: Label,
+}
+
 /// The plain header of an entry. Field order is the order on disk; absent fields are omitted; unknown ones are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +161,9 @@ pub struct Header {
     /// Version of the ledger that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_version: Option<u64>,
+    /// What is added to ledgers at [`Header::at`]; written before what it speaks of leaves the gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
     /// Remarks of the stages, such as controls that an operator has switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -181,6 +198,7 @@ impl Header {
             snapshot: None,
             epoch: None,
             ledger_version: None,
+            observed: Vec::new(),
             notes: Vec::new(),
             admin: None,
             noise: None,

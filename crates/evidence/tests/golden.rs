@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use evidence::{EntryKind, Header, Noise, OutcomeResult, Peek, Sealed, decode, decode_trusted, encode, peek};
+use evidence::{EntryKind, Header, Noise, Observed, OutcomeResult, Peek, Sealed, decode, decode_trusted, encode, peek};
 use model::{
-    Action, AdminAct, Ask, Chain, Digest, LockKind, LockTarget, PrincipalId, ReasonCode, RequestId, Resource, UnixMillis, Verdict,
+    Action, AdminAct, Ask, Chain, Digest, Integrity, Label, Level, LockKind, LockTarget, Origins, PrincipalId, Readers,
+    ReasonCode, RequestId, Resource, UnixMillis, Verdict,
 };
 
 const AT: UnixMillis = UnixMillis(1_790_000_000_123);
@@ -58,6 +59,21 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
     };
     let act = AdminAct::Locked { target: "agent:travel".parse::<LockTarget>().unwrap(), kind: LockKind::Kill };
     let many = vec![call; 20];
+    let alice: PrincipalId = "user:alice".parse().unwrap();
+    let strict = Label {
+        level: Level::Confidential,
+        compartments: ["pii", "secret"].map(|name| name.parse().unwrap()).into(),
+        readers: Readers::Only([alice].into()),
+        integrity: Integrity::Untrusted,
+        origins: Origins::These(["upload".to_owned()].into()),
+    };
+    let trusted = Label { integrity: Integrity::Trusted, origins: Origins::Many, ..Label::default() };
+    let observed = [("request", strict), ("model:small", trusted)].map(|(origin, label)| Observed {
+        ledger: "k7Qm2x9Lp0aZ".parse().unwrap(),
+        origin: origin.to_owned(),
+        label,
+    });
+    let labelled = Header { observed: observed.into(), ..intent.clone() };
     BTreeMap::from([
         ("intent", intent),
         ("outcome", outcome),
@@ -70,6 +86,7 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
                 Noise { peer: "127.0.0.1".to_owned(), reason: ReasonCode::CredentialUnknown, second: 1_790_000_000, count: 41 },
             ),
         ),
+        ("intent-observed", labelled),
         ("intent-many-asks", Header::new(EntryKind::Intent, AT).with_asks(&many)),
     ])
 }
@@ -94,8 +111,7 @@ fn every_kind_has_its_golden_bytes() {
         assert_eq!(bytes, expected, "{name}");
         assert_eq!(decode(&expected).unwrap(), header, "{name}");
         assert_eq!(decode_trusted(&expected).unwrap(), header, "{name}");
-        let peeked = Peek { kind: header.kind, request: header.request, expects_outcome: header.expects_outcome() };
-        assert_eq!(peek(&expected).unwrap(), peeked, "{name}");
+        assert_eq!(peek(&expected).unwrap(), Peek::from(&header), "{name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Digest, Label, Name, Origins, Resource, UnixMillis};
+use model::{Digest, Label, Name, Origins, Readers, Resource, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Acts, NamedAct};
@@ -72,6 +72,18 @@ impl Ledger {
             self.version = self.version.saturating_add(1);
         }
         self.version
+    }
+
+    /// Whether [`Ledger::observe_at`] with the same arguments would change nothing. Copies nothing.
+    #[must_use]
+    pub fn holds(&self, origin: &str, label: &Label, at: Option<UnixMillis>) -> bool {
+        match &self.summary {
+            Some(summary) => covers(summary, label),
+            None => self.seen.get(if is_named(origin) { origin } else { "" }).is_some_and(|seen| {
+                let is_since = at.is_none_or(|at| seen.since.is_some_and(|since| since <= at));
+                is_since && covers(&seen.label, label)
+            }),
+        }
     }
 
     /// Puts an act in. Returns the version. At [`MAX_ACTS`](crate::MAX_ACTS) the one that ends first falls out.
@@ -145,8 +157,8 @@ impl Ledger {
 
     /// Joins one observation; says whether anything changed.
     fn join(&mut self, origin: &str, label: &Label, at: Option<UnixMillis>) -> bool {
-        let is_named = (1..=MAX_ORIGIN_BYTES).contains(&origin.len());
-        let (origin, origins) = if is_named { (origin, Origins::These([origin.to_owned()].into())) } else { ("", Origins::Many) };
+        let (origin, origins) =
+            if is_named(origin) { (origin, Origins::These([origin.to_owned()].into())) } else { ("", Origins::Many) };
         let label = Label { origins, ..Label::default() }.join(label);
         if self.summary.is_some() {
             return self.summarise(&label);
@@ -188,6 +200,26 @@ impl Ledger {
         self.summary = Some(joined);
         has_changed
     }
+}
+
+fn is_named(origin: &str) -> bool {
+    (1..=MAX_ORIGIN_BYTES).contains(&origin.len())
+}
+
+/// Whether joining `label` to `known` gives `known` again.
+fn covers(known: &Label, label: &Label) -> bool {
+    let readers = match (&known.readers, &label.readers) {
+        (_, Readers::Everyone) => true,
+        (Readers::Everyone, Readers::Only(_)) => false,
+        (Readers::Only(known), Readers::Only(label)) => known.is_subset(label),
+    };
+    let origins = match (&known.origins, &label.origins) {
+        (Origins::Many, _) => true,
+        (Origins::These(_), Origins::Many) => false,
+        (Origins::These(known), Origins::These(label)) => label.is_subset(known),
+    };
+    let is_level = label.level <= known.level && known.integrity <= label.integrity;
+    is_level && label.compartments.is_subset(&known.compartments) && readers && origins
 }
 
 impl From<Written> for Ledger {

@@ -43,6 +43,12 @@ impl Ledgers {
         self.grow(task).observe_at(origin, label, at)
     }
 
+    /// Whether [`Ledgers::observe`] with the same arguments would change no label and no version. As [`Ledger::holds`].
+    #[must_use]
+    pub fn holds(&self, task: &Name, origin: &str, label: &Label, at: Option<UnixMillis>) -> bool {
+        self.ledger(task).is_some_and(|ledger| ledger.holds(origin, label, at))
+    }
+
     /// Puts an act into the ledger of the task that it names.
     pub fn act(&mut self, act: NamedAct) -> u64 {
         self.grow(&act.task.clone()).act(act)
@@ -112,7 +118,10 @@ mod tests {
         ledgers.observe(&name("a"), "request", &level(Level::Internal), None);
         assert_eq!(ledgers.effective(&name("late")), (Label::default(), 0), "reading makes no ledger");
         ledgers.observe(&name("b"), "request", &level(Level::Public), None);
+        assert!(!ledgers.holds(&name("late"), "request", &Label::default(), None), "the common ledger is empty still");
         let first = ledgers.observe(&name("late"), "request", &level(Level::Restricted), None);
+        assert!(ledgers.holds(&name("later"), "request", &level(Level::Internal), None));
+        assert!(!ledgers.holds(&name("b"), "request", &level(Level::Internal), None));
         assert_eq!(ledgers.n_shared(), 1);
         // Early tasks are as they were; late ones are as tainted as any late one.
         assert_eq!(ledgers.effective(&name("a")).0.level, Level::Internal);

@@ -1,23 +1,28 @@
 //! What a start has to know of the whole log, and the signed remark that spares it from reading all of it.
 //!
-//! The remark says: of the first N entries these are acts of administration, and these intents have no outcome yet. It is made
-//! from the log, signed with the log's key, and every entry that it names is checked against the signed root before it counts.
+//! The remark says: of the first N entries these are acts of administration, these intents have no outcome yet, and this is in
+//! the ledgers. It is made from the log, signed with the log's key, and every entry that it names is checked against the signed root before it counts.
 //! An older remark put in its place only makes a start read more; without one a start reads and checks everything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use evidence::{
-    Checkpoint, EntryError, EntryKind, Header, LogSigner, LogVerifier, Peek, TILE_WIDTH, bundle_path, decode, decode_bundle,
-    leaf_hash, peek, proven_leaves, verify_log,
+    Checkpoint, EntryError, EntryKind, Header, LogSigner, LogVerifier, Observed, Peek, TILE_WIDTH, bundle_path, decode,
+    decode_bundle, leaf_hash, peek, proven_leaves, verify_log,
 };
+use flow::Ledgers;
 use model::RequestId;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::port::FilePort;
 
+/// Most tasks with a ledger of their own; those that come later share one.
+const MAX_LEDGERS: usize = 65_536;
+
 /// What is known of the log below `through`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Summary {
     /// How many entries were read.
@@ -26,23 +31,44 @@ pub(crate) struct Summary {
     pub(crate) admin: Vec<u64>,
     /// Permitted intents without an outcome.
     pub(crate) open: BTreeMap<RequestId, u64>,
+    /// The join of everything that the entries add to ledgers. A copy is made only when one of two owners adds something.
+    pub(crate) ledgers: Arc<Ledgers>,
 }
 
-/// The first bytes of entries that need not be looked into.
+impl Default for Summary {
+    /// Of a log without entries.
+    fn default() -> Self {
+        Self { through: 0, admin: Vec::new(), open: BTreeMap::new(), ledgers: Arc::new(Ledgers::new(MAX_LEDGERS)) }
+    }
+}
+
+/// The first bytes of entries that need not be looked into; an edit only if it adds nothing to a ledger.
 const EDIT: &[u8] = b"\x01{\"kind\":\"edit\"";
 const NOISE: &[u8] = b"\x01{\"kind\":\"noise\"";
+/// A field's name. Inside a string its quotes would be escaped.
+const OBSERVED: &[u8] = b"\"observed\":";
+
+fn is_passed_over(entry: &[u8]) -> bool {
+    let adds = || entry.windows(OBSERVED.len()).any(|bytes| bytes == OBSERVED);
+    entry.starts_with(NOISE) || (entry.starts_with(EDIT) && !adds())
+}
 
 impl Summary {
     /// Takes the next entry.
     pub(crate) fn add(&mut self, entry: &[u8]) -> Result<(), EntryError> {
-        if !entry.starts_with(EDIT) && !entry.starts_with(NOISE) {
-            self.note(peek(entry)?);
+        if !is_passed_over(entry) {
+            self.note(&peek(entry)?);
         }
         self.through = self.through.saturating_add(1);
         Ok(())
     }
 
-    fn note(&mut self, entry: Peek) {
+    fn note(&mut self, entry: &Peek) {
+        for Observed { ledger, origin, label } in &entry.observed {
+            if !self.ledgers.holds(ledger, origin, label, Some(entry.at)) {
+                Arc::make_mut(&mut self.ledgers).observe(ledger, origin, label, Some(entry.at));
+            }
+        }
         match (entry.kind, entry.request) {
             (EntryKind::Admin, _) => self.admin.push(self.through),
             (EntryKind::Intent, Some(request)) if entry.expects_outcome => {
@@ -100,8 +126,7 @@ impl Summary {
             return Ok(summary);
         }
         let verified = verify_log(files, verifier, |_, _, header| {
-            let entry = Peek { kind: header.kind, request: header.request, expects_outcome: header.expects_outcome() };
-            summary.note(entry);
+            summary.note(&Peek::from(header));
             summary.through = summary.through.saturating_add(1);
         });
         match verified.problems.into_iter().next() {

@@ -137,6 +137,10 @@ proptest! {
         for step in &a {
             let before = grown.clone();
             let version = take(&mut grown, step);
+            if let Step::Observe(origin, label, at) = step {
+                prop_assert_eq!(before.holds(origin, label, *at), before == grown);
+                prop_assert!(grown.holds(origin, label, *at));
+            }
             prop_assert_eq!(version, grown.version());
             prop_assert_eq!(version > before.version(), !grown.holds_the_same(&before));
             prop_assert!(version >= before.version());
@@ -152,6 +156,27 @@ proptest! {
         child.inherit(&grown);
         prop_assert!(covers(&child.effective(), &grown.effective()) && child.version() >= other.version());
         prop_assert_eq!(&child.acts, &other.acts, "acts stay behind");
+    }
+
+    /// What is known covers what comes in all parts but one, which is as it happens to be.
+    #[test]
+    fn what_is_held_is_what_would_change_nothing(known in label(), new in label(), part in 0..7_u8, since in 0..3_u64, at in 0..3_u64) {
+        let both = known.clone().join(&new);
+        let known = match part {
+            0 => Label { level: known.level, ..both },
+            1 => Label { compartments: known.compartments, ..both },
+            2 => Label { readers: known.readers, ..both },
+            3 => Label { integrity: known.integrity, ..both },
+            4 => Label { origins: known.origins, ..both },
+            _ => both,
+        };
+        let mut ledger = Ledger::default();
+        prop_assert!(!ledger.holds("o", &new, None));
+        ledger.observe_at("o", &known, (since > 0).then_some(UnixMillis(since)));
+        let at = (at > 0).then_some(UnixMillis(at));
+        let held = ledger.holds("o", &new, at);
+        let before = ledger.version();
+        prop_assert_eq!(held, ledger.observe_at("o", &new, at) == before);
     }
 
     #[test]

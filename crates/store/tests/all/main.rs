@@ -5,5 +5,6 @@
 mod common;
 mod fails;
 mod keeps;
+mod ledgers;
 mod recovers;
 mod tampered;
