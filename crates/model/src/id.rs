@@ -186,6 +186,7 @@ pub type CredentialId = Name;
 
 /// Crockford's alphabet: no I, L, O, U, so that a person can read an id aloud.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The id of one interaction: 48 bits of time and 80 random bits, written `req_` and 26 characters that sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -218,13 +219,12 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("req_")?;
-        for shift in (0..26).rev() {
+        let letters = (0..26).rev().map(|shift| {
             let digit = usize::try_from((self.0 >> (shift * 5)) & 31).unwrap_or(0);
-            let letter = CROCKFORD.get(digit).copied().unwrap_or(b'0');
-            fmt::Write::write_char(formatter, char::from(letter))?;
-        }
-        Ok(())
+            char::from(CROCKFORD.get(digit).copied().unwrap_or(b'0'))
+        });
+        let text: String = "req_".chars().chain(letters).collect();
+        formatter.write_str(&text)
     }
 }
 
@@ -272,7 +272,10 @@ pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        // By hand: a digest stands many times in every entry of the log, and formatting byte by byte is slow.
+        let digit = |nibble: u8| char::from(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+        let text: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+        formatter.write_str(&text)
     }
 }
 

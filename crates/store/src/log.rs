@@ -1,6 +1,6 @@
 //! The way into the log.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use evidence::{EntryError, EntryKind, Header, MAX_ENTRY, RecordError, encode};
 use tokio::runtime::Handle;
@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::record::MAX_CONTENT;
 use crate::vault::Vault;
+use crate::writer::{Writer, write_or_wake};
 
 /// What is to be recorded.
 #[derive(Debug, Clone)]
@@ -77,6 +78,7 @@ pub struct LogStatus {
 #[derive(Debug, Clone)]
 pub struct Log {
     pub(crate) queue: Arc<Queue>,
+    pub(crate) writer: Arc<Mutex<Writer>>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) vault: Arc<Vault>,
 }
@@ -105,7 +107,7 @@ impl Log {
     pub fn submit(&self, draft: Draft) {
         let log = self.clone();
         let is_slow = self.needs_disk(&draft);
-        let push = move || log.queue.push(log.prepare_anyway(draft));
+        let push = move || log.push(log.prepare_anyway(draft));
         match Handle::try_current() {
             Ok(runtime) if is_slow => drop(runtime.spawn_blocking(push)),
             Ok(_) | Err(_) => push(),
@@ -134,9 +136,15 @@ impl Log {
         };
         let room = Some(self.queue.room().await?);
         let (answer, answered) = oneshot::channel();
-        self.queue.push(Job { entry, content, class, reply: reply(answer), room });
+        self.push(Job { entry, content, class, reply: reply(answer), room });
         let index = answered.await.map_err(|_| RecordError::Closed)??;
         Ok(Receipt { index })
+    }
+
+    fn push(&self, job: Job) {
+        if self.queue.push_quietly(job) {
+            write_or_wake(&self.writer, &self.queue, &self.progress);
+        }
     }
 
     fn needs_disk(&self, draft: &Draft) -> bool {

@@ -1,5 +1,6 @@
 //! How far the log has come: one small piece of shared state between the threads of the log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,13 +72,20 @@ pub(crate) struct State {
 pub(crate) struct Progress {
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether an fsync is running: a write to the same file may have to wait for it.
+    is_syncing: AtomicBool,
 }
 
 impl Progress {
     /// At the start, everything that is in the journal is accepted.
     pub(crate) fn new(accepted: u64, durable: u64, sealed: u64) -> Self {
         let state = State { accepted, durable, sealed, ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { state: Mutex::new(state), changed: Condvar::new(), is_syncing: AtomicBool::new(false) }
+    }
+
+    /// Whether an fsync is running.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.is_syncing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,7 +132,9 @@ pub(crate) fn run_syncer(port: &dyn crate::port::FilePort, progress: &Progress) 
             state.wanted.sync = false;
             (state.accepted, state.dirty.clone())
         };
+        progress.is_syncing.store(true, Ordering::Relaxed);
         let synced = dirty.iter().try_for_each(|first| port.sync(&crate::journal::segment(*first)));
+        progress.is_syncing.store(false, Ordering::Relaxed);
         progress.update(|state| match synced {
             Ok(()) => succeed(state, target, &dirty),
             Err(error) => fail(state, &error.to_string()),

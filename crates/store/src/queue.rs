@@ -1,7 +1,7 @@
 //! The way to the writer: bounded for calls that can wait, open for what must not be lost.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evidence::RecordError;
@@ -81,36 +81,56 @@ impl Queue {
         Arc::clone(&self.room).acquire_owned().await.map_err(|_| RecordError::Closed)
     }
 
-    /// Adds an entry. What needs room brings it.
+    /// Adds an entry and wakes the writer's thread. What needs room brings it.
     pub(crate) fn push(&self, job: Job) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.is_closed {
-            drop(inner);
-            return job.reply.refuse(RecordError::Closed);
-        }
-        let was_empty = inner.jobs.is_empty();
-        inner.jobs.push_back(job);
-        drop(inner);
-        if was_empty {
-            self.filled.notify_one();
+        if self.push_quietly(job) {
+            self.wake();
         }
     }
 
-    /// Takes everything that is there; waits for the first up to `timeout`. `None` when it is closed and empty.
-    pub(crate) fn drain(&self, timeout: Duration) -> Option<VecDeque<Job>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Adds an entry without waking anybody; `false` if it was refused. The caller sees to it that somebody writes it.
+    pub(crate) fn push_quietly(&self, job: Job) -> bool {
+        let mut inner = self.lock();
+        if inner.is_closed {
+            drop(inner);
+            job.reply.refuse(RecordError::Closed);
+            return false;
+        }
+        inner.jobs.push_back(job);
+        true
+    }
+
+    /// Wakes the writer's thread.
+    pub(crate) fn wake(&self) {
+        self.filled.notify_one();
+    }
+
+    /// How many entries wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// Takes everything that is there, without waiting.
+    pub(crate) fn take(&self) -> VecDeque<Job> {
+        std::mem::take(&mut self.lock().jobs)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits up to `timeout` until something is there; `false` when it is closed and empty.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let mut inner = self.lock();
         if inner.jobs.is_empty() && !inner.is_closed {
             inner = self.filled.wait_timeout(inner, timeout).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if inner.jobs.is_empty() && inner.is_closed {
-            return None;
-        }
-        Some(std::mem::take(&mut inner.jobs))
+        !(inner.jobs.is_empty() && inner.is_closed)
     }
 
     /// Takes no more.
     pub(crate) fn close(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
+        self.lock().is_closed = true;
         self.filled.notify_one();
         self.room.close();
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
 use evidence::{EntryKind, Header, OutcomeResult, decode};
+use flow::Ledgers;
 use model::{AdminAct, Bundle, Digest, ReasonCode, RequestId, UnixMillis};
 
 use crate::admin::{AdminError, Administered, Administration, By};
@@ -28,7 +29,7 @@ use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
 use crate::row::{Filter, Row};
 use crate::vault::{Plain, Vault};
-use crate::writer::Writer;
+use crate::writer::{Writer, run_writer};
 
 /// Longest wait for the disk when a store is opened or closed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +55,8 @@ pub struct Store {
     vault: Arc<Vault>,
     clock: Clock,
     opened: Opened,
+    /// As of the start.
+    ledgers: Arc<Ledgers>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The last to go: nobody else opens the folder before the threads have ended.
     _lock: File,
@@ -90,11 +93,17 @@ impl Store {
         let queue = Arc::new(Queue::new(options.queue));
         let noise = Arc::new(NoiseCounter::new(Arc::clone(&options.clock)));
         let writer = Writer::new(Arc::clone(&port), Arc::clone(&progress), Arc::clone(&noise), &recovered, options.reserve);
+        let writer = Arc::new(Mutex::new(writer));
         let integrator =
             Integrator::new(Arc::clone(&port), Arc::clone(&progress), signer, &checkpoint, sealed, options.seal_every)?;
         let projector = Projector::new(connection, Arc::clone(&port), Arc::clone(&progress))?;
         let projection = Projection::new(&layout.projection(), Arc::clone(&progress))?;
-        let log = Log { queue: Arc::clone(&queue), progress: Arc::clone(&progress), vault: Arc::clone(&vault) };
+        let log = Log {
+            queue: Arc::clone(&queue),
+            writer: Arc::clone(&writer),
+            progress: Arc::clone(&progress),
+            vault: Arc::clone(&vault),
+        };
         let live = Arc::new(Live::new(replay));
         let bundles = Bundles::new(&layout);
         let administration = Arc::new(Administration::new(live, log.clone(), bundles.clone()));
@@ -109,14 +118,15 @@ impl Store {
             vault,
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown },
+            ledgers: Arc::clone(&all.ledgers),
             threads: Mutex::default(),
             _lock: lock,
         };
-        store.spawn("log-writer", move || writer.run(&queue))?;
+        store.spawn("log-writer", move || run_writer(&writer, &queue))?;
         let for_syncer = Arc::clone(&progress);
         store.spawn("log-syncer", move || run_syncer(port.as_ref(), &for_syncer))?;
-        store.spawn("log-integrator", move || integrator.run())?;
-        store.spawn("log-projector", move || projector.run())?;
+        store.spawn("log-integrator", move || in_background(|| integrator.run()))?;
+        store.spawn("log-projector", move || in_background(|| projector.run()))?;
         store.begin(options.version, recovered.next, all.open.keys().copied())?;
         Ok(store)
     }
@@ -125,6 +135,13 @@ impl Store {
     #[must_use]
     pub const fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// The ledgers of all tasks as the log had them when the store was opened: every label of every call that was recorded,
+    /// whether or not it came to its end. What is recorded from then on is the caller's to add.
+    #[must_use]
+    pub fn ledgers(&self) -> Ledgers {
+        Ledgers::clone(&self.ledgers)
     }
 
     /// Credentials by hash.
@@ -296,6 +313,14 @@ impl Store {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
+}
+
+/// Runs work that nobody waits for: calls go first where cores are few. Without it everything works as well, only later.
+fn in_background(work: impl FnOnce()) {
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::debug!(%error, "a thread of the log keeps its priority");
+    }
+    work();
 }
 
 impl Drop for Store {

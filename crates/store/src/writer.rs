@@ -1,7 +1,11 @@
-//! The one thread that writes the journal.
+//! Who writes the journal: whoever has something to write, one at a time.
+//!
+//! A call that finds nobody writing writes its own entry, and what others have queued meanwhile: two changes of thread are
+//! most of what an entry would cost otherwise. A thread of its own writes when a call must not be held up (an fsync is running,
+//! much is queued, the log is in trouble), and looks after noise and after a log that cannot be written.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use evidence::RecordError;
@@ -24,6 +28,8 @@ const WAIT_ABOVE: usize = 64 * 1024 * 1024;
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// Least time between two looks at the free space.
 const SPACE_EVERY: Duration = Duration::from_millis(50);
+/// Most entries that a call writes for itself and others.
+const MAX_SHORT: usize = 64;
 /// Most entries kept while the log cannot be written; tightening acts are kept beyond it.
 const MAX_KEPT: usize = 100_000;
 
@@ -37,7 +43,49 @@ struct Unsynced {
     bytes: Vec<u8>,
 }
 
-/// The writer's own state; nobody else touches it.
+/// The writer's thread: runs until the queue is closed and empty. A writer in which somebody panicked writes no more: the
+/// queue is closed, and everything is refused from then on.
+pub(crate) fn run_writer(writer: &Mutex<Writer>, queue: &Queue) {
+    let mut patience = Duration::ZERO;
+    while queue.wait(patience) {
+        let Ok(mut writer) = writer.lock() else { return give_up(queue) };
+        writer.turn(queue);
+        patience = writer.patience();
+    }
+    match writer.lock() {
+        Ok(mut writer) => writer.last_turn(),
+        Err(_) => give_up(queue),
+    }
+}
+
+fn give_up(queue: &Queue) {
+    queue.close();
+    tracing::error!("the log's writer has failed: everything is refused");
+    for job in queue.take() {
+        job.reply.refuse(RecordError::Closed);
+    }
+}
+
+/// Sees to it that everything in the queue is written: here if that is quick, else by the thread.
+pub(crate) fn write_or_wake(writer: &Mutex<Writer>, queue: &Queue, progress: &Progress) {
+    // Whoever holds the writer looks again after letting go of it. So what was queued before a failed `try_lock` is seen.
+    while queue.len() > 0 {
+        if progress.is_syncing() {
+            return queue.wake();
+        }
+        match writer.try_lock() {
+            Ok(mut writer) => {
+                if !writer.short_turn(queue) {
+                    return queue.wake();
+                }
+            }
+            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::Poisoned(_)) => return queue.wake(),
+        }
+    }
+}
+
+/// The state of the journal's end; touched by whoever holds its lock.
 #[derive(Debug)]
 pub(crate) struct Writer {
     port: Arc<dyn FilePort>,
@@ -80,18 +128,32 @@ impl Writer {
         }
     }
 
-    /// Runs until the queue is closed and empty.
-    pub(crate) fn run(mut self, queue: &Queue) {
-        while let Some(jobs) = queue.drain(self.patience()) {
-            self.notice_failed_sync();
-            if self.broken.is_some() {
-                self.try_again();
-            }
-            let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
-            jobs.extend(self.noise.due(false));
-            self.write_all(jobs);
+    /// One turn of the thread: mends what is broken, writes what was kept, what is queued, and the noise that is due.
+    fn turn(&mut self, queue: &Queue) {
+        self.notice_failed_sync();
+        if self.broken.is_some() {
+            self.try_again();
+        }
+        // Taken under the lock of the writer: two that write may not pass each other.
+        let jobs = queue.take();
+        let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
+        jobs.extend(self.noise.due(false));
+        self.write_all(jobs);
+        self.forget_synced();
+    }
+
+    /// One turn of a call. What would take long is left to the thread: `false`.
+    fn short_turn(&mut self, queue: &Queue) -> bool {
+        self.notice_failed_sync();
+        let is_short = self.broken.is_none() && self.kept.is_empty() && self.n_unsynced < SYNC_ABOVE && queue.len() <= MAX_SHORT;
+        if is_short {
+            self.write_all(queue.take());
             self.forget_synced();
         }
+        is_short
+    }
+
+    fn last_turn(&mut self) {
         if self.broken.is_some() {
             self.probed = None;
             self.try_again();
