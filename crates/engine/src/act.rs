@@ -61,7 +61,8 @@ pub(crate) struct Reply<B> {
     pub(crate) position: usize,
 }
 
-/// Tries the destinations in order until one answers. After the first byte of an answer there is no second attempt.
+/// Tries the destinations until one answers: in their order, but those whose last attempts failed after all others. After the
+/// first byte of an answer there is no second attempt.
 pub(crate) async fn act<W: World, C: Client>(
     world: &W,
     client: &mut C,
@@ -69,22 +70,34 @@ pub(crate) async fn act<W: World, C: Client>(
     limits: &Limits,
     recorded: &Recorded,
 ) -> Result<Reply<W::Body>, ReasonCode> {
-    let n_destinations = recorded.permit().outbound().len();
+    let outbound = recorded.permit().outbound();
+    let (mut order, down): (Vec<usize>, Vec<usize>) =
+        (0..outbound.len()).partition(|at| outbound.get(*at).is_some_and(|outbound| world.is_up(&outbound.upstream)));
+    order.extend(down);
     let mut last = ReasonCode::UpstreamUnavailable;
-    for position in 0..n_destinations {
+    let n_destinations = order.len();
+    for (turn, position) in order.into_iter().enumerate() {
+        let is_last = turn.saturating_add(1) == n_destinations;
+        let Some(upstream) = outbound.get(position).map(|outbound| &outbound.upstream) else { break };
         let attempt = Attempt { recorded, position, limit: limits.first_byte };
         let sent = while_connected(client, world.send(attempt));
         let sent = guard.wait(world, limits.first_byte, ReasonCode::UpstreamTimeout, sent).await.flatten();
         let reason = match sent {
-            Ok(Ok((head, _))) if is_transient(&head) && position + 1 < n_destinations => ReasonCode::UpstreamUnavailable,
-            Ok(Ok((head, body))) => return Ok(Reply { head, body, position }),
+            Ok(Ok((head, body))) => {
+                let is_transient = is_transient(&head);
+                if !is_transient || is_last {
+                    world.remember(upstream, !is_transient);
+                    return Ok(Reply { head, body, position });
+                }
+                ReasonCode::UpstreamUnavailable
+            }
             Ok(Err(SendError::Unreachable)) => ReasonCode::UpstreamUnavailable,
             Ok(Err(SendError::Timeout)) | Err(ReasonCode::UpstreamTimeout) => ReasonCode::UpstreamTimeout,
             Ok(Err(SendError::Malformed)) => ReasonCode::UpstreamResponseInvalid,
             Err(stopped) => return Err(stopped),
         };
-        let upstream = recorded.permit().outbound().get(position).map_or("", |outbound| outbound.upstream.as_str());
-        world.observe_event(&Event::AttemptFailed { request: recorded.request(), upstream, reason });
+        world.remember(upstream, false);
+        world.observe_event(&Event::AttemptFailed { request: recorded.request(), upstream: upstream.as_str(), reason });
         last = reason;
     }
     Err(last)

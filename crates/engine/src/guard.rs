@@ -53,6 +53,11 @@ impl Guard {
         future: impl Future<Output = T>,
     ) -> Result<T, ReasonCode> {
         let mut future = pin!(future);
+        self.check(world)?;
+        // What is ready needs neither a timer nor a place among those whom the epoch wakes.
+        if let Some(value) = at_once(future.as_mut()).await {
+            return Ok(value);
+        }
         let mut timeout = pin!(world.sleep(limit));
         loop {
             self.check(world)?;
@@ -74,6 +79,30 @@ impl Guard {
             }
         }
     }
+}
+
+/// Lets the tasks that are ready go first, once: the waker is called before the wait, so nothing is waited for.
+pub(crate) async fn give_way() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The value of `future` if it is there already. The future must lose nothing by being dropped while it waits.
+pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Waits for `future` as long as the client is there.

@@ -16,8 +16,9 @@ use text::Document;
 
 use crate::act::act;
 use crate::admit::{Identified, admit};
-use crate::decide::{Judgement, decide};
+use crate::decide::{Judgement, Permit, decide};
 use crate::event::{Event, Timings};
+use crate::guard::{Guard, give_way};
 use crate::inspection::inspect;
 use crate::label;
 use crate::models;
@@ -97,6 +98,11 @@ impl Call {
             timings: Timings::default(),
         }
     }
+
+    /// Who calls; every stage behind admit has somebody.
+    fn identified(&self) -> Result<&Identified, ReasonCode> {
+        self.identified.as_ref().ok_or(ReasonCode::Internal)
+    }
 }
 
 /// Refuses if need be, and writes the outcome.
@@ -113,6 +119,8 @@ async fn finish<W: World, P: Protocol, C: Client>(
         reason = refusal.code;
         refuse(world, protocol, head, client, &mut call, &refusal).await;
     }
+    // The last piece leaves first: nobody waits for the outcome.
+    give_way().await;
     record::outcome(world, &mut call, reason);
     let released = call.outcome.released_bytes;
     world.observe_event(&Event::Ended { request: call.request, reason, status: call.status, timings: &call.timings, released });
@@ -129,7 +137,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     // Who? Before anything of the body is read.
     let (identified, mut guard) = admit(world, head, call.request, call.at)?;
     call.timings.admit = world.monotonic().saturating_sub(call.started);
-    let identified = call.identified.insert(identified);
+    call.identified = Some(identified);
 
     readable(&head.headers)?;
 
@@ -138,46 +146,62 @@ async fn path<W: World, P: Protocol, C: Client>(
         .wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
         .await??;
     call.snapshot = world.snapshot();
-    let snapshot = Arc::clone(&call.snapshot);
 
-    let permit = {
-        // What is asked, what is in it, what does the task carry, may it?
-        let begun = world.monotonic();
-        let document = Document::parse(&body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
-        let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
-        let understood = protocol.understand(head, &document, &admitted)?;
-        let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
-        guard.touches(model.clone());
-        call.is_stream = understood.stream;
-        let parsed = world.monotonic();
-        call.timings.understand = parsed.saturating_sub(begun);
-
-        let inspected = inspect(world, &snapshot, identified, &document, understood, model);
-        let scanned = world.monotonic();
-        call.timings.inspect = scanned.saturating_sub(parsed);
-
-        let decided = decide(&snapshot, protocol, head, identified, &inspected, world.now());
-        call.timings.decide = world.monotonic().saturating_sub(scanned);
-        decided.map_err(|refused| {
-            call.judgement = Some(refused.judgement);
-            refused.refusal
-        })?
+    let recorded = loop {
+        let snapshot = Arc::clone(&call.snapshot);
+        let permit = judge(world, protocol, head, &body, call, &mut guard)?;
+        // The record stands before the effect; without it there is none.
+        let before = world.monotonic();
+        guard.check(world)?;
+        let recorded = record::intent(world, &snapshot, call.identified()?, permit, &guard).await?;
+        call.timings.record = world.monotonic().saturating_sub(before);
+        // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
+        // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.
+        call.snapshot = world.snapshot();
+        call.is_recorded = Arc::ptr_eq(&call.snapshot, &snapshot);
+        if call.is_recorded {
+            break recorded;
+        }
     };
-
-    // The record stands before the effect; without it there is none.
-    let before = world.monotonic();
-    guard.check(world)?;
-    let recorded = record::intent(world, &snapshot, identified, permit, &guard).await?;
-    call.is_recorded = true;
-    call.timings.record = world.monotonic().saturating_sub(before);
-
     // What is sent has been seen by the task: its labels are joined before it leaves.
-    label::request(world, identified, &recorded);
+    label::request(world, call.identified()?, &recorded);
     let sent = world.monotonic();
-    let reply = act(world, client, &mut guard, &snapshot.limits, &recorded).await?;
+    let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
+}
+
+/// What is asked, what is in it, what does the task carry, may it? Synchronous, by one snapshot.
+fn judge<W: World, P: Protocol>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    body: &[u8],
+    call: &mut Call,
+    guard: &mut Guard,
+) -> Result<Permit, Refusal> {
+    let snapshot = Arc::clone(&call.snapshot);
+    let begun = world.monotonic();
+    let document = Document::parse(body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
+    let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
+    let understood = protocol.understand(head, &document, &admitted)?;
+    let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
+    guard.touches(model.clone());
+    call.is_stream = understood.stream;
+    let parsed = world.monotonic();
+    call.timings.understand = parsed.saturating_sub(begun);
+
+    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model);
+    let scanned = world.monotonic();
+    call.timings.inspect = scanned.saturating_sub(parsed);
+
+    let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, world.now());
+    call.timings.decide = world.monotonic().saturating_sub(scanned);
+    decided.map_err(|refused| {
+        call.judgement = Some(refused.judgement);
+        refused.refusal
+    })
 }
 
 /// Tells the client and, if this was not done yet, the log. Everything that is not a permit ends here.

@@ -1,44 +1,59 @@
 //! Labels of one call: what the request brings into the task, and what the answer does.
 //!
 //! INVARIANT (join before release): the label of an answer is in the ledger before its first byte is released, and the
-//! label of every further finding before the piece that holds it.
+//! label of every further finding before the piece that holds it. Both are in the log by then too (`record`), from which a gate
+//! that starts again takes its ledgers.
 
+use evidence::Observed;
 use model::{Act, Finding, FindingGroup, Integrity, Label, Name, Side};
 
 use crate::admit::Identified;
+use crate::decide::Permit;
 use crate::ports::World;
 use crate::record::Recorded;
 
-/// Joins what the request carries, after redaction: what was taken out does not count.
+/// What the request carries, after redaction: what was taken out does not count. None if it carries nothing.
+pub(crate) fn of_request(identified: &Identified, permit: &Permit) -> Option<Observed> {
+    let label = of_findings(permit, Side::Request, &permit.judgement().findings);
+    observed(identified, "request".to_owned(), label)
+}
+
+/// The answer as such: a model's words are as trustworthy as an identified source at best, and no more than the task.
+pub(crate) fn of_answer(identified: &Identified, permit: &Permit) -> Option<Observed> {
+    observed(identified, origin(permit), Label { integrity: Integrity::Trusted, ..Label::default() })
+}
+
+/// Findings of the answer that pass unredacted. None if nothing does.
+pub(crate) fn of_passing(identified: &Identified, permit: &Permit, findings: &[Finding]) -> Option<Observed> {
+    observed(identified, origin(permit), of_findings(permit, Side::Response, findings))
+}
+
+/// Joins what the request carries.
 pub(crate) fn request<W: World>(world: &W, identified: &Identified, recorded: &Recorded) {
-    let permit = recorded.permit();
-    let label = of_findings(&permit.judgement().findings, Side::Request, |finding| {
-        permit.duties().act(Side::Request, &finding.kind, finding.group)
-    });
-    if label != Label::default() {
-        world.observe(&identified.credential().ledger, "request", label, identified.at());
+    join(world, identified, of_request(identified, recorded.permit()));
+}
+
+/// Joins it to its ledger.
+pub(crate) fn join<W: World>(world: &W, identified: &Identified, observed: Option<Observed>) {
+    if let Some(Observed { ledger, origin, label }) = observed {
+        world.observe(&ledger, &origin, label, identified.at());
     }
 }
 
-/// Joins the answer as such: a model's words are as trustworthy as an identified source at best, and no more than the task.
-pub(crate) fn answer<W: World>(world: &W, identified: &Identified, model: &Name) {
-    let label = Label { integrity: Integrity::Trusted, ..Label::default() };
-    world.observe(&identified.credential().ledger, &format!("model:{model}"), label, identified.at());
+fn origin(permit: &Permit) -> String {
+    format!("model:{}", permit.model())
 }
 
-/// Joins findings of the answer that pass unredacted.
-pub(crate) fn findings<W: World>(world: &W, identified: &Identified, recorded: &Recorded, findings: &[Finding]) {
-    let duties = recorded.permit().duties();
-    let label = of_findings(findings, Side::Response, |finding| duties.act(Side::Response, &finding.kind, finding.group));
-    if label != Label::default() {
-        world.observe(&identified.credential().ledger, &format!("model:{}", recorded.permit().model()), label, identified.at());
-    }
+fn observed(identified: &Identified, origin: String, label: Label) -> Option<Observed> {
+    let ledger = &identified.credential().ledger;
+    (label != Label::default()).then(|| Observed { ledger: ledger.clone(), origin, label })
 }
 
-fn of_findings(findings: &[Finding], side: Side, act: impl Fn(&Finding) -> Act) -> Label {
+fn of_findings(permit: &Permit, side: Side, findings: &[Finding]) -> Label {
     let mut label = Label::default();
     for finding in findings.iter().filter(|finding| finding.side == side) {
-        let passes = matches!(act(finding), Act::Allow | Act::Mask);
+        let act = permit.duties().act(side, &finding.kind, finding.group);
+        let passes = matches!(act, Act::Allow | Act::Mask);
         if passes && finding.group == FindingGroup::Pii {
             label.compartments.extend(Name::new("pii"));
         }

@@ -93,7 +93,8 @@ pub enum SendError {
 
 /// The body of an upstream's answer.
 pub trait ReplyBody: Send {
-    /// The next piece, decoded from any content encoding and bounded; `None` at the end.
+    /// The next piece, decoded from any content encoding and bounded; `None` at the end. A future that is dropped while it
+    /// waits loses nothing.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, SendError>>> + Send;
 }
 
@@ -103,6 +104,10 @@ pub trait Upstreams: Send + Sync {
     type Body: ReplyBody;
     /// Sends one attempt and waits for the head of the answer.
     fn send(&self, attempt: Attempt<'_>) -> impl Future<Output = Result<(ReplyHead, Self::Body), SendError>> + Send;
+    /// Whether the last attempts at an upstream give hope for the next one.
+    fn is_up(&self, upstream: &Name) -> bool;
+    /// Remembers how an attempt went.
+    fn remember(&self, upstream: &Name, is_ok: bool);
 }
 
 /// Everything at once.

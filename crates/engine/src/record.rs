@@ -5,20 +5,22 @@
 use std::time::Duration;
 
 use evidence::{
-    Capped, Capture, EditContent, EntryKind, Header, IntentContent, OutcomeContent, OutcomeResult, RecordError, Timings,
+    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError, Timings,
 };
-use model::{Answer, Finding, ModelName, ReasonCode, Refusal, RequestId, Verdict};
+use model::{Answer, Finding, Label, ModelName, ReasonCode, Refusal, RequestId, Verdict};
 
 use crate::admit::Identified;
 use crate::decide::{Judgement, Permit};
 use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::Call;
+use crate::label;
 use crate::models::Judged;
 use crate::ports::{Record, World};
 use crate::snapshot::Snapshot;
 
-/// Most entries of their own that the findings of one answer get; the rest is counted in the outcome.
+/// Most entries of their own that the findings of one answer get, besides those that bring a new label; the rest is counted
+/// in the outcome.
 const MAX_EDITS: u32 = 64;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
@@ -73,6 +75,8 @@ pub(crate) struct Outcome {
     /// What was found in the answer, bounded.
     findings: Vec<Finding>,
     n_edits: u32,
+    /// The join of the labels that the edits of this answer have named.
+    labelled: Label,
     /// What was released, bounded, with the digest of all of it.
     released: Option<Capture>,
     /// How much was released, in bytes.
@@ -81,8 +85,16 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Nothing has happened yet.
-    pub(crate) const fn new() -> Self {
-        Self { position: None, upstream_status: None, findings: Vec::new(), n_edits: 0, released: None, released_bytes: 0 }
+    pub(crate) fn new() -> Self {
+        Self {
+            position: None,
+            upstream_status: None,
+            findings: Vec::new(),
+            n_edits: 0,
+            labelled: Label::default(),
+            released: None,
+            released_bytes: 0,
+        }
     }
 
     /// Keeps what was released, up to `cap` bytes, and counts all of it.
@@ -126,6 +138,8 @@ async fn write_intent<W: World>(
         verdict: Some(judgement.answer.verdict),
         reason: Some(judgement.answer.reason),
         ledger_version: Some(judgement.input.facts.ledger_version),
+        // The answer's label stands here already: should the gate end in the middle, the task is as tainted as it may be.
+        observed: label::of_request(identified, permit).into_iter().chain(label::of_answer(identified, permit)).collect(),
         ..header
     };
     let content = IntentContent {
@@ -204,24 +218,38 @@ pub(crate) async fn listing<W: World>(
 }
 
 /// Records findings of an answer as they become certain, before the bytes around them leave.
+///
+/// `observed` is what they add to the ledger. The first entry of an answer that names a label is handed back: the caller waits
+/// until it is accepted, or releases nothing. So [`MAX_EDITS`] loses no label, and no end of the process does.
+#[must_use = "an entry that is handed back is not recorded yet"]
 pub(crate) fn edits<W: World>(
     world: &W,
     identified: &Identified,
     snapshot: &Snapshot,
     outcome: &mut Outcome,
     findings: &[Finding],
+    observed: Option<Observed>,
     guard: &Guard,
-) {
+) -> Option<Record> {
     found(world, identified.request(), findings);
     let room = MAX_FINDINGS.saturating_sub(outcome.findings.len());
     outcome.findings.extend(findings.iter().take(room).cloned());
-    if snapshot.off.evidence || outcome.n_edits >= MAX_EDITS {
-        return;
+    let labelled = observed.iter().fold(outcome.labelled.clone(), |label, observed| label.join(&observed.label));
+    let is_news = labelled != outcome.labelled;
+    if snapshot.off.evidence || (outcome.n_edits >= MAX_EDITS && !is_news) {
+        return None;
     }
     outcome.n_edits = outcome.n_edits.saturating_add(1);
-    let header = header(EntryKind::Edit, identified, snapshot, guard.seen()).with_findings(findings);
+    outcome.labelled = labelled;
+    let mut header = header(EntryKind::Edit, identified, snapshot, guard.seen()).with_findings(findings);
+    header.observed.extend(observed);
     let content = serde_json::to_vec(&EditContent { findings: findings.to_vec() }).ok();
-    world.submit(Record { header, content });
+    let record = Record { header, content };
+    if is_news {
+        return Some(record);
+    }
+    world.submit(record);
+    None
 }
 
 /// Records how it ended; exactly when an intent was recorded.
@@ -288,7 +316,7 @@ fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Why the log refused goes to the operator's own messages; the client learns that it did.
-fn unrecorded(_: RecordError) -> Refusal {
+pub(crate) fn unrecorded(_: RecordError) -> Refusal {
     Refusal::new(ReasonCode::EvidenceUnavailable)
 }
 

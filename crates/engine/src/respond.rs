@@ -8,12 +8,15 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{ReasonCode, Refusal};
 
 use crate::act::Reply;
-use crate::guard::{Guard, while_connected};
+use crate::guard::{Guard, at_once, give_way, while_connected};
 use crate::interaction::Call;
 use crate::label;
 use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine};
+
+/// Bytes of a stream that are gathered into one release at most, if they have arrived already.
+const MOST_GATHERED: usize = 8 << 10;
 
 /// Brings one answer to the client.
 pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
@@ -72,6 +75,15 @@ fn form(head: &ReplyHead) -> Result<Form, Refusal> {
     }
 }
 
+/// One step of the upstream's body; `None` at its end.
+fn piece_of(next: Option<Result<Bytes, SendError>>) -> Result<Option<Bytes>, Refusal> {
+    next.transpose().map_err(|error| match error {
+        SendError::Timeout => ReasonCode::UpstreamTimeout.into(),
+        SendError::Unreachable => ReasonCode::UpstreamBrokeOff.into(),
+        SendError::Malformed => ReasonCode::UpstreamResponseInvalid.into(),
+    })
+}
+
 struct Back<'a, W, C> {
     world: &'a W,
     client: &'a mut C,
@@ -102,28 +114,52 @@ impl<W: World, C: Client> Back<'_, W, C> {
         self.release(batch).await
     }
 
-    /// A stream: event by event, held back only while a scanner is undecided.
+    /// A stream: event by event, held back only while a scanner is undecided. What has arrived together leaves together.
     async fn stream<P: Protocol, B: ReplyBody>(&mut self, protocol: &P, mut body: B) -> Result<(), Refusal> {
         let limits = self.call.snapshot.limits.clone();
         let mut reader = protocol.events(limits.event_bytes);
         let mut machine = self.machine(protocol, true);
         let mut events = Vec::new();
         let mut n_bytes = 0_u64;
-        while let Some(piece) = self.next(&mut body).await? {
-            n_bytes = n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-            if n_bytes > limits.stream_bytes {
-                return Err(Refusal::because(
-                    ReasonCode::UpstreamResponseTooLarge,
-                    format!("more than {} bytes", limits.stream_bytes),
-                ));
-            }
-            reader.push(&piece, &mut events)?;
-            for event in events.drain(..) {
-                machine.push(event)?;
+        let mut ended = None;
+        while ended.is_none() {
+            let mut next = self.next(&mut body).await?;
+            let mut n_gathered = 0_usize;
+            loop {
+                let Some(piece) = next else {
+                    ended = Some(Ok(()));
+                    break;
+                };
+                n_bytes = n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                if n_bytes > limits.stream_bytes {
+                    let detail = format!("more than {} bytes", limits.stream_bytes);
+                    return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, detail));
+                }
+                reader.push(&piece, &mut events)?;
+                for event in events.drain(..) {
+                    machine.push(event)?;
+                }
+                n_gathered = n_gathered.saturating_add(piece.len());
+                if n_gathered >= MOST_GATHERED {
+                    break;
+                }
+                // The task that reads the upstream's connection hands over one piece at a time: it has its turn first.
+                give_way().await;
+                self.guard.check(self.world)?;
+                match at_once(body.next()).await.map(piece_of) {
+                    None => break,
+                    Some(Ok(more)) => next = more,
+                    // What came before the failure is released before it is told.
+                    Some(Err(refusal)) => {
+                        ended = Some(Err(refusal));
+                        break;
+                    }
+                }
             }
             let batch = machine.ready()?;
             self.release(batch).await?;
         }
+        ended.unwrap_or(Ok(()))?;
         reader.finish()?;
         machine.finish()?;
         let batch = machine.ready()?;
@@ -142,28 +178,30 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let left = self.deadline.saturating_sub(self.world.monotonic());
         let limit = self.call.snapshot.limits.idle.min(left);
         let next = while_connected(self.client, body.next());
-        match self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await?? {
-            None => Ok(None),
-            Some(Ok(piece)) => Ok(Some(piece)),
-            Some(Err(SendError::Timeout)) => Err(ReasonCode::UpstreamTimeout.into()),
-            Some(Err(SendError::Unreachable)) => Err(ReasonCode::UpstreamBrokeOff.into()),
-            Some(Err(SendError::Malformed)) => Err(ReasonCode::UpstreamResponseInvalid.into()),
-        }
+        piece_of(self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await??)
     }
 
     /// Labels, records what was found, looks at the epoch, and writes; the client's head goes out with the first piece.
     async fn release(&mut self, batch: Batch) -> Result<(), Refusal> {
         let Some(identified) = &self.call.identified else { return Err(ReasonCode::Internal.into()) };
         if !batch.findings.is_empty() {
-            label::findings(self.world, identified, self.recorded, &batch.findings);
-            record::edits(self.world, identified, &self.call.snapshot, &mut self.call.outcome, &batch.findings, self.guard);
+            let observed = label::of_passing(identified, self.recorded.permit(), &batch.findings);
+            label::join(self.world, identified, observed.clone());
+            let (snapshot, outcome) = (&self.call.snapshot, &mut self.call.outcome);
+            let edit = record::edits(self.world, identified, snapshot, outcome, &batch.findings, observed, self.guard);
+            if let Some(edit) = edit {
+                let accepted = self.world.accept(edit);
+                let late = ReasonCode::EvidenceUnavailable;
+                let accepted = self.guard.wait(self.world, snapshot.limits.idle, late, accepted).await?;
+                accepted.map_err(record::unrecorded)?;
+            }
         }
         if batch.released.is_empty() {
             return Ok(());
         }
         self.guard.check(self.world)?;
         if !self.call.has_begun {
-            label::answer(self.world, identified, self.recorded.permit().model());
+            label::join(self.world, identified, label::of_answer(identified, self.recorded.permit()));
             self.begin();
         }
         self.call.outcome.keep(batch.released.as_bytes(), self.call.snapshot.limits.content_bytes);

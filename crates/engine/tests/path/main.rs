@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod labels;
 mod world;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::Off;
@@ -180,6 +183,39 @@ fn the_second_destination_is_tried_before_the_first_byte() {
         happened.iter().filter_map(|what| if let Happened::Sent(to, _) = what { Some(to.as_str()) } else { None }).collect();
     assert_eq!(upstreams, ["first", "second"]);
     assert_eq!(written(&happened), "{}");
+    assert!(world.script.lock().unwrap().down.contains("first"), "its failure is remembered");
+}
+
+#[test]
+fn what_operators_apply_while_the_intent_is_written_judges_the_call() {
+    let applied = |policies| {
+        let world = answering(PERMIT, &[Step::Piece("{}")]);
+        let other = answering(policies, &[]);
+        world.script.lock().unwrap().apply_after_record = Some(Arc::clone(&other.snapshot));
+        ask(&world, "{\"model\":\"small\"}")
+    };
+    let happened = applied("forbid (principal, action, resource);");
+    assert!(!was_sent(&happened), "{happened:#?}");
+    let recorded: Vec<&Happened> = happened.iter().filter(|what| matches!(what, Happened::Recorded(..))).collect();
+    let [first, second, last] = recorded.as_slice() else { panic!("{recorded:?}") };
+    assert_eq!(**first, Happened::Recorded(Intent, Some(ReasonCode::Permitted)), "what held when it was made");
+    assert_eq!(**second, Happened::Recorded(Intent, Some(ReasonCode::PolicyForbidden)), "what holds now");
+    assert!(matches!(last, Happened::Recorded(Outcome, Some(reason)) if *reason != ReasonCode::Permitted));
+    let happened = applied(PERMIT);
+    assert!(was_sent(&happened), "the same again: it goes on, with an intent of its own");
+    assert_eq!(happened.iter().filter(|what| matches!(what, Happened::Recorded(Intent, _))).count(), 2);
+}
+
+#[test]
+fn a_destination_that_failed_lately_is_tried_last() {
+    let sent = |down: &[&str]| {
+        let world = answering(PERMIT, &[Step::Piece("{}")]);
+        world.script.lock().unwrap().down.extend(down.iter().map(ToString::to_string));
+        let happened = ask(&world, "{\"model\":\"small\"}");
+        happened.iter().find_map(|what| if let Happened::Sent(to, _) = what { Some(to.clone()) } else { None })
+    };
+    assert_eq!(sent(&["first"]).as_deref(), Some("second"));
+    assert_eq!(sent(&["first", "second"]).as_deref(), Some("first"), "when all failed, the order holds");
 }
 
 #[test]

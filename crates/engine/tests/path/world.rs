@@ -13,7 +13,7 @@ use engine::ports::{
     ReplyBody, ReplyHead, SendError, StreamEvent, Understood, Upstreams, World,
 };
 use engine::{Attempt, Candour, Event, Limits, Off, Released, Route, Snapshot};
-use evidence::{EntryKind, RecordError};
+use evidence::{EntryKind, Header, RecordError};
 use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{
@@ -44,6 +44,8 @@ pub(crate) enum Step {
     Piece(&'static str),
     /// Nothing comes until the test goes on; the lock is set while the gate waits.
     Lock(&'static str),
+    /// Nothing has come yet; the next step is there when the gate looks again.
+    Pause,
     Break,
 }
 
@@ -55,8 +57,17 @@ pub(crate) struct Script {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) fail_records: bool,
+    /// Edits that are waited for fail.
+    pub(crate) fail_edits: bool,
+    /// The headers of every entry, in order.
+    pub(crate) headers: Vec<Header>,
     pub(crate) lock_after_record: Option<&'static str>,
+    /// What operators bring in force while the first entry is written, and what then is.
+    pub(crate) apply_after_record: Option<Arc<Snapshot>>,
+    pub(crate) applied: Option<Arc<Snapshot>>,
     pub(crate) unreachable: BTreeSet<&'static str>,
+    /// Upstreams whose last attempt failed.
+    pub(crate) down: BTreeSet<String>,
     /// Set while the client is being written to.
     pub(crate) lock_at_write: Option<&'static str>,
     /// Waits at least this short end at once; longer ones never do. In seconds.
@@ -181,17 +192,22 @@ impl Ledgers for Scripted {
 impl Records for Scripted {
     async fn accept(&self, record: Record) -> Result<u64, RecordError> {
         let mut script = self.script.lock().unwrap();
-        if script.fail_records {
+        if script.fail_records || (script.fail_edits && record.header.kind == EntryKind::Edit) {
             return Err(RecordError::Unavailable("scripted".to_owned()));
         }
         script.happened.push(Happened::Recorded(record.header.kind, record.header.reason));
+        script.headers.push(record.header);
         if let Some(target) = script.lock_after_record.take() {
             script.locks = script.locks.with(target.parse::<LockTarget>().unwrap(), LockKind::Kill);
+        }
+        if let Some(snapshot) = script.apply_after_record.take() {
+            script.applied = Some(snapshot);
         }
         Ok(1)
     }
     fn submit(&self, record: Record) {
         self.log(Happened::Recorded(record.header.kind, record.header.reason));
+        self.script.lock().unwrap().headers.push(record.header);
     }
     fn noise(&self, _: &str, reason: ReasonCode) {
         self.log(Happened::Noise(reason));
@@ -209,6 +225,10 @@ impl ReplyBody for Body {
                 Some(Step::Piece(text)) => {
                     script.steps.pop_front();
                     Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes()))))
+                }
+                Some(Step::Pause) => {
+                    script.steps.pop_front();
+                    Poll::Pending
                 }
                 Some(Step::Break) => {
                     script.steps.pop_front();
@@ -238,6 +258,17 @@ impl Upstreams for Scripted {
         headers.insert("content-type", HeaderValue::from_static(script.content_type));
         Ok((ReplyHead { status: StatusCode::from_u16(script.status).unwrap(), headers }, Body(Arc::clone(&self.script))))
     }
+    fn is_up(&self, upstream: &Name) -> bool {
+        !self.script.lock().unwrap().down.contains(upstream.as_str())
+    }
+    fn remember(&self, upstream: &Name, is_ok: bool) {
+        let mut script = self.script.lock().unwrap();
+        if is_ok {
+            script.down.remove(upstream.as_str())
+        } else {
+            script.down.insert(upstream.to_string())
+        };
+    }
 }
 
 impl World for Scripted {
@@ -245,7 +276,7 @@ impl World for Scripted {
         [9; 10]
     }
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot)
+        Arc::clone(self.script.lock().unwrap().applied.as_ref().unwrap_or(&self.snapshot))
     }
     fn observe_event(&self, _: &Event<'_>) {}
 }
