@@ -8,21 +8,25 @@ use std::time::Duration;
 
 use engine::ports::{Head, World};
 use http::{Method, Request};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{ReasonCode, Refusal, RequestId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
-use crate::framing::{FramingGuard, Limits as FramingLimits};
+use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, linger};
 use crate::protocols::{ANTHROPIC, OPENAI};
+use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
 const MOMENT: Duration = Duration::from_millis(2);
+/// A body above this length, in bytes, is scanned beside the thread that serves its connection: below, scanning takes less than
+/// about a millisecond.
+const LARGE: u64 = 128 << 10;
 
 /// Bounds of the listener.
 #[derive(Debug, Clone)]
@@ -50,13 +54,25 @@ pub async fn serve<W: World + 'static>(
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(limits.connections));
-    let gate = Arc::new(Gate { world, running: Arc::new(Semaphore::new(limits.concurrent)), stop: stop.clone() });
-    let mut tasks = JoinSet::new();
+    let running = Arc::new(Semaphore::new(limits.concurrent));
+    let shared = Handle::current();
+    let gate = Arc::new(Gate { world, running: Arc::clone(&running), stop: stop.clone(), shared });
+    let drain = limits.drain;
+    let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let workers = Workers::start(
+        move |stream, (peer, permit): (SocketAddr, OwnedSemaphorePermit)| {
+            let (gate, limits) = (Arc::clone(&gate), limits.clone());
+            async move {
+                connection(gate, stream, peer, &limits).await;
+                drop(permit);
+            }
+        },
+        drain,
+    )?;
     loop {
         let permit = tokio::select! {
             () = stopping(&mut stop) => break,
             permit = Arc::clone(&connections).acquire_owned() => permit.map_err(io::Error::other)?,
-            Some(_) = tasks.join_next() => continue,
         };
         let accepted = tokio::select! {
             () = stopping(&mut stop) => break,
@@ -68,21 +84,21 @@ pub async fn serve<W: World + 'static>(
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let gate = Arc::clone(&gate);
-        let limits = limits.clone();
-        tasks.spawn(async move {
-            connection(gate, stream, peer, &limits).await;
-            drop(permit);
-        });
-        while tasks.try_join_next().is_some() {}
+        // A stream that cannot leave this thread's poller is of no use; its client sees the connection closed.
+        if let Ok(stream) = stream.into_std() {
+            workers.give(Accepted { stream, with: (peer, permit) });
+        }
     }
     drop(listener);
-    let drained = async { while tasks.join_next().await.is_some() {} };
-    tokio::time::timeout(limits.drain, drained).await.ok();
-    // Interactions run in tasks of their own; their outcomes are written before the permit returns.
-    let all = u32::try_from(limits.concurrent).unwrap_or(u32::MAX);
-    let finished = gate.running.acquire_many(all);
-    drop(tokio::time::timeout(limits.drain, finished).await);
+    // Interactions run in tasks of their own; their outcomes are written before the permits return.
+    let ended = tokio::time::timeout(drain, async {
+        drop(running.acquire_many(all_calls).await);
+        drop(connections.acquire_many(all_connections).await);
+    });
+    if ended.await.is_err() {
+        tracing::warn!("some calls did not end in time");
+    }
+    workers.join().await;
     Ok(())
 }
 
@@ -97,6 +113,8 @@ struct Gate<W> {
     world: Arc<W>,
     running: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
+    /// Where calls with a large body run.
+    shared: Handle,
 }
 
 /// One connection: HTTP/1.1 behind the framing guard.
@@ -112,8 +130,11 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     let ending = Arc::new(Ending::default());
     let peer = peer.ip().to_string();
     let service = {
-        let (gate, ending, peer) = (Arc::clone(&gate), Arc::clone(&ending), peer.clone());
-        service_fn(move |request| call(Arc::clone(&gate), Arc::clone(&ending), peer.clone(), request))
+        let (gate, ending, peer, verdict) = (Arc::clone(&gate), Arc::clone(&ending), peer.clone(), verdict.clone());
+        service_fn(move |request| {
+            verdict.begins();
+            call(Arc::clone(&gate), Arc::clone(&ending), peer.clone(), request)
+        })
     };
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(limits.framing.head_bytes.max(8192) + 8192);
@@ -131,7 +152,7 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
             moment.await;
             return reset(&socket);
         }
-        () = stopping(&mut stop) => {
+        () = last(&mut stop, &verdict) => {
             served.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = served.as_mut() => ended,
@@ -145,6 +166,15 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     }
     if let Some(reason) = verdict.reason() {
         gate.world.noise(&peer, reason);
+        linger(socket).await;
+    }
+}
+
+/// Ends when what runs on the connection is the last: the gate stops, or what came behind it was refused.
+async fn last(stop: &mut watch::Receiver<bool>, verdict: &Verdict) {
+    tokio::select! {
+        () = stopping(stop) => {}
+        () = verdict.last_begun() => {}
     }
 }
 
@@ -162,13 +192,14 @@ async fn call<W: World + 'static>(
     request: Request<Incoming>,
 ) -> Result<Answer, NoAnswer> {
     let (parts, incoming) = request.into_parts();
+    let is_large = incoming.size_hint().upper().is_none_or(|length| length > LARGE);
     let (client, answer) = HttpClient::new(incoming, ending);
     let head = Head { peer, headers: parts.headers, query: parts.uri.query().map(ToOwned::to_owned) };
     let slot = Arc::clone(&gate.running).try_acquire_owned();
     let route =
         if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
     let world = Arc::clone(&gate.world);
-    tokio::spawn(async move {
+    workers::spawn(&gate.shared, is_large, async move {
         serve_route(world.as_ref(), route, &head, client).await;
         drop(slot);
     });

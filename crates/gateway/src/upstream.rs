@@ -1,4 +1,4 @@
-//! Calls to upstreams: one pooled HTTP/1.1 client per process, keys added here and nowhere else.
+//! Calls to upstreams: pooled HTTP/1.1 connections per upstream and thread, keys added here and nowhere else.
 //!
 //! INVARIANT: nothing leaves through this module but an [`Attempt`], and the client's own credential is not in it: its
 //! headers come from an allow-list.
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use engine::Attempt;
 use engine::ports::{ReplyBody, ReplyHead, SendError};
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,12 +22,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::Name;
 
+use crate::health::Health;
 use crate::inflate::{Inflate, InflateError};
+use crate::workers;
 
 /// Most bytes of headers an upstream may answer with; the HTTP library refuses more.
 const MAX_HEADER_BUFFER: usize = 64 << 10;
-/// Connections kept open per upstream.
+/// Connections kept open per upstream and thread.
 const IDLE_PER_UPSTREAM: usize = 64;
+
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// How an upstream takes its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +42,15 @@ pub enum KeyHeader {
     ApiKey,
 }
 
-/// One upstream as configured.
-#[derive(Clone)]
+/// One upstream as configured, with its connections and what is remembered of it.
 pub struct Upstream {
     /// Scheme, authority and path prefix, without a trailing slash.
-    pub base_url: String,
+    base_url: String,
     /// The gate's credential there, as a header; marked sensitive.
-    pub key: Option<(HeaderName, HeaderValue)>,
-    /// Longest wait for a connection.
-    pub connect: Duration,
+    key: Option<(HeaderName, HeaderValue)>,
+    /// One client per slot of [`workers`]: a connection belongs to the thread whose poller it is registered with.
+    clients: Vec<HttpsClient>,
+    health: Health,
 }
 
 impl fmt::Debug for Upstream {
@@ -56,7 +60,7 @@ impl fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Puts an upstream together; the key never prints.
+    /// Puts an upstream together; the key never prints. `connect` is the longest wait for a connection.
     ///
     /// # Errors
     /// When the key holds characters that a header cannot.
@@ -67,8 +71,27 @@ impl Upstream {
         connect: Duration,
     ) -> Result<Self, http::header::InvalidHeaderValue> {
         let key = key.map(|key| header(key, form)).transpose()?;
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), key, connect })
+        let clients = std::iter::repeat_n(connector(connect), workers::n_slots()).map(client).collect();
+        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), key, clients, health: Health::default() })
     }
+}
+
+/// Plain or with TLS, as the URL says; with the Mozilla root certificates, which all clones share.
+fn connector(connect: Duration) -> HttpsConnector<HttpConnector> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(connect));
+    hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http)
+}
+
+fn client(connector: HttpsConnector<HttpConnector>) -> HttpsClient {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
+        .http1_max_buf_size(MAX_HEADER_BUFFER)
+        .build(connector)
 }
 
 fn header(key: &str, form: KeyHeader) -> Result<(HeaderName, HeaderValue), http::header::InvalidHeaderValue> {
@@ -84,35 +107,32 @@ fn header(key: &str, form: KeyHeader) -> Result<(HeaderName, HeaderValue), http:
 /// Every upstream, swapped as one when a bundle is applied.
 pub type UpstreamTable = BTreeMap<Name, Upstream>;
 
-/// The HTTP client and the table it reads.
+/// The way to every upstream.
+#[derive(Debug)]
 pub struct HttpUpstreams {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     table: Arc<ArcSwap<UpstreamTable>>,
 }
 
-impl fmt::Debug for HttpUpstreams {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("HttpUpstreams").field("table", &self.table.load()).finish_non_exhaustive()
-    }
-}
-
 impl HttpUpstreams {
-    /// A client over `table`, with the Mozilla root certificates.
+    /// Calls to the upstreams in `table`, as it then stands.
     #[must_use]
-    pub fn new(table: Arc<ArcSwap<UpstreamTable>>, connect: Duration) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(connect));
-        let https =
-            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
-            .http1_max_buf_size(MAX_HEADER_BUFFER)
-            .build(https);
-        Self { client, table }
+    pub const fn new(table: Arc<ArcSwap<UpstreamTable>>) -> Self {
+        Self { table }
+    }
+
+    /// Whether the last attempts at an upstream give hope for the next one, at `now` on a clock that never goes back.
+    #[must_use]
+    pub fn is_up(&self, upstream: &Name, now: Duration) -> bool {
+        self.table.load().get(upstream).is_some_and(|upstream| upstream.health.is_up(now))
+    }
+
+    /// Remembers how an attempt went.
+    pub fn remember(&self, upstream: &Name, is_ok: bool, now: Duration) {
+        if let Some(found) = self.table.load().get(upstream)
+            && found.health.remember(is_ok, now)
+        {
+            tracing::warn!(%upstream, "an upstream is passed over for a while: its last attempts failed");
+        }
     }
 
     /// Sends one attempt and waits for the head of the answer.
@@ -124,7 +144,8 @@ impl HttpUpstreams {
         // A route to an upstream that a newer bundle no longer names is not served.
         let upstream = attempt.upstream().and_then(|name| table.get(name)).ok_or(SendError::Unreachable)?;
         let request = request(upstream, &attempt).ok_or(SendError::Malformed)?;
-        let response = self.client.request(request).await.map_err(|error| classify(&error))?;
+        let client = upstream.clients.get(workers::slot()).ok_or(SendError::Unreachable)?;
+        let response = client.request(request).await.map_err(|error| classify(&error))?;
         let (parts, body) = response.into_parts();
         let inflate = Inflate::for_headers(&parts.headers).map_err(|InflateError| SendError::Malformed)?;
         Ok((ReplyHead { status: parts.status, headers: parts.headers }, HttpReplyBody { body, inflate }))
@@ -135,6 +156,8 @@ fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<By
     let uri: Uri = format!("{}{}", upstream.base_url, attempt.path()).parse().ok()?;
     let mut headers: HeaderMap = attempt.headers().clone();
     headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
+    // The client's own name for itself is free text and stays here.
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -1,8 +1,8 @@
 //! The gate as one value: what the engine calls its world, put together from store, upstreams, snapshot and clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,6 @@ use config::Config;
 use engine::ports::{Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
-use flow::Ledger;
 use gateway::metrics::Metrics;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
@@ -33,8 +32,9 @@ pub(crate) struct Gate {
     /// Variables that `quickstart` adds to the process's environment.
     pub(crate) environment: BTreeMap<String, String>,
     upstreams: HttpUpstreams,
-    /// One ledger per credential that was ever used; bounded by the number of credentials.
-    ledgers: RwLock<HashMap<Name, Arc<Mutex<Ledger>>>>,
+    /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
+    /// there is still true.
+    ledgers: RwLock<flow::Ledgers>,
     started: Instant,
 }
 
@@ -66,17 +66,17 @@ impl Gate {
         table: UpstreamTable,
         environment: BTreeMap<String, String>,
     ) -> Self {
-        let longest = table.values().map(|upstream| upstream.connect).max().unwrap_or(Duration::from_secs(5));
         let table = Arc::new(ArcSwap::from_pointee(table));
+        let ledgers = RwLock::new(store.ledgers());
         Self {
             data: data.to_owned(),
             store,
             in_force: ArcSwap::from_pointee(in_force),
             metrics: Metrics::default(),
-            upstreams: HttpUpstreams::new(Arc::clone(&table), longest),
+            upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
             environment,
-            ledgers: RwLock::default(),
+            ledgers,
             started: Instant::now(),
         }
     }
@@ -87,15 +87,6 @@ impl Gate {
         let Some(credential) = self.store.credentials().lookup(&presented.hash) else { return false };
         let is_locked = self.store.epoch().locks().kind(&model::LockTarget::Credential(credential.id.clone())).is_some();
         !is_locked && !credential.is_expired(now())
-    }
-
-    fn ledger(&self, key: &Name) -> Arc<Mutex<Ledger>> {
-        // A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is there is still true.
-        if let Some(found) = self.ledgers.read().unwrap_or_else(PoisonError::into_inner).get(key) {
-            return Arc::clone(found);
-        }
-        let mut ledgers = self.ledgers.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(ledgers.entry(key.clone()).or_default())
     }
 }
 
@@ -131,13 +122,19 @@ impl Credentials for Gate {
 
 impl Ledgers for Gate {
     fn effective(&self, ledger: &Name) -> (Label, u64) {
-        let ledger = self.ledger(ledger);
-        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        (ledger.effective(), ledger.version())
+        self.ledgers.read().unwrap_or_else(PoisonError::into_inner).effective(ledger)
     }
 
-    fn observe(&self, ledger: &Name, origin: &str, label: Label, _at: UnixMillis) -> u64 {
-        self.ledger(ledger).lock().unwrap_or_else(PoisonError::into_inner).observe(origin, &label)
+    fn observe(&self, ledger: &Name, origin: &str, label: Label, at: UnixMillis) -> u64 {
+        let at = Some(at);
+        {
+            // A task that has seen this before waits for nobody.
+            let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
+            if ledgers.holds(ledger, origin, &label, at) {
+                return ledgers.ledger(ledger).map_or(0, flow::Ledger::version);
+            }
+        }
+        self.ledgers.write().unwrap_or_else(PoisonError::into_inner).observe(ledger, origin, &label, at)
     }
 }
 
@@ -165,6 +162,14 @@ impl Upstreams for Gate {
 
     async fn send(&self, attempt: Attempt<'_>) -> Result<(ReplyHead, HttpReplyBody), SendError> {
         self.upstreams.send(attempt).await
+    }
+
+    fn is_up(&self, upstream: &Name) -> bool {
+        self.upstreams.is_up(upstream, self.started.elapsed())
+    }
+
+    fn remember(&self, upstream: &Name, is_ok: bool) {
+        self.upstreams.remember(upstream, is_ok, self.started.elapsed());
     }
 }
 

@@ -116,10 +116,6 @@ impl Accept {
         match self {
             Self::MediaRange => ["*/*", "application/json", "text/event-stream"].contains(&value),
             Self::Date => is_date(value),
-            Self::Product => {
-                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" .-_/()".contains(&byte);
-                !value.is_empty() && value.len() <= MAX_VALUE && value.bytes().all(is_plain)
-            }
         }
     }
 }

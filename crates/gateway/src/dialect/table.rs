@@ -137,8 +137,6 @@ pub(super) enum HeaderClass {
 pub(super) enum Accept {
     /// What a client of these APIs may ask for.
     MediaRange,
-    /// The name and version of a program.
-    Product,
     /// `2023-06-01`
     Date,
 }

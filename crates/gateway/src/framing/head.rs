@@ -59,15 +59,34 @@ pub(super) fn judge(head: &[u8], limits: &Limits) -> Result<BodyLength, ReasonCo
     if !is_origin_form || request.method == Some("CONNECT") {
         return Err(ReasonCode::FramingAmbiguous);
     }
+    if switches(request.headers) {
+        return Err(ReasonCode::FramingAmbiguous);
+    }
     let is_old = request.version == Some(0);
     length(request.headers, is_old)
 }
 
+/// The values of every header of this name.
+fn values<'a>(headers: &'a [httparse::Header<'a>], name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
+/// Whether the request asks for more than an answer: another protocol on this connection, or an unknown expectation.
+///
+/// The gate speaks HTTP/1.1 and nothing after it; whoever stands in front of it might take the question for agreed upon, and
+/// what follows for something else than requests.
+fn switches(headers: &[httparse::Header<'_>]) -> bool {
+    let asks = values(headers, "upgrade").chain(values(headers, "http2-settings")).next().is_some();
+    let mut options = values(headers, "connection").flat_map(|value| value.split(|byte| *byte == b','));
+    let mut expectations = values(headers, "expect");
+    asks || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        //= https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+        //# The only expectation defined by this specification is "100-continue"
+        || expectations.any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+}
+
 fn length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLength, ReasonCode> {
-    let values = |name: &str| {
-        let name = name.to_owned();
-        headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(&name)).map(|header| header.value)
-    };
+    let values = |name| values(headers, name);
     let n_hosts = values("host").count();
     if n_hosts > 1 || (n_hosts == 0 && !is_old) {
         return Err(ReasonCode::FramingAmbiguous);

@@ -3,24 +3,35 @@
 //! A library has to decide where an ambiguous request ends, and hides that there was a choice; whatever stands in front of the
 //! gate may have chosen otherwise. Here such requests are refused: this reader follows the framing by itself, holds a head
 //! back until it is complete and judged, and lets only unambiguous messages through, byte for byte.
+//!
+//! What was judged good before a refusal is served and answered; then the connection is closed, see [`Verdict::last_begun`].
+//! Only a refused *first* request is answered from here: beside an answer under way nothing may be written.
 
+mod canned;
 mod chunked;
 mod head;
+mod linger;
+mod verdict;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use model::{ReasonCode, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use canned::canned;
 use chunked::Chunked;
 use head::BodyLength;
+pub use linger::linger;
+pub use verdict::Verdict;
 
 /// Bytes that are read at once.
 const PIECE: usize = 16 << 10;
+
+/// Most bytes that are read and dropped behind a refusal.
+const DISCARD: usize = 256 << 10;
 
 /// Bounds of a request's head.
 #[derive(Debug, Clone)]
@@ -37,18 +48,6 @@ impl Default for Limits {
     }
 }
 
-/// What the guard found; shared with whoever holds the connection.
-#[derive(Debug, Clone, Default)]
-pub struct Verdict(Arc<OnceLock<ReasonCode>>);
-
-impl Verdict {
-    /// Why the connection was ended, if the guard ended it.
-    #[must_use]
-    pub fn reason(&self) -> Option<ReasonCode> {
-        self.0.get().copied()
-    }
-}
-
 /// A client's socket behind the guard.
 #[derive(Debug)]
 pub struct FramingGuard<IO> {
@@ -60,8 +59,6 @@ pub struct FramingGuard<IO> {
     head: BytesMut,
     /// Judged bytes that wait to be read.
     judged: BytesMut,
-    /// Whether any head was passed on; then an answer may be on its way and nothing may be written beside it.
-    has_passed: bool,
     /// The rest of the canned answer to a refused first request.
     canned: BytesMut,
     /// The id under which a refused first request is answered.
@@ -74,7 +71,16 @@ enum State {
     Head,
     Body(u64),
     Chunked(Chunked),
-    Refused,
+    Refused(Refused),
+}
+
+/// What the reader is told behind the last judged byte.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    /// It waits in the middle of a message, or for the first one: an error.
+    Error,
+    /// It may be answering what came before: nothing. So many more bytes are read and dropped.
+    Behind(usize),
 }
 
 impl<IO> FramingGuard<IO> {
@@ -87,7 +93,6 @@ impl<IO> FramingGuard<IO> {
             state: State::Head,
             head: BytesMut::new(),
             judged: BytesMut::new(),
-            has_passed: false,
             canned: BytesMut::new(),
             request,
             piece: vec![0; PIECE].into_boxed_slice(),
@@ -110,7 +115,7 @@ impl<IO> FramingGuard<IO> {
                         let length = head::judge(&self.head, &self.limits)?;
                         self.judged.extend_from_slice(&self.head);
                         self.head.clear();
-                        self.has_passed = true;
+                        self.verdict.passes();
                         self.state = match length {
                             BodyLength::None => State::Head,
                             BodyLength::Bytes(count) => State::Body(count),
@@ -137,36 +142,59 @@ impl<IO> FramingGuard<IO> {
                         self.state = State::Head;
                     }
                 }
-                State::Refused => return Ok(()),
+                State::Refused(_) => return Ok(()),
             }
         }
         Ok(())
     }
 
+    /// What was judged before stays in `judged` and is read first.
     fn refuse(&mut self, reason: ReasonCode) {
-        // The first reason stays; there is no second.
-        self.verdict.0.set(reason).ok();
-        self.state = State::Refused;
+        let has_passed = self.verdict.has_passed();
+        let is_between = matches!(self.state, State::Head);
+        self.state = State::Refused(if has_passed && is_between { Refused::Behind(DISCARD) } else { Refused::Error });
         self.head.clear();
-        self.judged.clear();
-        if !self.has_passed {
+        if !has_passed {
             self.canned = canned(reason, self.request);
         }
+        self.verdict.refuses(reason);
     }
 }
 
-/// The answer to a first request that cannot be read: the HTTP library never saw it.
-fn canned(reason: ReasonCode, request: RequestId) -> BytesMut {
-    let body = format!(
-        "{{\"error\":{{\"message\":\"{} (docs/reasons/{reason}.md)\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"{reason}\"}}}}",
-        reason.text()
-    );
-    let status = if reason == ReasonCode::HeadersTooLarge { "431 Request Header Fields Too Large" } else { "400 Bad Request" };
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: {request}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    BytesMut::from([head.as_bytes(), body.as_bytes()].concat().as_slice())
+impl<IO: AsyncRead + Unpin> FramingGuard<IO> {
+    /// Waits behind a refusal while the requests before it are answered.
+    ///
+    /// The HTTP library reads ahead while it writes an answer, to see that the client has gone. An error or an end of input
+    /// would make it drop that answer, so it sees neither unless the client has really gone; that the answer is the last one,
+    /// [`Verdict::last_begun`] tells the owner of the connection.
+    fn poll_behind(&mut self, context: &mut Context<'_>, mut left: usize) -> Poll<io::Result<()>> {
+        while left > 0 {
+            let mut piece = ReadBuf::new(&mut self.piece);
+            ready!(Pin::new(&mut self.io).poll_read(context, &mut piece))?;
+            let count = piece.filled().len();
+            if count == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            left = left.saturating_sub(count);
+            self.state = State::Refused(Refused::Behind(left));
+        }
+        // Nothing wakes the reader any more; the end of its last answer does not need it to be.
+        Poll::Pending
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> FramingGuard<IO> {
+    /// Writes the canned answer, if there is one, then fails.
+    fn poll_fail(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.canned.has_remaining() {
+            let count = ready!(Pin::new(&mut self.io).poll_write(context, &self.canned))?;
+            if count == 0 {
+                break;
+            }
+            self.canned.advance(count);
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request's framing was refused")))
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for FramingGuard<IO> {
@@ -178,15 +206,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for FramingGuard<IO> {
                 buffer.put_slice(&guard.judged.split_to(count));
                 return Poll::Ready(Ok(()));
             }
-            if matches!(guard.state, State::Refused) {
-                while guard.canned.has_remaining() {
-                    let count = ready!(Pin::new(&mut guard.io).poll_write(context, &guard.canned))?;
-                    if count == 0 {
-                        break;
-                    }
-                    guard.canned.advance(count);
-                }
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request's framing was refused")));
+            match guard.state {
+                State::Refused(Refused::Error) => return guard.poll_fail(context),
+                State::Refused(Refused::Behind(left)) => return guard.poll_behind(context, left),
+                State::Head | State::Body(_) | State::Chunked(_) => {}
             }
             let mut piece = ReadBuf::new(&mut guard.piece);
             ready!(Pin::new(&mut guard.io).poll_read(context, &mut piece))?;

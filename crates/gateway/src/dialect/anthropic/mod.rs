@@ -16,7 +16,6 @@ pub(super) static TABLE: Table = Table { request: &request::REQUEST, headers: HE
 /// An idempotency key is left out on purpose, see the other dialect.
 const HEADERS: &[HeaderRow] = &[
     HeaderRow { name: "accept", class: HeaderClass::Inert(Accept::MediaRange) },
-    HeaderRow { name: "user-agent", class: HeaderClass::Inert(Accept::Product) },
     HeaderRow { name: "anthropic-version", class: HeaderClass::Inert(Accept::Date) },
     HeaderRow { name: "anthropic-beta", class: HeaderClass::Betas },
 ];

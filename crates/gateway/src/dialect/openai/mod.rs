@@ -16,6 +16,5 @@ pub(super) static TABLE: Table = Table { request: &request::REQUEST, headers: HE
 /// answer to another's key. Organisation and project belong to the gate's own credential.
 const HEADERS: &[HeaderRow] = &[
     HeaderRow { name: "accept", class: HeaderClass::Inert(Accept::MediaRange) },
-    HeaderRow { name: "user-agent", class: HeaderClass::Inert(Accept::Product) },
     HeaderRow { name: "openai-beta", class: HeaderClass::Refused(ReasonCode::BetaRefused) },
 ];

@@ -68,7 +68,6 @@ fn written() -> String {
         for row in table(dialect).headers {
             let meaning = match row.class {
                 HeaderClass::Inert(Accept::MediaRange) => "inert if a known media type".to_owned(),
-                HeaderClass::Inert(Accept::Product) => "inert if a plain product name".to_owned(),
                 HeaderClass::Inert(Accept::Date) => "inert if a date".to_owned(),
                 HeaderClass::Betas => "a list of betas".to_owned(),
                 HeaderClass::Refused(code) => format!("refused {code}"),

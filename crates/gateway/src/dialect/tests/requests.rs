@@ -306,10 +306,9 @@ fn betas_and_what_reaches_an_upstream() {
         ("proxy-authorization", "x"),
         ("x-custom", "private"),
     ];
-    for (dialect, expected) in [
-        (Dialect::Openai, vec!["accept", "user-agent"]),
-        (Dialect::Anthropic, vec!["accept", "user-agent", "anthropic-version", "anthropic-beta"]),
-    ] {
+    for (dialect, expected) in
+        [(Dialect::Openai, vec!["accept"]), (Dialect::Anthropic, vec!["accept", "anthropic-version", "anthropic-beta"])]
+    {
         let passed = upstream_headers(dialect, &header_map(&sent));
         let mut names: Vec<&str> = passed.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
@@ -318,11 +317,10 @@ fn betas_and_what_reaches_an_upstream() {
         assert_eq!(names, expected);
     }
     for (name, value) in
-        [("accept", "text/html"), ("anthropic-version", "2023-06-01x"), ("user-agent", "a\u{e4}"), ("user-agent", "a=b;c")]
+        [("accept", "text/html"), ("anthropic-version", "2023-06-01x"), ("user-agent", "curl/8.5"), ("user-agent", "a=b;c")]
     {
         assert!(upstream_headers(Dialect::Anthropic, &header_map(&[(name, value)])).is_empty(), "{name}: {value}");
     }
-    assert!(upstream_headers(Dialect::Anthropic, &header_map(&[("user-agent", &"a".repeat(200))])).is_empty());
 }
 
 #[test]
