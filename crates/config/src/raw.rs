@@ -247,11 +247,13 @@ pub(crate) enum Role {
 
 /// How much a refused caller is told.
 #[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Refusals {
     /// A model that may not be used looks like one that does not exist.
     #[default]
     Hide,
+    /// The reason is told to users, not to agents and services.
+    ExplainUsers,
     /// The reason is told.
     Explain,
 }

@@ -111,6 +111,8 @@ pub struct Route {
 pub enum Refusals {
     /// A forbidden model looks like one that does not exist.
     Hide,
+    /// The reason is told where the one who asks is a user; agents and services are told as little as with `Hide`.
+    ExplainUsers,
     /// The reason is told.
     Explain,
 }

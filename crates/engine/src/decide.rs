@@ -15,7 +15,7 @@ use text::Splices;
 use crate::admit::Identified;
 use crate::inspection::Inspected;
 use crate::ports::{Head, Protocol};
-use crate::snapshot::{Candour, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// One destination with the bytes that were judged for it.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(crate) fn decide<P: Protocol>(
     let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
     let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
     if judgement.answer.verdict != Verdict::Permit {
-        return Err(refuse(told(snapshot.refusals, &judgement.answer), judgement));
+        return Err(refuse(told(snapshot.refusals.explains(identified.chain()), &judgement.answer), judgement));
     }
     let duties = Arc::new(judgement.answer.duties());
     match outbound(snapshot, protocol, inspected, &duties) {
@@ -144,26 +144,19 @@ fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspect
 }
 
 /// What the caller learns of a refusal.
-pub(crate) fn told(candour: Candour, answer: &Answer) -> Refusal {
+pub(crate) fn told(explains: bool, answer: &Answer) -> Refusal {
     let about_model = answer
         .links
         .iter()
         .any(|link| link.verdict == answer.verdict && link.reason == answer.reason && link.action == Action::CallModel);
     let is_policy = matches!(answer.reason, ReasonCode::PolicyDenied | ReasonCode::PolicyForbidden);
-    match candour {
+    if !explains {
         // A model that may not be used looks exactly like one that does not exist.
-        Candour::Hide if about_model && is_policy => Refusal::new(ReasonCode::ModelNotFound),
-        Candour::Hide => Refusal::new(answer.reason),
-        Candour::Explain => {
-            let policies: Vec<String> = answer
-                .links
-                .iter()
-                .filter(|link| link.verdict == answer.verdict)
-                .flat_map(|link| link.policies.iter().map(ToString::to_string))
-                .collect();
-            if policies.is_empty() { Refusal::new(answer.reason) } else { Refusal::because(answer.reason, policies.join(", ")) }
-        }
+        return Refusal::new(if about_model && is_policy { ReasonCode::ModelNotFound } else { answer.reason });
     }
+    let decisive = answer.links.iter().filter(|link| link.verdict == answer.verdict);
+    let policies: Vec<String> = decisive.flat_map(|link| link.policies.iter().map(ToString::to_string)).collect();
+    if policies.is_empty() { Refusal::new(answer.reason) } else { Refusal::because(answer.reason, policies.join(", ")) }
 }
 
 /// Performs the request-side duties and fixes the bytes for every destination.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inspect::Scanners;
-use model::{Dialect, Digest, ModelName, Name};
+use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind};
 use policy::PolicySnapshot;
 
 /// One version of everything an evaluation reads.
@@ -46,8 +46,22 @@ pub enum Candour {
     /// A forbidden model looks like one that does not exist.
     #[default]
     Hide,
+    /// As `Explain` where a user holds the connection, as `Hide` for everybody else.
+    ExplainUsers,
     /// The reason is told.
     Explain,
+}
+
+impl Candour {
+    /// Whether `chain` is told why.
+    #[must_use]
+    pub fn explains(self, chain: &Chain) -> bool {
+        match self {
+            Self::Hide => false,
+            Self::ExplainUsers => chain.actor().is_some_and(|actor| actor.kind == PrincipalKind::User),
+            Self::Explain => true,
+        }
+    }
 }
 
 /// Controls switched off under `danger`; every proof made without one says so.

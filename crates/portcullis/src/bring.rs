@@ -52,6 +52,7 @@ pub(crate) fn snapshot(bundle: &Bundle, settings: &Settings) -> Result<(Arc<Snap
         limits: limits(settings),
         refusals: match settings.refusals {
             Refusals::Hide => Candour::Hide,
+            Refusals::ExplainUsers => Candour::ExplainUsers,
             Refusals::Explain => Candour::Explain,
         },
         off,

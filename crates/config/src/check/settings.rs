@@ -36,6 +36,7 @@ pub(crate) fn settings(
         routes: models::routes(file),
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
+            raw::Refusals::ExplainUsers => Refusals::ExplainUsers,
             raw::Refusals::Explain => Refusals::Explain,
         },
         fields: BTreeMap::from(fields),

@@ -8,9 +8,9 @@ mod world;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::Off;
+use engine::{Candour, Off};
 use evidence::EntryKind::{Intent, Outcome};
-use model::ReasonCode;
+use model::{Chain, ReasonCode};
 use world::{Happened, Scripted, Step, TestClient, Toy, run, scripted};
 
 const PERMIT: &str = "permit (principal, action, resource == Portcullis::Model::\"small\");";
@@ -184,6 +184,17 @@ fn the_second_destination_is_tried_before_the_first_byte() {
     assert_eq!(upstreams, ["first", "second"]);
     assert_eq!(written(&happened), "{}");
     assert!(world.script.lock().unwrap().down.contains("first"), "its failure is remembered");
+}
+
+#[test]
+fn who_is_told_why() {
+    let chain = |links: &[&str]| Chain::new(links.iter().map(|link| link.parse().unwrap()).collect()).unwrap();
+    let facts = [(&["user:ada"][..], true), (&["user:ada", "agent:bot"], false), (&["agent:bot"], false), (&["service:s"], false)];
+    for (links, is_user) in facts {
+        let chain = chain(links);
+        assert!(!Candour::Hide.explains(&chain) && Candour::Explain.explains(&chain));
+        assert_eq!(Candour::ExplainUsers.explains(&chain), is_user, "{links:?}");
+    }
 }
 
 #[test]
