@@ -6,6 +6,7 @@ use std::ops::Range;
 use model::{Duties, Finding, Side};
 use text::{Document, Kind, NodeId, Splices, quote};
 
+use crate::nested;
 use crate::redact::{DeniedContent, Edit, apply, edits};
 use crate::scan::{Hit, Scanners};
 
@@ -31,7 +32,8 @@ pub struct LeafHits {
     pub hits: Vec<Hit>,
 }
 
-/// Scans every string value, every key and every number of the document. In document order, a key before its value; only leaves
+/// Scans every string value, every key and every number of the document; strings and keys with escapes in them also as a second
+/// reader would unescape them. In document order, a key before its value; only leaves
 /// with a hit.
 #[must_use]
 pub fn inspect_document(scanners: &Scanners, document: &Document<'_>) -> Vec<LeafHits> {
@@ -43,10 +45,12 @@ pub fn inspect_document(scanners: &Scanners, document: &Document<'_>) -> Vec<Lea
     };
     for node in document.nodes() {
         if let Some(key) = document.key(node) {
-            add(node, Leaf::Key, scanners.scan(&key));
+            add(node, Leaf::Key, nested::scan(scanners, &key));
         }
         match document.kind(node) {
-            Kind::String => add(node, Leaf::Text, document.text(node).map(|text| scanners.scan(&text)).unwrap_or_default()),
+            Kind::String => {
+                add(node, Leaf::Text, document.text(node).map(|text| nested::scan(scanners, &text)).unwrap_or_default())
+            }
             Kind::Number => add(node, Leaf::Number, scanners.scan(document.lexeme(node))),
             Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => {}
         }

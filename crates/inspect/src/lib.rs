@@ -11,6 +11,7 @@ mod class;
 mod document;
 mod email;
 mod lane;
+mod nested;
 mod number;
 mod redact;
 mod rules;

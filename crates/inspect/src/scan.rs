@@ -78,27 +78,15 @@ impl Scanners {
         if text.len() < SHORTEST {
             return Vec::new();
         }
+        hits(self.matches(text), text.len())
+    }
+
+    /// Every match in a whole text, in no order.
+    pub(crate) fn matches(&self, text: &str) -> Vec<Match> {
         let mut matches = Vec::new();
         let window = Window { bytes: text.as_bytes(), base: 0, is_final: true };
         Tracker::new().advance(self, window, &mut matches);
-        if matches.is_empty() {
-            return Vec::new();
-        }
-        matches.sort_unstable_by_key(Match::order);
-        let mut distinct = Distinct::default();
-        matches.retain(|found| distinct.admits(found));
-        let parts = matches.into_iter().map(|found| Part {
-            kind: found.rule.kind(),
-            group: found.rule.group(),
-            span: Span { start: found.start, end: found.end.unwrap_or(text.len()) },
-        });
-        unite(parts, |part| part.span)
-            .into_iter()
-            .filter_map(|(span, parts)| {
-                let first = parts.first()?.clone();
-                Some(Hit { kind: first.kind, group: first.group, span, parts: if parts.len() > 1 { parts } else { Vec::new() } })
-            })
-            .collect()
+        matches
     }
 
     fn of(enabled: u64) -> Self {
@@ -142,6 +130,28 @@ impl Scanners {
         let of = |place: &[u64; 256], byte: u8| place.get(usize::from(byte)).copied().unwrap_or(0);
         of(firsts, first) & second.map_or(u64::MAX, |byte| of(seconds, byte)) & third.map_or(u64::MAX, |byte| of(thirds, byte))
     }
+}
+
+/// The hits that matches in a text of `length` bytes make up: sorted, disjoint.
+pub(crate) fn hits(mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
+    if matches.is_empty() {
+        return Vec::new();
+    }
+    matches.sort_unstable_by_key(Match::order);
+    let mut distinct = Distinct::default();
+    matches.retain(|found| distinct.admits(found));
+    let parts = matches.into_iter().map(|found| Part {
+        kind: found.rule.kind(),
+        group: found.rule.group(),
+        span: Span { start: found.start, end: found.end.unwrap_or(length) },
+    });
+    unite(parts, |part| part.span)
+        .into_iter()
+        .filter_map(|(span, parts)| {
+            let first = parts.first()?.clone();
+            Some(Hit { kind: first.kind, group: first.group, span, parts: if parts.len() > 1 { parts } else { Vec::new() } })
+        })
+        .collect()
 }
 
 impl fmt::Debug for Scanners {

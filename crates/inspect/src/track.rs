@@ -1,5 +1,7 @@
 //! The scan of one text that arrives in pieces: finds matches, and knows below which offset no match can still begin.
 
+use std::ops::Range;
+
 use model::Act;
 
 use crate::rules::{N_RULES, RuleId, TOKENS};
@@ -38,6 +40,12 @@ impl Match {
         let is_bounded = !self.rule.is_open_ended();
         let end = if is_bounded { self.end.unwrap_or_default() } else { 0 };
         (self.start, is_bounded, std::cmp::Reverse(end), self.rule)
+    }
+
+    /// The same match where it stands in another text.
+    pub(crate) const fn at(mut self, span: &Range<usize>) -> Self {
+        (self.start, self.end, self.tail) = (span.start, Some(span.end), None);
+        self
     }
 
     /// From where the end of an open match is looked for.

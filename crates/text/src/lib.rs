@@ -10,10 +10,12 @@
 
 mod document;
 mod escape;
+mod lenient;
 mod parse;
 mod splice;
 
 pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
+pub use lenient::lenient_escape;
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};

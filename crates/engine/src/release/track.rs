@@ -187,61 +187,13 @@ impl Track {
             if rest.is_empty() {
                 break;
             }
-            let Some((n_raw, character)) = escape(rest) else { break };
+            let Some((n_raw, character)) = text::lenient_escape(rest) else { break };
             let mut buffer = [0_u8; 4];
             self.feed(at..at.saturating_add(length(n_raw)), character.encode_utf8(&mut buffer), false);
             at = at.saturating_add(length(n_raw));
             rest = rest.get(n_raw..).unwrap_or_default();
         }
         self.pending = rest.to_owned();
-    }
-}
-
-/// The escape at the beginning of `text`: how long it is, and what it stands for. `None` while it is not complete.
-/// A backslash that begins no escape stands for itself.
-fn escape(text: &str) -> Option<(usize, char)> {
-    let plain = match text.as_bytes().get(1)? {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode(text),
-        _ => return Some((1, '\\')),
-    };
-    Some((2, plain))
-}
-
-fn unicode(text: &str) -> Option<(usize, char)> {
-    let unit = |at: usize| text.get(at..at.saturating_add(4)).map(|digits| u32::from_str_radix(digits, 16));
-    let is_short = |at: usize| {
-        text.len() < at.saturating_add(4)
-            && text.get(at..).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    let first = match unit(2) {
-        Some(Ok(first)) => first,
-        None if is_short(2) => return None,
-        Some(Err(_)) | None => return Some((1, '\\')),
-    };
-    if !(0xD800..0xDC00).contains(&first) {
-        return Some((6, char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER)));
-    }
-    let rest = text.get(6..).unwrap_or_default();
-    match (rest.as_bytes().first(), rest.as_bytes().get(1)) {
-        (None, _) | (Some(b'\\'), None) => return None,
-        (Some(b'\\'), Some(b'u')) => {}
-        _ => return Some((6, char::REPLACEMENT_CHARACTER)),
-    }
-    match unit(8) {
-        Some(Ok(second)) if (0xDC00..0xE000).contains(&second) => {
-            let scalar = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-            Some((12, char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER)))
-        }
-        None if is_short(8) => None,
-        _ => Some((6, char::REPLACEMENT_CHARACTER)),
     }
 }
 

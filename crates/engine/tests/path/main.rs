@@ -69,6 +69,20 @@ fn what_is_sent_is_redacted_and_renamed_and_otherwise_untouched() {
 }
 
 #[test]
+fn escapes_inside_a_string_hide_nothing() {
+    let world = answering(PERMIT, &[Step::Piece("{}")]);
+    let hidden = KEY.replacen('A', "\\u0041", 1);
+    let arguments = serde_json::json!({"a": "x"}).to_string().replace('x', &format!("\\n{hidden}\\n"));
+    let body = serde_json::json!({"model": "small", "text": arguments}).to_string();
+    assert!(!body.contains(KEY) && !arguments.contains(KEY), "it stands behind two layers");
+    let happened = ask(&world, &body);
+    let sent = happened.iter().find_map(|what| if let Happened::Sent(_, body) = what { Some(body) } else { None }).unwrap();
+    let sent: serde_json::Value = serde_json::from_str(sent).unwrap();
+    let inner: serde_json::Value = serde_json::from_str(sent["text"].as_str().unwrap()).unwrap();
+    assert_eq!(inner, serde_json::json!({"a": "\n[redacted:aws-access-token]\n"}));
+}
+
+#[test]
 fn nothing_is_sent_when() {
     let facts: [(&str, &str, &str, ReasonCode); 9] = [
         ("the model is not open", PERMIT, "{\"model\":\"large\"}", ReasonCode::ModelNotFound),
@@ -189,7 +203,8 @@ fn the_second_destination_is_tried_before_the_first_byte() {
 #[test]
 fn who_is_told_why() {
     let chain = |links: &[&str]| Chain::new(links.iter().map(|link| link.parse().unwrap()).collect()).unwrap();
-    let facts = [(&["user:ada"][..], true), (&["user:ada", "agent:bot"], false), (&["agent:bot"], false), (&["service:s"], false)];
+    let facts =
+        [(&["user:ada"][..], true), (&["user:ada", "agent:bot"], false), (&["agent:bot"], false), (&["service:s"], false)];
     for (links, is_user) in facts {
         let chain = chain(links);
         assert!(!Candour::Hide.explains(&chain) && Candour::Explain.explains(&chain));

@@ -1,0 +1,197 @@
+//! Text inside text: a string that its reader parses as JSON once more.
+//!
+//! Tool arguments are JSON inside a JSON string, and what a tool answers often is. A secret behind the second layer of escapes is
+//! no secret to a scan of the first. So a text with a backslash is scanned as it stands *and* unescaped, as often as that changes
+//! it, and what is found is mapped back. An escape is never torn: a match that touches one covers it.
+
+use std::ops::Range;
+
+use crate::scan::{Hit, Scanners, hits};
+use crate::track::Match;
+
+/// Most layers below the first. Each takes twice the backslashes of the one above, so text that really is nested deeper is mostly
+/// backslashes.
+const MAX_LAYERS: usize = 3;
+
+/// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
+/// from the layers themselves, memory for what was found alone.
+pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
+    let mut layers: Vec<String> = unescape(text).into_iter().collect();
+    if layers.is_empty() {
+        return scanners.scan(text);
+    }
+    let ended = |found: Match, length: usize| {
+        let span = found.start..found.end.unwrap_or(length);
+        found.at(&span)
+    };
+    let mut matches: Vec<Match> = scanners.matches(text).into_iter().map(|found| ended(found, text.len())).collect();
+    while let Some(layer) = layers.last() {
+        let mut found: Vec<Match> = scanners.matches(layer).into_iter().map(|found| ended(found, layer.len())).collect();
+        let above = layers.iter().rev().skip(1).map(String::as_str).chain([text]);
+        above.for_each(|outer| lift(outer, &mut found));
+        matches.append(&mut found);
+        let next = if layers.len() < MAX_LAYERS { unescape(layer) } else { None };
+        match next {
+            Some(next) => layers.push(next),
+            None => break,
+        }
+    }
+    // A match that stands in several layers is there once: the same rule's matches inside one another are told once.
+    hits(matches, text.len())
+}
+
+/// A stretch of text and what it is unescaped to.
+enum Piece<'t> {
+    Plain(&'t str),
+    /// An escape of so many bytes.
+    Escape(usize, char),
+}
+
+impl Piece<'_> {
+    /// Length in bytes: as it stands, and unescaped.
+    const fn lengths(&self) -> (usize, usize) {
+        match self {
+            Self::Plain(text) => (text.len(), text.len()),
+            Self::Escape(length, character) => (*length, character.len_utf8()),
+        }
+    }
+}
+
+/// The text in pieces, in order, without gaps.
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = match memchr::memchr(b'\\', rest.as_bytes()) {
+            Some(0) => match text::lenient_escape(rest) {
+                Some((length, character)) if length > 1 => Piece::Escape(length, character),
+                // A backslash that is no escape, or the beginning of one that never ends.
+                Some(_) | None => Piece::Plain(rest.get(..1).unwrap_or(rest)),
+            },
+            Some(n_plain) => Piece::Plain(rest.get(..n_plain).unwrap_or(rest)),
+            None => Piece::Plain(rest),
+        };
+        rest = rest.get(piece.lengths().0..).unwrap_or_default();
+        Some(piece)
+    })
+}
+
+/// The unescaped text; `None` if there is no escape in it.
+fn unescape(text: &str) -> Option<String> {
+    memchr::memchr(b'\\', text.as_bytes())?;
+    let mut unescaped = String::with_capacity(text.len());
+    let mut has_escape = false;
+    for piece in pieces(text) {
+        match piece {
+            Piece::Plain(plain) => unescaped.push_str(plain),
+            Piece::Escape(_, character) => {
+                has_escape = true;
+                unescaped.push(character);
+            }
+        }
+    }
+    has_escape.then_some(unescaped)
+}
+
+/// Moves matches from the unescaped form of `outer` to where they stand in `outer`.
+fn lift(outer: &str, matches: &mut [Match]) {
+    let spans = matches.iter().map(|found| found.start..found.end.unwrap_or(found.start)).collect::<Vec<_>>();
+    for (found, span) in matches.iter_mut().zip(outer_spans(outer, &spans)) {
+        *found = found.at(&span);
+    }
+}
+
+/// Where ranges of the unescaped text stand; an escape that a range touches is covered whole. One walk over the text.
+fn outer_spans(outer: &str, inner: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut spans = vec![0..outer.len(); inner.len()];
+    // Every first and last byte, in order of where it stands.
+    let firsts = inner.iter().enumerate().map(|(index, span)| (span.start, index, true));
+    let lasts = inner.iter().enumerate().map(|(index, span)| (span.end.saturating_sub(1), index, false));
+    let mut places: Vec<(usize, usize, bool)> = firsts.chain(lasts).collect();
+    places.sort_unstable();
+    let mut places = places.into_iter().peekable();
+    let (mut at_outer, mut at_inner) = (0, 0);
+    for piece in pieces(outer) {
+        let (n_outer, n_inner) = piece.lengths();
+        while let Some((place, index, is_first)) = places.next_if(|(place, ..)| *place < at_inner + n_inner) {
+            let Some(span) = spans.get_mut(index) else { continue };
+            let into = place.saturating_sub(at_inner);
+            match (&piece, is_first) {
+                (Piece::Plain(_), true) => span.start = at_outer + into,
+                (Piece::Plain(_), false) => span.end = at_outer + into + 1,
+                (Piece::Escape(..), true) => span.start = at_outer,
+                (Piece::Escape(..), false) => span.end = at_outer + n_outer,
+            }
+        }
+        (at_outer, at_inner) = (at_outer + n_outer, at_inner + n_inner);
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{outer_spans, scan, unescape};
+    use crate::scan::Scanners;
+
+    /// Cut at two places, so that no scanner of other people's stops here.
+    const KEY: [&str; 2] = ["AKIA", "Q3EGRVYP2TQ7XN5K"];
+
+    fn spans(text: &str) -> Vec<&str> {
+        scan(&Scanners::all(), text).into_iter().map(|hit| text.get(hit.span.start..hit.span.end).unwrap()).collect()
+    }
+
+    #[test]
+    fn escapes_hide_nothing_and_are_not_torn() {
+        let key = KEY.concat();
+        let (first, rest) = key.split_at(1);
+        let last = key.strip_suffix('K').unwrap();
+        let facts = [
+            (format!("{{\"k\":\"{key}\"}}"), key.clone()),
+            (format!(r#"{{"k":"\u0041{rest}"}}"#), format!(r"\u0041{rest}")),
+            (format!(r#"{{"k":"\n{last}\u004b\n"}}"#), format!(r"{last}\u004b")),
+            (format!(r"\\u0041{rest}"), format!(r"\\u0041{rest}")),
+            (format!(r"\\\\u0041{rest}"), format!(r"\\\\u0041{rest}")),
+            (format!(r"C:\new {first}{rest} \"), key.clone()),
+        ];
+        for (text, expected) in facts {
+            assert_eq!(spans(&text), [expected], "{text}");
+        }
+        // Deeper than the last layer that is looked at.
+        assert_eq!(spans(&format!(r"\\\\\\\\u0041{rest}")), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn text_without_an_escape_is_not_copied() {
+        for text in ["", "plain", "back\\slash \\q", "\\", "\\u12"] {
+            let text = text.replace("\\\\", "\\");
+            assert!(unescape(&text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// What a JSON reader makes of a literal is what is scanned, and every character maps back to what it was written as.
+        #[test]
+        fn it_reads_what_a_reader_reads(value in any::<String>()) {
+            let literal = serde_json::to_string(&value).unwrap();
+            let inside = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
+            let Some(unescaped) = unescape(inside) else {
+                prop_assert_eq!(inside, value);
+                return Ok(());
+            };
+            prop_assert_eq!(&unescaped, &value);
+            let inner: Vec<_> = value.char_indices().map(|(at, character)| at..at + character.len_utf8()).collect();
+            let mut end = 0;
+            for (outer, character) in outer_spans(inside, &inner).into_iter().zip(value.chars()) {
+                prop_assert_eq!(outer.start, end);
+                end = outer.end;
+                let read: String = serde_json::from_str(&format!("\"{}\"", inside.get(outer).unwrap())).unwrap();
+                prop_assert_eq!(read, character.to_string());
+            }
+            prop_assert_eq!(end, inside.len());
+        }
+    }
+}
