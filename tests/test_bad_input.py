@@ -235,6 +235,22 @@ def test_framing(scripted: tuple[Gate, Upstream], headers: list[str], code: str 
     assert answer.headers.get("connection", "").lower() == "close", "after ambiguous framing nothing on the connection can be trusted"
 
 
+def test_good_then_bad(scripted: tuple[Gate, Upstream]) -> None:
+    """What was judged good is answered, then the connection ends; nothing is said to what came behind it."""
+    gate, upstream = scripted
+    one = request(member(gate), good(gate))
+    bad = request(member(gate), good(gate), headers=["transfer-encoding: chunked"])
+    for n_good in (1, 3):
+        with socket.create_connection(("127.0.0.1", gate.port), timeout=20) as wire:
+            wire.sendall(one * n_good + bad + one)
+            reader = wire.makefile("rb")
+            assert [read_answer(reader).status for _ in range(n_good)] == [200] * n_good
+            wire.settimeout(4)  # sooner than the gate gives up on a head that does not come
+            assert reader.read() == b"", "the gate closes"
+        assert len(upstream.requests) == n_good
+        upstream.requests.clear()
+
+
 def test_bare_line_feeds(scripted: tuple[Gate, Upstream]) -> None:
     gate, upstream = scripted
     raw = request(member(gate), good(gate))

@@ -18,7 +18,7 @@ use crate::act::act;
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, Permit, decide};
 use crate::event::{Event, Timings};
-use crate::guard::{Guard, give_way};
+use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
 use crate::models;
@@ -231,12 +231,17 @@ async fn refuse<W: World, P: Protocol, C: Client>(
     }
     if call.has_begun {
         let piece = release::stream_refusal(protocol, &refusal, call.request);
-        // The client has a moment to take the last word; a lock does not wait for a slow reader.
-        let patience = Duration::from_millis(if is_lock(refusal.code) { 2 } else { 250 });
-        if !call.is_stream || last_word(world, client, piece, patience).await.is_err() {
-            client.abort();
-        } else if is_lock(refusal.code) {
-            client.hurry();
+        let is_lock = is_lock(refusal.code);
+        let is_told = match (call.is_stream, is_lock) {
+            (false, _) => false,
+            // A lock does not wait for a slow reader.
+            (true, true) => at_once(client.write(piece)).await.is_some_and(|written| written.is_ok()),
+            (true, false) => last_word(world, client, piece, Duration::from_millis(250)).await.is_ok(),
+        };
+        match (is_told, is_lock) {
+            (false, _) => client.abort(),
+            (true, true) => client.hurry(),
+            (true, false) => {}
         }
         return;
     }

@@ -135,9 +135,15 @@ impl<W: World, C: Client> Back<'_, W, C> {
                     let detail = format!("more than {} bytes", limits.stream_bytes);
                     return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, detail));
                 }
-                reader.push(&piece, &mut events)?;
-                for event in events.drain(..) {
-                    machine.push(event)?;
+                let read = reader.push(&piece, &mut events).map_err(Refusal::from);
+                match events.drain(..).try_for_each(|event| machine.push(event)).and(read) {
+                    Ok(()) => {}
+                    Err(denied) if denied.code == ReasonCode::ContentDenied => return Err(denied),
+                    // What came before an event that cannot be read is released before that is told.
+                    Err(refusal) => {
+                        ended = Some(Err(refusal));
+                        break;
+                    }
                 }
                 n_gathered = n_gathered.saturating_add(piece.len());
                 if n_gathered >= MOST_GATHERED {
@@ -149,7 +155,6 @@ impl<W: World, C: Client> Back<'_, W, C> {
                 match at_once(body.next()).await.map(piece_of) {
                     None => break,
                     Some(Ok(more)) => next = more,
-                    // What came before the failure is released before it is told.
                     Some(Err(refusal)) => {
                         ended = Some(Err(refusal));
                         break;

@@ -23,7 +23,7 @@ use crate::protocols::{ANTHROPIC, OPENAI};
 use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
-const MOMENT: Duration = Duration::from_millis(2);
+const MOMENT: Duration = Duration::from_millis(1);
 /// A body above this length, in bytes, is scanned beside the thread that serves its connection: below, scanning takes less than
 /// about a millisecond.
 const LARGE: u64 = 128 << 10;
