@@ -248,13 +248,48 @@ _FINDERS: dict[str, Callable[[bytes], Iterator[tuple[int, int]]]] = {
 }
 
 
-def matches(text: bytes) -> list[Match]:
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
+
+
+def _read(escape: str) -> str:
+    character = json.loads(f'"{escape}"')
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else character
+
+
+def _layers(text: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+    """The text and its unescaped forms, each with the bytes of `text` that each character belongs to: an escape's own all do."""
+    ends = list(itertools.accumulate(len(letter.encode()) for letter in text))
+    spans = list(zip([0, *ends], ends, strict=False))
+    for _ in range(4):
+        pieces = [found.group() for found in re.finditer(f"{_ESCAPE.pattern}|(?s:.)", text)]
+        ends = list(itertools.accumulate(map(len, pieces)))
+        wholes = [(spans[start][0], spans[end - 1][1]) for start, end in zip([0, *ends], ends, strict=False)]
+        yield text, [whole for piece, whole in zip(pieces, wholes, strict=True) for _ in piece]
+        if len(pieces) == len(text):
+            return
+        text, spans = "".join(_read(piece) if len(piece) > 1 else piece for piece in pieces), wholes
+
+
+def _spans(kind: str, text: str, is_nested: bool) -> set[tuple[int, int]]:
+    """Where a rule matches: in the text, and if it may be text inside text in its unescaped forms."""
+    if not is_nested:
+        return set(_FINDERS[kind](text.encode()))
+    found = set()
+    for layer, wholes in _layers(text):
+        data = layer.encode()
+        for start, end in _FINDERS[kind](data):
+            first, last = len(data[:start].decode()), len(data[:end].decode()) - 1
+            found.add((wholes[first][0], wholes[last][1]))
+    return found
+
+
+def matches(text: str, is_nested: bool = False) -> list[Match]:
     """Every match of every rule that no other match of the same rule covers."""
     found = []
     for number, kind in enumerate(KINDS):
         reach = -1
         # At one start the longer first, so that what is covered comes after what covers it.
-        for start, end in sorted(set(_FINDERS[kind](text)), key=lambda span: (span[0], -span[1])):
+        for start, end in sorted(_spans(kind, text, is_nested), key=lambda span: (span[0], -span[1])):
             if end > reach:
                 reach = end
                 found.append(Match(start, end, kind, number, kind in TOKENS))
@@ -270,9 +305,9 @@ def act_on(kind: str, acts: Acts) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _redact(text: str, acts: tuple[tuple[str, str], ...]) -> tuple[str, str | None]:
+def _redact(text: str, acts: tuple[tuple[str, str], ...], is_nested: bool) -> tuple[str, str | None]:
     data = text.encode()
-    found = [(match, act_on(match.kind, dict(acts))) for match in matches(data)]
+    found = [(match, act_on(match.kind, dict(acts))) for match in matches(text, is_nested)]
     found = sorted(((match, act) for match, act in found if act != "allow"), key=lambda pair: pair[0].start)
     denied = min((match for match, act in found if act == "deny"), key=lambda match: match.start, default=None)
     unions: list[list[tuple[Match, str]]] = []
@@ -302,9 +337,9 @@ def _redact(text: str, acts: tuple[tuple[str, str], ...]) -> tuple[str, str | No
     return "".join(out), denied.kind if denied else None
 
 
-def redact(text: str, acts: Acts | None = None) -> str:
-    """What may be released of a text; without a `deny` among the acts."""
-    released, denied = _redact(text, tuple(sorted((acts or {}).items())))
+def redact(text: str, acts: Acts | None = None, *, is_nested: bool = False) -> str:
+    """What may be released of a text, in a whole document of text inside text; without a `deny` among the acts."""
+    released, denied = _redact(text, tuple(sorted((acts or {}).items())), is_nested)
     if denied is not None:
         raise ValueError(f"denied: {denied}")
     return released
@@ -313,14 +348,14 @@ def redact(text: str, acts: Acts | None = None) -> str:
 def redact_json(value: object, acts: Acts | None = None) -> object:
     """What may be released of a JSON document: string values, object keys, and numbers as they are written."""
     if isinstance(value, str):
-        return redact(value, acts)
+        return redact(value, acts, is_nested=True)
     if isinstance(value, list):
         return [redact_json(item, acts) for item in value]
     if isinstance(value, dict):
         names = set(value)
         released: dict[str, object] = {}
         for key, item in value.items():
-            new = redact(key, acts)
+            new = redact(key, acts, is_nested=True)
             if new != key:
                 number, base = 1, new
                 while new in names or new in released:

@@ -560,6 +560,59 @@ def test_escapes_within_arguments(lab: Lab) -> None:
     told(lab.run(cases), len(cases))
 
 
+def _escaped_arguments() -> Iterator[tuple[str, str]]:
+    """Secrets behind a second and a third layer of escapes: the secret, and JSON that holds it."""
+    for kind in ("aws-access-token", "github-pat", "stripe-access-token", "jwt", "private-key"):
+        secret = SAMPLES[kind]
+        inner = '{"city": ' + escaped(f"Use\n{secret}\n now") + "}"
+        plain = json.dumps({"city": f"Use\n{secret}\n now"})
+        mixed = plain.replace(json.dumps(secret)[1:-1], f"\\u{ord(secret[0]):04x}" + json.dumps(secret[1:])[1:-1])
+        for text in (inner, mixed, json.dumps({"inner": inner})):
+            yield secret, text
+
+
+def test_escapes_within_a_request(scripted: tuple[Gate, Upstream]) -> None:
+    """What a client sends back of earlier calls is JSON within JSON too: the upstream must not read the secret out of it."""
+    gate, upstream = scripted
+    connection = wire.Connection(gate.port, member(gate))
+
+    def places(text: str) -> dict[str, tuple[str, list[dict]]]:
+        function = {"name": "f", "arguments": text}
+        called = {"role": "assistant", "content": None}
+        return {
+            "tool call": (CHAT, [{**called, "tool_calls": [{"id": "c", "type": "function", "function": function}]}]),
+            "function call": (CHAT, [{**called, "function_call": function}]),
+            "tool message": (CHAT, [{"role": "tool", "tool_call_id": "c", "content": text}]),
+            "tool result": (MESSAGES, [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": text}]}]),
+        }
+
+    def readings(value: object) -> Iterator[str]:
+        """Every string, and every string that a reader finds in it."""
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from readings(item)
+        elif isinstance(value, str):
+            yield value
+            if value.startswith("{"):
+                yield from readings(json.loads(value))
+
+    async def everything() -> None:
+        for secret, text in _escaped_arguments():
+            for place, (path, messages) in places(text).items():
+                upstream.requests.clear()
+                body = {"model": allowed_model(gate), "max_tokens": 9, "messages": messages}
+                reply = await connection.post(path, json.dumps(body).encode())
+                assert reply.status == 200, (place, reply.body)
+                read = list(readings(upstream.requests[0].json()["messages"]))
+                assert not [text for text in read if secret in text], f"LEAKED from a {place}: {text}"
+                assert any("Use\n[redacted:" in text and text.endswith("\n now") for text in read), (place, read)
+
+    asyncio.run(everything())
+    connection.close()
+
+
 def test_logprobs_do_not_spell_it(lab: Lab) -> None:
     """Each token alone is harmless; together they are the secret that was redacted from the text."""
     cases = []

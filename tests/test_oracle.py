@@ -56,3 +56,18 @@ def test_documents() -> None:
         "n": "[redacted:CREDIT_CARD]",
         "l": ["[redacted:github-pat]", True, None],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (r"a\njane@b.co\n", r"a[redacted:EMAIL_ADDRESS]\n"),
+        (r"a\\njane@b.co", r"a[redacted:EMAIL_ADDRESS]"),
+        (r"é\u00e9\u006aane@b.co é", r"é\u00e9[redacted:EMAIL_ADDRESS] é"),
+        (r"\\\\u006aane\u0040b.co", "[redacted:EMAIL_ADDRESS]"),
+        (r"C:\jane@b.co \q \ud83d\ude00 \ud83d \u12", r"C:\[redacted:EMAIL_ADDRESS] \q \ud83d\ude00 \ud83d \u12"),
+    ],
+)
+def test_text_inside_text(text: str, wanted: str) -> None:
+    assert oracle.redact_json(text, REDACT) == wanted
+    assert oracle.redact(text, REDACT) != wanted or text.startswith("C:")

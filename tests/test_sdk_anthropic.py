@@ -143,3 +143,11 @@ def test_an_upstreams_own_errors(scripted: tuple[Gate, Upstream]) -> None:
             api.messages.create(model=allowed_model(gate), messages=HELLO, max_tokens=2)
         assert (words in str(caught.value.body)) == is_passed
         assert caught.value.status_code == (status if is_passed else 502)
+
+
+def test_one_model_is_shown_if_it_is_allowed(gate: Gate) -> None:
+    with client(gate, key=member(gate)) as api:
+        assert api.models.retrieve(allowed_model(gate)).id == allowed_model(gate)
+        for absent in (hidden_model(gate), "no-such-model"):
+            with pytest.raises(anthropic.NotFoundError):
+                api.models.retrieve(absent)

@@ -299,3 +299,11 @@ def test_overhead_is_told(gate: Gate) -> None:
         raw = api.chat.completions.with_raw_response.create(model=allowed_model(gate), messages=HELLO, max_tokens=2)
     assert raw.headers["x-request-id"].startswith("req_")
     assert 0 <= float(raw.headers["x-portcullis-overhead-ms"]) < 1000
+
+
+def test_one_model_is_shown_if_it_is_allowed(gate: Gate) -> None:
+    with client(gate, key=member(gate)) as api:
+        assert api.models.retrieve(allowed_model(gate)).id == allowed_model(gate)
+        for absent in (hidden_model(gate), "no-such-model"):
+            with pytest.raises(openai.NotFoundError):
+                api.models.retrieve(absent)

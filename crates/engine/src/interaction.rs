@@ -80,6 +80,19 @@ pub async fn list_models<W: World, P: Protocol, C: Client>(world: &W, protocol: 
     finish(world, protocol, head, client, call, ended).await
 }
 
+/// Shows one model, if the caller may call it.
+pub async fn show_model<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    id: &str,
+) -> RequestId {
+    let mut call = Call::begin(world);
+    let ended = models::one(world, protocol, head, client, &mut call, id).await;
+    finish(world, protocol, head, client, call, ended).await
+}
+
 impl Call {
     fn begin<W: World>(world: &W) -> Self {
         let at = world.now();

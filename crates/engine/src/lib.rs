@@ -27,7 +27,7 @@ pub use admit::Identified;
 pub use decide::{Judgement, Permit};
 pub use event::{Event, Timings};
 pub use inspection::Inspected;
-pub use interaction::{interaction, list_models, turn_away};
+pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use record::Recorded;
 pub use release::Released;
 pub use snapshot::{Candour, Limits, Off, Route, Snapshot};

@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::StatusCode;
-use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, ReasonCode, Refusal, Resource, UnixMillis, Verdict};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, Name, ReasonCode, Refusal, Resource, Verdict};
 
 use crate::admit::{Identified, admit};
+use crate::decide::{Judgement, told};
+use crate::guard::Guard;
 use crate::interaction::Call;
 use crate::ports::{Client, Head, Protocol, World};
 use crate::record;
@@ -25,16 +28,54 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
 ) -> Result<(), Refusal> {
     let (identified, mut guard) = admit(world, head, call.request, call.at)?;
     let identified = call.identified.insert(identified);
-    let listed = callable(world, &call.snapshot, identified, protocol.dialect(), world.now());
+    let listed = callable(world, &call.snapshot, identified, protocol.dialect(), call.snapshot.routes.keys());
     record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
     call.is_recorded = true;
     guard.check(world)?;
     let names: Vec<ModelName> = listed.into_iter().filter(|(_, judged)| judged.is_listed).map(|(model, _)| model).collect();
-    let (headers, body) = protocol.model_list(&names);
+    answer(world, client, call, &mut guard, protocol.model_list(&names)).await
+}
+
+/// Answers a request for one model: as the list would show it, or as if it were not there.
+pub(crate) async fn one<W: World, P: Protocol, C: Client>(
+    world: &W,
+    protocol: &P,
+    head: &Head,
+    client: &mut C,
+    call: &mut Call,
+    id: &str,
+) -> Result<(), Refusal> {
+    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    let identified = call.identified.insert(identified);
+    let asked = Name::new(id).map_err(|_| ReasonCode::ModelNotFound)?;
+    let known = call.snapshot.routes.keys().filter(|name| **name == asked);
+    let judged = callable(world, &call.snapshot, identified, protocol.dialect(), known);
+    let [(_, only)] = judged.as_slice() else { return Err(ReasonCode::ModelNotFound.into()) };
+    if !only.is_listed {
+        // By policy, or by a lock: the list does not tell which, and neither does this where callers are told nothing.
+        let explains = only.answer.verdict != Verdict::Permit && call.snapshot.refusals.explains(identified.chain());
+        let refusal = if explains { told(true, &only.answer) } else { ReasonCode::ModelNotFound.into() };
+        let (input, answer) = (only.input.clone(), only.answer.clone());
+        call.judgement = Some(Box::new(Judgement { input, answer, findings: Vec::new() }));
+        return Err(refusal);
+    }
+    record::listing(world, &call.snapshot, identified, &judged, &guard).await?;
+    call.is_recorded = true;
+    guard.check(world)?;
+    answer(world, client, call, &mut guard, protocol.model_item(&asked)).await
+}
+
+/// Sends a document of the gate's own.
+async fn answer<W: World, C: Client>(
+    world: &W,
+    client: &mut C,
+    call: &mut Call,
+    guard: &mut Guard,
+    (mut headers, body): (HeaderMap, Bytes),
+) -> Result<(), Refusal> {
     call.status = 200;
     call.has_begun = true;
     call.timings.overhead = world.monotonic().saturating_sub(call.started);
-    let mut headers = headers;
     stamp(&mut headers, call);
     client.begin(StatusCode::OK, headers);
     let patience = call.snapshot.limits.client_write;
@@ -42,15 +83,16 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
     Ok(())
 }
 
-/// Every alias with its answer for `identified`, sorted by name.
-fn callable<W: World>(
+/// Each of `models` with its answer for `identified`.
+fn callable<'m, W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
     dialect: Dialect,
-    now: UnixMillis,
+    models: impl Iterator<Item = &'m ModelName>,
 ) -> Vec<(ModelName, Judged)> {
     let credential = identified.credential();
+    let now = world.now();
     let (label, ledger_version) = world.effective(&credential.ledger);
     let facts = Facts {
         now,
@@ -72,7 +114,7 @@ fn callable<W: World>(
         let is_listed = is_free && answer.verdict == Verdict::Permit;
         (model.clone(), Judged { input, answer, is_listed })
     };
-    snapshot.routes.keys().map(judge).collect()
+    models.map(judge).collect()
 }
 
 /// One model of the list: what was asked and answered, and whether a lock takes it away all the same.

@@ -249,6 +249,8 @@ pub trait Protocol: Send + Sync {
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
     /// The list of models, as the provider would write it.
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes);
+    /// One model, as the provider would write it.
+    fn model_item(&self, model: &Name) -> (HeaderMap, Bytes);
     /// A refusal in the middle of a stream.
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
 }

@@ -74,4 +74,8 @@ impl Protocol for Adapter {
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
         dialect::model_list(self.dialect, models)
     }
+
+    fn model_item(&self, model: &Name) -> (HeaderMap, Bytes) {
+        dialect::model_item(self.dialect, model)
+    }
 }

@@ -223,6 +223,8 @@ enum Route {
     ChatCompletions,
     Messages,
     Models,
+    /// One model, by its id.
+    Model(String),
     Refused(Refusal),
 }
 
@@ -236,7 +238,12 @@ impl Route {
                 Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST"))
             }
             ("/v1/models", _) => Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
-            _ => Self::Refused(ReasonCode::RouteUnknown.into()),
+            _ => match path.strip_prefix("/v1/models/") {
+                // Ids are names, which need no percent encoding; one that has it is the id of nothing.
+                Some(id) if *method == Method::GET && !id.contains('/') => Self::Model(id.to_owned()),
+                Some(_) if *method != Method::GET => Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
+                Some(_) | None => Self::Refused(ReasonCode::RouteUnknown.into()),
+            },
         }
     }
 }
@@ -249,6 +256,8 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
         Route::Messages => engine::interaction(world, &ANTHROPIC, head, client).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
+        Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
+        Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
         Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
     };

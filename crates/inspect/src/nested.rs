@@ -2,8 +2,10 @@
 //!
 //! Tool arguments are JSON inside a JSON string, and what a tool answers often is. A secret behind the second layer of escapes is
 //! no secret to a scan of the first. So a text with a backslash is scanned as it stands *and* unescaped, as often as that changes
-//! it, and what is found is mapped back. An escape is never torn: a match that touches one covers it.
+//! it, and what is found is mapped back. An escape is never torn: a match that touches one covers it. That holds for the text as it
+//! stands too: in `\njane@b.co` the address begins with the `n`, and a backslash left behind would break its reader's JSON.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::scan::{Hit, Scanners, hits};
@@ -20,15 +22,11 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
     if layers.is_empty() {
         return scanners.scan(text);
     }
-    let ended = |found: Match, length: usize| {
-        let span = found.start..found.end.unwrap_or(length);
-        found.at(&span)
-    };
-    let mut matches: Vec<Match> = scanners.matches(text).into_iter().map(|found| ended(found, text.len())).collect();
+    let mut matches = whole_matches(scanners, text);
     while let Some(layer) = layers.last() {
-        let mut found: Vec<Match> = scanners.matches(layer).into_iter().map(|found| ended(found, layer.len())).collect();
+        let mut found = whole_matches(scanners, layer);
         let above = layers.iter().rev().skip(1).map(String::as_str).chain([text]);
-        above.for_each(|outer| lift(outer, &mut found));
+        above.for_each(|outer| widen(outer, &mut found, Offsets::Unescaped));
         matches.append(&mut found);
         let next = if layers.len() < MAX_LAYERS { unescape(layer) } else { None };
         match next {
@@ -36,8 +34,27 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
             None => break,
         }
     }
-    // A match that stands in several layers is there once: the same rule's matches inside one another are told once.
+    // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but
+    // the order in which matches are united says nothing of the length of open-ended ones.
+    matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
+    matches.dedup_by_key(|found| (found.rule, found.start));
     hits(matches, text.len())
+}
+
+/// The matches in one layer, each with its end, none that begins or ends inside an escape.
+fn whole_matches(scanners: &Scanners, layer: &str) -> Vec<Match> {
+    let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
+    let matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
+    matches
+}
+
+/// What offsets count.
+#[derive(Clone, Copy)]
+enum Offsets {
+    /// Bytes of a text.
+    AsItStands,
+    /// Bytes of what it is unescaped to.
+    Unescaped,
 }
 
 /// A stretch of text and what it is unescaped to.
@@ -95,29 +112,37 @@ fn unescape(text: &str) -> Option<String> {
     has_escape.then_some(unescaped)
 }
 
-/// Moves matches from the unescaped form of `outer` to where they stand in `outer`.
-fn lift(outer: &str, matches: &mut [Match]) {
+/// Moves matches to where they stand in `outer`, with every escape that they touch.
+fn widen(outer: &str, matches: &mut [Match], offsets: Offsets) {
+    if matches.is_empty() {
+        return;
+    }
     let spans = matches.iter().map(|found| found.start..found.end.unwrap_or(found.start)).collect::<Vec<_>>();
-    for (found, span) in matches.iter_mut().zip(outer_spans(outer, &spans)) {
+    for (found, span) in matches.iter_mut().zip(outer_spans(outer, &spans, offsets)) {
         *found = found.at(&span);
     }
 }
 
-/// Where ranges of the unescaped text stand; an escape that a range touches is covered whole. One walk over the text.
-fn outer_spans(outer: &str, inner: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut spans = vec![0..outer.len(); inner.len()];
+/// Where ranges stand in `outer`; an escape that a range touches is covered whole. One walk over the text.
+fn outer_spans(outer: &str, ranges: &[Range<usize>], offsets: Offsets) -> Vec<Range<usize>> {
+    let mut spans = vec![0..outer.len(); ranges.len()];
     // Every first and last byte, in order of where it stands.
-    let firsts = inner.iter().enumerate().map(|(index, span)| (span.start, index, true));
-    let lasts = inner.iter().enumerate().map(|(index, span)| (span.end.saturating_sub(1), index, false));
+    let firsts = ranges.iter().enumerate().map(|(index, range)| (range.start, index, true));
+    let lasts = ranges.iter().enumerate().map(|(index, range)| (range.end.saturating_sub(1), index, false));
     let mut places: Vec<(usize, usize, bool)> = firsts.chain(lasts).collect();
     places.sort_unstable();
     let mut places = places.into_iter().peekable();
-    let (mut at_outer, mut at_inner) = (0, 0);
+    // Where the piece begins: in `outer`, and as the ranges count.
+    let (mut at_outer, mut at) = (0, 0);
     for piece in pieces(outer) {
         let (n_outer, n_inner) = piece.lengths();
-        while let Some((place, index, is_first)) = places.next_if(|(place, ..)| *place < at_inner + n_inner) {
+        let n = match offsets {
+            Offsets::AsItStands => n_outer,
+            Offsets::Unescaped => n_inner,
+        };
+        while let Some((place, index, is_first)) = places.next_if(|(place, ..)| *place < at + n) {
             let Some(span) = spans.get_mut(index) else { continue };
-            let into = place.saturating_sub(at_inner);
+            let into = place.saturating_sub(at);
             match (&piece, is_first) {
                 (Piece::Plain(_), true) => span.start = at_outer + into,
                 (Piece::Plain(_), false) => span.end = at_outer + into + 1,
@@ -125,7 +150,7 @@ fn outer_spans(outer: &str, inner: &[Range<usize>]) -> Vec<Range<usize>> {
                 (Piece::Escape(..), false) => span.end = at_outer + n_outer,
             }
         }
-        (at_outer, at_inner) = (at_outer + n_outer, at_inner + n_inner);
+        (at_outer, at) = (at_outer + n_outer, at + n);
     }
     spans
 }
@@ -134,7 +159,7 @@ fn outer_spans(outer: &str, inner: &[Range<usize>]) -> Vec<Range<usize>> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{outer_spans, scan, unescape};
+    use super::{Offsets, outer_spans, scan, unescape};
     use crate::scan::Scanners;
 
     /// Cut at two places, so that no scanner of other people's stops here.
@@ -156,12 +181,27 @@ mod tests {
             (format!(r"\\u0041{rest}"), format!(r"\\u0041{rest}")),
             (format!(r"\\\\u0041{rest}"), format!(r"\\\\u0041{rest}")),
             (format!(r"C:\new {first}{rest} \"), key.clone()),
+            // What begins inside an escape, as it stands.
+            (r"a\njane@b.co\n".to_owned(), r"\njane@b.co".to_owned()),
+            (r"a\\njane@b.co".to_owned(), r"\\njane@b.co".to_owned()),
+            (r"a\u00e1jane@b.co".to_owned(), r"\u00e1jane@b.co".to_owned()),
+            (r"C:\jane@b.co".to_owned(), "jane@b.co".to_owned()),
         ];
         for (text, expected) in facts {
             assert_eq!(spans(&text), [expected], "{text}");
         }
         // Deeper than the last layer that is looked at.
         assert_eq!(spans(&format!(r"\\\\\\\\u0041{rest}")), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_match_of_several_layers_is_told_once() {
+        let key = KEY.concat();
+        for text in [format!(r"{key}\n"), format!(r"{key}\u0041 \n"), format!(r"{key}\\u0041\u0042 ")] {
+            let hits = scan(&Scanners::all(), &text);
+            let n_matches: usize = hits.iter().map(|hit| hit.matches().count()).sum();
+            assert_eq!((hits.len(), n_matches), (1, 1), "{text} {hits:?}");
+        }
     }
 
     #[test]
@@ -185,7 +225,7 @@ mod tests {
             prop_assert_eq!(&unescaped, &value);
             let inner: Vec<_> = value.char_indices().map(|(at, character)| at..at + character.len_utf8()).collect();
             let mut end = 0;
-            for (outer, character) in outer_spans(inside, &inner).into_iter().zip(value.chars()) {
+            for (outer, character) in outer_spans(inside, &inner, Offsets::Unescaped).into_iter().zip(value.chars()) {
                 prop_assert_eq!(outer.start, end);
                 end = outer.end;
                 let read: String = serde_json::from_str(&format!("\"{}\"", inside.get(outer).unwrap())).unwrap();

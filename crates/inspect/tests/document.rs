@@ -140,3 +140,60 @@ fn many_equal_keys_cost_linear_time() {
     let keys: BTreeSet<String> = document.nodes().filter_map(|id| document.key(id)).map(std::borrow::Cow::into_owned).collect();
     assert_eq!((keys.len(), changed.len()), (40_000, 40_000));
 }
+
+/// How a writer of JSON may put down a character.
+#[derive(Clone, Copy, Debug)]
+enum Writer {
+    Plain,
+    /// Letters and digits that are first of their text, and what is not ASCII, by number.
+    Escaping,
+    Everything,
+}
+
+/// The inside of a literal.
+fn written(text: &str, first: char, writer: Writer) -> String {
+    let escape =
+        |character: char| -> String { character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect() };
+    let quoted = |character: char| -> String {
+        let literal = text::quote(&character.to_string());
+        literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap().to_owned()
+    };
+    let write = |character: char| match writer {
+        Writer::Escaping if !character.is_ascii() || character == first && first.is_ascii_alphanumeric() => escape(character),
+        Writer::Everything => escape(character),
+        Writer::Plain | Writer::Escaping => quoted(character),
+    };
+    text.chars().map(write).collect()
+}
+
+/// JSON inside JSON strings stays JSON however deep, and its readers find nothing in it any more.
+#[test]
+fn json_inside_a_string_is_redacted_and_stays_json() {
+    // What may stand right before a value: escapes whose last bytes a match could begin with.
+    let before = ["", "x ", "\n", "\t", "\"", "\\", "\u{e9}", "\u{e}", "\u{1}", "\u{1f600}", "\r\n", ": "];
+    let mut random = Random::new(7);
+    for kind in oracle::KINDS.iter() {
+        let value = planted(kind, &mut random);
+        let body: String = value.chars().skip(value.len() / 2).take(16).collect();
+        let first = value.chars().next().unwrap();
+        for (before, writer) in before.iter().flat_map(|b| [Writer::Plain, Writer::Escaping, Writer::Everything].map(|w| (b, w)))
+        {
+            let inner = written(&format!("{before}{value}"), first, writer);
+            let mut text = format!(r#"{{"path":"C:\\new","k":"{inner}","n":1}}"#);
+            for depth in 1..=3 {
+                text = serde_json::json!({"arguments": text}).to_string();
+                let (redacted, changed) = redact(&text, PII).unwrap();
+                let fact = format!("{kind} {before:?} {writer:?} {depth}: {redacted}");
+                let mut read: Value = serde_json::from_str(&redacted).unwrap();
+                for _ in 0..depth {
+                    let inner = read["arguments"].as_str().unwrap();
+                    read = serde_json::from_str(inner).unwrap_or_else(|error| panic!("{error}: {fact}"));
+                }
+                assert!(!read.to_string().contains(&body), "{fact}");
+                assert!(read["k"].as_str().unwrap().ends_with(&format!("[redacted:{kind}]")), "{fact}");
+                assert_eq!((read["path"].as_str(), read["n"].as_i64()), (Some("C:\\new"), Some(1)), "{fact}");
+                assert_eq!(changed, ["/arguments"], "{fact}");
+            }
+        }
+    }
+}

@@ -302,6 +302,24 @@ fn the_list_shows_what_may_be_called() {
 }
 
 #[test]
+fn one_model_is_shown_exactly_if_the_list_has_it() {
+    let facts = [("small", "only small"), ("large", "model-not-found"), ("none", "model-not-found"), ("%41", "model-not-found")];
+    for (id, expected) in facts {
+        let world = scripted(PERMIT, Off::default());
+        let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+        run(engine::show_model(&world, &Toy, &world.head(), &mut client, id));
+        let happened = world.happened();
+        assert_eq!(written(&happened), expected, "{id}");
+        assert!(happened.iter().any(|what| matches!(what, Happened::Recorded(Intent, _))), "{id}: {happened:#?}");
+    }
+    let world = scripted(PERMIT, Off::default());
+    world.lock("model:small");
+    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+    run(engine::show_model(&world, &Toy, &world.head(), &mut client, "small"));
+    assert_eq!(written(&world.happened()), "model-not-found", "a lock takes it away as well");
+}
+
+#[test]
 fn strangers_are_counted_and_told_nothing() {
     let world = scripted(PERMIT, Off::default());
     let mut head = world.head();

@@ -380,6 +380,9 @@ impl Protocol for Toy {
         let names: Vec<&str> = models.iter().map(Name::as_str).collect();
         (HeaderMap::new(), Bytes::from(names.join(",")))
     }
+    fn model_item(&self, model: &Name) -> (HeaderMap, Bytes) {
+        (HeaderMap::new(), Bytes::from(format!("only {model}")))
+    }
     fn stream_refusal(&self, refusal: &Refusal, _: RequestId) -> Bytes {
         Bytes::from(format!("!{}", refusal.code))
     }

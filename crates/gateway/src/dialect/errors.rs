@@ -1,7 +1,7 @@
 //! Refusals in the providers' shapes: one place maps reason codes to statuses, and one per dialect writes the body.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, ReasonCode, Refusal, RequestId};
 use serde_json::{Value, json};
@@ -78,6 +78,12 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -
         if dialect == Dialect::Anthropic {
             headers.insert(HeaderName::from_static("request-id"), id);
         }
+    }
+    if refusal.code == ReasonCode::MethodNotAllowed
+        && let Some(method) = refusal.detail.as_deref().and_then(|detail| detail.strip_prefix("use "))
+        && let Ok(method) = HeaderValue::from_str(method)
+    {
+        headers.insert(ALLOW, method);
     }
     if let Some(seconds) = delay(refusal.code) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

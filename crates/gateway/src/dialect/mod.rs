@@ -22,7 +22,7 @@ use engine::ports::{AnswerView, Understood};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
-use serde_json::json;
+use serde_json::{Value, json};
 use text::Document;
 
 /// Reads a request. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
@@ -85,21 +85,35 @@ pub fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -
 /// The list of models as the provider would write it.
 #[must_use]
 pub fn model_list(dialect: Dialect, models: &[Name]) -> (HeaderMap, Bytes) {
-    let ids = || models.iter().map(Name::as_str);
-    let list = match dialect {
-        Dialect::Openai => {
-            let row = |id: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": "portcullis"});
-            json!({"object": "list", "data": ids().map(row).collect::<Vec<_>>()})
+    let data: Vec<Value> = models.iter().map(|model| model_row(dialect, model)).collect();
+    document(&match dialect {
+        Dialect::Openai => json!({"object": "list", "data": data}),
+        Dialect::Anthropic => {
+            let [first, last] = [models.first(), models.last()].map(|model| model.map(Name::as_str));
+            json!({"data": data, "has_more": false, "first_id": first, "last_id": last})
         }
+    })
+}
+
+/// One model as the provider would write it.
+#[must_use]
+pub fn model_item(dialect: Dialect, model: &Name) -> (HeaderMap, Bytes) {
+    document(&model_row(dialect, model))
+}
+
+fn model_row(dialect: Dialect, model: &Name) -> Value {
+    let id = model.as_str();
+    match dialect {
+        Dialect::Openai => json!({"id": id, "object": "model", "created": 0, "owned_by": "portcullis"}),
         Dialect::Anthropic => {
             let epoch = "1970-01-01T00:00:00Z";
-            let row =
-                |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": epoch, "lifecycle": "active"});
-            let data = ids().map(row).collect::<Vec<_>>();
-            json!({"data": data, "has_more": false, "first_id": ids().next(), "last_id": ids().next_back()})
+            json!({"type": "model", "id": id, "display_name": id, "created_at": epoch, "lifecycle": "active"})
         }
-    };
+    }
+}
+
+fn document(body: &Value) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    (headers, Bytes::from(list.to_string()))
+    (headers, Bytes::from(body.to_string()))
 }

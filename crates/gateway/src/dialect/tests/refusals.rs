@@ -4,7 +4,7 @@ use http::StatusCode;
 use model::{Dialect, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use serde_json::Value;
 
-use super::super::{model_list, refusal, stream_refusal};
+use super::super::{model_item, model_list, refusal, stream_refusal};
 use super::DIALECTS;
 
 fn id() -> RequestId {
@@ -139,4 +139,16 @@ fn lists_of_models() {
     assert_eq!(anthropic["data"][0]["created_at"].as_str(), Some("1970-01-01T00:00:00Z"));
     assert!(list(Dialect::Anthropic, &[])["first_id"].is_null());
     assert_eq!(model_list(Dialect::Openai, &[]).0["content-type"], "application/json");
+    for (dialect, list) in [(Dialect::Openai, &openai), (Dialect::Anthropic, &anthropic)] {
+        let (headers, body) = model_item(dialect, &names[0]);
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), list["data"][0], "one is as in the list");
+    }
+}
+
+#[test]
+fn a_wrong_method_is_told_the_right_one() {
+    let told = Refusal::because(ReasonCode::MethodNotAllowed, "use POST");
+    assert_eq!(refusal(Dialect::Openai, &told, id()).1["allow"], "POST");
+    assert!(!refusal(Dialect::Openai, &Refusal::new(ReasonCode::RouteUnknown), id()).1.contains_key("allow"));
 }
