@@ -44,7 +44,8 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.
 fn whole_matches(scanners: &Scanners, layer: &str) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
-    let matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
+    let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
+    widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }
 
