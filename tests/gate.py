@@ -46,9 +46,17 @@ class AdminConnection:
             return self._exchange(method, path, body)
 
     def _exchange(self, method: str, path: str, body: object | None) -> dict:
+        self.send(method, path, body)
+        return self.receive()
+
+    def send(self, method: str, path: str, body: object | None) -> None:
+        """The request alone."""
         data = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         self._wire.sendall(head.encode() + data)
+
+    def receive(self) -> dict:
+        """The answer to what was sent."""
         if not (line := self._reader.readline()):
             raise EOFError
         status = int(line.split()[1])

@@ -608,9 +608,9 @@ def test_escapes_within_a_request(scripted: tuple[Gate, Upstream]) -> None:
                 read = list(readings(upstream.requests[0].json()["messages"]))
                 assert not [text for text in read if secret in text], f"LEAKED from a {place}: {text}"
                 assert any("Use\n[redacted:" in text and text.endswith("\n now") for text in read), (place, read)
+        connection.close()
 
     asyncio.run(everything())
-    connection.close()
 
 
 def test_logprobs_do_not_spell_it(lab: Lab) -> None:

@@ -24,6 +24,8 @@ use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
 const MOMENT: Duration = Duration::from_millis(1);
+/// Bytes that the system may keep for a slow client; it takes twice as much memory for them.
+const SEND_BUFFER: usize = 128 << 10;
 /// A body above this length, in bytes, is scanned beside the thread that serves its connection: below, scanning takes less than
 /// about a millisecond.
 const LARGE: u64 = 128 << 10;
@@ -123,6 +125,8 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // The system would let megabytes pile up for a client that does not read. If the bound cannot be set, they do.
+    rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER).ok();
     // A second handle, to reset the connection: a slow reader would not see an ordinary end behind what it has not read.
     let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
     let guard = FramingGuard::new(stream, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));

@@ -20,11 +20,13 @@ pub fn lenient_escape(text: &str) -> Option<(usize, char)> {
 }
 
 fn lenient_unicode(text: &str) -> Option<(usize, char)> {
-    let unit = |at: usize| text.get(at..at.saturating_add(4)).map(|digits| u32::from_str_radix(digits, 16));
-    let is_short = |at: usize| {
-        text.len() < at.saturating_add(4)
-            && text.get(at..).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // A sign is no digit, though `from_str_radix` takes one.
+    let unit = |at: usize| {
+        let digits = text.get(at..at.saturating_add(4))?;
+        Some(is_hex(digits).then(|| u32::from_str_radix(digits, 16).ok()).flatten().ok_or(()))
     };
+    let is_short = |at: usize| text.len() < at.saturating_add(4) && text.get(at..).is_some_and(is_hex);
     let first = match unit(2) {
         Some(Ok(first)) => first,
         None if is_short(2) => return None,
@@ -46,5 +48,30 @@ fn lenient_unicode(text: &str) -> Option<(usize, char)> {
         }
         None if is_short(8) => None,
         _ => Some((6, char::REPLACEMENT_CHARACTER)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lenient_escape;
+
+    #[test]
+    fn what_is_no_escape_stands_for_itself() {
+        let facts = [
+            ("\\n.", Some((2, '\n'))),
+            ("\\u0041.", Some((6, 'A'))),
+            ("\\ud83d\\ude00", Some((12, '\u{1f600}'))),
+            ("\\ud83dx", Some((6, '\u{fffd}'))),
+            ("\\ud83d\\u0041", Some((6, '\u{fffd}'))),
+            ("\\u+041", Some((1, '\\'))),
+            ("\\u004g", Some((1, '\\'))),
+            ("\\q", Some((1, '\\'))),
+            ("\\", None),
+            ("\\u00", None),
+            ("\\ud83d\\u00", None),
+        ];
+        for (text, expected) in facts {
+            assert_eq!(lenient_escape(text), expected, "{text}");
+        }
     }
 }
