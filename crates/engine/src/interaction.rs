@@ -37,8 +37,10 @@ pub(crate) struct Call {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) identified: Option<Identified>,
     pub(crate) judgement: Option<Box<Judgement>>,
-    /// Whether the intent is in the log; an outcome follows exactly then.
+    /// Whether what was decided last is in the log; an outcome follows then.
     pub(crate) is_recorded: bool,
+    /// Where a permit's intent stands in the log, be it one that was judged anew: an outcome follows in any case.
+    pub(crate) intent: Option<u64>,
     /// Whether the client has seen the head of an answer.
     pub(crate) has_begun: bool,
     pub(crate) is_stream: bool,
@@ -104,6 +106,7 @@ impl Call {
             identified: None,
             judgement: None,
             is_recorded: false,
+            intent: None,
             has_begun: false,
             is_stream: false,
             status: 0,
@@ -170,6 +173,7 @@ async fn path<W: World, P: Protocol, C: Client>(
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
         // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.
+        call.intent = recorded.index().or(call.intent);
         call.snapshot = world.snapshot();
         call.is_recorded = Arc::ptr_eq(&call.snapshot, &snapshot);
         if call.is_recorded {

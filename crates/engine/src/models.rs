@@ -29,8 +29,7 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
     let (identified, mut guard) = admit(world, head, call.request, call.at)?;
     let identified = call.identified.insert(identified);
     let listed = callable(world, &call.snapshot, identified, protocol.dialect(), call.snapshot.routes.keys());
-    record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
-    call.is_recorded = true;
+    call.is_recorded = record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
     guard.check(world)?;
     let names: Vec<ModelName> = listed.into_iter().filter(|(_, judged)| judged.is_listed).map(|(model, _)| model).collect();
     answer(world, client, call, &mut guard, protocol.model_list(&names)).await
@@ -59,8 +58,7 @@ pub(crate) async fn one<W: World, P: Protocol, C: Client>(
         call.judgement = Some(Box::new(Judgement { input, answer, findings: Vec::new() }));
         return Err(refusal);
     }
-    record::listing(world, &call.snapshot, identified, &judged, &guard).await?;
-    call.is_recorded = true;
+    call.is_recorded = record::listing(world, &call.snapshot, identified, &judged, &guard).await?;
     guard.check(world)?;
     answer(world, client, call, &mut guard, protocol.model_item(&asked)).await
 }

@@ -188,19 +188,20 @@ pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Ident
     world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
 }
 
-/// Records a list of models: what is listed, as one decision in which every listed model is an ask.
+/// Records a list of models: what is listed, as one decision in which every listed model is an ask. `false` if there was nothing
+/// to record.
 pub(crate) async fn listing<W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
     listed: &[(ModelName, Judged)],
     guard: &Guard,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     if snapshot.off.evidence {
-        return Ok(());
+        return Ok(false);
     }
     let shown: Vec<&Judged> = listed.iter().map(|(_, judged)| judged).filter(|judged| judged.is_listed).collect();
-    let Some(first) = shown.first().copied().or_else(|| listed.first().map(|(_, judged)| judged)) else { return Ok(()) };
+    let Some(first) = shown.first().copied().or_else(|| listed.first().map(|(_, judged)| judged)) else { return Ok(false) };
     let mut input = first.input.clone();
     input.asks = shown.iter().flat_map(|judged| judged.input.asks.iter().cloned()).collect();
     let answer = if snapshot.off.policy {
@@ -214,7 +215,7 @@ pub(crate) async fn listing<W: World>(
     header.ledger_version = Some(input.facts.ledger_version);
     header.notes.push("list".to_owned());
     let content = IntentContent { input, answer, findings: Vec::new(), destinations: Vec::new(), outbound: None };
-    world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| ()).map_err(unrecorded)
+    world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
 }
 
 /// Records findings of an answer as they become certain, before the bytes around them leave.
@@ -252,9 +253,10 @@ pub(crate) fn edits<W: World>(
     None
 }
 
-/// Records how it ended; exactly when an intent was recorded.
+/// Records how it ended; exactly when an intent was recorded, whatever holds by now.
 pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode) {
-    let Some(identified) = call.identified.as_ref().filter(|_| call.is_recorded && !call.snapshot.off.evidence) else { return };
+    let is_due = call.intent.is_some() || (call.is_recorded && !call.snapshot.off.evidence);
+    let Some(identified) = call.identified.as_ref().filter(|_| is_due) else { return };
     let outcome = std::mem::replace(&mut call.outcome, Outcome::new());
     call.outcome.released_bytes = outcome.released_bytes;
     let mut header =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Failures in a row after which an upstream is passed over.
 const FAILURES: u64 = 3;
-/// For how long. Then one call after the other tries it again; the first failure passes it over once more.
+/// For how long. Then one call tries it, while the others still pass it over; a failure starts the pause anew.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The memory of one upstream. Two cells that are read one after the other: a call that sees them half-way tries an upstream
@@ -19,12 +19,19 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Whether an attempt at `now` is worth its while.
+    /// Whether an attempt at `now` is worth its while. After a pause it says so once, and whoever asked is to try.
     pub(crate) fn is_up(&self, now: Duration) -> bool {
-        self.n_failed.load(Ordering::Relaxed) < FAILURES || millis(now) >= self.until.load(Ordering::Relaxed)
+        if self.n_failed.load(Ordering::Relaxed) < FAILURES {
+            return true;
+        }
+        let until = self.until.load(Ordering::Relaxed);
+        let next = millis(now.saturating_add(PAUSE));
+        // Of those who come after the pause, one moves its end on and is the one to try.
+        millis(now) >= until && self.until.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Remembers an attempt that ended at `now`; `true` if the upstream is passed over from now on and was not before.
+    /// Remembers an attempt that ended at `now`; `true` when the upstream is passed over for the first time since its last
+    /// answer.
     pub(crate) fn remember(&self, is_ok: bool, now: Duration) -> bool {
         if is_ok {
             if self.n_failed.load(Ordering::Relaxed) > 0 {
@@ -33,12 +40,10 @@ impl Health {
             return false;
         }
         let n_failed = self.n_failed.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let was_up = millis(now) >= self.until.load(Ordering::Relaxed);
-        if n_failed < FAILURES {
-            return false;
+        if n_failed >= FAILURES {
+            self.until.store(millis(now.saturating_add(PAUSE)), Ordering::Relaxed);
         }
-        self.until.store(millis(now.saturating_add(PAUSE)), Ordering::Relaxed);
-        was_up
+        n_failed == FAILURES
     }
 }
 
@@ -67,7 +72,9 @@ mod tests {
         assert!(!health.remember(false, second(3)));
         assert!(!health.is_up(second(7)));
         assert!(health.is_up(second(8)), "then it is tried again");
-        assert!(health.remember(false, second(8)) && !health.is_up(second(9)), "and one failure is enough");
+        assert!(!health.is_up(second(8)), "by one");
+        assert!(!health.remember(false, second(9)) && !health.is_up(second(13)), "and one failure is enough");
+        assert!(health.is_up(second(14)));
         health.remember(true, second(14));
         assert!(health.is_up(second(14)));
     }

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{ReasonCode, Refusal, RequestId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
@@ -26,8 +26,8 @@ use crate::workers::{self, Accepted, Workers};
 const MOMENT: Duration = Duration::from_millis(1);
 /// Bytes that the system may keep for a slow client; it takes twice as much memory for them.
 const SEND_BUFFER: usize = 128 << 10;
-/// A body above this length, in bytes, is scanned beside the thread that serves its connection: below, scanning takes less than
-/// about a millisecond.
+/// A body above this length, in bytes, is scanned beside the thread that serves its connection; scanning less takes about a
+/// millisecond. Answers that are no stream are scanned on that thread whatever their length.
 const LARGE: u64 = 128 << 10;
 
 /// Bounds of the listener.
@@ -57,8 +57,8 @@ pub async fn serve<W: World + 'static>(
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(limits.connections));
     let running = Arc::new(Semaphore::new(limits.concurrent));
-    let shared = Handle::current();
-    let gate = Arc::new(Gate { world, running: Arc::clone(&running), stop: stop.clone(), shared });
+    let large = LargeCalls::start()?;
+    let gate = Arc::new(Gate { world, running: Arc::clone(&running), stop: stop.clone(), large: large.handle.clone() });
     let drain = limits.drain;
     let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let workers = Workers::start(
@@ -69,7 +69,8 @@ pub async fn serve<W: World + 'static>(
                 drop(permit);
             }
         },
-        drain,
+        // Whatever had its time by then is over.
+        Duration::from_millis(100),
     )?;
     loop {
         let permit = tokio::select! {
@@ -104,6 +105,29 @@ pub async fn serve<W: World + 'static>(
     Ok(())
 }
 
+/// The threads of calls with a large body: neither those that serve connections nor those of the admin API wait for them.
+struct LargeCalls {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl LargeCalls {
+    fn start() -> io::Result<Self> {
+        let mut builder = runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(workers::count()).thread_name("large-bodies").enable_all().build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for LargeCalls {
+    fn drop(&mut self) {
+        // A runtime may not be waited for where this is dropped; its calls have ended, or had their time.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Ends when the gate stops, or when nobody is left who could stop it.
 async fn stopping(stop: &mut watch::Receiver<bool>) {
     if let Ok(is_stopping) = stop.wait_for(|is_stopping| *is_stopping).await {
@@ -116,7 +140,7 @@ struct Gate<W> {
     running: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Where calls with a large body run.
-    shared: Handle,
+    large: Handle,
 }
 
 /// One connection: HTTP/1.1 behind the framing guard.
@@ -203,7 +227,7 @@ async fn call<W: World + 'static>(
     let route =
         if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
     let world = Arc::clone(&gate.world);
-    workers::spawn(&gate.shared, is_large, async move {
+    workers::spawn(&gate.large, is_large, async move {
         serve_route(world.as_ref(), route, &head, client).await;
         drop(slot);
     });

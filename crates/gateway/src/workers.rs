@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,10 +25,11 @@ thread_local! {
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many threads serve connections: one per core, at least one.
-#[must_use]
+/// How many threads serve connections: one per core that the process had when this was first asked, at least one.
 pub(crate) fn count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)
+    static COUNT: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS));
+    *COUNT
 }
 
 /// One slot per worker and one for all other threads: for what each thread has of its own.
@@ -74,7 +75,8 @@ impl<T: Send + 'static> Workers<T> {
 
     /// Hands over a connection. How many there are is bounded by whoever accepts them.
     pub(crate) fn give(&self, accepted: Accepted<T>) {
-        let least_busy = self.workers.iter().min_by_key(|worker| worker.n_open.load(Ordering::Relaxed));
+        let running = self.workers.iter().filter(|worker| !worker.queue.is_closed());
+        let least_busy = running.min_by_key(|worker| worker.n_open.load(Ordering::Relaxed));
         if let Some(worker) = least_busy {
             worker.n_open.fetch_add(1, Ordering::Relaxed);
             // A worker that has ended closes the connection by dropping it.
@@ -98,12 +100,16 @@ impl<T: Send + 'static> Worker<T> {
         S: Fn(TcpStream, T) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (queue, accepted) = mpsc::unbounded_channel();
         let n_open = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&n_open);
         let run = move || {
             NUMBER.set(number);
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                // Its queue closes, and the others serve its connections.
+                Err(error) => return tracing::error!(%error, "a thread that serves connections cannot start"),
+            };
             runtime.block_on(work(accepted, serve, &counter, drain));
             // Interactions that outlived their connections have the same bound.
             runtime.shutdown_timeout(Duration::ZERO);

@@ -1,6 +1,7 @@
 //! The way into the log.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use evidence::{EntryError, EntryKind, Header, MAX_ENTRY, RecordError, encode};
 use tokio::runtime::Handle;
@@ -107,7 +108,7 @@ impl Log {
     pub fn submit(&self, draft: Draft) {
         let log = self.clone();
         let is_slow = self.needs_disk(&draft);
-        let push = move || log.push(log.prepare_anyway(draft));
+        let push = move || log.queue.push_for_later(log.prepare_anyway(draft));
         match Handle::try_current() {
             Ok(runtime) if is_slow => drop(runtime.spawn_blocking(push)),
             Ok(_) | Err(_) => push(),
@@ -139,6 +140,19 @@ impl Log {
         self.push(Job { entry, content, class, reply: reply(answer), room });
         let index = answered.await.map_err(|_| RecordError::Closed)??;
         Ok(Receipt { index })
+    }
+
+    /// Waits, at most a second, until everything that was handed over before is written. Blocks.
+    pub(crate) fn flush(&self) {
+        for _ in 0..1000 {
+            if self.queue.len() == 0 {
+                // Whoever took the last entries may still be writing them.
+                drop(self.writer.lock());
+                return;
+            }
+            write_or_wake(&self.writer, &self.queue, &self.progress);
+            drop(self.progress.wait(Duration::from_millis(1), |_| self.queue.len() == 0));
+        }
     }
 
     fn push(&self, job: Job) {

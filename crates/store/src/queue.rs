@@ -60,6 +60,10 @@ pub(crate) struct Job {
 struct Inner {
     jobs: VecDeque<Job>,
     is_closed: bool,
+    /// Somebody wants the writer's thread now.
+    is_wanted: bool,
+    /// The thread sleeps for long; whoever leaves an entry for later has to wake it.
+    is_dozing: bool,
 }
 
 /// The queue.
@@ -100,14 +104,30 @@ impl Queue {
         true
     }
 
-    /// Wakes the writer's thread.
+    /// Adds an entry that nobody waits for: whoever writes next takes it along, at the latest the thread after its nap.
+    pub(crate) fn push_for_later(&self, job: Job) {
+        if self.push_quietly(job) && std::mem::take(&mut self.lock().is_dozing) {
+            self.wake();
+        }
+    }
+
+    /// Wakes the writer's thread; if it is not asleep, its next sleep ends at once.
     pub(crate) fn wake(&self) {
+        self.lock().is_wanted = true;
         self.filled.notify_one();
     }
 
     /// How many entries wait.
     pub(crate) fn len(&self) -> usize {
         self.lock().jobs.len()
+    }
+
+    /// As [`Queue::take`], if it is so little that a call may write it; all or nothing.
+    pub(crate) fn take_few(&self, entries: usize, bytes: usize) -> Option<VecDeque<Job>> {
+        let mut inner = self.lock();
+        let length = |job: &Job| job.entry.len().saturating_add(job.content.len());
+        let is_few = inner.jobs.len() <= entries && inner.jobs.iter().map(length).fold(0, usize::saturating_add) <= bytes;
+        is_few.then(|| std::mem::take(&mut inner.jobs))
     }
 
     /// Takes everything that is there, without waiting.
@@ -119,12 +139,17 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits up to `timeout` until something is there; `false` when it is closed and empty.
-    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+    /// Sleeps for `time`, or until somebody wakes it; `false` when the queue is closed and empty. In a long sleep (`is_doze`)
+    /// entries that are left for later wake it too.
+    pub(crate) fn sleep(&self, time: Duration, is_doze: bool) -> bool {
         let mut inner = self.lock();
-        if inner.jobs.is_empty() && !inner.is_closed {
-            inner = self.filled.wait_timeout(inner, timeout).unwrap_or_else(PoisonError::into_inner).0;
+        // Entries that came before the doze began would wake nobody.
+        inner.is_dozing = is_doze && inner.jobs.is_empty();
+        let time = if is_doze && !inner.is_dozing { Duration::ZERO } else { time };
+        if !inner.is_wanted && !inner.is_closed {
+            inner = self.filled.wait_timeout(inner, time).unwrap_or_else(PoisonError::into_inner).0;
         }
+        (inner.is_wanted, inner.is_dozing) = (false, false);
         !(inner.jobs.is_empty() && inner.is_closed)
     }
 

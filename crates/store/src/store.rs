@@ -122,7 +122,8 @@ impl Store {
             threads: Mutex::default(),
             _lock: lock,
         };
-        store.spawn("log-writer", move || run_writer(&writer, &queue))?;
+        let for_writer = Arc::clone(&progress);
+        store.spawn("log-writer", move || run_writer(&writer, &queue, &for_writer))?;
         let for_syncer = Arc::clone(&progress);
         store.spawn("log-syncer", move || run_syncer(port.as_ref(), &for_syncer))?;
         store.spawn("log-integrator", move || in_background(|| integrator.run()))?;
@@ -214,6 +215,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the entry or its content is damaged.
     pub fn read(&self, index: u64) -> Result<Option<Entry>, StoreError> {
+        self.log.flush();
         let accepted = self.log.status().accepted;
         if index >= accepted {
             return Ok(None);
@@ -227,6 +229,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the projection fails.
     pub fn query(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+        self.log.flush();
         self.projection.query(filter)
     }
 
@@ -235,6 +238,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the projection fails.
     pub fn by_request(&self, request: RequestId) -> Result<Vec<Row>, StoreError> {
+        self.log.flush();
         self.projection.by_request(request)
     }
 
@@ -249,6 +253,7 @@ impl Store {
     /// Waits until everything accepted so far is under a signed checkpoint. Blocks; `false` if that takes too long.
     #[must_use]
     pub fn seal(&self) -> bool {
+        self.log.flush();
         let progress = &self.log.progress;
         let accepted = progress.update(|state| {
             state.wanted.seal = true;
@@ -317,6 +322,8 @@ impl Store {
 
 /// Runs work that nobody waits for: calls go first where cores are few. Without it everything works as well, only later.
 fn in_background(work: impl FnOnce()) {
+    // Elsewhere the call would speak of the whole process.
+    #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 10) {
         tracing::debug!(%error, "a thread of the log keeps its priority");
     }

@@ -24,12 +24,22 @@ const MAX_BATCH: usize = 4 * 1024 * 1024;
 const SYNC_ABOVE: usize = 8 * 1024 * 1024;
 /// Unsynced bytes above which the writer waits for the fsync.
 const WAIT_ABOVE: usize = 64 * 1024 * 1024;
+/// Longest time that an entry which nobody waits for lies in the queue.
+const NAP: Duration = Duration::from_millis(2);
+/// The thread's sleep when nothing came for a while.
+const DOZE: Duration = Duration::from_millis(500);
+/// Turns without an entry after which the thread dozes.
+const IDLE_TURNS: u32 = 50;
 /// Least time between two attempts to write again after a failure.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// Least time between two looks at the free space.
 const SPACE_EVERY: Duration = Duration::from_millis(50);
 /// Most entries that a call writes for itself and others.
 const MAX_SHORT: usize = 64;
+/// Most bytes that it writes, contents included.
+const MAX_SHORT_BYTES: usize = 1024 * 1024;
+/// Most turns that a call takes: a call does not become the writer of all others.
+const MAX_TURNS: usize = 2;
 /// Most entries kept while the log cannot be written; tightening acts are kept beyond it.
 const MAX_KEPT: usize = 100_000;
 
@@ -45,32 +55,45 @@ struct Unsynced {
 
 /// The writer's thread: runs until the queue is closed and empty. A writer in which somebody panicked writes no more: the
 /// queue is closed, and everything is refused from then on.
-pub(crate) fn run_writer(writer: &Mutex<Writer>, queue: &Queue) {
-    let mut patience = Duration::ZERO;
-    while queue.wait(patience) {
-        let Ok(mut writer) = writer.lock() else { return give_up(queue) };
-        writer.turn(queue);
-        patience = writer.patience();
+pub(crate) fn run_writer(writer: &Mutex<Writer>, queue: &Queue, progress: &Progress) {
+    let mut n_idle = 0_u32;
+    let mut sleep = NAP;
+    while queue.sleep(sleep, n_idle >= IDLE_TURNS) {
+        let Ok(mut writer) = writer.lock() else { return give_up(queue, progress) };
+        n_idle = if writer.turn(queue) || writer.broken.is_some() { 0 } else { n_idle.saturating_add(1) };
+        sleep = match (&writer.broken, n_idle >= IDLE_TURNS) {
+            (Some(_), _) => PROBE_EVERY,
+            (None, true) => DOZE,
+            (None, false) => NAP,
+        };
     }
     match writer.lock() {
         Ok(mut writer) => writer.last_turn(),
-        Err(_) => give_up(queue),
+        Err(_) => give_up(queue, progress),
     }
 }
 
-fn give_up(queue: &Queue) {
+fn give_up(queue: &Queue, progress: &Progress) {
     queue.close();
-    tracing::error!("the log's writer has failed: everything is refused");
-    for job in queue.take() {
+    let jobs = queue.take();
+    tracing::error!(n_lost = jobs.len(), "the log's writer has failed: everything is refused until the gate starts again");
+    for job in jobs {
         job.reply.refuse(RecordError::Closed);
     }
+    progress.update(|state| {
+        state.broken = Some("the writer has failed".to_owned());
+        state.ended.writer = true;
+    });
 }
 
 /// Sees to it that everything in the queue is written: here if that is quick, else by the thread.
 pub(crate) fn write_or_wake(writer: &Mutex<Writer>, queue: &Queue, progress: &Progress) {
-    // Whoever holds the writer looks again after letting go of it. So what was queued before a failed `try_lock` is seen.
-    while queue.len() > 0 {
-        if progress.is_syncing() {
+    // A call that holds the writer looks again after letting go of it; the thread does if it was woken meanwhile.
+    for turn in 0.. {
+        if queue.len() == 0 {
+            return;
+        }
+        if turn == MAX_TURNS || progress.is_syncing() {
             return queue.wake();
         }
         match writer.try_lock() {
@@ -79,8 +102,7 @@ pub(crate) fn write_or_wake(writer: &Mutex<Writer>, queue: &Queue, progress: &Pr
                     return queue.wake();
                 }
             }
-            Err(TryLockError::WouldBlock) => return,
-            Err(TryLockError::Poisoned(_)) => return queue.wake(),
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return queue.wake(),
         }
     }
 }
@@ -128,8 +150,9 @@ impl Writer {
         }
     }
 
-    /// One turn of the thread: mends what is broken, writes what was kept, what is queued, and the noise that is due.
-    fn turn(&mut self, queue: &Queue) {
+    /// One turn of the thread: mends what is broken, writes what was kept, what is queued, and the noise that is due. `true` if
+    /// there was anything.
+    fn turn(&mut self, queue: &Queue) -> bool {
         self.notice_failed_sync();
         if self.broken.is_some() {
             self.try_again();
@@ -138,19 +161,21 @@ impl Writer {
         let jobs = queue.take();
         let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
         jobs.extend(self.noise.due(false));
+        let had_any = !jobs.is_empty();
         self.write_all(jobs);
         self.forget_synced();
+        had_any
     }
 
     /// One turn of a call. What would take long is left to the thread: `false`.
     fn short_turn(&mut self, queue: &Queue) -> bool {
         self.notice_failed_sync();
-        let is_short = self.broken.is_none() && self.kept.is_empty() && self.n_unsynced < SYNC_ABOVE && queue.len() <= MAX_SHORT;
-        if is_short {
-            self.write_all(queue.take());
-            self.forget_synced();
-        }
-        is_short
+        // Far below where writing waits for an fsync.
+        let is_well = self.broken.is_none() && self.kept.is_empty() && self.n_unsynced < SYNC_ABOVE;
+        let Some(jobs) = is_well.then(|| queue.take_few(MAX_SHORT, MAX_SHORT_BYTES)).flatten() else { return false };
+        self.write_all(jobs);
+        self.forget_synced();
+        true
     }
 
     fn last_turn(&mut self) {
@@ -164,11 +189,6 @@ impl Writer {
             state.wanted.sync = true;
             state.ended.writer = true;
         });
-    }
-
-    /// How long to wait for entries; short while there is something to mend.
-    const fn patience(&self) -> Duration {
-        if self.broken.is_some() { PROBE_EVERY } else { Duration::from_millis(500) }
     }
 
     /// What was kept goes first: it happened first.

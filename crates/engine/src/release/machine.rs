@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Lane, LeafHits, Scanners};
-use model::{Duties, Finding, ReasonCode, Refusal, Side};
+use model::{Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
@@ -19,7 +19,8 @@ use crate::snapshot::Limits;
 
 /// Most lanes that one answer may open.
 const MAX_LANES: usize = 256;
-/// Most findings that one answer keeps one by one; later ones still act, and are counted as the last kept.
+/// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
+/// that it brings.
 const MAX_FINDINGS: usize = 1024;
 
 /// One answer on its way to the client.
@@ -33,7 +34,7 @@ pub(crate) struct Machine<'p, P> {
     open: HashMap<LaneId, usize>,
     queue: VecDeque<Held>,
     held_bytes: usize,
-    findings: Vec<Finding>,
+    findings: Found,
 }
 
 /// What may leave now.
@@ -74,7 +75,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             open: HashMap::new(),
             queue: VecDeque::new(),
             held_bytes: 0,
-            findings: Vec::new(),
+            findings: Found::default(),
         }
     }
 
@@ -141,7 +142,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     fn batch(&mut self, bytes: Bytes) -> Batch {
-        Batch { released: Released::seal(bytes), findings: std::mem::take(&mut self.findings) }
+        Batch { released: Released::seal(bytes), findings: std::mem::take(&mut self.findings).kept }
     }
 
     /// Feeds the lanes and plans the edits of whole values.
@@ -155,7 +156,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             let Some(track) = self.lanes.get_mut(position) else { continue };
             let number = track.push(&text);
             for hit in track.new_hits() {
-                record(&mut self.findings, &hit, &lane.0);
+                self.findings.add(of_lane(&hit, &lane.0));
             }
             in_lanes.push(*node);
             pieces.push(HeldPiece { lane: position, choice: *choice, number, leaf: document.span(*node) });
@@ -167,7 +168,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let hits = self.whole_hits(document, &in_lanes, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
-        self.keep(inspect::findings(document, &hits, Side::Response));
+        self.findings.extend(inspect::findings(document, &hits, Side::Response));
         // A whole value that was edited says nothing about its choice; to be safe every choice's token records go.
         if !changed.is_empty() {
             edited.extend(token_records.iter().map(|(choice, _)| *choice));
@@ -198,7 +199,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut unused = Splices::new();
         inspect::redact_document(document, &inside, &self.duties, Side::Response, &mut unused)
             .map_err(|denied| refuse(&denied))?;
-        self.keep(inspect::findings(document, &inside, Side::Response));
+        self.findings.extend(inspect::findings(document, &inside, Side::Response));
         Ok(hits)
     }
 
@@ -261,7 +262,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(lane) = self.lanes.get_mut(position) {
             lane.finish();
             for hit in lane.new_hits() {
-                record(&mut self.findings, &hit, name);
+                self.findings.add(of_lane(&hit, name));
             }
         }
     }
@@ -269,11 +270,6 @@ impl<'p, P: Protocol> Machine<'p, P> {
     fn refuse_denied(&self) -> Result<(), Refusal> {
         let denied = self.lanes.iter().find_map(Track::denied);
         denied.map_or(Ok(()), |kind| Err(Refusal::because(ReasonCode::ContentDenied, kind.to_string())))
-    }
-
-    fn keep(&mut self, findings: Vec<Finding>) {
-        let room = MAX_FINDINGS.saturating_sub(self.findings.len());
-        self.findings.extend(findings.into_iter().take(room));
     }
 }
 
@@ -287,9 +283,26 @@ fn refuse(denied: &DeniedContent) -> Refusal {
     Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
 }
 
-fn record(findings: &mut Vec<Finding>, hit: &inspect::Hit, lane: &str) {
-    if findings.len() < MAX_FINDINGS {
-        let place = lane.to_owned();
-        findings.push(Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place, span: hit.span });
+fn of_lane(hit: &inspect::Hit, lane: &str) -> Finding {
+    Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place: lane.to_owned(), span: hit.span }
+}
+
+/// Findings of one batch, bounded. INVARIANT: every kind that was found is among them, because labels are made from them.
+#[derive(Default)]
+struct Found {
+    kept: Vec<Finding>,
+    /// The kinds of which one more was kept above the bound.
+    beyond: HashSet<FindingKind>,
+}
+
+impl Found {
+    fn add(&mut self, finding: Finding) {
+        if self.kept.len() < MAX_FINDINGS || self.beyond.insert(finding.kind.clone()) {
+            self.kept.push(finding);
+        }
+    }
+
+    fn extend(&mut self, findings: Vec<Finding>) {
+        findings.into_iter().for_each(|finding| self.add(finding));
     }
 }

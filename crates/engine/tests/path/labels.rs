@@ -120,3 +120,16 @@ fn behind_the_last_edit_a_new_label_still_gets_its_own() {
     assert_eq!(observed(&world, edits[64]), [("model:small".to_owned(), pii())]);
     check_replay(&world);
 }
+
+/// More findings than are kept one by one, and behind them the only one that passes.
+#[test]
+fn no_number_of_redacted_findings_hides_the_label_of_one_that_passes() {
+    let text = "AKIAQ3EGRVYP2TQ7XN5K ".repeat(1500) + "ada.lovelace@analytical-engines.org";
+    let document: &'static str = Box::leak(format!("{{\"text\":\"{text}\"}}").into_boxed_str());
+    let world = answering(PERMIT, &[Step::Piece(document)]);
+    let happened = ask(&world, "{\"model\":\"small\"}");
+    assert!(written(&happened).ends_with("ada.lovelace@analytical-engines.org\"}"), "it passes");
+    let label = world.script.lock().unwrap().ledger.effective();
+    assert!(label.compartments.iter().any(|name| name.as_str() == "pii"), "{label:?}");
+    check_replay(&world);
+}
