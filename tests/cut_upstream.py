@@ -5,6 +5,7 @@ Prints its URL, does what the last message of a request says, and ends when its 
 """
 
 import asyncio
+import os
 import sys
 
 from upstream import Peer, Request, Upstream, chat_events, stream
@@ -54,6 +55,7 @@ async def by_message(request: Request, peer: Peer) -> list[bytes]:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # another machine's work, in truth: it takes no turn from the gate and the client that are measured
     with Upstream(script=by_message) as upstream:
         print(upstream.url, flush=True)
         sys.stdin.read()
