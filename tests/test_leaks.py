@@ -407,13 +407,17 @@ def test_recorded_streams_pass_unchanged(lab: Lab, llama: Llama) -> None:
     """Without anything to find, the bytes of every event are the upstream's."""
     cases = []
     for root in (root for root in ROOTS if root.is_event):
-        sent = recorded(llama.url)[f"{root.path} event"]
-        raw = encode(root.path, sent)
+        streams: list[list[object]] = []
+        for event in recorded(llama.url)[f"{root.path} event"]:
+            is_first = not streams or (isinstance(event, dict) and event.get("type") == "message_start")
+            streams.append([event]) if is_first else streams[-1].append(event)
+        for sent in streams:
+            raw = encode(root.path, sent)
 
-        def check(reply: wire.Reply, raw=raw) -> str | None:
-            return None if reply.body == b"".join(raw) else f"changed: {reply.body[:300]!r}"
+            def check(reply: wire.Reply, raw=raw) -> str | None:
+                return None if reply.body == b"".join(raw) else f"changed: {reply.body[:300]!r}"
 
-        cases.append(Case(root.name, root.path, stream(raw), check, True))
+            cases.append(Case(root.name, root.path, stream(raw), check, True))
     told(lab.run(cases), len(cases))
 
 
@@ -682,6 +686,44 @@ def test_unknown_events(lab: Lab) -> None:
         ):
             parts = stream([*encode(path, frame(path, []))[:1], raw.encode(), *encode(path, frame(path, []))[1:]])
             cases.append(Case(f"{path} {raw[:30]!r}", path, parts, lambda _: None, True, [secret]))
+    told(lab.run(cases), len(cases))
+
+
+def test_a_text_has_one_lane(lab: Lab) -> None:
+    """Half of a secret in a lane, and half where clients join it all the same: behind the lane's end, or under an index that is
+    the same number to some readers."""
+    secret = SAMPLES["aws-access-token"]
+    first, second = secret[:9], secret[9:]
+
+    def text(index: object, piece: str) -> dict:
+        return {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": piece}}
+
+    def call(index: object, piece: str) -> dict:
+        return chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+
+    begun = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    stopped = {"type": "content_block_stop", "index": 0}
+    early = frame(MESSAGES, [])[0]
+    early = {**early, "message": {**early["message"], "content": [{"type": "text", "text": first}]}}
+    sent: list[tuple[str, list[object]]] = [
+        (CHAT, [chunk({"content": first}, finish_reason="stop"), chunk({"content": second})]),
+        (CHAT, [chunk({"content": first}), chunk({}, finish_reason="length"), chunk({"content": second})]),
+        (CHAT, [call(0, first), chunk({}, finish_reason="tool_calls"), call(0, second)]),
+        (MESSAGES, [begun, text(0, first), stopped, text(0, second)]),
+        (MESSAGES, [begun, text(0, first), stopped, begun, text(0, second)]),
+        (MESSAGES, [begun, text(0, first), {"type": "message_stop"}, text(0, second)]),
+        (MESSAGES, [early, begun, text(0, second)]),
+        (MESSAGES, [begun, text(0, first), {**text(0, second), "index": None}]),
+    ]
+    for odd in ("0.0", "-0", "-1", "0e0", "1e0", '"0"', "false", "[]", "00000000000"):
+        for path, events in ((CHAT, [chunk({"content": first}), chunk({"content": second}, index="ODD")]),
+                             (CHAT, [call(0, first), call("ODD", second)]),
+                             (MESSAGES, [begun, text(0, first), text("ODD", second)])):  # fmt: skip
+            sent.append((path, [events[0], *events[1:-1], json.dumps(events[-1]).replace('"ODD"', odd)]))
+    cases = []
+    for path, events in sent:
+        raw = encode(path, [*frame(path, [])[:1], *events])
+        cases.append(Case(f"{path} {str(events[-1])[:120]}", path, stream(raw), lambda _: None, True, [second]))
     told(lab.run(cases), len(cases))
 
 

@@ -193,6 +193,8 @@ pub struct AnswerView {
     pub token_records: Vec<(u32, NodeId)>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
+    /// Whether two readers could take pieces of it for different lanes: such a document is not released.
+    pub is_ambiguous: bool,
 }
 
 /// One event of a stream: its raw bytes and the part that is data.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evidence::{
     Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError, Timings,
 };
-use model::{Answer, Finding, Label, ModelName, ReasonCode, Refusal, RequestId, Verdict};
+use model::{Answer, Ask, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 
 use crate::admit::Identified;
 use crate::decide::{Judgement, Permit};
@@ -132,7 +132,7 @@ async fn write_intent<W: World>(
 ) -> Result<u64, Refusal> {
     let judgement = permit.judgement();
     let header = header(EntryKind::Intent, identified, snapshot, guard.seen())
-        .with_asks(&judgement.input.asks)
+        .with_asks(&plain_asks(snapshot, &judgement.input.asks))
         .with_findings(&judgement.findings);
     let header = Header {
         verdict: Some(judgement.answer.verdict),
@@ -171,11 +171,11 @@ pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Ident
     let mut header = header(EntryKind::Intent, identified, &call.snapshot, world.locks().version());
     header.verdict = Some(verdict);
     header.reason = Some(reason);
-    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", bounded(detail))));
+    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", plain(&call.snapshot, &bounded(detail)))));
     let mut content = None;
     if let Some(Judgement { input, answer, findings }) = judged {
         found(world, call.request, findings);
-        header = header.with_asks(&input.asks).with_findings(findings);
+        header = header.with_asks(&plain_asks(&call.snapshot, &input.asks)).with_findings(findings);
         header.ledger_version = Some(input.facts.ledger_version);
         content = Some(serialise(&IntentContent {
             input: input.clone(),
@@ -320,6 +320,27 @@ fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
 /// Why the log refused goes to the operator's own messages; the client learns that it did.
 pub(crate) fn unrecorded(_: RecordError) -> Refusal {
     Refusal::new(ReasonCode::EvidenceUnavailable)
+}
+
+/// Text for the plain part of an entry. Clients invent names, of models, fields and hosts; one in which something is found is not
+/// written down unencrypted.
+fn plain(snapshot: &Snapshot, text: &str) -> String {
+    if snapshot.scanners.scan(text).is_empty() { text.to_owned() } else { "[redacted]".to_owned() }
+}
+
+/// What was asked, for the plain part of an entry; the encrypted part has it as it was.
+fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
+    let resource = |resource: &Resource| match resource {
+        Resource::Model(name) if snapshot.routes.contains_key(name) => resource.clone(),
+        // A name cannot hold brackets.
+        Resource::Model(name) => Name::new(plain(snapshot, name.as_str()).trim_matches(['[', ']']))
+            .map_or_else(|_| Resource::Model(name.clone()), Resource::Model),
+        Resource::HostedTool(id) => Resource::HostedTool(plain(snapshot, id)),
+        Resource::Destination(id) => Resource::Destination(plain(snapshot, id)),
+        Resource::Beta(id) => Resource::Beta(plain(snapshot, id)),
+        Resource::Gate => Resource::Gate,
+    };
+    asks.iter().map(|ask| Ask { action: ask.action, resource: resource(&ask.resource) }).collect()
 }
 
 /// A detail names fields and limits; a long one is cut so that a header stays a header.

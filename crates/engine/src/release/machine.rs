@@ -32,6 +32,9 @@ pub(crate) struct Machine<'p, P> {
     in_stream: bool,
     lanes: Vec<Track>,
     open: HashMap<LaneId, usize>,
+    /// Lanes that have ended. Clients join what comes later all the same, so nothing may.
+    ended: HashSet<LaneId>,
+    is_over: bool,
     queue: VecDeque<Held>,
     held_bytes: usize,
     findings: Found,
@@ -73,6 +76,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
             in_stream,
             lanes: Vec::new(),
             open: HashMap::new(),
+            ended: HashSet::new(),
+            is_over: false,
             queue: VecDeque::new(),
             held_bytes: 0,
             findings: Found::default(),
@@ -92,6 +97,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let document = Document::parse(&data, &self.limits.json())
             .map_err(|error| Refusal::because(ReasonCode::UpstreamResponseInvalid, error.to_string()))?;
         let view = self.protocol.view(&document, event.name.as_deref(), self.in_stream);
+        if view.is_ambiguous {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "an event can be read in two ways"));
+        }
         let held = self.hold(event, &document, &view)?;
         self.queue.push_back(held);
         for lane in &view.ends {
@@ -152,6 +160,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for (node, leaf_use) in &view.pieces {
             let LeafUse::Piece { lane, choice, is_json } = leaf_use else { continue };
             let Some(text) = document.text(*node) else { continue };
+            if text.is_empty() && self.has_ended(lane) {
+                continue;
+            }
             let position = self.lane(lane, *is_json)?;
             let Some(track) = self.lanes.get_mut(position) else { continue };
             let number = track.push(&text);
@@ -237,6 +248,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(position) = self.open.get(id) {
             return Ok(*position);
         }
+        if self.has_ended(id) {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a text goes on after its end"));
+        }
         if self.lanes.len() >= MAX_LANES {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many parallel texts in one answer"));
         }
@@ -247,12 +261,19 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(position)
     }
 
+    /// Whether nothing may follow in this lane. Names end with the arguments' first piece, and some upstreams tell them again.
+    fn has_ended(&self, id: &LaneId) -> bool {
+        (self.is_over || self.ended.contains(id)) && !id.0.ends_with("/name")
+    }
+
     fn finish_lane(&mut self, id: &LaneId) {
         let Some(position) = self.open.remove(id) else { return };
+        self.ended.insert(id.clone());
         self.finish_at(position, &id.0);
     }
 
     fn finish_lanes(&mut self) {
+        self.is_over = true;
         for (id, position) in std::mem::take(&mut self.open) {
             self.finish_at(position, &id.0);
         }

@@ -96,6 +96,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
                 let document = self.document;
                 for (ordinal, child) in document.children(node).enumerate() {
                     let length = self.path.len();
+                    self.notice_index(child);
                     let place = place(document, child, ordinal);
                     self.path.push('#');
                     self.path.push_str(&place);
@@ -105,6 +106,23 @@ impl<'v, 'd> Lanes<'v, 'd> {
             }
             Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => {}
         }
+    }
+
+    /// An `index` that is no plain number (`0.0`, `-0`, `"0"`, `false`) is 0 to one reader and something else to the next.
+    pub(super) fn notice_index(&mut self, object: NodeId) {
+        let document = self.document;
+        let index = document.get(object, "index").filter(|node| document.kind(*node) != Kind::Null);
+        let is_plain = |text: &str| {
+            let is_short = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+            is_short && (text == "0" || !text.starts_with('0'))
+        };
+        self.view.is_ambiguous |=
+            index.is_some_and(|node| document.kind(node) != Kind::Number || !is_plain(document.lexeme(node)));
+    }
+
+    /// What is said cannot be told apart from something else.
+    pub(super) fn ambiguous(&mut self) {
+        self.view.is_ambiguous = true;
     }
 
     fn push_key(&mut self, key: &str) {

@@ -24,7 +24,16 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
     match &*kind {
         "content_block_start" | "content_block_delta" | "content_block_stop" => read_block(&mut lanes, document, &kind),
         "message_delta" => rest(&mut lanes, document, &kind, &["delta"]),
-        "message_start" | "ping" | "error" => rest(&mut lanes, document, &kind, &[]),
+        "message_start" => {
+            rest(&mut lanes, document, &kind, &[]);
+            // Clients join deltas to the blocks that stand here already.
+            let content = document.get(document.root(), "message").and_then(|message| document.get(message, "content"));
+            let blocks = content.filter(|content| document.kind(*content) == Kind::Array);
+            for (ordinal, block) in blocks.into_iter().flat_map(|blocks| document.children(blocks)).enumerate() {
+                begun(&mut lanes, document, block, &format!("block/{ordinal}"));
+            }
+        }
+        "ping" | "error" => rest(&mut lanes, document, &kind, &[]),
         "message_stop" => {
             lanes.view.is_last = true;
             rest(&mut lanes, document, &kind, &[]);
@@ -42,6 +51,10 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
 
 fn read_block(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, kind: &str) {
     let root = document.root();
+    lanes.notice_index(root);
+    if own_place(document, root).is_none() {
+        lanes.ambiguous();
+    }
     let prefix = format!("block/{}", own_place(document, root).unwrap_or_else(|| "-".to_owned()));
     rest(lanes, document, kind, &["delta"]);
     lanes.begin(&prefix);
@@ -51,15 +64,21 @@ fn read_block(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, kind: &str) {
     if kind == "content_block_start"
         && let Some(block) = document.get(root, "content_block")
     {
-        for name in BEGUN {
-            if let Some(node) = document.get(block, name) {
-                lanes.piece(node, &format!("/{name}"), 0);
-            }
-        }
+        begun(lanes, document, block, &prefix);
     }
     if kind == "content_block_stop" {
         for place in OF_A_BLOCK {
             lanes.end(place);
+        }
+    }
+}
+
+/// What a block holds when it begins.
+fn begun(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, block: NodeId, prefix: &str) {
+    lanes.begin(prefix);
+    for name in BEGUN {
+        if let Some(node) = document.get(block, name) {
+            lanes.piece(node, &format!("/{name}"), 0);
         }
     }
 }

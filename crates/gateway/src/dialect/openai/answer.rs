@@ -50,6 +50,9 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
 }
 
 fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeId, ordinal: usize, in_stream: bool) {
+    if in_stream {
+        lanes.notice_index(choice);
+    }
     let index = place(document, choice, ordinal);
     let number = index.parse().unwrap_or(u32::MAX);
     let prefix = format!("choice/{index}");
