@@ -715,6 +715,17 @@ def test_a_text_has_one_lane(lab: Lab) -> None:
         (MESSAGES, [early, begun, text(0, second)]),
         (MESSAGES, [begun, text(0, first), {**text(0, second), "index": None}]),
     ]
+    # What is told once, and joined by some clients all the same.
+    for delta in (
+        lambda piece: {"role": piece},
+        lambda piece: {"audio": {"id": piece, "transcript": "a"}},
+        lambda piece: {"tool_calls": [{"index": 0, "id": piece}]},
+        lambda piece: {"tool_calls": [{"index": 0, "function": {"name": piece, "arguments": "1"}}]},
+    ):
+        sent.append((CHAT, [chunk(delta(first)), chunk(delta(second))]))
+    sent.append((CHAT, [chunk({}, message={"content": first}), chunk({}, message={"content": second})]))
+    signed = [{"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": piece}} for piece in (first, second)]
+    sent.append((MESSAGES, [{**begun, "content_block": {"type": "thinking", "thinking": "", "signature": ""}}, *signed]))
     for odd in ("0.0", "-0", "-1", "0e0", "1e0", '"0"', "false", "[]", "00000000000"):
         for path, events in ((CHAT, [chunk({"content": first}), chunk({"content": second}, index="ODD")]),
                              (CHAT, [call(0, first), call("ODD", second)]),

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -29,6 +30,14 @@ def call(url: str, key: str | None, body: object | None = None, method: str | No
         return status, head, json.loads(raw)
     except ValueError:
         return status, head, {"text": raw.decode()}
+
+
+def raw(address: str, request: str) -> int:
+    """The status that bytes are answered with."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request.encode())
+        return int(connection.makefile("rb").readline().split()[1])
 
 
 def chat(gate: Gate, key: str, **changes: object) -> tuple[int, dict, dict]:
@@ -122,6 +131,15 @@ def test_roles_and_planes(scripted: tuple[Gate, Upstream]) -> None:
     assert chat(gate, admin)[0] == 401, "an operator's credential is not valid on the data plane"
     assert call(status, admin, Host="evil.example")[0] == 403
     assert call(status, admin, Origin="http://evil.example")[0] == 403
+    locks = f"{gate.admin_url}/admin/v1/locks"
+    assert call(locks, admin, kill, **{"content-type": "text/plain"})[0] == 400, "what a form of a page can send"
+    own = gate.admin_url.removeprefix("http://")
+    for hosts in (["evil.example", own], [own, "evil.example"], [own, own], []):
+        lines = "".join(f"host: {host}\r\n" for host in hosts)
+        assert raw(own, f"GET /admin/v1/status HTTP/1.1\r\n{lines}authorization: Bearer {admin}\r\nconnection: close\r\n\r\n") in (400, 403)
+    absolute = f"GET http://evil.example/admin/v1/status HTTP/1.1\r\nhost: {own}\r\nauthorization: Bearer {admin}\r\nconnection: close\r\n\r\n"
+    assert raw(own, absolute) == 403
+    assert raw(own, absolute.replace("evil.example", own)) == 200
 
 
 def test_locks_survive_a_restart_and_come_off(scripted: tuple[Gate, Upstream]) -> None:

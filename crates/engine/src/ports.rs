@@ -171,6 +171,11 @@ pub struct LaneId(pub String);
 pub enum LeafUse {
     /// A whole value.
     Whole,
+    /// A whole value that clients join all the same if it is told twice: told again, it has to be what it was.
+    Once {
+        /// Which value.
+        lane: LaneId,
+    },
     /// A piece of a lane. `choice` groups lanes whose token records must vanish together.
     Piece {
         /// Which lane.

@@ -60,7 +60,7 @@ fn form(head: &ReplyHead) -> Result<Form, Refusal> {
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
         return Err(ReasonCode::UpstreamRefusedGate.into());
     }
-    if status.is_informational() || status.is_redirection() {
+    if !(status.is_success() || status.is_client_error() || status.is_server_error()) {
         return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, format!("status {}", status.as_u16())));
     }
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engine::ports::{Clock, Credentials, Epoch};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -167,7 +168,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
 
 async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<Incoming>) -> Result<Body, Refusal> {
     let (parts, body) = request.into_parts();
-    check_host(origin, &parts.headers)?;
+    check_host(origin, &parts.headers, parts.uri.authority().map(Authority::as_str))?;
     let path = parts.uri.path().to_owned();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     // Probes carry no state and no secret; everything else names an operator.
@@ -188,7 +189,10 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
             may(OperatorAct::ReadContent)?;
             admin.explain(&by, request).await.map(Body::Json)
         }
-        (&Method::POST, ["admin", "v1", ..]) => change(admin, &by, &segments, body).await.map(Body::Json),
+        (&Method::POST, ["admin", "v1", ..]) => {
+            check_content_type(&parts.headers)?;
+            change(admin, &by, &segments, body).await.map(Body::Json)
+        }
         (method, _) if method != Method::GET && method != Method::POST => Err(ReasonCode::MethodNotAllowed.into()),
         _ => Err(Refusal::because(ReasonCode::RouteUnknown, "the admin API lives under /admin/v1")),
     }
@@ -283,17 +287,30 @@ async fn read<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal
 }
 
 /// A browser page of another origin, or a name rebound to loopback, is not an operator.
-fn check_host(origin: &Origin, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_host(origin: &Origin, headers: &HeaderMap, target: Option<&str>) -> Result<(), Refusal> {
     let Origin::Tcp(allowed) = origin else { return Ok(()) };
-    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     let is_allowed = |name: &str| allowed.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if !is_allowed(host) {
+    let mut hosts = headers.get_all(HOST).iter().map(|value| value.to_str().unwrap_or(""));
+    let is_one = hosts.next().is_some_and(is_allowed) && hosts.next().is_none();
+    if !is_one || !target.is_none_or(is_allowed) {
         return Err(Refusal::because(ReasonCode::HostNotAllowed, "the Host header names another machine"));
     }
     match headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("")) {
         None => Ok(()),
         Some(page) if page.strip_prefix("http://").is_some_and(is_allowed) => Ok(()),
         Some(_) => Err(Refusal::because(ReasonCode::HostNotAllowed, "the Origin header names another page")),
+    }
+}
+
+/// What a form of a page can send is not what this API reads.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let told = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or(""));
+    let is_json = |told: &str| told.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    match told {
+        Some(told) if !is_json(told) => {
+            Err(Refusal::because(ReasonCode::ContentTypeRefused, "the admin API reads application/json"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -64,7 +64,8 @@ fn refused_by_header() -> Vec<Case> {
         ("a NUL", "X: a\0b"),
         ("no colon", "X"),
         ("no name", ": x"),
-        ("an upgrade to HTTP/2", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__"),
+        ("an upgrade to several protocols", "Connection: Upgrade\r\nUpgrade: h2c, websocket"),
+        ("two upgrades", "Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket"),
         ("an upgrade alone", "uPGRADE: websocket"),
         ("settings alone", "http2-settings: AAMAAABkAAQAAP__"),
         ("an option to upgrade", "Connection: keep-alive ,\tupgrade"),
@@ -79,6 +80,7 @@ fn refused_by_line() -> Vec<Case> {
         ("no host", "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
         ("an absolute target", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("a target without a slash", "GET v1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("a fragment", "GET /v1#a HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("a star", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("a tunnel", "CONNECT b:443 HTTP/1.1\r\nHost: b\r\n\r\n"),
         ("HTTP/0.9", "GET /\r\n\r\n"),
@@ -123,11 +125,14 @@ fn broken_bodies() -> Vec<Case> {
 fn pipelined() -> Vec<Case> {
     let bad = smuggle("Content-Length: 5\r\nTransfer-Encoding: chunked", "0\r\n\r\n");
     let chunked = smuggle("transfer-encoding: cHUNKED", "5\r\nhello\r\n0\r\n\r\n");
+    let offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__";
+    let offering = format!("POST / HTTP/1.1\r\nHost: a\r\n{offer}\r\nContent-Length: 5\r\n\r\nhello");
     let expecting = "POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\nhi";
     vec![
         ("good twice", format!("{GOOD}{LAST}"), "200 5, 200 3", 2, None),
         ("chunked with capitals", chunked, "200 5, 200 3", 2, None),
         ("an expectation that is known", expecting.to_owned(), "200 2", 1, None),
+        ("an offer of HTTP/2", format!("{offering}{LAST}"), "200 5, 200 3", 2, None),
         ("good, then bad", format!("{GOOD}{bad}"), "200 5", 1, REFUSED),
         ("good twice, then bad", format!("{GOOD}{GOOD}{bad}"), "200 5, 200 5", 2, REFUSED),
         ("good, then too large", format!("{GOOD}{}", "x".repeat(40 << 10)), "200 5", 1, TOO_LARGE),
@@ -157,7 +162,7 @@ async fn what_comes_back_and_what_gets_through() {
         assert_eq!((seen.answers.as_str(), seen.n_served, seen.reason), (answers, n_served, reason), "{title}");
         n_cases += 1;
     }
-    assert_eq!(n_cases, 70);
+    assert_eq!(n_cases, 73);
 }
 
 /// The HTTP library reads ahead while an answer is under way, and would drop the answer if that read failed.

@@ -18,9 +18,10 @@ pub(crate) fn verify_text(data: &Path) -> anyhow::Result<String> {
     let report = verify(data)?;
     let number = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or(0);
     Ok(format!(
-        "{} entries under the signed checkpoint, {} contents match their commitments, {} not sealed yet, 0 problems",
+        "{} entries under the signed checkpoint, {} contents match their commitments, {} erased on record, {} not sealed yet, 0 problems",
         number("entries"),
         number("contents"),
+        number("erased"),
         number("unsealed")
     ))
 }

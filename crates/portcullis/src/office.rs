@@ -36,12 +36,14 @@ impl Administrator for Gate {
             "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
             "danger": in_force.config.settings.danger.names(),
             "epoch": self.store.epoch().version(),
-            "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken},
+            "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
+                "space_low": log.is_space_low},
         })
     }
 
     fn is_ready(&self) -> bool {
-        self.store.log.status().broken.is_none()
+        let log = self.store.log.status();
+        log.broken.is_none() && !log.is_space_low
     }
 
     fn metrics(&self) -> String {
@@ -53,6 +55,7 @@ impl Administrator for Gate {
             ("portcullis_log_durable", log.durable),
             ("portcullis_log_sealed", log.sealed),
             ("portcullis_log_broken", u64::from(log.broken.is_some())),
+            ("portcullis_log_space_low", u64::from(log.is_space_low)),
             ("portcullis_epoch", self.store.epoch().version()),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {

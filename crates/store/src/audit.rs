@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evidence::{
-    Checkpoint, Header, InclusionProof, LogVerifier, TILE_WIDTH, Verified, bundle_path, prove_inclusion, sha256, tile_path,
-    verify_log,
+    Checkpoint, EntryKind, Header, InclusionProof, LogVerifier, TILE_WIDTH, Verified, bundle_path, prove_inclusion, sha256,
+    tile_path, verify_log,
 };
 use model::{AdminAct, Digest, RequestId};
 
@@ -21,7 +21,7 @@ use crate::port::{DiskPort, FilePort};
 use crate::recover::inspect;
 use crate::resume::{Summary, read_whole};
 use crate::row::{Filter, Row};
-use crate::vault::{Plain, Vault};
+use crate::vault::{ERASED, Plain, Vault};
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,6 +200,10 @@ impl Audit {
 struct Seen {
     /// Bundles, with the first entry that names each.
     bundles: BTreeMap<Digest, u64>,
+    /// Keys that are not there, with how many contents need each.
+    missing: BTreeMap<String, u64>,
+    /// Keys whose erasure is recorded.
+    erased: BTreeSet<String>,
 }
 
 struct Check<'a> {
@@ -233,8 +237,30 @@ impl Check<'_> {
             self.stale_files(checkpoint.size);
         }
         self.report.open = u64::try_from(self.summary.open.len()).unwrap_or(u64::MAX);
+        self.missing_keys(size);
         self.report.checkpoint = checkpoint;
         self.bundles();
+    }
+
+    /// A key may be missing because an operator erased its subject, and for no other reason.
+    fn missing_keys(&mut self, size: u64) {
+        // An erasure may be durable and not under a checkpoint yet.
+        for entry in self.audit.entries(size).into_iter().flatten().map_while(Result::ok) {
+            self.notice_erasure(&entry.header);
+        }
+        let Seen { missing, erased, .. } = &self.seen;
+        for (key, contents) in missing.iter().filter(|(key, _)| !erased.contains(*key)) {
+            self.report.problems.push(format!(
+                "content/subjects: key {key} is missing, its erasure is not recorded, and {contents} contents cannot be read without it"
+            ));
+        }
+    }
+
+    fn notice_erasure(&mut self, header: &Header) {
+        if header.kind == EntryKind::Admin {
+            let keys = header.notes.iter().filter_map(|note| note.strip_prefix(ERASED));
+            self.seen.erased.extend(keys.map(str::to_owned));
+        }
     }
 
     fn problem<T>(&mut self, error: &StoreError) -> Option<T> {
@@ -257,6 +283,7 @@ impl Check<'_> {
         if let Some(digest) = header.snapshot {
             self.seen.bundles.entry(digest).or_insert(index);
         }
+        self.notice_erasure(header);
         if let Some(AdminAct::BundleApplied { digest }) = &header.admin {
             self.seen.bundles.entry(*digest).or_insert(index);
         }
@@ -297,7 +324,11 @@ impl Check<'_> {
             return;
         };
         match vault.open_sealed(sealed, &item.content) {
-            Ok(Plain::Erased) => self.report.erased = self.report.erased.saturating_add(1),
+            Ok(Plain::Erased) => {
+                self.report.erased = self.report.erased.saturating_add(1);
+                let contents = self.seen.missing.entry(sealed.subject_key.clone()).or_default();
+                *contents = contents.saturating_add(1);
+            }
             Ok(Plain::Content(_) | Plain::Absent) => self.report.contents = self.report.contents.saturating_add(1),
             Err(what) => self.report.problems.push(format!("entry {}: {what}", item.index)),
         }

@@ -73,6 +73,8 @@ pub struct LogStatus {
     pub sealed: u64,
     /// Why nothing can be written, if nothing can.
     pub broken: Option<String>,
+    /// Whether free space is below the reserve, so that calls are refused.
+    pub is_space_low: bool,
 }
 
 /// A handle to the log; cheap to clone.
@@ -119,7 +121,13 @@ impl Log {
     #[must_use]
     pub fn status(&self) -> LogStatus {
         let state = self.progress.lock();
-        LogStatus { accepted: state.accepted, durable: state.durable, sealed: state.sealed, broken: state.broken.clone() }
+        LogStatus {
+            accepted: state.accepted,
+            durable: state.durable,
+            sealed: state.sealed,
+            broken: state.broken.clone(),
+            is_space_low: state.is_space_low,
+        }
     }
 
     async fn send(

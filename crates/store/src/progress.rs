@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) sync_failed: Option<String>,
     /// The log cannot be written.
     pub(crate) broken: Option<String>,
+    /// Free space is below the reserve: calls are refused.
+    pub(crate) is_space_low: bool,
     /// Who has ended.
     pub(crate) ended: Ended,
 }

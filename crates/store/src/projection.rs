@@ -3,7 +3,8 @@
 //! The projection follows the journal by itself: nothing is sent to it, so it can lag and cannot block. It carries the index up
 //! to which it is valid and the hash of the last entry in it; when that does not fit the log it is made anew.
 
-use std::fs;
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,6 +61,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // For its owner only, as is every file here; the library's own files take after this one.
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(StoreError::io("open", path))?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(StoreError::io("restrict", path))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // The log is the truth: what a loss of power takes from the projection is read again.

@@ -28,7 +28,7 @@ use crate::projection::{self, Projection, Projector};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
 use crate::row::{Filter, Row};
-use crate::vault::{Plain, Vault};
+use crate::vault::{ERASED, Plain, Vault};
 use crate::writer::{Writer, run_writer};
 
 /// Longest wait for the disk when a store is opened or closed.
@@ -197,7 +197,7 @@ impl Store {
         let header = Header {
             operator: by.operator,
             credential: by.credential,
-            notes: vec![format!("erased: {key}")],
+            notes: vec![format!("{ERASED}{key}")],
             ..Header::new(EntryKind::Admin, (self.clock)())
         };
         self.log.durable(Draft::plain(header)).await?;

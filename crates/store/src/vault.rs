@@ -47,6 +47,9 @@ struct Keys {
     by_id: HashMap<String, Arc<SubjectKey>>,
 }
 
+/// How the note on an erasure begins; the key's id follows.
+pub(crate) const ERASED: &str = "erased: ";
+
 /// What became of content.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Plain {

@@ -157,6 +157,8 @@ impl Writer {
         if self.broken.is_some() {
             self.try_again();
         }
+        // Readiness depends on it, and without readiness no calls come that would look.
+        self.is_space_low();
         // Taken under the lock of the writer: two that write may not pass each other.
         let jobs = queue.take();
         let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
@@ -297,16 +299,24 @@ impl Writer {
 
     /// Whether free space is so low that only administration, and what has happened already, is written.
     fn is_reserved(&mut self, class: Class) -> bool {
-        if self.reserve == 0 || matches!(class, Class::Admin | Class::InForce | Class::Happened) {
-            return false;
-        }
-        if let Some((at, is_low)) = self.space
-            && at.elapsed() < SPACE_EVERY
-        {
-            return is_low;
+        self.reserve != 0 && matches!(class, Class::Call | Class::Noise) && self.is_space_low()
+    }
+
+    /// Looks at the free space, now and then, and tells when it comes to be low, or is no longer.
+    fn is_space_low(&mut self) -> bool {
+        let was_low = self.space.is_some_and(|(_, is_low)| is_low);
+        if self.reserve == 0 || self.space.is_some_and(|(at, _)| at.elapsed() < SPACE_EVERY) {
+            return was_low;
         }
         let is_low = self.port.free().is_ok_and(|free| free < self.reserve);
         self.space = Some((Instant::now(), is_low));
+        if is_low != was_low {
+            self.progress.update(|state| state.is_space_low = is_low);
+            match is_low {
+                true => tracing::error!(reserve = self.reserve, "free space is below the reserve: every call is refused"),
+                false => tracing::info!("there is free space again"),
+            }
+        }
         is_low
     }
 

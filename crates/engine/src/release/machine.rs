@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use evidence::sha256;
 use inspect::{DeniedContent, Lane, LeafHits, Scanners};
 use model::{Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
@@ -19,6 +20,8 @@ use crate::snapshot::Limits;
 
 /// Most lanes that one answer may open.
 const MAX_LANES: usize = 256;
+/// Most bytes of a tool's name, and of a value that is remembered as it was told.
+const MAX_NAME: usize = 1024;
 /// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
 /// that it brings.
 const MAX_FINDINGS: usize = 1024;
@@ -34,6 +37,8 @@ pub(crate) struct Machine<'p, P> {
     open: HashMap<LaneId, usize>,
     /// Lanes that have ended. Clients join what comes later all the same, so nothing may.
     ended: HashSet<LaneId>,
+    /// What was said under names, and in values that are told whole: some upstreams tell them again.
+    told: HashMap<LaneId, Option<String>>,
     is_over: bool,
     queue: VecDeque<Held>,
     held_bytes: usize,
@@ -77,6 +82,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             lanes: Vec::new(),
             open: HashMap::new(),
             ended: HashSet::new(),
+            told: HashMap::new(),
             is_over: false,
             queue: VecDeque::new(),
             held_bytes: 0,
@@ -158,10 +164,24 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut pieces = Vec::with_capacity(view.pieces.len());
         let mut in_lanes: Vec<NodeId> = Vec::with_capacity(view.pieces.len());
         for (node, leaf_use) in &view.pieces {
-            let LeafUse::Piece { lane, choice, is_json } = leaf_use else { continue };
             let Some(text) = document.text(*node) else { continue };
-            if text.is_empty() && self.has_ended(lane) {
+            let (lane, choice, is_json) = match leaf_use {
+                LeafUse::Whole => continue,
+                LeafUse::Once { lane } => {
+                    self.tell_once(lane, &text)?;
+                    continue;
+                }
+                LeafUse::Piece { lane, choice, is_json } => (lane, choice, is_json),
+            };
+            let has_ended = self.has_ended(lane);
+            if has_ended && text.is_empty() {
                 continue;
+            }
+            if lane.0.ends_with("/name") {
+                self.tell_name(lane, &text)?;
+                if has_ended {
+                    continue;
+                }
             }
             let position = self.lane(lane, *is_json)?;
             let Some(track) = self.lanes.get_mut(position) else { continue };
@@ -261,9 +281,41 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(position)
     }
 
-    /// Whether nothing may follow in this lane. Names end with the arguments' first piece, and some upstreams tell them again.
+    /// A value that clients join if it is told twice: nothing but the same may come again. Half of a secret could stand in each.
+    fn tell_once(&mut self, id: &LaneId, text: &str) -> Result<(), Refusal> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let text = if text.len() <= MAX_NAME { text.to_owned() } else { sha256(text.as_bytes()).to_string() };
+        if *self.told(id)?.get_or_insert_with(|| text.clone()) == text {
+            return Ok(());
+        }
+        Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a value that is told once was told again, and differs"))
+    }
+
+    /// A piece of a name. It ends with the first piece of the arguments; some upstreams tell it again with each of them.
+    fn tell_name(&mut self, id: &LaneId, piece: &str) -> Result<(), Refusal> {
+        if self.has_ended(id) {
+            return self.tell_once(id, piece);
+        }
+        let name = self.told(id)?.get_or_insert_default();
+        name.push_str(piece);
+        if name.len() > MAX_NAME {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "the name of a tool is too long"));
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, id: &LaneId) -> Result<&mut Option<String>, Refusal> {
+        if self.told.len() >= MAX_LANES && !self.told.contains_key(id) {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many values in one answer"));
+        }
+        Ok(self.told.entry(id.clone()).or_default())
+    }
+
+    /// Whether nothing may follow in this lane.
     fn has_ended(&self, id: &LaneId) -> bool {
-        (self.is_over || self.ended.contains(id)) && !id.0.ends_with("/name")
+        self.is_over || self.ended.contains(id)
     }
 
     fn finish_lane(&mut self, id: &LaneId) {

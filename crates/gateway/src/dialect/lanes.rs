@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use engine::ports::{AnswerView, LaneId, LeafUse};
 use text::{Document, Kind, NodeId};
 
-/// Members that are complete wherever they stand, and that clients never join.
+/// Members that are complete wherever they stand.
 const COMPLETE: &[&str] = &[
     "type",
     "id",
@@ -28,6 +28,9 @@ const COMPLETE: &[&str] = &[
     "obfuscation",
 ];
 
+/// Those of them that some clients join all the same: told again, they have to be what they were.
+const ONCE: &[&str] = &["id", "role", "name", "signature"];
+
 /// Members of a tool call whose `name` clients join.
 const NAMED: &[&str] = &["function", "custom", "function_call"];
 
@@ -38,11 +41,13 @@ pub(super) struct Lanes<'v, 'd> {
     path: String,
     /// A string that is complete although it stands in a delta.
     except: Option<NodeId>,
+    /// Whether the event is one that a table names.
+    is_documented: bool,
 }
 
 impl<'v, 'd> Lanes<'v, 'd> {
     pub(super) fn new(document: &'v Document<'d>) -> Self {
-        Self { document, view: AnswerView::default(), path: String::new(), except: None }
+        Self { document, view: AnswerView::default(), path: String::new(), except: None, is_documented: true }
     }
 
     /// Starts the names of the lanes that follow.
@@ -81,7 +86,13 @@ impl<'v, 'd> Lanes<'v, 'd> {
 
     fn value(&mut self, node: NodeId, key: &str, is_delta: bool, choice: u32, holder: &str) {
         match self.document.kind(node) {
-            Kind::String if is_delta && self.except != Some(node) && !is_complete(key, holder) => self.piece(node, "", choice),
+            Kind::String if is_delta && self.except != Some(node) => {
+                if !is_complete(key, holder) {
+                    self.piece(node, "", choice);
+                } else if self.is_documented && ONCE.contains(&key) {
+                    self.view.pieces.push((node, LeafUse::Once { lane: LaneId(self.path.clone()) }));
+                }
+            }
             Kind::Object => {
                 let document = self.document;
                 for child in document.children(node) {
@@ -139,6 +150,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
 
     /// An event that no table names. All of it is a delta if its type says so.
     pub(super) fn unknown_event(&mut self, kind: &str, choice: u32) {
+        self.is_documented = false;
         let document = self.document;
         let root = document.root();
         let mut prefix = format!("event/{kind}");

@@ -55,7 +55,7 @@ pub(super) fn judge(head: &[u8], limits: &Limits) -> Result<BodyLength, ReasonCo
         Err(httparse::Error::TooManyHeaders) => return Err(ReasonCode::HeadersTooLarge),
         Ok(_) | Err(_) => return Err(ReasonCode::FramingAmbiguous),
     }
-    let is_origin_form = request.path.is_some_and(|path| path.starts_with('/'));
+    let is_origin_form = request.path.is_some_and(|path| path.starts_with('/') && !path.contains('#'));
     if !is_origin_form || request.method == Some("CONNECT") {
         return Err(ReasonCode::FramingAmbiguous);
     }
@@ -74,15 +74,22 @@ fn values<'a>(headers: &'a [httparse::Header<'a>], name: &'static str) -> impl I
 /// Whether the request asks for more than an answer: another protocol on this connection, or an unknown expectation.
 ///
 /// The gate speaks HTTP/1.1 and nothing after it; whoever stands in front of it might take the question for agreed upon, and
-/// what follows for something else than requests.
+/// what follows for something else than requests. Only the offer of HTTP/2 is passed over, as RFC 9110 section 7.8 allows: clients
+/// of several platforms make it on every plain connection, and without a 101 nobody takes it for agreed upon.
 fn switches(headers: &[httparse::Header<'_>]) -> bool {
-    let asks = values(headers, "upgrade").chain(values(headers, "http2-settings")).next().is_some();
+    let mut upgrades = values(headers, "upgrade");
+    let offers_http2 = upgrades.next().is_some_and(|value| value == b"h2c");
+    let asks = upgrades.next().is_some() || (!offers_http2 && names_upgrade(headers));
+    //= https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+    //# The only expectation defined by this specification is "100-continue"
+    asks || values(headers, "expect").any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether anything speaks of another protocol.
+fn names_upgrade(headers: &[httparse::Header<'_>]) -> bool {
     let mut options = values(headers, "connection").flat_map(|value| value.split(|byte| *byte == b','));
-    let mut expectations = values(headers, "expect");
-    asks || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        //= https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
-        //# The only expectation defined by this specification is "100-continue"
-        || expectations.any(|value| !value.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+    values(headers, "upgrade").chain(values(headers, "http2-settings")).next().is_some()
+        || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 fn length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLength, ReasonCode> {

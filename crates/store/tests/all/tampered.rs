@@ -98,6 +98,23 @@ async fn every_altered_file_is_noticed_and_named() {
     }
 }
 
+/// Keys vanish by a recorded erasure, or it is damage.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_key_is_no_erasure() {
+    let dir = sound().await;
+    let subjects = |dir: &Path| dir.join("content/subjects");
+    let whole = std::fs::read_to_string(subjects(dir.path())).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    for left in 0..lines.len() {
+        let copied = copy(dir.path());
+        std::fs::write(subjects(copied.path()), lines[..left].concat()).unwrap();
+        assert!(problems(copied.path()).contains("its erasure is not recorded"), "{left} of {} keys", lines.len());
+    }
+    let copied = copy(dir.path());
+    std::fs::remove_file(subjects(copied.path())).unwrap();
+    assert!(problems(copied.path()).contains("its erasure is not recorded"), "without the file");
+}
+
 /// Whoever can write the folder, but not sign, cannot hide an act of administration from the next start.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_act_of_administration_stops_the_start() {

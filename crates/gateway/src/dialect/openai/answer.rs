@@ -67,6 +67,8 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
             _ if !in_stream => {}
             "text" => lanes.piece(child, "/text", number),
             "delta" => read_delta(lanes, document, child, &prefix, number),
+            // Some clients join these like deltas.
+            "message" => lanes.below_except(child, &key, None, number),
             _ => lanes.below(child, &key, false, number),
         }
     }

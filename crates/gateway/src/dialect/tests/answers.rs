@@ -26,7 +26,7 @@ fn ends(dialect: model::Dialect, event: &Value) -> (Vec<String>, bool) {
 #[test]
 fn streamed_texts_of_a_choice() {
     for (delta, expected) in [
-        (json!({"role": "assistant", "content": ""}), vec!["0 choice/0/delta/content = "]),
+        (json!({"role": "assistant", "content": ""}), vec!["0 choice/0/delta/content = ", "choice/0/delta/role once"]),
         (json!({"content": "a"}), vec!["0 choice/0/delta/content = a"]),
         (json!({"refusal": "a"}), vec!["0 choice/0/delta/refusal = a"]),
         (json!({"reasoning_content": "a"}), vec!["0 choice/0/delta/reasoning_content = a"]),
@@ -38,7 +38,7 @@ fn streamed_texts_of_a_choice() {
         ),
         (
             json!({"audio": {"id": "a", "data": "AAAA", "transcript": "hi", "expires_at": 1}}),
-            vec!["0 choice/0/delta/audio/transcript = hi"],
+            vec!["0 choice/0/delta/audio/transcript = hi", "choice/0/delta/audio/id once"],
         ),
         (
             json!({"new_text": "a", "deep": {"list": ["b", "c"]}, "message_id": "m"}),
@@ -70,6 +70,7 @@ fn tool_calls_are_told_apart_by_their_index() {
             "0 choice/0/delta/tool_calls#1/function/arguments = {\"a",
             "0 choice/0/delta/tool_calls#1/function/name = f",
             "0 choice/0/delta/tool_calls#2/function/arguments = y",
+            "choice/0/delta/tool_calls#1/id once",
         ],
     );
     // A name ends when its arguments begin, and not before.
@@ -195,7 +196,7 @@ fn every_event_of_a_message_stream() {
         (delta(json!({"type": "text_delta", "text": "a"})), vec!["0 block/1/text = a"]),
         (delta(json!({"type": "input_json_delta", "partial_json": "{"})), vec!["0 block/1/partial_json = {"]),
         (delta(json!({"type": "thinking_delta", "thinking": "a", "estimated_tokens": 1})), vec!["0 block/1/thinking = a"]),
-        (delta(json!({"type": "signature_delta", "signature": "s"})), vec![]),
+        (delta(json!({"type": "signature_delta", "signature": "s"})), vec!["block/1/signature once"]),
         (
             delta(
                 json!({"type": "citations_delta", "citation": {"type": "char_location", "cited_text": "t", "document_title": "d"}}),
@@ -262,7 +263,7 @@ fn what_nobody_documents() {
     }
     // Beside the choices, and in a choice beside its delta.
     let event = json!({"choices": [{"index": 0, "delta": {}, "more": {"delta": "a"}, "message": {"content": "whole"}}], "extra_delta": "b", "extra": "whole"});
-    check(Openai, &event, &["0 choice/0/more/delta = a", "0 event//extra_delta = b"]);
+    check(Openai, &event, &["0 choice/0/message/content = whole", "0 choice/0/more/delta = a", "0 event//extra_delta = b"]);
 }
 
 #[test]
