@@ -2,6 +2,7 @@
 //!
 //! It stands behind the decision and before act: an interaction that cannot be recorded does not happen.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use evidence::{
@@ -22,6 +23,8 @@ use crate::snapshot::Snapshot;
 /// Most entries of their own that the findings of one answer get, besides those that bring a new label; the rest is counted
 /// in the outcome.
 const MAX_EDITS: u32 = 64;
+/// Room for the content of an entry that says little, in bytes.
+const CONTENT: usize = 4096;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
 
@@ -143,9 +146,9 @@ async fn write_intent<W: World>(
         ..header
     };
     let content = IntentContent {
-        input: judgement.input.clone(),
-        answer: judgement.answer.clone(),
-        findings: judgement.findings.clone(),
+        input: Cow::Borrowed(&judgement.input),
+        answer: Cow::Borrowed(&judgement.answer),
+        findings: Cow::Borrowed(&judgement.findings),
         destinations: permit.outbound().iter().map(|outbound| outbound.upstream.to_string()).collect(),
         outbound: permit.outbound().first().map(|outbound| Capped::new(&outbound.body, snapshot.limits.content_bytes)),
     };
@@ -178,9 +181,9 @@ pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Ident
         header = header.with_asks(&plain_asks(&call.snapshot, &input.asks)).with_findings(findings);
         header.ledger_version = Some(input.facts.ledger_version);
         content = Some(serialise(&IntentContent {
-            input: input.clone(),
-            answer: answer.clone(),
-            findings: findings.clone(),
+            input: Cow::Borrowed(input),
+            answer: Cow::Borrowed(answer),
+            findings: Cow::Borrowed(findings),
             destinations: Vec::new(),
             outbound: None,
         })?);
@@ -214,7 +217,8 @@ pub(crate) async fn listing<W: World>(
     header.reason = Some(answer.reason);
     header.ledger_version = Some(input.facts.ledger_version);
     header.notes.push("list".to_owned());
-    let content = IntentContent { input, answer, findings: Vec::new(), destinations: Vec::new(), outbound: None };
+    let (input, answer) = (Cow::Owned(input), Cow::Owned(answer));
+    let content = IntentContent { input, answer, findings: Cow::default(), destinations: Vec::new(), outbound: None };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
 }
 
@@ -244,7 +248,7 @@ pub(crate) fn edits<W: World>(
     outcome.labelled = labelled;
     let mut header = header(EntryKind::Edit, identified, snapshot, guard.seen()).with_findings(findings);
     header.observed.extend(observed);
-    let content = serde_json::to_vec(&EditContent { findings: findings.to_vec() }).ok();
+    let content = serde_json::to_vec(&EditContent { findings: Cow::Borrowed(findings) }).ok();
     let record = Record { header, content };
     if is_news {
         return Some(record);
@@ -276,7 +280,7 @@ pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode) 
             total: micros(elapsed).unwrap_or(u64::MAX),
         },
     };
-    world.submit(Record { header, content: serde_json::to_vec(&content).ok() });
+    world.submit(Record { header, content: serialise(&content).ok() });
 }
 
 /// How it ended, from the reason and from what had already happened.
@@ -314,7 +318,9 @@ fn found<W: World>(world: &W, request: RequestId, findings: &[Finding]) {
 }
 
 fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(content).map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))
+    let mut bytes = Vec::with_capacity(CONTENT);
+    serde_json::to_writer(&mut bytes, content).map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
+    Ok(bytes)
 }
 
 /// Why the log refused goes to the operator's own messages; the client learns that it did.

@@ -6,23 +6,41 @@ use model::Digest;
 /// Domain of the commitment key. The encryption key is derived elsewhere, in another domain.
 const DOMAIN: &[u8] = b"portcullis commitment v1";
 
-/// The commitment to `content` under a key derived from `subject_key`.
+/// What a holder of a subject's key commits to content with.
 ///
 /// A plain digest in a plain header would let anybody test guesses at the content, for ever. Once the subject's key is gone,
-/// this value says nothing any more.
-#[must_use]
-pub fn commitment(subject_key: &[u8; 32], content: &[u8]) -> Digest {
-    let mut bytes = [0_u8; 32];
-    for (target, source) in bytes.iter_mut().zip(hmac::sign(&derive(subject_key), content).as_ref()) {
-        *target = *source;
+/// a commitment says nothing any more.
+pub struct CommitmentKey(hmac::Key);
+
+impl std::fmt::Debug for CommitmentKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("CommitmentKey")
     }
-    Digest(bytes)
 }
 
-/// Whether `claimed` is the commitment to `content`; compares in constant time.
-#[must_use]
-pub fn commits_to(subject_key: &[u8; 32], content: &[u8], claimed: &Digest) -> bool {
-    hmac::verify(&derive(subject_key), content, &claimed.0).is_ok()
+impl CommitmentKey {
+    /// A pseudo-random function of the subject's key, which is uniform already, in its own domain.
+    #[must_use]
+    pub fn new(subject_key: &[u8; 32]) -> Self {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subject_key), DOMAIN);
+        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+    }
+
+    /// The commitment to `content`.
+    #[must_use]
+    pub fn commit(&self, content: &[u8]) -> Digest {
+        let mut bytes = [0_u8; 32];
+        for (target, source) in bytes.iter_mut().zip(hmac::sign(&self.0, content).as_ref()) {
+            *target = *source;
+        }
+        Digest(bytes)
+    }
+
+    /// Whether `claimed` is the commitment to `content`; compares in constant time.
+    #[must_use]
+    pub fn verify(&self, content: &[u8], claimed: &Digest) -> bool {
+        hmac::verify(&self.0, content, &claimed.0).is_ok()
+    }
 }
 
 /// SHA-256.
@@ -39,22 +57,17 @@ pub(crate) fn digest_of(output: &digest::Digest) -> Digest {
     Digest(bytes)
 }
 
-/// The commitment key: a pseudo-random function of the subject's key, which is uniform already, in its own domain.
-fn derive(subject_key: &[u8; 32]) -> hmac::Key {
-    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subject_key), DOMAIN);
-    hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{commitment, commits_to};
+    use super::CommitmentKey;
 
     #[test]
     fn it_binds_key_and_content() {
-        let claimed = commitment(&[7; 32], b"content");
-        assert!(commits_to(&[7; 32], b"content", &claimed));
-        assert!(!commits_to(&[7; 32], b"Content", &claimed));
-        assert!(!commits_to(&[8; 32], b"content", &claimed));
+        let key = CommitmentKey::new(&[7; 32]);
+        let claimed = key.commit(b"content");
+        assert!(key.verify(b"content", &claimed));
+        assert!(!key.verify(b"Content", &claimed));
+        assert!(!CommitmentKey::new(&[8; 32]).verify(b"content", &claimed));
         // Fixed for ever: HMAC-SHA-256(HMAC-SHA-256(07.., "portcullis commitment v1"), "content").
         assert_eq!(claimed.to_string(), "59e25a7ec4ce46ac5cc7bf06bd2b8c6f04320f3ec6928474a913edf2c4535be4");
     }

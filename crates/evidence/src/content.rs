@@ -1,5 +1,7 @@
 //! The encrypted part: what a decision can be taken again from, and what went out and came back.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,13 +13,13 @@ use crate::commitment::digest_of;
 /// The encrypted part of an intent: with the bundle named in the header it is enough to decide again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct IntentContent {
+pub struct IntentContent<'a> {
     /// The complete input of the decision.
-    pub input: DecisionInput,
+    pub input: Cow<'a, DecisionInput>,
     /// The answer that was given.
-    pub answer: Answer,
+    pub answer: Cow<'a, Answer>,
     /// What was found in the request: kinds and places, never values.
-    pub findings: Vec<Finding>,
+    pub findings: Cow<'a, [Finding]>,
     /// Where it may go, in order; empty where nothing goes out.
     pub destinations: Vec<String>,
     /// What goes out, after redaction; absent where nothing goes out.
@@ -47,9 +49,9 @@ pub struct OutcomeContent {
 /// The encrypted part of an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EditContent {
+pub struct EditContent<'a> {
     /// What was redacted, or what the stream was cut for.
-    pub findings: Vec<Finding>,
+    pub findings: Cow<'a, [Finding]>,
 }
 
 /// Durations in microseconds, from the moment at which the request's head had been read.
@@ -144,8 +146,8 @@ impl Capture {
     pub fn push(&mut self, piece: &[u8]) {
         self.context.update(piece);
         self.length = self.length.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        let room = self.cap.saturating_sub(self.kept.len());
-        self.kept.extend(piece.iter().take(room));
+        let room = self.cap.saturating_sub(self.kept.len()).min(piece.len());
+        self.kept.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
     /// Ends the stream.

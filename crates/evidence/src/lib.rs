@@ -18,7 +18,7 @@ mod tree;
 mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use commitment::{commitment, commits_to, sha256};
+pub use commitment::{CommitmentKey, sha256};
 pub use content::{Capped, Capture, EditContent, IntentContent, OutcomeContent, Stored, Timings};
 pub use entry::{EntryError, FORMAT, MAX_ENTRY, Peek, decode, decode_trusted, encode, peek};
 pub use header::{EntryKind, Header, LIST_NOTE, MAX_HEADER_ASKS, Noise, Observed, OutcomeResult, RecordError, Sealed};

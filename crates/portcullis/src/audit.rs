@@ -86,7 +86,7 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
         if header.kind != EntryKind::Intent || only.is_some_and(|only| header.request != Some(only)) {
             continue;
         }
-        let content: IntentContent = match &entry.content {
+        let content: IntentContent<'_> = match &entry.content {
             Some(Plain::Content(bytes)) => {
                 serde_json::from_slice(bytes).with_context(|| format!("entry {} cannot be read", entry.index))?
             }

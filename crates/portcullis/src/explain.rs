@@ -47,7 +47,7 @@ pub(crate) fn explain(request: RequestId, entries: &[Entry]) -> Value {
                 set("chain", json!(header.chain));
                 set("findings", json!(header.findings));
                 set("snapshot", json!(header.snapshot));
-                if let Some(content) = read::<IntentContent>(entry) {
+                if let Some(content) = read::<IntentContent<'_>>(entry) {
                     lines.extend(policy::explain(&content.answer).into_iter().map(|line| format!("         {line}")));
                     lines.extend(
                         content.findings.iter().map(|found| format!("found    {} at {} (request)", found.kind, found.place)),

@@ -8,7 +8,7 @@ use evidence::{Checkpoint, LogSigner, TILE_WIDTH, TileData, Tree, bundle_path, e
 use crate::error::StoreError;
 use crate::journal::Follower;
 use crate::port::FilePort;
-use crate::progress::Progress;
+use crate::progress::{Progress, breathe};
 use crate::resume::{Bundle, Summary, read_whole};
 
 /// Most entries under one new checkpoint, so that the time to a checkpoint stays bounded.
@@ -113,6 +113,7 @@ impl Integrator {
             None => Follower::new(Arc::clone(&self.port), self.tree.size())?,
         };
         while let Some((index, entry)) = follower.read_entry(target)? {
+            breathe(index);
             summary.add(&entry).map_err(|error| StoreError::damaged(format!("entry {index}"), error.to_string()))?;
             next.add(self.port.as_ref(), entry)?;
         }

@@ -77,17 +77,18 @@ impl Layout {
 
 /// Writes a file so that after a crash there is either the old content or the new, and after the return the new one.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    write_new(path, bytes, mode)?;
+    let (file, temporary) = write_beside(path, bytes, mode)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
     sync_folder(path)
 }
 
-/// As [`write_atomic`], but the folder's own entry is not made durable yet.
-pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+/// Writes what is to become `path` to a file beside it, and gives that back with its name; nothing is durable yet.
+pub(crate) fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<(fs::File, PathBuf)> {
     let temporary = path.with_added_extension("tmp");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
+    Ok((file, temporary))
 }
 
 /// Makes the entry of `path` in its folder durable.

@@ -176,33 +176,36 @@ impl Log {
     /// Seals the content and writes the entry's bytes.
     fn prepare(&self, draft: Draft) -> Result<(Vec<u8>, Vec<u8>), RecordError> {
         let Draft { mut header, content } = draft;
-        let mut sealed_bytes = Vec::new();
+        let sealed = self.seal(&mut header, content)?;
+        Ok((entry(&header)?, sealed))
+    }
+
+    fn seal(&self, header: &mut Header, content: Option<Content>) -> Result<Vec<u8>, RecordError> {
         header.content = None;
-        if let Some(content) = content {
-            if content.bytes.len() > MAX_CONTENT / 2 {
-                return Err(RecordError::TooLarge { found: content.bytes.len(), limit: MAX_CONTENT / 2 });
-            }
-            let sealed = self.vault.seal(&content.subject, &content.bytes);
-            let (sealed, bytes) = sealed.map_err(|error| RecordError::Seal(error.to_string()))?;
-            header.content = Some(sealed);
-            sealed_bytes = bytes;
+        let Some(content) = content else { return Ok(Vec::new()) };
+        if content.bytes.len() > MAX_CONTENT / 2 {
+            return Err(RecordError::TooLarge { found: content.bytes.len(), limit: MAX_CONTENT / 2 });
         }
-        Ok((entry(&header)?, sealed_bytes))
+        let (sealed, bytes) =
+            self.vault.seal(&content.subject, &content.bytes).map_err(|error| RecordError::Seal(error.to_string()))?;
+        header.content = Some(sealed);
+        Ok(bytes)
     }
 
     /// As [`Log::prepare`], but something is always recorded.
     fn prepare_anyway(&self, draft: Draft) -> Job {
-        let mut bare = draft.header.clone();
-        let prepared = self.prepare(draft).unwrap_or_else(|error| {
+        let Draft { mut header, content } = draft;
+        let class = if header.kind == EntryKind::Noise { Class::Noise } else { Class::Happened };
+        let prepared = self.seal(&mut header, content).and_then(|sealed| Ok((entry(&header)?, sealed)));
+        let (entry, content) = prepared.unwrap_or_else(|error| {
             tracing::error!(%error, "the content of an entry is left off");
-            bare.content = None;
-            bare.asks.clear();
-            bare.findings.clear();
-            bare.notes = vec![format!("content left off: {error}")];
-            (entry(&bare).unwrap_or_default(), Vec::new())
+            header.content = None;
+            header.asks.clear();
+            header.findings.clear();
+            header.notes = vec![format!("content left off: {error}")];
+            (entry(&header).unwrap_or_default(), Vec::new())
         });
-        let class = if bare.kind == EntryKind::Noise { Class::Noise } else { Class::Happened };
-        Job { entry: prepared.0, content: prepared.1, class, reply: Reply::Nobody, room: None }
+        Job { entry, content, class, reply: Reply::Nobody, room: None }
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::layout::{sync_folder, write_atomic, write_new};
+use crate::layout::{sync_folder, write_atomic, write_beside};
 
 /// A folder of files. Names are relative, with `/`.
 pub trait FilePort: Send + Sync + std::fmt::Debug {
@@ -41,7 +41,7 @@ pub trait FilePort: Send + Sync + std::fmt::Debug {
     /// Whatever the system says.
     fn truncate(&self, name: &str, length: u64) -> io::Result<()>;
 
-    /// Writes a whole file whose content never changes; durable after the next [`FilePort::replace`].
+    /// Writes a whole file whose content never changes; there, and durable, after the next [`FilePort::replace`].
     ///
     /// # Errors
     /// Whatever the system says.
@@ -84,9 +84,24 @@ pub trait FilePort: Send + Sync + std::fmt::Debug {
 pub struct DiskPort {
     root: PathBuf,
     open: Mutex<HashMap<String, Arc<File>>>,
+    /// Files for appending whose folder was not synced since they came.
+    new: Mutex<Vec<PathBuf>>,
     /// Folders in which something was put and that were not synced yet.
     touched: Mutex<Vec<PathBuf>>,
+    /// Files that were put and are not there yet.
+    put: Mutex<Vec<Put>>,
 }
+
+/// A file that was written beside its place.
+#[derive(Debug)]
+struct Put {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+/// Most files that wait for being made durable together.
+const MAX_PUT: usize = 512;
 
 /// Most files kept open: the segment being written and the one before.
 const MAX_OPEN: usize = 4;
@@ -95,14 +110,20 @@ impl DiskPort {
     /// The folder `root`, which must exist.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), open: Mutex::default(), touched: Mutex::default() }
+        Self {
+            root: root.to_path_buf(),
+            open: Mutex::default(),
+            new: Mutex::default(),
+            touched: Mutex::default(),
+            put: Mutex::default(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// A file for appending; the entry of a new one is made durable at once.
+    /// A file for appending; the folder's entry of a new one becomes durable with its first sync.
     fn file(&self, name: &str) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(name) {
@@ -112,7 +133,7 @@ impl DiskPort {
         let is_new = !path.exists();
         let file = Arc::new(fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?);
         if is_new {
-            sync_folder(&path)?;
+            self.new.lock().unwrap_or_else(PoisonError::into_inner).push(path);
         }
         if open.len() >= MAX_OPEN {
             open.clear();
@@ -141,6 +162,21 @@ impl DiskPort {
     }
 }
 
+/// Makes every file durable, then moves each to its place: after a loss of power there is no half of one.
+fn settle(put: &mut Vec<Put>) -> io::Result<()> {
+    // All are on their way to the disk before the first is waited for: the file system then commits once, and not for each.
+    for Put { file, .. } in put.iter() {
+        rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
+    }
+    for Put { file, .. } in put.iter() {
+        file.sync_all()?;
+    }
+    for Put { temporary, path, .. } in put.drain(..) {
+        fs::rename(temporary, path)?;
+    }
+    Ok(())
+}
+
 impl FilePort for DiskPort {
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let file = self.file(name)?;
@@ -148,7 +184,14 @@ impl FilePort for DiskPort {
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.file(name)?.sync_data()
+        self.file(name)?.sync_data()?;
+        let path = self.path(name);
+        let is_new = self.new.lock().unwrap_or_else(PoisonError::into_inner).contains(&path);
+        if is_new {
+            sync_folder(&path)?;
+            self.new.lock().unwrap_or_else(PoisonError::into_inner).retain(|new| *new != path);
+        }
+        Ok(())
     }
 
     fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -184,11 +227,17 @@ impl FilePort for DiskPort {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        write_new(&self.prepare(name)?, bytes, 0o600)
+        let path = self.prepare(name)?;
+        let (file, temporary) = write_beside(&path, bytes, 0o600)?;
+        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        put.retain(|known| known.path != path);
+        put.push(Put { file, temporary, path });
+        if put.len() >= MAX_PUT { settle(&mut put) } else { Ok(()) }
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.prepare(name)?;
+        settle(&mut self.put.lock().unwrap_or_else(PoisonError::into_inner))?;
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         for folder in touched {
             File::open(folder)?.sync_all()?;

@@ -170,3 +170,14 @@ fn fail(state: &mut State, error: &str) {
     state.sync_failed = Some(what.clone());
     state.broken = Some(what);
 }
+
+/// Entries after which work that nobody waits for lets others have the core: some 50 microseconds. A scheduler may let a thread end
+/// its slice, which takes milliseconds, before a call that has become ready goes on, however low the thread's priority is.
+const YIELD_EVERY: u64 = 8;
+
+/// Called for every entry by work that nobody waits for.
+pub(crate) fn breathe(index: u64) {
+    if index.is_multiple_of(YIELD_EVERY) {
+        std::thread::yield_now();
+    }
+}

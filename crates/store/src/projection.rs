@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use crate::error::StoreError;
 use crate::journal::Follower;
 use crate::port::FilePort;
-use crate::progress::Progress;
+use crate::progress::{Progress, breathe};
 use crate::row::{Filter, Row};
 
 /// Version of the tables; another one is made anew.
@@ -132,6 +132,7 @@ impl Projector {
                 .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
             for _ in 0..MAX_AT_ONCE {
                 let Some((index, entry)) = self.follower.read_entry(accepted)? else { break };
+                breathe(index);
                 let header =
                     decode_trusted(&entry).map_err(|error| StoreError::damaged(format!("entry {index}"), error.to_string()))?;
                 let row = Row::new(index, &header);

@@ -1,20 +1,21 @@
 //! One record of the journal: an entry and its encrypted content, with enough around them to tell a torn write from damage.
 //!
 //! ```text
-//! "PEv1"  entry length u32  content length u32  index u64  durable u64  check 16 bytes  entry  content     (big endian)
+//! "PEv1"  entry length u32  content length u32  index u64  durable u64  check u32  entry  content     (big endian)
 //! ```
-//! `check` is the first half of SHA-256 over everything else. `durable` says how many entries were known to be fsynced when the
+//! `check` is the CRC-32 of everything else: it is against torn writes. Against people there are the tree and the commitments, and a
+//! checksum that anybody can compute would add nothing. `durable` says how many entries were known to be fsynced when the
 //! record was written: a record that cannot be read, but that a later one calls durable, was damaged and not torn.
 
 use std::ops::Range;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use crc32fast::Hasher;
 use evidence::MAX_ENTRY;
 
 const MAGIC: &[u8; 4] = b"PEv1";
 
 /// Bytes before the entry.
-pub(crate) const HEAD: usize = 44;
+pub(crate) const HEAD: usize = 32;
 
 /// Most bytes of content, encrypted.
 pub(crate) const MAX_CONTENT: usize = 16 * 1024 * 1024;
@@ -48,7 +49,7 @@ pub(crate) enum Found {
 
 /// Appends a record to `out`.
 pub(crate) fn write(out: &mut Vec<u8>, index: u64, durable: u64, entry: &[u8], content: &[u8]) {
-    let mut head = [0_u8; HEAD - 16];
+    let mut head = [0_u8; HEAD - 4];
     let lengths = [u32::try_from(entry.len()), u32::try_from(content.len())].map(|length| length.unwrap_or(u32::MAX));
     let fields = [
         MAGIC.as_slice(),
@@ -77,7 +78,7 @@ pub(crate) fn read(bytes: &[u8], start: usize) -> Found {
     let (Some(entry_bytes), Some(content_bytes)) = (bytes.get(entry.clone()), bytes.get(content.clone())) else {
         return Found::Short;
     };
-    let (fields, claimed) = head.split_at(HEAD - 16);
+    let (fields, claimed) = head.split_at(HEAD - 4);
     if check(fields, entry_bytes, content_bytes) != claimed {
         return Found::Broken("the record's checksum is wrong");
     }
@@ -118,13 +119,12 @@ fn number(head: &[u8; HEAD], at: usize) -> u64 {
     head.get(at..).and_then(<[u8]>::first_chunk::<8>).map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-fn check(fields: &[u8], entry: &[u8], content: &[u8]) -> [u8; 16] {
-    let mut context = Context::new(&SHA256);
-    context.update(fields);
-    context.update(entry);
-    context.update(content);
-    let digest = context.finish();
-    digest.as_ref().first_chunk::<16>().copied().unwrap_or_default()
+fn check(fields: &[u8], entry: &[u8], content: &[u8]) -> [u8; 4] {
+    let mut check = Hasher::new();
+    for part in [fields, entry, content] {
+        check.update(part);
+    }
+    check.finalize().to_be_bytes()
 }
 
 #[cfg(test)]

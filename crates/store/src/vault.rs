@@ -11,7 +11,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use evidence::{Sealed, commitment, commits_to};
+use evidence::{CommitmentKey, Sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -28,6 +28,7 @@ struct SubjectKey {
     subject: String,
     secret: Zeroizing<[u8; 32]>,
     cipher: LessSafeKey,
+    commitment: CommitmentKey,
 }
 
 /// A subject's key as it lies on disk, one per line.
@@ -136,7 +137,7 @@ impl Vault {
         let sealed = Sealed {
             subject_key: key.id.clone(),
             length: u64::try_from(content.len()).unwrap_or(u64::MAX),
-            commitment: commitment(&key.secret, content),
+            commitment: key.commitment.commit(content),
         };
         Ok((sealed, encrypt(&key.cipher, key.id.as_bytes(), content)?))
     }
@@ -149,7 +150,7 @@ impl Vault {
         };
         let Some(key) = key else { return Ok(Plain::Erased) };
         let content = decrypt(&key.cipher, key.id.as_bytes(), bytes).ok_or("the content cannot be decrypted: it was altered")?;
-        if !commits_to(&key.secret, &content, &sealed.commitment) {
+        if !key.commitment.verify(&content, &sealed.commitment) {
             return Err("the content is not what the entry commits to");
         }
         Ok(Plain::Content(content))
@@ -230,7 +231,8 @@ impl SubjectKey {
     fn new(id: String, subject: String, secret: Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*secret), DOMAIN);
         let cipher = cipher(derived.as_ref())?;
-        Ok(Self { id, subject, secret, cipher })
+        let commitment = CommitmentKey::new(&secret);
+        Ok(Self { id, subject, secret, cipher, commitment })
     }
 }
 
@@ -271,11 +273,12 @@ fn unwrap(line: &[u8], epochs: &[EpochKey]) -> Result<(SubjectKey, u32), String>
 fn encrypt(cipher: &LessSafeKey, context: &[u8], content: &[u8]) -> Result<Vec<u8>, StoreError> {
     let nonce = random::<NONCE_LEN>()?;
     let mut bytes = Vec::with_capacity(content.len().saturating_add(NONCE_LEN).saturating_add(AES_256_GCM.tag_len()));
+    bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(content);
-    let tag = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes);
+    let plain = bytes.get_mut(NONCE_LEN..).unwrap_or_default();
+    let tag = cipher.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), plain);
     let tag = tag.map_err(|_| StoreError::Crypto("AES-256-GCM"))?;
     bytes.extend_from_slice(tag.as_ref());
-    bytes.splice(0..0, nonce);
     Ok(bytes)
 }
 

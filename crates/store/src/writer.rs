@@ -21,7 +21,7 @@ use crate::recover::Recovered;
 /// Most bytes in one write.
 const MAX_BATCH: usize = 4 * 1024 * 1024;
 /// Unsynced bytes above which an fsync is asked for.
-const SYNC_ABOVE: usize = 8 * 1024 * 1024;
+const SYNC_ABOVE: usize = 2 * 1024 * 1024;
 /// Unsynced bytes above which the writer waits for the fsync.
 const WAIT_ABOVE: usize = 64 * 1024 * 1024;
 /// Longest time that an entry which nobody waits for lies in the queue.

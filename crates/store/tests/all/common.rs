@@ -148,7 +148,12 @@ impl PowerPort {
             std::fs::write(item.path(), bytes).unwrap();
         }
         for name in self.put.lock().unwrap().drain(..) {
-            std::fs::remove_file(self.root.join(name)).unwrap();
+            // It is beside its place, and torn.
+            let path = self.root.join(name);
+            let beside = path.with_added_extension("tmp");
+            let bytes = std::fs::read(&beside).unwrap();
+            std::fs::write(beside, &bytes[..bytes.len() / 2]).unwrap();
+            assert!(!path.exists(), "{} is there and not durable", path.display());
         }
     }
 
