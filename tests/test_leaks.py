@@ -718,11 +718,18 @@ def test_a_text_has_one_lane(lab: Lab) -> None:
     # What is told once, and joined by some clients all the same.
     for delta in (
         lambda piece: {"role": piece},
+        lambda piece: {"message_id": piece},
+        lambda piece: {"status": piece},
         lambda piece: {"audio": {"id": piece, "transcript": "a"}},
         lambda piece: {"tool_calls": [{"index": 0, "id": piece}]},
         lambda piece: {"tool_calls": [{"index": 0, "function": {"name": piece, "arguments": "1"}}]},
     ):
         sent.append((CHAT, [chunk(delta(first)), chunk(delta(second))]))
+    # A choice without an index is the first, or what it is by its place.
+    nameless = chunk({"content": second})
+    del nameless["choices"][0]["index"]
+    nameless["choices"].insert(0, chunk({}, index=5)["choices"][0])
+    sent.append((CHAT, [chunk({"content": first}), nameless]))
     sent.append((CHAT, [chunk({}, message={"content": first}), chunk({}, message={"content": second})]))
     signed = [{"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": piece}} for piece in (first, second)]
     sent.append((MESSAGES, [{**begun, "content_block": {"type": "thinking", "thinking": "", "signature": ""}}, *signed]))
@@ -733,8 +740,47 @@ def test_a_text_has_one_lane(lab: Lab) -> None:
             sent.append((path, [events[0], *events[1:-1], json.dumps(events[-1]).replace('"ODD"', odd)]))
     cases = []
     for path, events in sent:
-        raw = encode(path, [*frame(path, [])[:1], *events])
-        cases.append(Case(f"{path} {str(events[-1])[:120]}", path, stream(raw), lambda _: None, True, [second]))
+        raw = encode(path, events if path == CHAT else [*frame(path, [])[:1], *events])
+        cases.append(Case(f"{path} {str(events[-1])[-160:]}", path, stream(raw), lambda _: None, True, [second]))
+    told(lab.run(cases), len(cases))
+
+
+def test_what_honest_upstreams_do_passes_unchanged(lab: Lab) -> None:
+    """Oddities of servers that people use; none of them tells anything."""
+
+    def call(index: object, name: str | None, arguments: str, identity: str | None = "call_1") -> dict:
+        told = {"index": index, "id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
+        return chunk({"role": "assistant", "tool_calls": [{key: value for key, value in told.items() if value != "absent"}]})
+
+    def signed(piece: str) -> dict:
+        return {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": piece}}
+
+    thinking = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}}
+    stopped = {"type": "content_block_stop", "index": 0}
+    last = chunk({}, finish_reason="stop")
+    usage = {**last, "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+    streams: dict[str, tuple[str, list[object]]] = {
+        "the role in every chunk": (CHAT, [chunk({"role": "assistant", "content": word}) for word in ("a", " b", " c")] + [last]),
+        "usage behind the end": (CHAT, [chunk({"content": "a"}), last, usage]),
+        "the end told twice": (CHAT, [chunk({"content": "a"}), last, chunk({"content": ""}, finish_reason="stop")]),
+        "an end that is empty": (CHAT, [chunk({"content": word}, finish_reason="") for word in ("a", " b")] + [last]),
+        "a new id in every chunk": (CHAT, [call(0, "f" if n == 0 else None, f"{n}", f"call_{n}") for n in range(4)] + [last]),
+        "an empty id behind the first chunk": (CHAT, [call(0, "f", "{"), call(0, None, "}", ""), last]),
+        "parallel calls under one index": (CHAT, [call(0, "f", "{}", "call_1"), call(0, "g", "{}", "call_2"), last]),
+        "calls without an index": (CHAT, [call("absent", "f", "{}", "call_1"), call("absent", "g", "{}", "call_2"), last]),
+        "the name in every chunk": (CHAT, [call(0, "look_up", part) for part in ("", '{"a"', ": 1}")] + [last]),
+        "an empty name first": (CHAT, [call(0, "", ""), call(0, "", '{"a"'), call(0, "look_up", ": 1}"), last]),
+        "the whole message beside its pieces": (
+            CHAT,
+            [chunk({"content": "a"}, message={"role": "assistant", "content": "a"}), chunk({"content": "b"}, message={"role": "assistant", "content": "ab"}), last],
+        ),
+        "citations with numbers of their own": (CHAT, [{**chunk({"content": "a"}), "citations": [{"index": "1"}, {"index": -1}]}, last]),
+        "a signature in pieces": (MESSAGES, [thinking, signed("RXJp"), signed("Y0lz"), stopped]),
+    }
+    cases = []
+    for title, (path, events) in streams.items():
+        raw = encode(path, frame(path, events) if path == MESSAGES else events)
+        cases.append(Case(title, path, stream(raw), lambda reply, raw=raw: None if reply.body == b"".join(raw) else f"changed: {reply.body[:400]!r}", True))
     told(lab.run(cases), len(cases))
 
 

@@ -171,9 +171,9 @@ pub struct LaneId(pub String);
 pub enum LeafUse {
     /// A whole value.
     Whole,
-    /// A whole value that clients join all the same if it is told twice: told again, it has to be what it was.
-    Once {
-        /// Which value.
+    /// A whole value that some clients join all the same with what was told in its place before: nothing may be found across.
+    Told {
+        /// Which place.
         lane: LaneId,
     },
     /// A piece of a lane. `choice` groups lanes whose token records must vanish together.
@@ -182,9 +182,20 @@ pub enum LeafUse {
         lane: LaneId,
         /// Which choice, for token records.
         choice: u32,
-        /// Whether the lane is JSON inside a string, such as tool arguments: clients unescape it a second time.
-        is_json: bool,
+        /// What kind of text it is.
+        form: Form,
     },
+}
+
+/// What kind of text a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text.
+    Text,
+    /// JSON inside a string, such as tool arguments: clients unescape it a second time.
+    Json,
+    /// A name. Its lane ends when what it names begins, and some upstreams tell it again.
+    Name,
 }
 
 /// What a protocol adapter says of one document of an answer.

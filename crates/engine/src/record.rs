@@ -174,7 +174,7 @@ pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Ident
     let mut header = header(EntryKind::Intent, identified, &call.snapshot, world.locks().version());
     header.verdict = Some(verdict);
     header.reason = Some(reason);
-    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", plain(&call.snapshot, &bounded(detail)))));
+    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", bounded(&plain(&call.snapshot, detail)))));
     let mut content = None;
     if let Some(Judgement { input, answer, findings }) = judged {
         found(world, call.request, findings);

@@ -83,7 +83,7 @@ impl Audit {
             None => fs::read_to_string(&path).map_err(StoreError::io("read", &path))?,
         };
         let verifier = LogVerifier::parse(&text).map_err(|error| StoreError::damaged("log/verifier", error.to_string()))?;
-        let vault = Vault::open(&layout, Arc::new(FileKeys::new(&layout.keys())), false).map_err(|error| error.to_string());
+        let vault = read_vault(&layout).map_err(|error| error.to_string());
         let port = Arc::new(DiskPort::new(&layout.log()));
         let bundles = Bundles::new(&layout);
         Ok(Self { layout, port, verifier, vault, bundles })
@@ -245,11 +245,21 @@ impl Check<'_> {
     /// A key may be missing because an operator erased its subject, and for no other reason.
     fn missing_keys(&mut self, size: u64) {
         // An erasure may be durable and not under a checkpoint yet.
-        for entry in self.audit.entries(size).into_iter().flatten().map_while(Result::ok) {
-            self.notice_erasure(&entry.header);
+        match self.audit.entries(size) {
+            Ok(entries) => entries.for_each(|entry| match entry {
+                Ok(entry) => self.notice_erasure(&entry.header),
+                Err(error) => self.problem(&error).unwrap_or_default(),
+            }),
+            Err(error) => self.problem(&error).unwrap_or_default(),
         }
+        if self.seen.missing.is_empty() {
+            return;
+        }
+        // Beside a running gate, subjects may have come since the keys were read.
+        let vault = read_vault(&self.audit.layout).ok();
+        let is_there = |key: &str| vault.as_ref().is_some_and(|vault| vault.has(key));
         let Seen { missing, erased, .. } = &self.seen;
-        for (key, contents) in missing.iter().filter(|(key, _)| !erased.contains(*key)) {
+        for (key, contents) in missing.iter().filter(|(key, _)| !erased.contains(*key) && !is_there(key)) {
             self.report.problems.push(format!(
                 "content/subjects: key {key} is missing, its erasure is not recorded, and {contents} contents cannot be read without it"
             ));
@@ -441,6 +451,10 @@ impl Check<'_> {
             }
         }
     }
+}
+
+fn read_vault(layout: &Layout) -> Result<Vault, StoreError> {
+    Vault::open(layout, Arc::new(FileKeys::new(&layout.keys())), false)
 }
 
 /// Level (none for entries), index and width of a file below `tile/`.

@@ -1,6 +1,6 @@
 //! The few things that the log asks of a disk, as a trait: a test can fill it, break it, or cut its power.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -84,7 +84,8 @@ pub trait FilePort: Send + Sync + std::fmt::Debug {
 pub struct DiskPort {
     root: PathBuf,
     open: Mutex<HashMap<String, Arc<File>>>,
-    /// Files for appending whose folder was not synced since they came.
+    /// Files for appending that were opened, and those of them whose folder was not synced since.
+    known: Mutex<HashSet<PathBuf>>,
     new: Mutex<Vec<PathBuf>>,
     /// Folders in which something was put and that were not synced yet.
     touched: Mutex<Vec<PathBuf>>,
@@ -113,6 +114,7 @@ impl DiskPort {
         Self {
             root: root.to_path_buf(),
             open: Mutex::default(),
+            known: Mutex::default(),
             new: Mutex::default(),
             touched: Mutex::default(),
             put: Mutex::default(),
@@ -123,16 +125,16 @@ impl DiskPort {
         self.root.join(name)
     }
 
-    /// A file for appending; the folder's entry of a new one becomes durable with its first sync.
+    /// A file for appending; the folder's entry of one that is opened for the first time becomes durable with its first sync.
     fn file(&self, name: &str) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(name) {
             return Ok(Arc::clone(file));
         }
         let path = self.path(name);
-        let is_new = !path.exists();
         let file = Arc::new(fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?);
-        if is_new {
+        // One that is there may have come shortly before the process ended last time.
+        if self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
             self.new.lock().unwrap_or_else(PoisonError::into_inner).push(path);
         }
         if open.len() >= MAX_OPEN {
@@ -145,10 +147,11 @@ impl DiskPort {
     fn prepare(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path(name);
         if let Some(folder) = path.parent() {
-            if !folder.is_dir() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-                self.touch(folder.parent());
+            // Every folder that has to be made is an entry in the one above it.
+            for missing in folder.ancestors().take_while(|folder| !folder.is_dir()) {
+                self.touch(missing.parent());
             }
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             self.touch(Some(folder));
         }
         Ok(path)
@@ -162,16 +165,21 @@ impl DiskPort {
     }
 }
 
-/// Makes every file durable, then moves each to its place: after a loss of power there is no half of one.
+/// Makes every file durable, then moves each to its place: after a loss of power there is no half of one. After a failure none is
+/// kept: what could not be made durable once may be lost, and whoever put it puts it again.
 fn settle(put: &mut Vec<Put>) -> io::Result<()> {
+    let put = std::mem::take(put);
     // All are on their way to the disk before the first is waited for: the file system then commits once, and not for each.
-    for Put { file, .. } in put.iter() {
-        rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
+    #[cfg(target_os = "linux")]
+    for Put { file, .. } in &put {
+        if rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).is_err() {
+            break;
+        }
     }
-    for Put { file, .. } in put.iter() {
+    for Put { file, .. } in &put {
         file.sync_all()?;
     }
-    for Put { temporary, path, .. } in put.drain(..) {
+    for Put { temporary, path, .. } in put {
         fs::rename(temporary, path)?;
     }
     Ok(())
@@ -238,10 +246,12 @@ impl FilePort for DiskPort {
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.prepare(name)?;
         settle(&mut self.put.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        for folder in touched {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in touched.iter().filter(|folder| folder.is_dir()) {
             File::open(folder)?.sync_all()?;
         }
+        touched.clear();
+        drop(touched);
         write_atomic(&path, bytes, 0o600)
     }
 

@@ -39,6 +39,7 @@ const TABLES: &str = "
 
 /// Opens the file; what cannot be read, or is of another version, is made anew.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+    restrict(path)?;
     if let Ok(connection) = connect(path)
         && connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).ok() == Some(SCHEMA)
         && valid(&connection).is_ok()
@@ -55,15 +56,23 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
             Ok(()) | Err(_) => {}
         }
     }
+    restrict(path)?;
     let connection = connect(path)?;
     connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
     Ok(connection)
 }
 
+/// For its owner only, as is every file here; the library's own files take after this one. Before any connection: closing a file
+/// gives up every lock that the process holds on it.
+fn restrict(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(StoreError::io("create", path)(error)),
+        Ok(_) | Err(_) => {}
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(StoreError::io("restrict", path))
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    // For its owner only, as is every file here; the library's own files take after this one.
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(StoreError::io("open", path))?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(StoreError::io("restrict", path))?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // The log is the truth: what a loss of power takes from the projection is read again.

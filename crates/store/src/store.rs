@@ -202,7 +202,7 @@ impl Store {
         };
         self.log.durable(Draft::plain(header)).await?;
         let (vault, subject) = (Arc::clone(&self.vault), subject.to_owned());
-        tokio::task::spawn_blocking(move || vault.erase(&subject)).await.map_err(|_| StoreError::Thread)?
+        tokio::task::spawn_blocking(move || vault.erase(&subject, &key)).await.map_err(|_| StoreError::Thread)?
     }
 
     /// Counts a refusal of a party that is not known.

@@ -156,16 +156,22 @@ impl Vault {
         Ok(Plain::Content(content))
     }
 
+    /// Whether there is a key with this id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.contains_key(id)
+    }
+
     /// The id of a subject's key, if it has one.
     pub(crate) fn key_id(&self, subject: &str) -> Option<String> {
         self.key(subject).map(|key| key.id.clone())
     }
 
     /// Erases a subject: every other key is wrapped under a new epoch key, and the old epoch key is destroyed. Copies of the
-    /// file from before cannot be unwrapped any more. `false` if the subject has no key.
-    pub(crate) fn erase(&self, subject: &str) -> Result<bool, StoreError> {
+    /// file from before cannot be unwrapped any more. `false` if the subject's key is not the one with this id, which is the one
+    /// whose erasure is on record.
+    pub(crate) fn erase(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
         let mut epoch = self.lock_file();
-        let Some(erased) = self.key(subject) else { return Ok(false) };
+        let Some(erased) = self.key(subject).filter(|key| key.id == id) else { return Ok(false) };
         let next = self.provider.add_content()?;
         let mut lines = Vec::new();
         {

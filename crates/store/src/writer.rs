@@ -121,7 +121,9 @@ pub(crate) struct Writer {
     n_unsynced: usize,
     broken: Option<String>,
     probed: Option<Instant>,
-    space: Option<(Instant, bool)>,
+    /// When the free space was last looked at, and what was told of it.
+    looked: Option<Instant>,
+    is_space_low: bool,
     kept: VecDeque<Job>,
 }
 
@@ -145,7 +147,8 @@ impl Writer {
             n_unsynced: 0,
             broken: None,
             probed: None,
-            space: None,
+            looked: None,
+            is_space_low: false,
             kept: VecDeque::new(),
         }
     }
@@ -304,13 +307,13 @@ impl Writer {
 
     /// Looks at the free space, now and then, and tells when it comes to be low, or is no longer.
     fn is_space_low(&mut self) -> bool {
-        let was_low = self.space.is_some_and(|(_, is_low)| is_low);
-        if self.reserve == 0 || self.space.is_some_and(|(at, _)| at.elapsed() < SPACE_EVERY) {
-            return was_low;
+        if self.reserve == 0 || self.looked.is_some_and(|at| at.elapsed() < SPACE_EVERY) {
+            return self.is_space_low;
         }
+        self.looked = Some(Instant::now());
         let is_low = self.port.free().is_ok_and(|free| free < self.reserve);
-        self.space = Some((Instant::now(), is_low));
-        if is_low != was_low {
+        if is_low != self.is_space_low {
+            self.is_space_low = is_low;
             self.progress.update(|state| state.is_space_low = is_low);
             match is_low {
                 true => tracing::error!(reserve = self.reserve, "free space is below the reserve: every call is refused"),
@@ -338,7 +341,7 @@ impl Writer {
         }
         tracing::info!("the log can be written again");
         self.broken = None;
-        self.space = None;
+        self.looked = None;
         self.progress.update(|state| {
             state.broken = None;
             state.sync_failed = None;

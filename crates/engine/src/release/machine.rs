@@ -8,20 +8,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use evidence::sha256;
 use inspect::{DeniedContent, Lane, LeafHits, Scanners};
 use model::{Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
 use super::track::Track;
-use crate::ports::{AnswerView, LaneId, LeafUse, Protocol, StreamEvent, null_out};
+use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, StreamEvent, null_out};
 use crate::snapshot::Limits;
 
 /// Most lanes that one answer may open.
 const MAX_LANES: usize = 256;
-/// Most bytes of a tool's name, and of a value that is remembered as it was told.
-const MAX_NAME: usize = 1024;
+/// So many bytes on both sides of a seam are looked at together. What is found begins with a literal or is shorter.
+const JOINED: usize = 512;
 /// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
 /// that it brings.
 const MAX_FINDINGS: usize = 1024;
@@ -37,8 +36,8 @@ pub(crate) struct Machine<'p, P> {
     open: HashMap<LaneId, usize>,
     /// Lanes that have ended. Clients join what comes later all the same, so nothing may.
     ended: HashSet<LaneId>,
-    /// What was said under names, and in values that are told whole: some upstreams tell them again.
-    told: HashMap<LaneId, Option<String>>,
+    /// The last of what was told where clients may join what is told later.
+    told: HashMap<LaneId, String>,
     is_over: bool,
     queue: VecDeque<Held>,
     held_bytes: usize,
@@ -165,25 +164,27 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut in_lanes: Vec<NodeId> = Vec::with_capacity(view.pieces.len());
         for (node, leaf_use) in &view.pieces {
             let Some(text) = document.text(*node) else { continue };
-            let (lane, choice, is_json) = match leaf_use {
+            let (lane, choice, form) = match leaf_use {
                 LeafUse::Whole => continue,
-                LeafUse::Once { lane } => {
-                    self.tell_once(lane, &text)?;
+                LeafUse::Told { lane } => {
+                    self.tell(lane, &text)?;
                     continue;
                 }
-                LeafUse::Piece { lane, choice, is_json } => (lane, choice, is_json),
+                LeafUse::Piece { lane, choice, form } => (lane, choice, *form),
             };
             let has_ended = self.has_ended(lane);
             if has_ended && text.is_empty() {
                 continue;
             }
-            if lane.0.ends_with("/name") {
-                self.tell_name(lane, &text)?;
+            if form == Form::Name {
+                // Told again it is a value of its own.
                 if has_ended {
+                    self.tell(lane, &text)?;
                     continue;
                 }
+                self.remember(lane, &text)?;
             }
-            let position = self.lane(lane, *is_json)?;
+            let position = self.lane(lane, form)?;
             let Some(track) = self.lanes.get_mut(position) else { continue };
             let number = track.push(&text);
             for hit in track.new_hits() {
@@ -264,7 +265,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(if self.in_stream { self.protocol.rewrite(&held.event, &data) } else { data })
     }
 
-    fn lane(&mut self, id: &LaneId, is_json: bool) -> Result<usize, Refusal> {
+    fn lane(&mut self, id: &LaneId, form: Form) -> Result<usize, Refusal> {
         if let Some(position) = self.open.get(id) {
             return Ok(*position);
         }
@@ -276,41 +277,32 @@ impl<'p, P: Protocol> Machine<'p, P> {
         }
         let position = self.lanes.len();
         let lane = Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response);
-        self.lanes.push(Track::new(lane, is_json));
+        self.lanes.push(Track::new(lane, form == Form::Json));
         self.open.insert(id.clone(), position);
         Ok(position)
     }
 
-    /// A value that clients join if it is told twice: nothing but the same may come again. Half of a secret could stand in each.
-    fn tell_once(&mut self, id: &LaneId, text: &str) -> Result<(), Refusal> {
-        if text.is_empty() {
-            return Ok(());
+    /// A value that clients may join with what was told before: half of a secret could stand in each.
+    fn tell(&mut self, id: &LaneId, text: &str) -> Result<(), Refusal> {
+        if let Some(before) = self.told.get(id).filter(|before| !before.is_empty() && !text.is_empty()) {
+            let joined = [before, text.get(..text.floor_char_boundary(JOINED)).unwrap_or(text)].concat();
+            let seam = before.len();
+            if self.scanners.scan(&joined).iter().any(|hit| hit.span.start < seam && seam < hit.span.end) {
+                return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "values that clients join make up a finding"));
+            }
         }
-        let text = if text.len() <= MAX_NAME { text.to_owned() } else { sha256(text.as_bytes()).to_string() };
-        if *self.told(id)?.get_or_insert_with(|| text.clone()) == text {
-            return Ok(());
-        }
-        Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a value that is told once was told again, and differs"))
+        self.remember(id, text)
     }
 
-    /// A piece of a name. It ends with the first piece of the arguments; some upstreams tell it again with each of them.
-    fn tell_name(&mut self, id: &LaneId, piece: &str) -> Result<(), Refusal> {
-        if self.has_ended(id) {
-            return self.tell_once(id, piece);
-        }
-        let name = self.told(id)?.get_or_insert_default();
-        name.push_str(piece);
-        if name.len() > MAX_NAME {
-            return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "the name of a tool is too long"));
-        }
-        Ok(())
-    }
-
-    fn told(&mut self, id: &LaneId) -> Result<&mut Option<String>, Refusal> {
+    fn remember(&mut self, id: &LaneId, text: &str) -> Result<(), Refusal> {
         if self.told.len() >= MAX_LANES && !self.told.contains_key(id) {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many values in one answer"));
         }
-        Ok(self.told.entry(id.clone()).or_default())
+        let told = self.told.entry(id.clone()).or_default();
+        told.push_str(text);
+        let spent = told.floor_char_boundary(told.len().saturating_sub(JOINED));
+        told.drain(..spent);
+        Ok(())
     }
 
     /// Whether nothing may follow in this lane.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Head, LaneId, LeafUse, Ledgers, Protocol, Record, Records,
+    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Form, Head, LaneId, LeafUse, Ledgers, Protocol, Record, Records,
     ReplyBody, ReplyHead, SendError, StreamEvent, Understood, Upstreams, World,
 };
 use engine::{Attempt, Candour, Event, Limits, Off, Released, Route, Snapshot};
@@ -358,7 +358,7 @@ impl Protocol for Toy {
         HeaderMap::new()
     }
     fn view(&self, document: &Document<'_>, _: Option<&str>, in_stream: bool) -> AnswerView {
-        let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0, is_json: false };
+        let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0, form: Form::Text };
         let text = document.get(document.root(), "text").filter(|_| in_stream);
         AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), ..AnswerView::default() }
     }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use engine::ports::{AnswerView, LaneId, LeafUse};
+use engine::ports::{AnswerView, Form, LaneId, LeafUse};
 use text::{Document, Kind, NodeId};
 
 /// Members that are complete wherever they stand.
@@ -28,11 +28,30 @@ const COMPLETE: &[&str] = &[
     "obfuscation",
 ];
 
-/// Those of them that some clients join all the same: told again, they have to be what they were.
-const ONCE: &[&str] = &["id", "role", "name", "signature"];
-
 /// Members of a tool call whose `name` clients join.
 const NAMED: &[&str] = &["function", "custom", "function_call"];
+
+/// How strings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Whole values.
+    Whole,
+    /// Whole values that some clients join.
+    Told,
+    /// Pieces of lanes.
+    Delta,
+}
+
+impl Reading {
+    /// How an event of this type is read.
+    pub(super) fn of(kind: &str) -> Self {
+        if says_delta(kind) { Self::Delta } else { Self::Whole }
+    }
+
+    fn under(self, key: &str) -> Self {
+        if says_delta(key) { Self::Delta } else { self }
+    }
+}
 
 /// Collects the pieces of one document.
 pub(super) struct Lanes<'v, 'd> {
@@ -59,8 +78,19 @@ impl<'v, 'd> Lanes<'v, 'd> {
     pub(super) fn piece(&mut self, node: NodeId, place: &str, choice: u32) {
         if self.document.kind(node) == Kind::String {
             let lane = LaneId(format!("{}{place}", self.path));
-            let is_json = lane.0.ends_with("/arguments") || lane.0.ends_with("/partial_json");
-            self.view.pieces.push((node, LeafUse::Piece { lane, choice, is_json }));
+            let form = match lane.0.rsplit('/').next() {
+                Some("arguments" | "partial_json") => Form::Json,
+                Some("name") => Form::Name,
+                Some(_) | None => Form::Text,
+            };
+            self.view.pieces.push((node, LeafUse::Piece { lane, choice, form }));
+        }
+    }
+
+    /// A string that is complete, and that some clients join all the same.
+    pub(super) fn told(&mut self, node: NodeId, place: &str) {
+        if self.document.kind(node) == Kind::String {
+            self.view.pieces.push((node, LeafUse::Told { lane: LaneId(format!("{}{place}", self.path)) }));
         }
     }
 
@@ -70,36 +100,37 @@ impl<'v, 'd> Lanes<'v, 'd> {
     }
 
     /// Everything below a value that stands under `key`: strings below a member that says it is a delta are pieces.
-    pub(super) fn below(&mut self, node: NodeId, key: &str, is_delta: bool, choice: u32) {
+    pub(super) fn below(&mut self, node: NodeId, key: &str, reading: Reading, choice: u32) {
         let length = self.path.len();
         self.push_key(key);
-        self.value(node, key, is_delta || says_delta(key), choice, "");
+        self.value(node, key, reading.under(key), choice, "");
         self.path.truncate(length);
     }
 
     /// Everything below a member of a delta but one string.
     pub(super) fn below_except(&mut self, node: NodeId, key: &str, except: Option<NodeId>, choice: u32) {
         self.except = except;
-        self.below(node, key, true, choice);
+        self.below(node, key, Reading::Delta, choice);
         self.except = None;
     }
 
-    fn value(&mut self, node: NodeId, key: &str, is_delta: bool, choice: u32, holder: &str) {
+    fn value(&mut self, node: NodeId, key: &str, reading: Reading, choice: u32, holder: &str) {
         match self.document.kind(node) {
-            Kind::String if is_delta && self.except != Some(node) => {
-                if !is_complete(key, holder) {
-                    self.piece(node, "", choice);
-                } else if self.is_documented && ONCE.contains(&key) {
-                    self.view.pieces.push((node, LeafUse::Once { lane: LaneId(self.path.clone()) }));
-                }
-            }
+            Kind::String if self.except == Some(node) => {}
+            Kind::String => match reading {
+                Reading::Whole => {}
+                Reading::Delta if !is_complete(key, holder) => self.piece(node, "", choice),
+                // A type is told for every delta anew, and nobody joins it.
+                Reading::Delta | Reading::Told if self.is_documented && key != "type" => self.told(node, ""),
+                Reading::Delta | Reading::Told => {}
+            },
             Kind::Object => {
                 let document = self.document;
                 for child in document.children(node) {
                     let name = document.key(child).unwrap_or_default();
                     let length = self.path.len();
                     self.push_key(&name);
-                    self.value(child, &name, is_delta || says_delta(&name), choice, key);
+                    self.value(child, &name, reading.under(&name), choice, key);
                     self.path.truncate(length);
                 }
             }
@@ -107,15 +138,17 @@ impl<'v, 'd> Lanes<'v, 'd> {
                 let document = self.document;
                 for (ordinal, child) in document.children(node).enumerate() {
                     let length = self.path.len();
-                    self.notice_index(child);
+                    if reading != Reading::Whole {
+                        self.notice_index(child);
+                    }
                     let place = place(document, child, ordinal);
                     self.path.push('#');
                     self.path.push_str(&place);
-                    self.value(child, key, is_delta, choice, holder);
+                    self.value(child, key, reading, choice, holder);
                     self.path.truncate(length);
                 }
             }
-            Kind::String | Kind::Number | Kind::True | Kind::False | Kind::Null => {}
+            Kind::Number | Kind::True | Kind::False | Kind::Null => {}
         }
     }
 
@@ -163,12 +196,12 @@ impl<'v, 'd> Lanes<'v, 'd> {
             prefix.push_str(&places.concat());
         }
         self.begin(&prefix);
-        self.value(root, "", says_delta(kind), choice, "");
+        self.value(root, "", Reading::of(kind), choice, "");
     }
 }
 
 /// Whether a key or an event's type says that what it holds continues something.
-pub(super) fn says_delta(name: &str) -> bool {
+fn says_delta(name: &str) -> bool {
     name == "delta" || name.ends_with("_delta") || name.ends_with(".delta")
 }
 

@@ -231,5 +231,17 @@ async fn below_the_reserve_only_administration_is_recorded() {
     assert!(matches!(store.log.accept(intent(3)).await, Err(LogError::Reserve)));
     assert_eq!(store.by_request(request(1)).unwrap().len(), 2, "what has happened is recorded");
     assert_eq!(store.log.status().broken, None);
-    assert!(store.log.status().accepted > accepted);
+    assert!(store.log.status().is_space_low && store.log.status().accepted > accepted);
+    // It becomes worse, then good again: what is told ends with what holds, without any call that asks for it.
+    port.is_full.store(true, Ordering::SeqCst);
+    while store.log.status().broken.is_none() {
+        store.log.submit(outcome(2));
+        tokio::task::yield_now().await;
+    }
+    port.free.store(u64::MAX, Ordering::SeqCst);
+    port.is_full.store(false, Ordering::SeqCst);
+    while store.log.status().broken.is_some() || store.log.status().is_space_low {
+        tokio::task::yield_now().await;
+    }
+    store.log.accept(intent(4)).await.unwrap();
 }

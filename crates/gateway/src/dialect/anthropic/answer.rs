@@ -3,7 +3,7 @@
 use engine::ports::AnswerView;
 use text::{Document, Kind, NodeId};
 
-use crate::dialect::lanes::{Lanes, event_type, own_place};
+use crate::dialect::lanes::{Lanes, Reading, event_type, own_place};
 
 /// Lanes of a content block.
 const OF_A_BLOCK: &[&str] = &["/text", "/partial_json", "/thinking", "/content"];
@@ -81,6 +81,9 @@ fn begun(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, block: NodeId, pref
             lanes.piece(node, &format!("/{name}"), 0);
         }
     }
+    if let Some(node) = document.get(block, "signature") {
+        lanes.told(node, "/signature");
+    }
 }
 
 /// What a delta holds.
@@ -92,7 +95,7 @@ fn members(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, delta: NodeId) {
     for child in document.children(delta) {
         let key = document.key(child).unwrap_or_default();
         if !WHOLE.contains(&&*key) {
-            lanes.below(child, &key, true, 0);
+            lanes.below(child, &key, Reading::Delta, 0);
         }
     }
 }
@@ -103,7 +106,7 @@ fn rest(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, kind: &str, except: 
     for child in document.children(document.root()) {
         let key = document.key(child).unwrap_or_default();
         if !except.contains(&&*key) {
-            lanes.below(child, &key, false, 0);
+            lanes.below(child, &key, Reading::Whole, 0);
         }
     }
 }

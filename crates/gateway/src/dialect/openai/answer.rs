@@ -3,7 +3,7 @@
 use engine::ports::AnswerView;
 use text::{Document, Kind, NodeId};
 
-use crate::dialect::lanes::{Lanes, event_type, place, says_delta};
+use crate::dialect::lanes::{Lanes, Reading, event_type, own_place, place};
 
 /// Lanes of a choice that end when the choice does, beside those of its tool calls.
 const OF_A_CHOICE: &[&str] = &[
@@ -43,7 +43,7 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
         lanes.begin(&format!("event/{kind}"));
         for child in document.children(document.root()).filter(|child| *child != choices) {
             let key = document.key(child).unwrap_or_default();
-            lanes.below(child, &key, says_delta(&kind), 0);
+            lanes.below(child, &key, Reading::of(&kind), 0);
         }
     }
     lanes.view
@@ -52,6 +52,10 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
 fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeId, ordinal: usize, in_stream: bool) {
     if in_stream {
         lanes.notice_index(choice);
+        // Without an index it is the first to some readers, and what it is by its place to others.
+        if ordinal > 0 && own_place(document, choice).is_none() {
+            lanes.ambiguous();
+        }
     }
     let index = place(document, choice, ordinal);
     let number = index.parse().unwrap_or(u32::MAX);
@@ -62,14 +66,13 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
         let key = document.key(child).unwrap_or_default();
         match &*key {
             "logprobs" => read_logprobs(lanes, document, child, number),
-            "finish_reason" => has_ended = document.kind(child) == Kind::String,
+            "finish_reason" => has_ended = document.text(child).is_some_and(|reason| !reason.is_empty()),
             "message" if !in_stream => read_arguments(lanes, document, child, number),
             _ if !in_stream => {}
             "text" => lanes.piece(child, "/text", number),
             "delta" => read_delta(lanes, document, child, &prefix, number),
-            // Some clients join these like deltas.
-            "message" => lanes.below_except(child, &key, None, number),
-            _ => lanes.below(child, &key, false, number),
+            "message" => lanes.below(child, &key, Reading::Told, number),
+            _ => lanes.below(child, &key, Reading::Whole, number),
         }
     }
     if in_stream && has_ended {

@@ -26,7 +26,7 @@ fn ends(dialect: model::Dialect, event: &Value) -> (Vec<String>, bool) {
 #[test]
 fn streamed_texts_of_a_choice() {
     for (delta, expected) in [
-        (json!({"role": "assistant", "content": ""}), vec!["0 choice/0/delta/content = ", "choice/0/delta/role once"]),
+        (json!({"role": "assistant", "content": ""}), vec!["0 choice/0/delta/content = ", "choice/0/delta/role told"]),
         (json!({"content": "a"}), vec!["0 choice/0/delta/content = a"]),
         (json!({"refusal": "a"}), vec!["0 choice/0/delta/refusal = a"]),
         (json!({"reasoning_content": "a"}), vec!["0 choice/0/delta/reasoning_content = a"]),
@@ -38,11 +38,16 @@ fn streamed_texts_of_a_choice() {
         ),
         (
             json!({"audio": {"id": "a", "data": "AAAA", "transcript": "hi", "expires_at": 1}}),
-            vec!["0 choice/0/delta/audio/transcript = hi", "choice/0/delta/audio/id once"],
+            vec!["0 choice/0/delta/audio/transcript = hi", "choice/0/delta/audio/id told"],
         ),
         (
             json!({"new_text": "a", "deep": {"list": ["b", "c"]}, "message_id": "m"}),
-            vec!["0 choice/0/delta/deep/list#0 = b", "0 choice/0/delta/deep/list#1 = c", "0 choice/0/delta/new_text = a"],
+            vec![
+                "0 choice/0/delta/deep/list#0 = b",
+                "0 choice/0/delta/deep/list#1 = c",
+                "0 choice/0/delta/new_text = a",
+                "choice/0/delta/message_id told",
+            ],
         ),
         (
             json!({"reasoning_details": [{"type": "t", "index": 4, "text": "a"}]}),
@@ -70,7 +75,7 @@ fn tool_calls_are_told_apart_by_their_index() {
             "0 choice/0/delta/tool_calls#1/function/arguments = {\"a",
             "0 choice/0/delta/tool_calls#1/function/name = f",
             "0 choice/0/delta/tool_calls#2/function/arguments = y",
-            "choice/0/delta/tool_calls#1/id once",
+            "choice/0/delta/tool_calls#1/id told",
         ],
     );
     // A name ends when its arguments begin, and not before.
@@ -184,7 +189,10 @@ fn every_event_of_a_message_stream() {
         (json!({"type": "ping"}), vec![]),
         (json!({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}), vec![]),
         (start(json!({"type": "text", "text": ""})), vec!["0 block/1/text = "]),
-        (start(json!({"type": "thinking", "thinking": "a", "signature": "s"})), vec!["0 block/1/thinking = a"]),
+        (
+            start(json!({"type": "thinking", "thinking": "a", "signature": "s"})),
+            vec!["0 block/1/thinking = a", "block/1/signature told"],
+        ),
         (start(json!({"type": "tool_use", "id": "t", "name": "f", "input": {}})), vec![]),
         (start(json!({"type": "redacted_thinking", "data": "d"})), vec![]),
         (
@@ -196,21 +204,24 @@ fn every_event_of_a_message_stream() {
         (delta(json!({"type": "text_delta", "text": "a"})), vec!["0 block/1/text = a"]),
         (delta(json!({"type": "input_json_delta", "partial_json": "{"})), vec!["0 block/1/partial_json = {"]),
         (delta(json!({"type": "thinking_delta", "thinking": "a", "estimated_tokens": 1})), vec!["0 block/1/thinking = a"]),
-        (delta(json!({"type": "signature_delta", "signature": "s"})), vec!["block/1/signature once"]),
+        (delta(json!({"type": "signature_delta", "signature": "s"})), vec!["block/1/signature told"]),
         (
             delta(
                 json!({"type": "citations_delta", "citation": {"type": "char_location", "cited_text": "t", "document_title": "d"}}),
             ),
             vec![],
         ),
-        (delta(json!({"type": "compaction_delta", "content": "a", "encrypted_content": "e"})), vec!["0 block/1/content = a"]),
+        (
+            delta(json!({"type": "compaction_delta", "content": "a", "encrypted_content": "e"})),
+            vec!["0 block/1/content = a", "block/1/encrypted_content told"],
+        ),
         (delta(json!({"type": "future_delta", "words": {"more": ["a"]}})), vec!["0 block/1/words/more#0 = a"]),
         (json!({"type": "content_block_stop", "index": 1}), vec![]),
         (json!({"type": "content_block_stop", "index": 1, "content_block": {"type": "text", "text": "all"}}), vec![]),
         (
             json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": "x", "container": {"id": "c"},
             "stop_details": {"explanation": "e"}}, "usage": {"service_tier": "s"}}),
-            vec![],
+            vec!["message/stop_reason told", "message/stop_sequence told"],
         ),
         (json!({"type": "message_delta", "delta": {"future": "a"}}), vec!["0 message/future = a"]),
         (json!({"type": "message_stop"}), vec![]),
@@ -263,7 +274,7 @@ fn what_nobody_documents() {
     }
     // Beside the choices, and in a choice beside its delta.
     let event = json!({"choices": [{"index": 0, "delta": {}, "more": {"delta": "a"}, "message": {"content": "whole"}}], "extra_delta": "b", "extra": "whole"});
-    check(Openai, &event, &["0 choice/0/message/content = whole", "0 choice/0/more/delta = a", "0 event//extra_delta = b"]);
+    check(Openai, &event, &["0 choice/0/more/delta = a", "0 event//extra_delta = b", "choice/0/message/content told"]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn shown(dialect: Dialect, event: &Value, name: Option<&str>, in_stream: bool) -
         .iter()
         .map(|(node, leaf)| match leaf {
             LeafUse::Piece { lane, choice, .. } => format!("{choice} {} = {}", lane.0, document.text(*node).unwrap()),
-            LeafUse::Once { lane } => format!("{} once", lane.0),
+            LeafUse::Told { lane } => format!("{} told", lane.0),
             LeafUse::Whole => panic!("whole values are not listed"),
         })
         .collect();
