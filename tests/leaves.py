@@ -14,7 +14,9 @@ import anthropic
 import openai
 import pydantic
 from anthropic.types import Message, RawMessageStreamEvent
+from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 
 PLANT = "\x00plant\x00"
 """Stands where the secret goes."""
@@ -157,6 +159,10 @@ class Root(typing.NamedTuple):
 ROOTS = (
     Root("openai document", ChatCompletion, "/v1/chat/completions", False),
     Root("openai event", ChatCompletionChunk, "/v1/chat/completions", True),
+    Root("response document", Response, "/v1/responses", False),
+    Root("response event", ResponseStreamEvent, "/v1/responses", True),
+    Root("completion document", Completion, "/v1/completions", False),
+    Root("completion event", Completion, "/v1/completions", True),
     Root("anthropic document", Message, "/v1/messages", False),
     Root("anthropic event", RawMessageStreamEvent, "/v1/messages", True),
 )

@@ -205,8 +205,12 @@ pub struct AnswerView {
     pub pieces: Vec<(NodeId, LeafUse)>,
     /// Lanes that end with this document.
     pub ends: Vec<LaneId>,
+    /// Every lane whose name is one of these, or goes on behind one of these and a `/`, ends with this document.
+    pub ended_below: Vec<String>,
     /// Token records (`logprobs`) that become null when anything of their choice was edited.
     pub token_records: Vec<(u32, NodeId)>,
+    /// Values that are not text, such as vectors: nothing that stands in them is a finding.
+    pub opaque: Vec<NodeId>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.

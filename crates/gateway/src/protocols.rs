@@ -1,4 +1,4 @@
-//! The two protocol adapters, as the engine sees them. They translate and decide nothing; the knowledge is in `dialect`.
+//! The protocol adapters, as the engine sees them. They translate and decide nothing; the knowledge is in `dialect`.
 
 use std::collections::BTreeSet;
 
@@ -8,51 +8,48 @@ use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
 
-use crate::dialect;
+use crate::dialect::{self, Api};
 use crate::sse::{self, SseReader};
 
-/// One dialect at one path.
+/// One API.
 #[derive(Debug, Clone, Copy)]
-pub struct Adapter {
-    dialect: Dialect,
-    path: &'static str,
-}
+pub struct Adapter(pub Api);
 
-/// `OpenAI` chat completions.
-pub const OPENAI: Adapter = Adapter { dialect: Dialect::Openai, path: "/v1/chat/completions" };
+/// What answers in `OpenAI`'s shapes where no API was named.
+pub const OPENAI: Adapter = Adapter(Api::Chat);
 
-/// Anthropic messages.
-pub const ANTHROPIC: Adapter = Adapter { dialect: Dialect::Anthropic, path: "/v1/messages" };
+/// What answers in Anthropic's shapes where no API was named.
+pub const ANTHROPIC: Adapter = Adapter(Api::Messages);
 
 impl Protocol for Adapter {
     type Events = SseReader;
 
     fn dialect(&self) -> Dialect {
-        self.dialect
+        self.0.dialect()
     }
 
     fn upstream_path(&self) -> &'static str {
-        self.path
+        self.0.path()
     }
 
     fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
-        dialect::understand(self.dialect, &head.headers, document, admitted)
+        dialect::understand(self.0, &head.headers, document, admitted)
     }
 
     fn upstream_headers(&self, head: &Head) -> HeaderMap {
-        dialect::upstream_headers(self.dialect, &head.headers)
+        dialect::upstream_headers(self.0, &head.headers)
     }
 
     fn client_headers(&self, headers: &HeaderMap) -> HeaderMap {
-        dialect::client_headers(self.dialect, headers)
+        dialect::client_headers(self.0.dialect(), headers)
     }
 
     fn view(&self, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
-        dialect::view(self.dialect, document, name, in_stream)
+        dialect::view(self.0, document, name, in_stream)
     }
 
     fn is_end_mark(&self, data: &[u8]) -> bool {
-        dialect::is_end_mark(self.dialect, data)
+        dialect::is_end_mark(self.0.dialect(), data)
     }
 
     fn events(&self, limit: usize) -> SseReader {
@@ -64,18 +61,18 @@ impl Protocol for Adapter {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        dialect::refusal(self.dialect, refusal, request)
+        dialect::refusal(self.0.dialect(), refusal, request)
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
-        dialect::stream_refusal(self.dialect, refusal, request)
+        dialect::stream_refusal(self.0.dialect(), refusal, request)
     }
 
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
-        dialect::model_list(self.dialect, models)
+        dialect::model_list(self.0.dialect(), models)
     }
 
     fn model_item(&self, model: &Name) -> (HeaderMap, Bytes) {
-        dialect::model_item(self.dialect, model)
+        dialect::model_item(self.0.dialect(), model)
     }
 }

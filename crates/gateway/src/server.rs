@@ -18,8 +18,9 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
+use crate::dialect::Api;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, linger};
-use crate::protocols::{ANTHROPIC, OPENAI};
+use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
@@ -248,8 +249,7 @@ impl std::error::Error for NoAnswer {}
 
 /// What the data plane serves.
 enum Route {
-    ChatCompletions,
-    Messages,
+    Call(Api),
     Models,
     /// One model, by its id.
     Model(String),
@@ -258,13 +258,16 @@ enum Route {
 
 impl Route {
     fn of(method: &Method, path: &str) -> Self {
-        match (path, method) {
-            ("/v1/chat/completions", &Method::POST) => Self::ChatCompletions,
-            ("/v1/messages", &Method::POST) => Self::Messages,
-            ("/v1/models", &Method::GET) => Self::Models,
-            ("/v1/chat/completions" | "/v1/messages", _) => {
+        if let Some(api) = Api::at(path) {
+            let is_post = *method == Method::POST;
+            return if is_post {
+                Self::Call(api)
+            } else {
                 Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST"))
-            }
+            };
+        }
+        match (path, method) {
+            ("/v1/models", &Method::GET) => Self::Models,
             ("/v1/models", _) => Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
             _ => match path.strip_prefix("/v1/models/") {
                 // Ids are names, which need no percent encoding; one that has it is the id of nothing.
@@ -280,8 +283,7 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
     let speaks_anthropic = head.headers.contains_key("anthropic-version");
     let client = &mut client;
     match route {
-        Route::ChatCompletions => engine::interaction(world, &OPENAI, head, client).await,
-        Route::Messages => engine::interaction(world, &ANTHROPIC, head, client).await,
+        Route::Call(api) => engine::interaction(world, &Adapter(api), head, client).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,

@@ -110,6 +110,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for lane in &view.ends {
             self.finish_lane(lane);
         }
+        for prefix in &view.ended_below {
+            self.finish_below(prefix);
+        }
         if view.is_last {
             self.finish_lanes();
         }
@@ -197,7 +200,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
             view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
         let mut splices = Splices::new();
         let mut edited = HashSet::new();
-        let hits = self.whole_hits(document, &in_lanes, &token_records, &mut edited)?;
+        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).collect();
+        let hits = self.whole_hits(document, &in_lanes, &opaque, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
@@ -213,15 +217,19 @@ impl<'p, P: Protocol> Machine<'p, P> {
         &mut self,
         document: &Document<'_>,
         in_lanes: &[NodeId],
+        opaque: &[Range<usize>],
         token_records: &[(u32, Range<usize>)],
         edited: &mut HashSet<u32>,
     ) -> Result<Vec<LeafHits>, Refusal> {
         let mut hits = inspect::inspect_document(&self.scanners, document);
-        hits.retain(|leaf| !in_lanes.contains(&leaf.node));
+        let is_inside = |span: &Range<usize>, outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
+        hits.retain(|leaf| {
+            !in_lanes.contains(&leaf.node) && !opaque.iter().any(|opaque| is_inside(&document.span(leaf.node), opaque))
+        });
         let mut inside = Vec::new();
         hits.retain(|leaf| {
             let span = document.span(leaf.node);
-            let record = token_records.iter().find(|(_, record)| record.start <= span.start && span.end <= record.end);
+            let record = token_records.iter().find(|(_, record)| is_inside(&span, record));
             let Some((choice, _)) = record else { return true };
             edited.insert(*choice);
             inside.push(leaf.clone());
@@ -314,6 +322,12 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let Some(position) = self.open.remove(id) else { return };
         self.ended.insert(id.clone());
         self.finish_at(position, &id.0);
+    }
+
+    fn finish_below(&mut self, prefix: &str) {
+        let is_below = |id: &LaneId| id.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let ended: Vec<LaneId> = self.open.keys().filter(|id| is_below(id)).cloned().collect();
+        ended.iter().for_each(|id| self.finish_lane(id));
     }
 
     fn finish_lanes(&mut self) {

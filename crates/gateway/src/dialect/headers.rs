@@ -4,32 +4,25 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use model::{Dialect, Effect, ReasonCode, Refusal};
 
-use super::table::{Accept, Class, HeaderClass, Table};
-use super::{anthropic, openai};
+use super::api::Api;
+use super::table::{Accept, Class, HeaderClass};
 
 /// Longest value that passes.
 const MAX_VALUE: usize = 128;
 /// Most names in the header of betas.
 const MAX_BETAS: usize = 32;
 
-const fn table(dialect: Dialect) -> &'static Table {
-    match dialect {
-        Dialect::Openai => &openai::TABLE,
-        Dialect::Anthropic => &anthropic::TABLE,
-    }
-}
-
 /// What the request's headers ask for.
-pub(super) fn effects(dialect: Dialect, headers: &HeaderMap) -> Result<Vec<Effect>, Refusal> {
+pub(super) fn effects(api: Api, headers: &HeaderMap) -> Result<Vec<Effect>, Refusal> {
     let mut effects = Vec::new();
-    for row in table(dialect).headers {
+    for row in api.table().headers {
         match row.class {
             HeaderClass::Inert(_) => {}
             HeaderClass::Refused(code) if headers.contains_key(row.name) => return Err(Refusal::because(code, row.name)),
             HeaderClass::Refused(_) => {}
             HeaderClass::Betas => {
-                for beta in betas(dialect, headers, row.name)? {
-                    let effect = Effect::beta(format!("{}/{beta}", dialect.as_str()));
+                for beta in betas(api, headers, row.name)? {
+                    let effect = Effect::beta(format!("{}/{beta}", api.dialect().as_str()));
                     if !effects.contains(&effect) {
                         effects.push(effect);
                     }
@@ -41,13 +34,13 @@ pub(super) fn effects(dialect: Dialect, headers: &HeaderMap) -> Result<Vec<Effec
 }
 
 /// The betas that a header names, all of them known.
-fn betas(dialect: Dialect, headers: &HeaderMap, name: &str) -> Result<Vec<&'static str>, Refusal> {
+fn betas(api: Api, headers: &HeaderMap, name: &str) -> Result<Vec<&'static str>, Refusal> {
     let refused = || Refusal::because(ReasonCode::BetaRefused, name);
     let mut found = Vec::new();
     for value in headers.get_all(name) {
         let value = value.to_str().map_err(|_| refused())?;
         for asked in value.split(',').map(str::trim).filter(|asked| !asked.is_empty()) {
-            let beta = table(dialect).betas.iter().find(|beta| beta.name == asked).ok_or_else(refused)?;
+            let beta = api.table().betas.iter().find(|beta| beta.name == asked).ok_or_else(refused)?;
             if let Class::Refused(code) = beta.class {
                 return Err(Refusal::because(code, format!("{name}: {}", beta.name)));
             }
@@ -58,13 +51,13 @@ fn betas(dialect: Dialect, headers: &HeaderMap, name: &str) -> Result<Vec<&'stat
 }
 
 /// See [`super::upstream_headers`].
-pub(super) fn upstream(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
+pub(super) fn upstream(api: Api, headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::new();
-    for row in table(dialect).headers {
+    for row in api.table().headers {
         let value = match row.class {
             HeaderClass::Inert(accept) => headers.get(row.name).filter(|value| accept.takes(value)).cloned(),
             HeaderClass::Betas => {
-                let betas = betas(dialect, headers, row.name).unwrap_or_default();
+                let betas = betas(api, headers, row.name).unwrap_or_default();
                 if betas.is_empty() { None } else { HeaderValue::from_str(&betas.join(",")).ok() }
             }
             HeaderClass::Refused(_) => None,

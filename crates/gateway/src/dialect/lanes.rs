@@ -62,11 +62,20 @@ pub(super) struct Lanes<'v, 'd> {
     except: Option<NodeId>,
     /// Whether the event is one that a table names.
     is_documented: bool,
+    /// Whether its type says that it holds arguments: JSON inside a string.
+    is_arguments: bool,
 }
 
 impl<'v, 'd> Lanes<'v, 'd> {
     pub(super) fn new(document: &'v Document<'d>) -> Self {
-        Self { document, view: AnswerView::default(), path: String::new(), except: None, is_documented: true }
+        Self {
+            document,
+            view: AnswerView::default(),
+            path: String::new(),
+            except: None,
+            is_documented: true,
+            is_arguments: false,
+        }
     }
 
     /// Starts the names of the lanes that follow.
@@ -80,6 +89,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
             let lane = LaneId(format!("{}{place}", self.path));
             let form = match lane.0.rsplit('/').next() {
                 Some("arguments" | "partial_json") => Form::Json,
+                Some("delta") if self.is_arguments => Form::Json,
                 Some("name") => Form::Name,
                 Some(_) | None => Form::Text,
             };
@@ -184,6 +194,20 @@ impl<'v, 'd> Lanes<'v, 'd> {
     /// An event that no table names. All of it is a delta if its type says so.
     pub(super) fn unknown_event(&mut self, kind: &str, choice: u32) {
         self.is_documented = false;
+        self.is_arguments = kind.contains("arguments");
+        let prefix = self.event_prefix(kind);
+        self.begin(&prefix);
+        self.value(self.document.root(), "", Reading::of(kind), choice, "");
+    }
+
+    /// Ends the lanes that events of this type have opened for the item and part that this document is about.
+    pub(super) fn end_events(&mut self, kind: &str) {
+        let prefix = self.event_prefix(kind);
+        self.view.ended_below.push(prefix);
+    }
+
+    /// How the lanes of an event's strings begin.
+    fn event_prefix(&self, kind: &str) -> String {
         let document = self.document;
         let root = document.root();
         let mut prefix = format!("event/{kind}");
@@ -195,8 +219,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
             places.sort_unstable();
             prefix.push_str(&places.concat());
         }
-        self.begin(&prefix);
-        self.value(root, "", Reading::of(kind), choice, "");
+        prefix
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the gate knows of the two protocols: OpenAI chat completions and Anthropic messages.
+//! What the gate knows of the providers' APIs: OpenAI chat completions, responses, completions and embeddings, Anthropic messages.
 //!
-//! Pure functions over parsed documents and headers. Requests are read against one table per dialect that classifies every
+//! Pure functions over parsed documents and headers. Requests are read against one table per API that classifies every
 //! field, content part, tool type and header; answers are read for which of their strings belong together. Nothing here
 //! decides, sends or stores, and what no row names is either plain text, which is inspected like every other string, or refused.
 
 mod anthropic;
+mod api;
 mod errors;
 mod headers;
 mod lanes;
@@ -25,25 +26,27 @@ use model::{Dialect, Name, Refusal, RequestId};
 use serde_json::{Value, json};
 use text::Document;
 
+pub use api::Api;
+
 /// Reads a request. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
 ///
 /// # Errors
 /// A refusal for everything that is not classified; its detail begins with the JSON Pointer and holds no value.
 pub fn understand(
-    dialect: Dialect,
+    api: Api,
     headers: &HeaderMap,
     document: &Document<'_>,
     admitted: &BTreeSet<String>,
 ) -> Result<Understood, Refusal> {
-    let mut understood = walk::understand(dialect, document, admitted)?;
-    understood.effects.extend(headers::effects(dialect, headers)?);
+    let mut understood = walk::understand(api, document, admitted)?;
+    understood.effects.extend(headers::effects(api, headers)?);
     Ok(understood)
 }
 
 /// The headers of the request that may reach an upstream: an allow-list, and only values of the expected form.
 #[must_use]
-pub fn upstream_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
-    headers::upstream(dialect, headers)
+pub fn upstream_headers(api: Api, headers: &HeaderMap) -> HeaderMap {
+    headers::upstream(api, headers)
 }
 
 /// The headers of the answer that may reach the client: an allow-list, and only values of the expected form.
@@ -54,10 +57,14 @@ pub fn client_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
 
 /// Says which strings of an answer are pieces of a longer text. `name` is the event's name in a stream.
 #[must_use]
-pub fn view(dialect: Dialect, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
-    match dialect {
-        Dialect::Openai => openai::view(document, name, in_stream),
-        Dialect::Anthropic => anthropic::view(document, name, in_stream),
+pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    match api {
+        Api::Chat | Api::Completions => openai::view(document, name, in_stream),
+        Api::Responses => openai::view_response(document, name, in_stream),
+        Api::Embeddings if !in_stream => openai::view_embeddings(document),
+        // Neither streams; should it all the same, everything in it is read like an unknown event of the family.
+        Api::Embeddings => openai::view(document, name, in_stream),
+        Api::Messages | Api::CountTokens => anthropic::view(document, name, in_stream),
     }
 }
 

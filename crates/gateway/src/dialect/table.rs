@@ -24,6 +24,8 @@ pub(super) enum Class {
 pub(super) enum Consequence {
     /// `true`: the provider keeps the exchange.
     Store,
+    /// As above, and so does leaving it out.
+    StoreUnlessFalse,
     /// The provider runs this tool.
     HostedTool(&'static str),
     /// The provider fetches this URL, unless it is a `data:` URL.
@@ -49,6 +51,8 @@ pub(super) enum Holds {
     TextOrTexts,
     /// `true`, `false` or an array of strings.
     BooleanOrTexts,
+    /// A string, an array of strings, or numbers of tokens, plain or in lists, which no scanner can read.
+    TextOrTokens,
     /// Anything: a schema, arguments, a table of names. Not classified inside.
     Free,
     /// An object.
@@ -109,6 +113,8 @@ pub(super) struct Variant {
     pub(super) value: &'static str,
     pub(super) class: Class,
     pub(super) rows: &'static [&'static [Row]],
+    /// A member without which its `id` makes the provider look up what it keeps.
+    pub(super) whole: Option<&'static str>,
 }
 
 /// The member that says which variant an object is.
@@ -196,9 +202,14 @@ pub(super) const fn union_or(
 }
 
 pub(super) const fn is(value: &'static str, rows: &'static [&'static [Row]]) -> Variant {
-    Variant { value, class: Class::Inert, rows }
+    Variant { value, class: Class::Inert, rows, whole: None }
 }
 
 pub(super) const fn classed(value: &'static str, class: Class, rows: &'static [&'static [Row]]) -> Variant {
-    Variant { value, class, rows }
+    Variant { value, class, rows, whole: None }
+}
+
+/// A variant whose `id` stands for something that the provider keeps, unless this member brings it along.
+pub(super) const fn whole(value: &'static str, member: &'static str, rows: &'static [&'static [Row]]) -> Variant {
+    Variant { value, class: Class::Inert, rows, whole: Some(member) }
 }

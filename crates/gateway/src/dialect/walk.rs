@@ -3,28 +3,28 @@
 use std::collections::BTreeSet;
 
 use engine::ports::Understood;
-use model::{Dialect, Effect, ModelName, ReasonCode, Refusal};
+use model::{Effect, ModelName, ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
+use super::api::Api;
+use super::remote;
 use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Variant};
-use super::{anthropic, openai, remote};
 
 /// Longest unknown key that a refusal repeats.
 const MAX_SHOWN_KEY: usize = 64;
 
-pub(super) fn understand(dialect: Dialect, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
-    let table = match dialect {
-        Dialect::Openai => &openai::TABLE,
-        Dialect::Anthropic => &anthropic::TABLE,
-    };
+pub(super) fn understand(api: Api, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
     let root = document.root();
     let mut walk = Walk { document, admitted, effects: BTreeSet::new(), uninspected: Vec::new() };
-    walk.object(root, table.request)?;
+    walk.object(root, api.table().request)?;
     let model_node = present(document, "model").ok_or_else(|| Refusal::because(ReasonCode::FieldMissing, "/model"))?;
-    if present(document, "messages").is_none() {
-        return Err(Refusal::because(ReasonCode::FieldMissing, "/messages"));
+    if present(document, api.said()).is_none() {
+        return Err(Refusal::because(ReasonCode::FieldMissing, format!("/{}", api.said())));
     }
     let Some(model) = document.text(model_node) else { return Err(walk.mistyped(model_node, "a string")) };
+    if api.keeps() && document.get(root, "store").is_none_or(|store| document.kind(store) != Kind::False) {
+        walk.effects.insert(Effect::store(ModelName::new(&model).map_err(|_| ReasonCode::ModelNotFound)?));
+    }
     Ok(Understood {
         model: model.into_owned(),
         model_span: document.span(model_node),
@@ -56,8 +56,20 @@ impl Walk<'_, '_> {
             Form::Union(union) => {
                 let variant = self.variant(node, union)?;
                 self.class(node, variant.class)?;
+                self.stands_alone(node, variant)?;
                 self.members(node, variant.rows, Some(TAG))
             }
+        }
+    }
+
+    /// Whether an object that has an id brings along what the id stands for.
+    fn stands_alone(&self, node: NodeId, variant: &Variant) -> Result<(), Refusal> {
+        let is_there = |name: &str| self.document.get(node, name).filter(|found| self.document.kind(*found) != Kind::Null);
+        match (variant.whole, is_there("id")) {
+            (Some(whole), Some(id)) if is_there(whole).is_none() => {
+                Err(Refusal::because(ReasonCode::StatefulIdRefused, self.document.pointer(id)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -119,7 +131,8 @@ impl Walk<'_, '_> {
                 Effect::store(ModelName::new(&model).map_err(|_| ReasonCode::ModelNotFound)?)
             }
             // Betas come by header; a table that puts one on a field would be wrong, and a test says so.
-            Consequence::Store | Consequence::Beta => return Ok(()),
+            // What is kept unless it says otherwise is looked at in the end, be it there or not.
+            Consequence::Store | Consequence::StoreUnlessFalse | Consequence::Beta => return Ok(()),
             Consequence::HostedTool(tool) => Effect::hosted_tool(tool.to_owned()),
             Consequence::Remote => {
                 let url = document.text(node).unwrap_or_default();
@@ -139,7 +152,12 @@ impl Walk<'_, '_> {
         let is_boolean = matches!(kind, Kind::True | Kind::False);
         match holds {
             Holds::Free => Ok(()),
-            Holds::Text | Holds::TextOrTexts | Holds::TextOrOne(_) | Holds::TextOrMany(_) if kind == Kind::String => Ok(()),
+            Holds::Text | Holds::TextOrTexts | Holds::TextOrOne(_) | Holds::TextOrMany(_) | Holds::TextOrTokens
+                if kind == Kind::String =>
+            {
+                Ok(())
+            }
+            Holds::TextOrTokens if kind == Kind::Array => self.texts_or_tokens(node),
             Holds::Boolean | Holds::BooleanOrTexts if is_boolean => Ok(()),
             Holds::Number if kind == Kind::Number => Ok(()),
             Holds::Integer if kind == Kind::Number && is_integer(self.document.lexeme(node)) => Ok(()),
@@ -158,6 +176,26 @@ impl Walk<'_, '_> {
     fn strings(&self, node: NodeId) -> Result<(), Refusal> {
         let other = self.document.children(node).find(|child| self.document.kind(*child) != Kind::String);
         other.map_or(Ok(()), |child| Err(self.mistyped(child, "a string")))
+    }
+
+    /// Strings, numbers of tokens, or lists of numbers: all of one kind.
+    fn texts_or_tokens(&mut self, node: NodeId) -> Result<(), Refusal> {
+        let document = self.document;
+        let first = document.children(node).next().map_or(Kind::String, |child| document.kind(child));
+        let is_token = |node: NodeId| document.kind(node) == Kind::Number && is_integer(document.lexeme(node));
+        let is_right = |child: NodeId| match first {
+            Kind::String => document.kind(child) == Kind::String,
+            Kind::Number => is_token(child),
+            Kind::Array => document.kind(child) == Kind::Array && document.children(child).all(is_token),
+            _ => false,
+        };
+        if let Some(wrong) = document.children(node).find(|child| !is_right(*child)) {
+            return Err(self.mistyped(wrong, "strings only, or numbers of tokens only"));
+        }
+        if first != Kind::String {
+            self.uninspected.push((document.pointer(node), "tokens".to_owned()));
+        }
+        Ok(())
     }
 
     /// A member that no row names.
@@ -206,6 +244,7 @@ impl Holds {
             Self::Texts => "an array of strings",
             Self::TextOrTexts => "a string or an array of strings",
             Self::BooleanOrTexts => "true, false or an array of strings",
+            Self::TextOrTokens => "a string, strings, or numbers of tokens",
             Self::Free => "anything",
             Self::One(_) => "an object",
             Self::Many(_) => "an array of objects",

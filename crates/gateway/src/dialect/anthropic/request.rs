@@ -9,6 +9,9 @@ use crate::dialect::table::{Holds, Row, Shape, fields, inert, is, refused, says,
 /// The request's body.
 pub(super) static REQUEST: Shape = fields("request", &[CALL, SETTINGS, ELSEWHERE, CACHED]);
 
+/// The body of a count of tokens. It counts what the message would be, so clients send the message.
+pub(super) static COUNT: Shape = fields("count", &[CALL, SETTINGS, ELSEWHERE, CACHED]);
+
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
     says("messages", Holds::Many(&MESSAGE)),

@@ -7,7 +7,7 @@ use crate::dialect::table::{
 };
 
 /// The request's body.
-pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT]);
+pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT, ELSEWHERE, PROMPT]);
 
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
@@ -46,7 +46,7 @@ const SAMPLING: &[Row] = &[
     inert("verbosity", Holds::Text),
 ];
 
-const KEPT: &[Row] = &[
+pub(super) const KEPT: &[Row] = &[
     effect("store", Consequence::Store, Holds::Boolean),
     says("metadata", Holds::Free),
     says("user", Holds::Text),
@@ -54,12 +54,14 @@ const KEPT: &[Row] = &[
     says("prompt_cache_key", Holds::Text),
     inert("prompt_cache_options", Holds::One(&CACHE)),
     inert("prompt_cache_retention", Holds::Text),
-    // Not of this API, but strings that a compatible server could take for what they are elsewhere.
+];
+
+/// Not of these APIs, but strings that a compatible server could take for what they are elsewhere.
+pub(super) const ELSEWHERE: &[Row] = &[
     stateful("previous_response_id"),
     stateful("conversation"),
     stateful("conversation_id"),
     stateful("container"),
-    stateful("prompt"),
     stateful("cached_content"),
     stateful("thread_id"),
     stateful("assistant_id"),
@@ -67,9 +69,12 @@ const KEPT: &[Row] = &[
     stateful("mcp_servers"),
 ];
 
-static STREAM_OPTIONS: Shape =
+/// As above; the name means something else where prompts are text.
+pub(super) const PROMPT: &[Row] = &[stateful("prompt")];
+
+pub(super) static STREAM_OPTIONS: Shape =
     fields("stream_options", &[&[inert("include_obfuscation", Holds::Boolean), inert("include_usage", Holds::Boolean)]]);
-static CACHE: Shape = fields("cache", &[&[inert("mode", Holds::Text), inert("ttl", Holds::Text)]]);
+pub(super) static CACHE: Shape = fields("cache", &[&[inert("mode", Holds::Text), inert("ttl", Holds::Text)]]);
 static NAMED: Shape = fields("named", &[&[inert("name", Holds::Text)]]);
 
 static MESSAGE: Shape = fields(
@@ -190,15 +195,9 @@ static RESPONSE_FORMAT: Shape = union(
     ReasonCode::FieldUnknown,
     &[is("text", &[]), is("json_object", &[]), is("json_schema", &[&[says("json_schema", Holds::One(&JSON_SCHEMA))]])],
 );
-static JSON_SCHEMA: Shape = fields(
-    "json_schema",
-    &[&[
-        inert("name", Holds::Text),
-        says("description", Holds::Text),
-        says("schema", Holds::Free),
-        inert("strict", Holds::Boolean),
-    ]],
-);
+static JSON_SCHEMA: Shape = fields("json_schema", &[JSON_SCHEMA_ROWS]);
+pub(super) const JSON_SCHEMA_ROWS: &[Row] =
+    &[inert("name", Holds::Text), says("description", Holds::Text), says("schema", Holds::Free), inert("strict", Holds::Boolean)];
 
 static PREDICTION: Shape =
     union("prediction", ReasonCode::PartUnknown, &[is("content", &[&[says("content", Holds::TextOrMany(&PART))]])]);
@@ -210,12 +209,11 @@ static WEB_SEARCH: Shape =
     fields("web_search", &[&[inert("search_context_size", Holds::Text), says("user_location", Holds::One(&LOCATION))]]);
 static LOCATION: Shape =
     union("location", ReasonCode::FieldUnknown, &[is("approximate", &[&[says("approximate", Holds::One(&PLACE))]])]);
-static PLACE: Shape = fields(
-    "place",
-    &[&[says("city", Holds::Text), says("country", Holds::Text), says("region", Holds::Text), says("timezone", Holds::Text)]],
-);
+static PLACE: Shape = fields("place", &[LOCATION_ROWS]);
+pub(super) const LOCATION_ROWS: &[Row] =
+    &[says("city", Holds::Text), says("country", Holds::Text), says("region", Holds::Text), says("timezone", Holds::Text)];
 
-static MODERATION: Shape =
+pub(super) static MODERATION: Shape =
     fields("moderation", &[&[inert("model", Holds::Text), inert("policy", Holds::One(&MODERATION_POLICY))]]);
 static MODERATION_POLICY: Shape = fields(
     "moderation_policy",

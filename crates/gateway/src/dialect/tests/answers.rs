@@ -4,6 +4,7 @@ use model::Dialect::{Anthropic, Openai};
 use serde_json::{Value, json};
 use text::{Document, Limits};
 
+use super::super::Api;
 use super::super::{is_end_mark, view};
 use super::{DIALECTS, shown};
 
@@ -19,7 +20,7 @@ fn check(dialect: model::Dialect, event: &Value, expected: &[&str]) {
 fn ends(dialect: model::Dialect, event: &Value) -> (Vec<String>, bool) {
     let body = event.to_string();
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-    let view = view(dialect, &document, None, true);
+    let view = view(dialect.into(), &document, None, true);
     (view.ends.into_iter().map(|lane| lane.0).collect(), view.is_last)
 }
 
@@ -242,10 +243,10 @@ fn blocks_end_alone_and_the_message_ends_all() {
     // The data's own type counts; the event's name stands in when there is none.
     let body = b"{}";
     let document = Document::parse(body, &Limits::default()).unwrap();
-    assert!(view(Anthropic, &document, Some("message_stop"), true).is_last);
+    assert!(view(Anthropic.into(), &document, Some("message_stop"), true).is_last);
     let body = br#"{"type":"ping"}"#;
     let document = Document::parse(body, &Limits::default()).unwrap();
-    assert!(!view(Anthropic, &document, Some("message_stop"), true).is_last);
+    assert!(!view(Anthropic.into(), &document, Some("message_stop"), true).is_last);
 }
 
 #[test]
@@ -296,4 +297,46 @@ fn the_end_mark() {
         assert!(!is_end_mark(Openai, data));
     }
     assert!(!is_end_mark(Anthropic, b"[DONE]"));
+}
+
+#[test]
+fn vectors_are_not_read_and_everything_else_is() {
+    let answer = |embedding: Value| json!({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": embedding}], "model": "m"});
+    for vector in [json!([0.004_532_071_216_424_424, -1.0, 1e-9, 3]), json!([]), json!("AAAAAAAAgD8="), json!("AAAAAAAAgD8AAAAA")]
+    {
+        assert_eq!(shown(Api::Embeddings, &answer(vector.clone()), None, false), ["/data/0/embedding opaque"], "{vector}");
+    }
+    for other in [
+        json!([0.5, "x"]),
+        json!([4_532_071_216_424_424_u64]),
+        json!("a@b.co"),
+        json!("AAAAA"),
+        json!({"a": [1]}),
+        json!([[0.5]]),
+    ] {
+        assert_eq!(shown(Api::Embeddings, &answer(other.clone()), None, false), [] as [&str; 0], "{other}");
+    }
+}
+
+#[test]
+fn events_of_a_response() {
+    let of = |event: Value| shown(Api::Responses, &event, None, true);
+    let delta = json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "content_index": 2, "delta": "a",
+        "logprobs": [{"token": "a", "logprob": -1}], "sequence_number": 4, "obfuscation": "x"});
+    let lane = "event/response.output_text.delta#content_index=2#output_index=0";
+    assert_eq!(of(delta), [format!("0 {lane}/delta = a"), format!("0 {lane}/logprobs#0/token = a")]);
+    let done =
+        json!({"type": "response.output_text.done", "item_id": "msg_1", "output_index": 0, "content_index": 2, "text": "ab"});
+    assert_eq!(of(done), [format!("{lane} ends")]);
+    let arguments =
+        json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 1, "delta": "{\"a"});
+    assert_eq!(of(arguments), ["0 event/response.function_call_arguments.delta#output_index=1/delta = {\"a (json)"]);
+    for (event, is_last) in
+        [("response.created", false), ("response.completed", true), ("response.failed", true), ("response.incomplete", true)]
+    {
+        let body = json!({"type": event, "response": {"id": "resp_1", "output": [{"content": [{"text": "a"}]}]}}).to_string();
+        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+        let view = view(Api::Responses, &document, None, true);
+        assert_eq!((view.is_last, view.pieces.len()), (is_last, 0), "{event}");
+    }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::super::Api;
 use super::super::headers::answer_names;
 use super::super::table::{Accept, Class, Consequence, Form, HeaderClass, Holds};
 use super::DIALECTS;
-use super::rows::{inside, places, table};
+use super::rows::{inside, places};
 
 fn class(class: Class) -> String {
     match class {
@@ -14,6 +15,7 @@ fn class(class: Class) -> String {
         Class::Text => "text".to_owned(),
         Class::Uninspected(kind) => format!("uninspected {kind}"),
         Class::Effect(Consequence::Store) => "effect store".to_owned(),
+        Class::Effect(Consequence::StoreUnlessFalse) => "effect store unless false".to_owned(),
         Class::Effect(Consequence::Remote) => "effect remote".to_owned(),
         Class::Effect(Consequence::Beta) => "effect beta".to_owned(),
         Class::Effect(Consequence::HostedTool(tool)) => format!("effect hosted tool {tool}"),
@@ -31,6 +33,7 @@ fn held(holds: Holds) -> String {
         Holds::Texts => "[string]".to_owned(),
         Holds::TextOrTexts => "string | [string]".to_owned(),
         Holds::BooleanOrTexts => "boolean | [string]".to_owned(),
+        Holds::TextOrTokens => "string | [string] | [integer] | [[integer]]".to_owned(),
         Holds::Free => "anything".to_owned(),
         Holds::One(_) => shape.to_owned(),
         Holds::Many(_) => format!("[{shape}]"),
@@ -45,11 +48,10 @@ fn written() -> String {
         "# Every field, content part, tool type, beta and header, and what it is to the gate. Printed from the tables in\n\
         # src/dialect: UPDATE_FACTS=1 and the test `the_tables_are_the_committed_facts` write it anew; review every line.\n"
             .to_owned();
-    for dialect in DIALECTS {
-        let dialect_name = dialect.as_str();
+    for api in Api::ALL {
         let mut unions = BTreeSet::new();
-        writeln!(out, "\n## {dialect_name} request").unwrap();
-        for place in places(dialect) {
+        writeln!(out, "\n## {} request", api.path()).unwrap();
+        for place in places(api) {
             let name = place.shape.name;
             if let Form::Union(union) = &place.shape.form {
                 if unions.insert(name) {
@@ -64,8 +66,11 @@ fn written() -> String {
                 writeln!(out, "{name}{tag}.{}: {}, {}", row.name, class(row.class), held(row.holds)).unwrap();
             }
         }
+    }
+    for dialect in DIALECTS {
+        let (dialect_name, api) = (dialect.as_str(), Api::from(dialect));
         writeln!(out, "\n## {dialect_name} request headers; every other header stays here").unwrap();
-        for row in table(dialect).headers {
+        for row in api.table().headers {
             let meaning = match row.class {
                 HeaderClass::Inert(Accept::MediaRange) => "inert if a known media type".to_owned(),
                 HeaderClass::Inert(Accept::Date) => "inert if a date".to_owned(),
@@ -74,7 +79,7 @@ fn written() -> String {
             };
             writeln!(out, "{}: {meaning}", row.name).unwrap();
         }
-        for beta in table(dialect).betas {
+        for beta in api.table().betas {
             writeln!(out, "anthropic-beta[{}]: {}", beta.name, class(beta.class)).unwrap();
         }
         writeln!(out, "\n## {dialect_name} answer headers; every other header stays here").unwrap();

@@ -8,23 +8,35 @@ mod rows;
 
 use std::collections::BTreeSet;
 
-use engine::ports::{AnswerView, LeafUse, Understood};
+use engine::ports::{AnswerView, Form, LeafUse, Understood};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Dialect, Refusal};
 use serde_json::{Value, json};
 use text::{Document, Limits};
 
+use super::Api;
+
 const DIALECTS: [Dialect; 2] = [Dialect::Openai, Dialect::Anthropic];
 
-/// Reads a request's body.
-fn read(dialect: Dialect, body: &Value) -> Result<Understood, Refusal> {
-    read_with(dialect, &[], &body.to_string(), &[])
+/// Where a provider is meant, its first API is.
+impl From<Dialect> for Api {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Openai => Self::Chat,
+            Dialect::Anthropic => Self::Messages,
+        }
+    }
 }
 
-fn read_with(dialect: Dialect, headers: &[(&str, &str)], body: &str, admitted: &[&str]) -> Result<Understood, Refusal> {
+/// Reads a request's body.
+fn read(api: impl Into<Api>, body: &Value) -> Result<Understood, Refusal> {
+    read_with(api, &[], &body.to_string(), &[])
+}
+
+fn read_with(api: impl Into<Api>, headers: &[(&str, &str)], body: &str, admitted: &[&str]) -> Result<Understood, Refusal> {
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
     let admitted: BTreeSet<String> = admitted.iter().map(|&name| name.to_owned()).collect();
-    super::understand(dialect, &header_map(headers), &document, &admitted)
+    super::understand(api.into(), &header_map(headers), &document, &admitted)
 }
 
 fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
@@ -35,9 +47,20 @@ fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-/// The smallest request, with members added or replaced.
+/// The smallest request of the first APIs, with members added or replaced.
 fn request(members: &Value) -> Value {
-    let mut body = json!({"model": "small", "messages": [{"role": "user", "content": "hi"}]});
+    request_of(Api::Chat, members)
+}
+
+fn request_of(api: Api, members: &Value) -> Value {
+    let mut body = match api {
+        Api::Chat | Api::Messages | Api::CountTokens => {
+            json!({"model": "small", "messages": [{"role": "user", "content": "hi"}]})
+        }
+        Api::Responses => json!({"model": "small", "input": "hi", "store": false}),
+        Api::Completions => json!({"model": "small", "prompt": "hi"}),
+        Api::Embeddings => json!({"model": "small", "input": "hi"}),
+    };
     for (key, value) in members.as_object().unwrap() {
         body[key] = value.clone();
     }
@@ -45,20 +68,25 @@ fn request(members: &Value) -> Value {
 }
 
 /// A view in words: `lane = text` for each piece, then what ends.
-fn shown(dialect: Dialect, event: &Value, name: Option<&str>, in_stream: bool) -> Vec<String> {
+fn shown(api: impl Into<Api>, event: &Value, name: Option<&str>, in_stream: bool) -> Vec<String> {
     let body = event.to_string();
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-    let view: AnswerView = super::view(dialect, &document, name, in_stream);
+    let view: AnswerView = super::view(api.into(), &document, name, in_stream);
     let mut lines: Vec<String> = view
         .pieces
         .iter()
         .map(|(node, leaf)| match leaf {
+            LeafUse::Piece { lane, choice, form: Form::Json } if lane.0.ends_with("/delta") => {
+                format!("{choice} {} = {} (json)", lane.0, document.text(*node).unwrap())
+            }
             LeafUse::Piece { lane, choice, .. } => format!("{choice} {} = {}", lane.0, document.text(*node).unwrap()),
             LeafUse::Told { lane } => format!("{} told", lane.0),
             LeafUse::Whole => panic!("whole values are not listed"),
         })
         .collect();
     lines.sort();
+    lines.extend(view.ended_below.iter().map(|prefix| format!("{prefix} ends")));
+    lines.extend(view.opaque.iter().map(|node| format!("{} opaque", document.pointer(*node))));
     lines.extend(view.token_records.iter().map(|(choice, node)| format!("{choice} record {}", document.pointer(*node))));
     lines
 }

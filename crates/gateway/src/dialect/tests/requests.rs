@@ -3,8 +3,9 @@
 use model::{Action, Dialect, Effect, ModelName, ReasonCode, Resource};
 use serde_json::{Value, json};
 
+use super::super::Api;
 use super::super::{client_headers, remote, upstream_headers};
-use super::{DIALECTS, header_map, read, read_with, request};
+use super::{DIALECTS, header_map, read, read_with, request, request_of};
 
 fn parts(parts: &Value) -> Value {
     request(&json!({"messages": [{"role": "user", "content": parts}]}))
@@ -309,7 +310,7 @@ fn betas_and_what_reaches_an_upstream() {
     for (dialect, expected) in
         [(Dialect::Openai, vec!["accept"]), (Dialect::Anthropic, vec!["accept", "anthropic-version", "anthropic-beta"])]
     {
-        let passed = upstream_headers(dialect, &header_map(&sent));
+        let passed = upstream_headers(dialect.into(), &header_map(&sent));
         let mut names: Vec<&str> = passed.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
         let mut expected = expected;
@@ -319,7 +320,7 @@ fn betas_and_what_reaches_an_upstream() {
     for (name, value) in
         [("accept", "text/html"), ("anthropic-version", "2023-06-01x"), ("user-agent", "curl/8.5"), ("user-agent", "a=b;c")]
     {
-        assert!(upstream_headers(Dialect::Anthropic, &header_map(&[(name, value)])).is_empty(), "{name}: {value}");
+        assert!(upstream_headers(Dialect::Anthropic.into(), &header_map(&[(name, value)])).is_empty(), "{name}: {value}");
     }
 }
 
@@ -370,4 +371,53 @@ fn what_reaches_the_client() {
             assert!(client_headers(dialect, &header_map(&[(name, value)])).is_empty(), "{name}: {value}");
         }
     }
+}
+
+#[test]
+fn tokens_are_a_finding() {
+    for (prompt, is_read) in
+        [(json!("hi"), true), (json!(["a", "b"]), true), (json!([]), true), (json!([1, 2]), false), (json!([[1, 2], [3]]), false)]
+    {
+        for (api, name) in [(Api::Completions, "prompt"), (Api::Embeddings, "input")] {
+            let understood = read(api, &json!({"model": "small", name: prompt.clone()})).unwrap();
+            let found: Vec<&str> = understood.uninspected.iter().map(|(_, kind)| kind.as_str()).collect();
+            assert_eq!(found, if is_read { vec![] } else { vec!["tokens"] }, "{prompt}");
+        }
+    }
+}
+
+#[test]
+fn what_a_response_keeps_and_names() {
+    let code = |members: Value| read(Api::Responses, &request_of(Api::Responses, &members)).map_err(|refusal| refusal.code);
+    let stored = Effect::store(ModelName::new("small").unwrap());
+    for (store, is_stored) in [(json!(false), false), (json!(true), true), (json!(null), true)] {
+        assert_eq!(code(json!({"store": store.clone()})).unwrap().effects.contains(&stored), is_stored, "{store}");
+    }
+    let absent = read(Api::Responses, &json!({"model": "small", "input": "hi"})).unwrap();
+    assert_eq!(absent.effects, [stored], "who says nothing is kept");
+    let stateful = Err(ReasonCode::StatefulIdRefused);
+    for item in [
+        json!({"id": "msg_1"}),
+        json!({"type": null, "id": "msg_1"}),
+        json!({"type": "item_reference", "id": "msg_1"}),
+        json!({"type": "reasoning", "id": "rs_1", "summary": []}),
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": null}),
+        json!({"role": "user", "content": [{"type": "input_image", "file_id": "file_1"}]}),
+        json!({"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "file_1"}}),
+    ] {
+        assert_eq!(code(json!({"input": [item]})).map(|_| ()), stateful, "{item}");
+    }
+    for tool in [
+        json!({"type": "file_search", "vector_store_ids": ["vs_1"]}),
+        json!({"type": "mcp", "server_label": "a", "server_url": "https://a.example", "authorization": "x"}),
+        json!({"type": "mcp", "server_label": "a", "connector_id": "connector_gmail"}),
+        json!({"type": "shell", "environment": {"type": "container_reference", "container_id": "c"}}),
+        json!({"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file_1"]}}),
+    ] {
+        assert_eq!(code(json!({"tools": [tool]})).map(|_| ()), stateful, "{tool}");
+    }
+    let named = json!({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]});
+    assert_eq!(code(named).unwrap_err(), ReasonCode::FieldType, "a container that is there already");
+    let remote = code(json!({"tools": [{"type": "mcp", "server_label": "a", "server_url": "https://a.example/mcp"}]})).unwrap();
+    assert_eq!(remote.effects, [Effect::hosted_tool("openai/mcp".to_owned()), Effect::remote("a.example".to_owned())]);
 }

@@ -2,19 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use model::{Dialect, Effect, ModelName, ReasonCode};
+use model::{Effect, ModelName, ReasonCode};
 use serde_json::{Value, json};
 
-use super::super::table::{Class, Consequence, Form, HeaderClass, Holds, Row, Shape, TAG, Table};
-use super::super::{anthropic, openai};
-use super::{DIALECTS, read, read_with, request};
-
-pub(super) fn table(dialect: Dialect) -> &'static Table {
-    match dialect {
-        Dialect::Openai => &openai::TABLE,
-        Dialect::Anthropic => &anthropic::TABLE,
-    }
-}
+use super::super::Api;
+use super::super::table::{Class, Consequence, Form, HeaderClass, Holds, Row, Shape, TAG};
+use super::{read, read_with, request_of};
 
 /// An object of the tables: a shape, and the variant if it is a union.
 pub(super) struct Place {
@@ -42,9 +35,9 @@ pub(super) const fn inside(holds: Holds) -> Option<(&'static Shape, bool)> {
 }
 
 /// Every object of a table, each with the shortest way to it.
-pub(super) fn places(dialect: Dialect) -> Vec<Place> {
+pub(super) fn places(api: Api) -> Vec<Place> {
     let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
-    let mut queue = VecDeque::from([(table(dialect).request, Vec::<Step>::new())]);
+    let mut queue = VecDeque::from([(api.table().request, Vec::<Step>::new())]);
     let mut found = Vec::new();
     while let Some((shape, way)) = queue.pop_front() {
         if seen.insert(shape.name, ()).is_some() {
@@ -75,13 +68,16 @@ pub(super) fn places(dialect: Dialect) -> Vec<Place> {
 
 impl Place {
     /// A request that holds this object with these members.
-    fn request(&self, members: Value) -> Value {
+    fn request(&self, api: Api, members: Value) -> Value {
         let mut value = members;
         if let Some(variant) = self.variant {
             value[TAG] = json!(variant);
+            if let Some(whole) = self.whole().filter(|whole| value.get(*whole).is_none()) {
+                value[whole] = json!("x");
+            }
         }
         if self.way.is_empty() {
-            return request(&value);
+            return request_of(api, &value);
         }
         for step in self.way.iter().rev() {
             let held = if step.is_list { json!([value]) } else { value };
@@ -90,7 +86,12 @@ impl Place {
                 None => json!({step.field: held}),
             };
         }
-        request(&value)
+        request_of(api, &value)
+    }
+
+    fn whole(&self) -> Option<&'static str> {
+        let Form::Union(union) = &self.shape.form else { return None };
+        union.variants.iter().find(|variant| Some(variant.value) == self.variant).and_then(|variant| variant.whole)
     }
 
     fn class(&self) -> Class {
@@ -106,7 +107,7 @@ fn right(row: &Row) -> Value {
     match row.holds {
         _ if row.name == "model" => json!("small"),
         _ if row.class == Class::Effect(Consequence::Remote) => json!("https://files.example/a.png"),
-        Holds::Text | Holds::TextOrOne(_) | Holds::TextOrMany(_) => json!("x"),
+        Holds::Text | Holds::TextOrOne(_) | Holds::TextOrMany(_) | Holds::TextOrTokens => json!("x"),
         Holds::Boolean | Holds::BooleanOrTexts => json!(true),
         Holds::Integer => json!(3),
         Holds::Number => json!(0.5),
@@ -132,6 +133,9 @@ fn wrong(holds: Holds) -> Vec<Value> {
         Holds::Integer => vec![json!("3"), json!(3.5), json!(1e30), json!(true), json!({}), json!([])],
         Holds::Number => vec![json!("0.5"), json!(false), json!({}), json!([])],
         Holds::Texts => vec![json!("x"), json!([1]), json!([["x"]]), json!({})],
+        Holds::TextOrTokens => {
+            vec![json!(1), json!(true), json!({}), json!([true]), json!([1, "x"]), json!([1.5]), json!([["x"]]), json!([[1], 1])]
+        }
         Holds::TextOrTexts | Holds::BooleanOrTexts => vec![json!(1), json!([1]), json!({})],
         Holds::One(_) => vec![json!("x"), json!(1), json!(true), json!([])],
         Holds::Many(_) => vec![json!("x"), json!(1), json!({}), json!(["x"]), json!([null]), json!([[]])],
@@ -143,7 +147,7 @@ fn wrong(holds: Holds) -> Vec<Value> {
 
 fn expected_effect(consequence: Consequence) -> Effect {
     match consequence {
-        Consequence::Store => Effect::store(ModelName::new("small").unwrap()),
+        Consequence::Store | Consequence::StoreUnlessFalse => Effect::store(ModelName::new("small").unwrap()),
         Consequence::HostedTool(tool) => Effect::hosted_tool(tool.to_owned()),
         Consequence::Remote => Effect::remote("files.example".to_owned()),
         Consequence::Beta => panic!("betas stand in a header"),
@@ -152,11 +156,11 @@ fn expected_effect(consequence: Consequence) -> Effect {
 
 #[test]
 fn every_row_means_what_its_class_says() {
-    for dialect in DIALECTS {
-        for place in places(dialect) {
+    for api in Api::ALL {
+        for place in places(api) {
             for row in &place.rows {
-                let case = format!("{dialect:?} {}{:?}.{}", place.shape.name, place.variant, row.name);
-                let answer = read(dialect, &place.request(json!({row.name: right(row)})));
+                let case = format!("{api:?} {}{:?}.{}", place.shape.name, place.variant, row.name);
+                let answer = read(api, &place.request(api, json!({row.name: right(row)})));
                 let code = |code| assert_eq!(answer.as_ref().unwrap_err().code, code, "{case}");
                 match (place.class(), row.class) {
                     (Class::Refused(variant), _) => code(variant),
@@ -178,12 +182,12 @@ fn every_row_means_what_its_class_says() {
 
 #[test]
 fn every_row_has_its_type() {
-    for dialect in DIALECTS {
-        for place in places(dialect).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
+    for api in Api::ALL {
+        for place in places(api).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
             for row in place.rows.iter().filter(|row| !matches!(row.class, Class::Refused(_))) {
                 for value in wrong(row.holds) {
-                    let case = format!("{dialect:?} {}{:?}.{} = {value}", place.shape.name, place.variant, row.name);
-                    let refusal = read(dialect, &place.request(json!({row.name: value}))).unwrap_err();
+                    let case = format!("{api:?} {}{:?}.{} = {value}", place.shape.name, place.variant, row.name);
+                    let refusal = read(api, &place.request(api, json!({row.name: value}))).unwrap_err();
                     assert_eq!(refusal.code, ReasonCode::FieldType, "{case}");
                     assert!(refusal.detail.unwrap().contains(row.name), "{case}");
                 }
@@ -194,13 +198,13 @@ fn every_row_has_its_type() {
 
 #[test]
 fn null_is_nothing() {
-    for dialect in DIALECTS {
-        for place in places(dialect).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
+    for api in Api::ALL {
+        for place in places(api).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
             for row in &place.rows {
-                let answer = read(dialect, &place.request(json!({row.name: null})));
-                let case = format!("{dialect:?} {}.{}: {answer:?}", place.shape.name, row.name);
+                let answer = read(api, &place.request(api, json!({row.name: null})));
+                let case = format!("{api:?} {}.{}: {answer:?}", place.shape.name, row.name);
                 match row.name {
-                    "model" | "messages" if place.way.is_empty() => {
+                    name if place.way.is_empty() && (name == "model" || name == api.said()) => {
                         assert_eq!(answer.unwrap_err().code, ReasonCode::FieldMissing, "{case}");
                     }
                     _ => assert!(answer.is_ok(), "{case}"),
@@ -212,11 +216,11 @@ fn null_is_nothing() {
 
 #[test]
 fn every_object_refuses_what_it_does_not_know() {
-    for dialect in DIALECTS {
-        for place in places(dialect).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
-            let case = format!("{dialect:?} {}{:?}", place.shape.name, place.variant);
+    for api in Api::ALL {
+        for place in places(api).iter().filter(|place| !matches!(place.class(), Class::Refused(_))) {
+            let case = format!("{api:?} {}{:?}", place.shape.name, place.variant);
             let code =
-                |value: Value| read(dialect, &place.request(json!({"brand_new": value}))).err().map(|refusal| refusal.code);
+                |value: Value| read(api, &place.request(api, json!({"brand_new": value}))).err().map(|refusal| refusal.code);
             for value in [json!("x"), json!(1.5), json!(false), json!(null)] {
                 assert_eq!(code(value), None, "{case}: plain text and numbers pass");
             }
@@ -227,7 +231,7 @@ fn every_object_refuses_what_it_does_not_know() {
                 let mut capital = row.name.to_owned();
                 capital.get_mut(..1).unwrap().make_ascii_uppercase();
                 for key in [row.name.to_uppercase(), capital] {
-                    let refusal = read(dialect, &place.request(json!({&key: "x"}))).unwrap_err();
+                    let refusal = read(api, &place.request(api, json!({&key: "x"}))).unwrap_err();
                     assert_eq!(refusal.code, ReasonCode::KeyConfusable, "{case} {key}");
                     assert!(refusal.detail.unwrap().ends_with(&format!("/{key}")), "{case} {key}");
                 }
@@ -238,11 +242,11 @@ fn every_object_refuses_what_it_does_not_know() {
 
 #[test]
 fn every_variant_means_what_its_class_says_and_others_are_refused() {
-    for dialect in DIALECTS {
-        for place in places(dialect) {
+    for api in Api::ALL {
+        for place in places(api) {
             let Form::Union(union) = &place.shape.form else { continue };
-            let case = format!("{dialect:?} {}{:?}", place.shape.name, place.variant);
-            let answer = read(dialect, &place.request(json!({})));
+            let case = format!("{api:?} {}{:?}", place.shape.name, place.variant);
+            let answer = read(api, &place.request(api, json!({})));
             match place.class() {
                 Class::Inert | Class::Text => assert!(answer.is_ok(), "{case}: {answer:?}"),
                 Class::Refused(code) => assert_eq!(answer.unwrap_err().code, code, "{case}"),
@@ -253,14 +257,14 @@ fn every_variant_means_what_its_class_says_and_others_are_refused() {
             }
             let strange =
                 Place { variant: Some("brand_new_20990101"), rows: Vec::new(), way: place.way.clone(), shape: place.shape };
-            let refusal = read(dialect, &strange.request(json!({}))).unwrap_err();
+            let refusal = read(api, &strange.request(api, json!({}))).unwrap_err();
             assert_eq!(refusal.code, union.unknown, "{case}");
             let detail = refusal.detail.unwrap();
             assert!(detail.ends_with("/type") && !detail.contains("brand_new"), "{case}: {detail}");
             let untyped = Place { variant: None, rows: Vec::new(), way: place.way.clone(), shape: place.shape };
-            let code = read(dialect, &untyped.request(json!({}))).err().map(|refusal| refusal.code);
+            let code = read(api, &untyped.request(api, json!({}))).err().map(|refusal| refusal.code);
             assert_eq!(code, union.absent.is_none().then_some(ReasonCode::FieldMissing), "{case} without a type");
-            let numbered = read(dialect, &untyped.request(json!({"type": 5}))).unwrap_err();
+            let numbered = read(api, &untyped.request(api, json!({"type": 5}))).unwrap_err();
             assert_eq!(numbered.code, ReasonCode::FieldType, "{case}");
         }
     }
@@ -268,18 +272,18 @@ fn every_variant_means_what_its_class_says_and_others_are_refused() {
 
 #[test]
 fn every_header_and_beta_has_its_meaning() {
-    for dialect in DIALECTS {
-        let body = request(&json!({})).to_string();
-        for row in table(dialect).headers {
-            let effects = read_with(dialect, &[(row.name, "x")], &body, &[]);
+    for api in Api::ALL {
+        let body = request_of(api, &json!({})).to_string();
+        for row in api.table().headers {
+            let effects = read_with(api, &[(row.name, "x")], &body, &[]);
             match row.class {
                 HeaderClass::Inert(_) => assert_eq!(effects.unwrap().effects, []),
                 HeaderClass::Refused(code) => assert_eq!(effects.unwrap_err().code, code),
                 HeaderClass::Betas => assert_eq!(effects.unwrap_err().code, ReasonCode::BetaRefused),
             }
         }
-        for beta in table(dialect).betas {
-            let answer = read_with(dialect, &[("anthropic-beta", beta.name)], &body, &[]);
+        for beta in api.table().betas {
+            let answer = read_with(api, &[("anthropic-beta", beta.name)], &body, &[]);
             match beta.class {
                 Class::Refused(code) => assert_eq!(answer.unwrap_err().code, code, "{}", beta.name),
                 Class::Effect(Consequence::Beta) => {
@@ -293,13 +297,13 @@ fn every_header_and_beta_has_its_meaning() {
 
 #[test]
 fn the_tables_are_well_made() {
-    for dialect in DIALECTS {
-        for place in places(dialect) {
+    for api in Api::ALL {
+        for place in places(api) {
             let mut names: Vec<&str> = place.rows.iter().map(|row| row.name).collect();
             if place.variant.is_some() {
                 names.push(TAG);
             }
-            let case = format!("{dialect:?} {}{:?}: {names:?}", place.shape.name, place.variant);
+            let case = format!("{api:?} {}{:?}: {names:?}", place.shape.name, place.variant);
             assert!(
                 names.iter().all(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || "_0123456789".contains(letter))),
                 "{case}"
@@ -312,7 +316,9 @@ fn the_tables_are_well_made() {
                 match row.class {
                     Class::Effect(Consequence::Beta) => panic!("{case}: a beta is no field"),
                     Class::Effect(Consequence::Remote) => assert!(matches!(row.holds, Holds::Text), "{case}"),
-                    Class::Effect(Consequence::Store) => assert!(matches!(row.holds, Holds::Boolean), "{case}"),
+                    Class::Effect(Consequence::Store | Consequence::StoreUnlessFalse) => {
+                        assert!(matches!(row.holds, Holds::Boolean), "{case}")
+                    }
                     _ => {}
                 }
             }

@@ -1,0 +1,178 @@
+"""The APIs beside chat and messages: responses, completions, embeddings, counts of tokens. Official clients, real model where it
+speaks the API, else a scripted upstream."""
+
+import base64
+import json
+import struct
+
+import anthropic
+import openai
+import pytest
+from conftest import Target
+from gate import Gate
+from samples import SAMPLES
+from test_sdk_openai import client
+from upstream import Peer, Request, Upstream, answer, stream
+
+SECRET = SAMPLES["aws-access-token"]
+HIDDEN = "[redacted:aws-access-token]"
+
+
+def test_a_response(target: Target) -> None:
+    with client(target) as api:
+        response = api.responses.create(model=target.model, input="Say hello.", max_output_tokens=8, temperature=0, store=False)
+    assert response.object == "response"
+    assert response.output_text.strip()
+    assert 0 < response.usage.output_tokens <= 8
+
+
+def test_a_response_streamed(target: Target) -> None:
+    options = {"input": "Say hello.", "max_output_tokens": 8, "temperature": 0, "store": False}
+    with client(target) as api:
+        events = list(api.responses.create(model=target.model, stream=True, **options))
+    pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+    last = events[-1]
+    assert len(pieces) > 3, "a stream comes in pieces"
+    assert last.type == "response.completed"
+    assert last.response.output_text == "".join(pieces)
+
+
+def test_a_completion(target: Target) -> None:
+    with client(target) as api:
+        whole = api.completions.create(model=target.model, prompt="Once upon a time", max_tokens=6, temperature=0, seed=1)
+        chunks = list(api.completions.create(model=target.model, prompt="Once upon a time", max_tokens=6, temperature=0, seed=1, stream=True))
+    assert whole.choices[0].text.strip()
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == whole.choices[0].text
+
+
+def test_a_count_of_tokens(target: Target) -> None:
+    with anthropic.Anthropic(base_url=target.url, api_key=target.key, max_retries=0, timeout=60) as api:
+        count = api.messages.count_tokens(model=target.model, messages=[{"role": "user", "content": "Say hello."}])
+    assert 0 < count.input_tokens < 100
+
+
+def refused(gate: Gate, **members: object) -> openai.APIStatusError:
+    with client(gate) as api, pytest.raises(openai.APIStatusError) as refusal:
+        api.responses.create(**{"model": "small", "input": "hi", "store": False, **members})
+    return refusal.value
+
+
+def test_what_a_provider_would_keep_is_asked_for(scripted: tuple[Gate, Upstream]) -> None:
+    gate, upstream = scripted
+    before = len(upstream.requests)
+    for members, code in (
+        ({"store": None}, "policy-denied"),
+        ({"store": True}, "policy-denied"),
+        ({"previous_response_id": "resp_1"}, "stateful-id-refused"),
+        ({"conversation": "conv_1"}, "stateful-id-refused"),
+        ({"background": True}, "stateful-id-refused"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "stateful-id-refused"),
+        ({"input": [{"type": "brand_new", "text": "a"}]}, "part-unknown"),
+        ({"tools": [{"type": "brand_new"}]}, "tool-type-unknown"),
+        ({"tools": [{"type": "web_search"}]}, "policy-denied"),
+        ({"tools": [{"type": "mcp", "server_label": "a", "server_url": "https://a.example/mcp"}]}, "policy-denied"),
+    ):
+        error = refused(gate, **members)
+        assert code in json.dumps(error.body), (members, error.body)
+    assert len(upstream.requests) == before
+
+
+def response(text: str, arguments: str) -> dict:
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": arguments, "status": "completed"}
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [said, call],
+        "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None,
+        "instructions": None, "metadata": {}, "temperature": 1.0, "top_p": 1.0,
+    }  # fmt: skip
+
+
+def response_events(pieces: list[str], arguments: list[str]) -> list[dict]:
+    """A stream of a text and a call's arguments, side by side, with every copy that the API sends in the end."""
+    text, whole = "".join(pieces), "".join(arguments)
+    final = response(text, whole)
+    at, call = {"item_id": "msg_1", "output_index": 0, "content_index": 0}, {"item_id": "fc_1", "output_index": 1}
+    events: list[dict] = [{"type": "response.created", "response": {**final, "status": "in_progress", "output": []}}]
+    events.append({"type": "response.output_item.added", "output_index": 0, "item": {**final["output"][0], "content": []}})
+    for number in range(max(len(pieces), len(arguments))):
+        if number < len(pieces):
+            events.append({"type": "response.output_text.delta", **at, "delta": pieces[number], "logprobs": []})
+        if number < len(arguments):
+            events.append({"type": "response.function_call_arguments.delta", **call, "delta": arguments[number]})
+    events.append({"type": "response.output_text.done", **at, "text": text, "logprobs": []})
+    events.append({"type": "response.content_part.done", **at, "part": final["output"][0]["content"][0]})
+    events.append({"type": "response.output_item.done", "output_index": 0, "item": final["output"][0]})
+    events.append({"type": "response.function_call_arguments.done", **call, "name": "f", "arguments": whole})
+    events.append({"type": "response.output_item.done", "output_index": 1, "item": final["output"][1]})
+    events.append({"type": "response.completed", "response": final})
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+def sent(events: list[dict]) -> list[bytes]:
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+
+def test_a_response_in_pieces_tells_nothing() -> None:
+    """Every cut of a secret, in text and in arguments at once: the pieces and every final copy say the same."""
+    escaped = "\\u0041" + SECRET[1:]
+    streams = []
+    for cut in range(len(SECRET) + 1):
+        pieces = ["The key is ", SECRET[:cut], SECRET[cut:], " and no other."]
+        whole = json.dumps({"key": "K"}).replace("K", escaped)
+        at = whole.index("\\u") + cut
+        streams.append(response_events(pieces, [whole[:at], whole[at:]]))
+    turn = iter(streams)
+
+    async def reply(_: Request, __: Peer) -> list[bytes]:
+        return stream(sent(next(turn)))
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        for number in range(len(streams)):
+            events = list(api.responses.create(model="small", input="hi", stream=True, store=False))
+            final = events[-1].response
+            text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+            arguments = "".join(event.delta for event in events if event.type == "response.function_call_arguments.delta")
+            assert text == f"The key is {HIDDEN} and no other." == final.output_text, number
+            assert json.loads(arguments) == {"key": HIDDEN} == json.loads(final.output[1].arguments), number
+            assert SECRET not in json.dumps([event.model_dump(mode="json") for event in events])
+
+
+def test_a_response_without_findings_passes_unchanged() -> None:
+    raw = sent(response_events(["Good ", "morning", "."], ['{"a"', ": 1}"]))
+
+    async def reply(_: Request, __: Peer) -> list[bytes]:
+        return stream(raw)
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        with api.responses.with_streaming_response.create(model="small", input="hi", stream=True, store=False) as response:
+            assert b"".join(response.iter_bytes()) == b"".join(raw)
+
+
+def test_embeddings_pass_unchanged_and_what_is_embedded_is_inspected() -> None:
+    """Digits that spell a card number stand in every other vector."""
+    vector = [0.4532071216424424, -0.25, 1e-09, 0.4111111111111111]
+    packed = base64.b64encode(struct.pack("<4f", *vector)).decode()
+
+    async def reply(request: Request, _: Peer) -> list[bytes]:
+        form = packed if json.loads(request.body).get("encoding_format") == "base64" else vector
+        data = [{"object": "embedding", "index": 0, "embedding": form}]
+        return answer(200, json.dumps({"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}).encode())
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        plain = api.embeddings.create(model="small", input=["hello", f"key {SECRET}"], encoding_format="float")
+        assert plain.data[0].embedding == vector
+        assert json.loads(upstream.requests[-1].body)["input"] == ["hello", f"key {HIDDEN}"]
+        assert [round(number, 3) for number in api.embeddings.create(model="small", input="hello").data[0].embedding] == [0.453, -0.25, 0, 0.411]
+        unread = api.embeddings.with_raw_response.create(model="small", input=[1, 2, 3])
+        explained = gate.admin("GET", f"/admin/v1/explain/{unread.headers['x-request-id']}")
+        assert "uninspected:tokens" in json.dumps(explained), "numbers of tokens are a finding that policies can refuse"
+
+
+def test_every_api_names_its_own_member(scripted: tuple[Gate, Upstream]) -> None:
+    gate, _ = scripted
+    with client(gate) as api:
+        for path, missing in (("/completions", "/prompt"), ("/embeddings", "/input"), ("/responses", "/input"), ("/messages/count_tokens", "/messages")):
+            with pytest.raises(openai.BadRequestError) as error:
+                api.post(path, body={"model": "small"}, cast_to=object)
+            assert missing in json.dumps(error.value.body), path
