@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from gate import Gate, binary
+from samples import SAMPLES
 from upstream import Upstream
 
 CHAT = {"model": "small", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello."}]}
@@ -264,3 +265,43 @@ def test_misspelt_configuration_names_line_and_near_name(tmp_path: pathlib.Path)
     checked = subprocess.run([binary(), "check", "--data", data], capture_output=True, text=True, timeout=60, check=False)
     assert checked.returncode == 3
     assert "portcullis.yaml:" in checked.stderr and "`limits`" in checked.stderr
+
+
+def test_scan(tmp_path: pathlib.Path) -> None:
+    """Exit codes, JSON Lines in and out, offsets in code points, and nothing told whole to people who did not ask."""
+    secret = SAMPLES["github-pat"]
+
+    def scan(*arguments: object, given: str = "") -> subprocess.CompletedProcess:
+        return subprocess.run([binary(), "scan", *map(str, arguments)], input=given, capture_output=True, text=True, timeout=60, check=False)
+
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "clean.txt").write_text("nothing to see\n")
+    assert scan(folder).returncode == 0
+    (folder / "keys.txt").write_text(f"first\nkey {secret} end\n")
+    (folder / "image.bin").write_bytes(b"\x00" * 100 + secret.encode())
+    found = scan(folder)
+    assert found.returncode == 2
+    assert found.stdout.startswith(f"{folder}/keys.txt:2:5: secret github-pat: key »ghp_…«")
+    assert secret not in found.stdout + found.stderr
+    assert "1 binary files left out" in found.stderr
+    assert secret in scan("--show", folder).stdout
+    rows = [{"id": "a", "text": f"ü👍 {secret}", "kind": "user", "label": "x"}, {"id": 2, "text": "ok"}, {"text": "mail jane@example.com"}]
+    told = scan("--format", "jsonl", given="\n".join(map(json.dumps, rows)) + "\n")
+    answers = [json.loads(line) for line in told.stdout.splitlines()]
+    assert told.returncode == 2
+    assert [(answer["id"], answer["flagged"]) for answer in answers] == [("a", True), (2, False), (3, True)]
+    (finding,) = answers[0]["findings"]
+    assert (finding["kind"], finding["type"]) == ("secret", "github-pat")
+    assert rows[0]["text"][finding["start"] : finding["end"]] == secret
+    assert secret not in told.stdout
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text('{"text": "ok"}\n{"id": 1}\nnot json\n')
+    wrong = scan(lines)
+    assert wrong.returncode == 3
+    assert "rows.jsonl, line 2" in wrong.stderr
+    assert "rows.jsonl, line 3" in wrong.stderr
+    gone = scan(tmp_path / "gone", lines.parent / "notes" / "clean.txt")
+    assert gone.returncode == 1
+    assert "gone" in gone.stderr
+    assert scan(given="plain text").returncode == 0

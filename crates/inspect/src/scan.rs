@@ -4,6 +4,7 @@ use std::fmt;
 
 use model::{FindingGroup, FindingKind, Span};
 
+use crate::nested;
 use crate::rules::{N_TOKENS, RuleId, TOKENS, TokenRule};
 use crate::track::{Match, Tracker, Window};
 use crate::unite::{Distinct, unite};
@@ -79,6 +80,12 @@ impl Scanners {
             return Vec::new();
         }
         hits(self.matches(text), text.len())
+    }
+
+    /// As [`scan`](Self::scan), and what stands behind layers of JSON escapes, as in every leaf of a document.
+    #[must_use]
+    pub fn scan_layers(&self, text: &str) -> Vec<Hit> {
+        nested::scan(self, text)
     }
 
     /// Every match in a whole text, in no order.

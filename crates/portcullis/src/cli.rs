@@ -67,6 +67,8 @@ pub(crate) enum Command {
         /// Only this request.
         request: Option<String>,
     },
+    /// Look for secrets and personal data in files, folders, standard input or JSON Lines. Needs no gate.
+    Scan(Scan),
     /// Show the state of the running gate.
     Status,
     /// Look for problems in the data folder: permissions, credential files, switched-off controls, drift.
@@ -107,6 +109,34 @@ pub(crate) struct Init {
     /// Name of the first operator.
     #[arg(long, default_value = "root")]
     pub(crate) operator: String,
+}
+
+/// Options of `scan`.
+#[derive(Debug, Args)]
+#[command(after_help = "JSON Lines in:   {\"id\": 1, \"text\": \"…\"}   (other members are ignored)
+JSON Lines out:  {\"id\", \"flagged\", \"injection\": null, \"findings\": [{\"kind\", \"type\", \"start\", \"end\", \"confidence\"}]}
+Offsets count Unicode code points. There is no detector of injections yet.
+
+Exit codes: 0 nothing found, 1 something could not be read, 2 something was found, 3 a line was invalid.")]
+pub(crate) struct Scan {
+    /// Files and folders; `-` or nothing is standard input.
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to tell what was found. With `jsonl`, input that begins with `{` is read as JSON Lines, as `*.jsonl` always is.
+    #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
+    pub(crate) format: ScanFormat,
+    /// Show findings whole instead of their first characters.
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+/// How `scan` tells what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ScanFormat {
+    /// A line per finding, for people.
+    Text,
+    /// A JSON object per text.
+    Jsonl,
 }
 
 /// Commands on credentials.

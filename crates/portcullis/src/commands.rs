@@ -18,6 +18,7 @@ use crate::gate::{now, random};
 use crate::output;
 use crate::quickstart;
 use crate::run;
+use crate::scan;
 
 /// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Explain { request } => explain(cli, data, request).await,
         Command::Audit(command) => audit_command(cli, data, command).await,
         Command::Replay { request } => replay(cli, data, request.as_deref()),
+        Command::Scan(options) => Ok(scan::scan(options, cli.json)),
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))

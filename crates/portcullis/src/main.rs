@@ -13,6 +13,7 @@ mod output;
 mod quickstart;
 mod run;
 mod sample;
+mod scan;
 mod tour;
 
 use std::process::ExitCode;

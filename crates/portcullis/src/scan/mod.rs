@@ -1,0 +1,187 @@
+//! `portcullis scan`: the gate's own scanners over files, standard input and JSON Lines. Needs no data folder and no gate.
+
+mod report;
+mod source;
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use inspect::Scanners;
+
+use crate::cli::{Scan, ScanFormat};
+use crate::commands::Exit;
+use crate::output;
+use report::{Found, Report};
+use source::Row;
+
+/// Longest text that is read, in bytes; longer ones are named and left out.
+const MAX_TEXT: u64 = 256 << 20;
+/// Longest line of JSON Lines, in bytes.
+const MAX_LINE: u64 = 64 << 20;
+/// Work that takes longer says how far it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Scans what was named, standard input if nothing was.
+pub(crate) fn scan(options: &Scan, json: bool) -> Exit {
+    let is_jsonl = json || options.format == ScanFormat::Jsonl;
+    let mut run = Run {
+        scanners: Scanners::all(),
+        report: Report {
+            is_jsonl,
+            shows: options.show,
+            colours: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        },
+        tally: Tally::default(),
+        started: Instant::now(),
+        told: Instant::now(),
+    };
+    let is_alone = options.paths.is_empty();
+    let from_stdin = Path::new("-");
+    for path in options.paths.iter().map(std::path::PathBuf::as_path).chain(is_alone.then_some(from_stdin)) {
+        if path == from_stdin {
+            run.stream("-", io::stdin().lock(), is_jsonl);
+            continue;
+        }
+        source::files(path, &mut |file| match file {
+            Ok(file) => run.file(file, is_jsonl),
+            Err(what) => run.failed(&what),
+        });
+    }
+    run.end()
+}
+
+#[derive(Default)]
+struct Tally {
+    n_texts: u64,
+    n_flagged: u64,
+    n_findings: u64,
+    n_bytes: u64,
+    n_binary: u64,
+    n_failed: u64,
+    n_invalid: u64,
+}
+
+struct Run {
+    scanners: Scanners,
+    report: Report,
+    tally: Tally,
+    started: Instant,
+    told: Instant,
+}
+
+impl Run {
+    fn file(&mut self, path: &Path, is_jsonl: bool) {
+        let name = path.display().to_string();
+        match std::fs::File::open(path) {
+            Ok(file) => self.stream(&name, BufReader::with_capacity(1 << 16, file), is_jsonl),
+            Err(error) => self.failed(&format!("{name}: {error}")),
+        }
+    }
+
+    /// JSON Lines where the name says so, or where the first line is an object with a text and rows are asked for.
+    fn stream(&mut self, name: &str, mut input: impl BufRead, is_jsonl: bool) {
+        let is_named = Path::new(name).extension().is_some_and(|end| end == "jsonl" || end == "ndjson");
+        let begins = input.fill_buf().map(|bytes| bytes.trim_ascii_start().first() == Some(&b'{')).unwrap_or(false);
+        if is_named || (is_jsonl && begins) { self.rows(name, input) } else { self.text(name, input) }
+    }
+
+    fn text(&mut self, name: &str, input: impl Read) {
+        let mut bytes = Vec::new();
+        if let Err(error) = input.take(MAX_TEXT + 1).read_to_end(&mut bytes) {
+            return self.failed(&format!("{name}: {error}"));
+        }
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_TEXT) {
+            return self.failed(&format!("{name}: longer than {} MB: split it, or send it as JSON Lines", MAX_TEXT >> 20));
+        }
+        if bytes.get(..bytes.len().min(8192)).unwrap_or_default().contains(&0) {
+            self.tally.n_binary = self.tally.n_binary.saturating_add(1);
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let found = self.look(&text);
+        if self.report.is_jsonl {
+            output::line(&report::row(&serde_json::Value::from(name), &text, &found));
+        } else {
+            self.report.show(name, &text, &found);
+        }
+    }
+
+    fn rows(&mut self, name: &str, mut input: impl BufRead) {
+        for number in 1_u64.. {
+            let mut line = Vec::new();
+            match input.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line) {
+                Ok(0) => return,
+                Ok(_) if u64::try_from(line.len()).is_ok_and(|length| length > MAX_LINE) => {
+                    return self.failed(&format!("{name}, line {number}: longer than {} MB", MAX_LINE >> 20));
+                }
+                Ok(_) => {}
+                Err(error) => return self.failed(&format!("{name}, line {number}: {error}")),
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match Row::read(&line, number) {
+                Ok(row) => {
+                    let found = self.look(&row.text);
+                    if self.report.is_jsonl {
+                        output::line(&report::row(&row.id, &row.text, &found));
+                    } else {
+                        self.report.show(&format!("{name}#{}", row.shown_id()), &row.text, &found);
+                    }
+                }
+                Err(what) => {
+                    self.tally.n_invalid = self.tally.n_invalid.saturating_add(1);
+                    output::note(&format!("error: {name}, line {number}: {what}; expected {{\"id\": …, \"text\": \"…\"}}"));
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, text: &str) -> Vec<Found> {
+        let found = report::found(&self.scanners, text);
+        let tally = &mut self.tally;
+        tally.n_texts = tally.n_texts.saturating_add(1);
+        tally.n_flagged = tally.n_flagged.saturating_add(u64::from(!found.is_empty()));
+        tally.n_findings = tally.n_findings.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
+        tally.n_bytes = tally.n_bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        if self.told.elapsed() > PATIENCE && io::stderr().is_terminal() {
+            self.told = Instant::now();
+            output::note(&self.summary());
+        }
+        found
+    }
+
+    fn failed(&mut self, what: &str) {
+        self.tally.n_failed = self.tally.n_failed.saturating_add(1);
+        output::note(&format!("error: {what}"));
+    }
+
+    fn summary(&self) -> String {
+        let Tally { n_texts, n_flagged, n_findings, n_bytes, n_binary, n_failed, n_invalid } = &self.tally;
+        let mut words = format!(
+            "{n_texts} texts ({:.1} MB) in {:.1} s: {n_findings} findings in {n_flagged} of them",
+            f64::from(u32::try_from(n_bytes >> 10).unwrap_or(u32::MAX)) / 1024.0,
+            self.started.elapsed().as_secs_f64()
+        );
+        for (count, what) in [(n_binary, "binary files left out"), (n_failed, "not read"), (n_invalid, "invalid lines")] {
+            if *count > 0 {
+                words.push_str(&format!(", {count} {what}"));
+            }
+        }
+        words
+    }
+
+    /// What came of it: findings are a deny; what could not be read weighs more, because nobody knows what stands in it.
+    fn end(&self) -> Exit {
+        if !self.report.is_jsonl {
+            output::note(&self.summary());
+        }
+        match &self.tally {
+            Tally { n_invalid: 1.., .. } => Exit::Invalid,
+            Tally { n_failed: 1.., .. } => Exit::Failure,
+            Tally { n_flagged: 1.., .. } => Exit::Deny,
+            Tally { .. } => Exit::Ok,
+        }
+    }
+}

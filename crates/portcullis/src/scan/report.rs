@@ -1,0 +1,226 @@
+//! What was found, for programs and for people.
+
+use inspect::Scanners;
+use model::{FindingGroup, FindingKind};
+use serde_json::{Value, json};
+
+use crate::output;
+
+/// Most characters of a line that are shown on either side of a finding.
+const AROUND: usize = 40;
+/// So much of a finding is shown: enough to find it again, too little to use it.
+const SHOWN: usize = 4;
+
+/// One finding.
+#[derive(Debug)]
+pub(super) struct Found {
+    kind: FindingKind,
+    group: FindingGroup,
+    /// Bytes.
+    start: usize,
+    end: usize,
+}
+
+/// Everything in a text, in order; matches that lie in each other are told one by one.
+pub(super) fn found(scanners: &Scanners, text: &str) -> Vec<Found> {
+    let hits = scanners.scan_layers(text);
+    let all = hits.iter().flat_map(inspect::Hit::matches);
+    all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end }).collect()
+}
+
+/// One row of JSON Lines. Offsets count Unicode code points.
+pub(super) fn row(id: &Value, text: &str, found: &[Found]) -> String {
+    let mut scalars = Scalars::new(text);
+    let findings: Vec<Value> = found
+        .iter()
+        .map(|found| {
+            json!({"kind": found.group.as_str(), "type": found.kind.as_str(), "start": scalars.at(found.start),
+                "end": scalars.at(found.end), "confidence": confidence(found)})
+        })
+        .collect();
+    // There is no detector of injections yet: no score is better than one that means nothing.
+    json!({"id": id, "flagged": !findings.is_empty(), "injection": Value::Null, "findings": findings}).to_string()
+}
+
+/// How much speaks for a finding: a checksum, an unmistakable beginning, or its form alone.
+fn confidence(found: &Found) -> f64 {
+    match (found.group, found.kind.as_str()) {
+        (_, "IBAN_CODE") => 0.99,
+        (FindingGroup::Secret, _) => 0.95,
+        (_, "CREDIT_CARD" | "EMAIL_ADDRESS") => 0.9,
+        _ => 0.7,
+    }
+}
+
+/// Code points before a byte offset, for offsets that mostly grow.
+struct Scalars<'t> {
+    text: &'t str,
+    at: usize,
+    count: usize,
+}
+
+impl<'t> Scalars<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self { text, at: 0, count: 0 }
+    }
+
+    fn at(&mut self, offset: usize) -> usize {
+        if offset < self.at {
+            (self.at, self.count) = (0, 0);
+        }
+        self.count = self.count.saturating_add(self.text.get(self.at..offset).unwrap_or_default().chars().count());
+        self.at = offset;
+        self.count
+    }
+}
+
+/// How findings are told.
+pub(super) struct Report {
+    pub(super) is_jsonl: bool,
+    /// Whether findings are shown whole.
+    pub(super) shows: bool,
+    pub(super) colours: bool,
+}
+
+impl Report {
+    /// One line for each finding: where, what, and the text around it.
+    pub(super) fn show(&self, name: &str, text: &str, all: &[Found]) {
+        let mut place = Place::new(text);
+        for found in all {
+            let (line, column) = place.of(found.start);
+            output::line(&format!(
+                "{}:{line}:{column}: {} {}: {}",
+                visible(name),
+                found.group.as_str(),
+                found.kind,
+                self.snippet(text, all, found)
+            ));
+        }
+    }
+
+    /// A finding with what stands around it in its line. Other findings there are masked as it is itself.
+    fn snippet(&self, text: &str, all: &[Found], main: &Found) -> String {
+        let (on, off) = if self.colours { ("\u{1b}[7m", "\u{1b}[0m") } else { ("»", "«") };
+        let window = window(text, main);
+        let mut line = String::new();
+        let mut told = window.start;
+        let plain = |from: usize, to: usize| visible(text.get(from..to).unwrap_or_default());
+        for found in all.iter().filter(|found| found.start < window.end && window.start < found.end) {
+            if found.start < told && found.start != main.start {
+                told = told.max(found.end.min(window.end));
+                continue;
+            }
+            line.push_str(&plain(told, found.start));
+            let is_main = (found.start, found.end) == (main.start, main.end);
+            let shown = if self.shows { plain(found.start, found.end) } else { mask(text, found) };
+            line.push_str(&if is_main { format!("{on}{shown}{off}") } else { shown });
+            told = told.max(found.end);
+        }
+        line.push_str(&plain(told, window.end));
+        line
+    }
+}
+
+/// The first characters of a finding.
+fn mask(text: &str, found: &Found) -> String {
+    let whole = text.get(found.start..found.end).unwrap_or_default();
+    let shown: String = whole.chars().take(SHOWN).collect();
+    format!("{}…", visible(&shown))
+}
+
+/// A finding with at most [`AROUND`] characters of its line on either side.
+fn window(text: &str, found: &Found) -> std::ops::Range<usize> {
+    let before = text.get(..found.start).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |end| end.saturating_add(1));
+    let near = before.get(line..).unwrap_or_default().char_indices().rev().take(AROUND).last();
+    let start = near.map_or(found.start, |(at, _)| line.saturating_add(at));
+    let after = text.get(found.end..).unwrap_or_default().char_indices().take_while(|(_, character)| *character != '\n');
+    let length = after.take(AROUND).last().map_or(0, |(at, character)| at.saturating_add(character.len_utf8()));
+    start..found.end.saturating_add(length)
+}
+
+/// Text that nothing can hide in: a terminal obeys control characters, and people overlook invisible ones.
+fn visible(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\t' => vec![' '],
+        plain if !plain.is_control() && !is_invisible(plain) => vec![plain],
+        other => other.escape_unicode().collect(),
+    };
+    text.chars().flat_map(shown).collect()
+}
+
+const fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Line and column of offsets that grow; both count from 1, columns in code points.
+struct Place<'t> {
+    text: &'t str,
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'t> Place<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self { text, at: 0, line: 1, column: 1 }
+    }
+
+    fn of(&mut self, offset: usize) -> (usize, usize) {
+        if offset < self.at {
+            (self.at, self.line, self.column) = (0, 1, 1);
+        }
+        for character in self.text.get(self.at..offset).unwrap_or_default().chars() {
+            (self.line, self.column) =
+                if character == '\n' { (self.line.saturating_add(1), 1) } else { (self.line, self.column.saturating_add(1)) };
+        }
+        self.at = offset;
+        (self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Report, Scanners, found, row, visible};
+
+    #[test]
+    fn offsets_count_code_points() {
+        let text = "grüße 👍 an jane@example.com, IBAN DE89 3704 0044 0532 0130 00.";
+        let told: Value = serde_json::from_str(&row(&json!(7), text, &found(&Scanners::all(), text))).unwrap();
+        assert_eq!(told["id"], 7);
+        let characters: Vec<char> = text.chars().collect();
+        let values: Vec<(String, String)> = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| {
+                let [start, end] = ["start", "end"].map(|name| usize::try_from(found[name].as_u64().unwrap()).unwrap());
+                (found["type"].as_str().unwrap().to_owned(), characters[start..end].iter().collect())
+            })
+            .collect();
+        let expected = [("EMAIL_ADDRESS", "jane@example.com"), ("IBAN_CODE", "DE89 3704 0044 0532 0130 00")];
+        assert_eq!(values, expected.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn people_see_where_and_not_what() {
+        let report = Report { is_jsonl: false, shows: false, colours: false };
+        let text = "first line\nmail jane@example.com or joe@example.org now\nlast";
+        let all = found(&Scanners::all(), text);
+        assert_eq!(report.snippet(text, &all, &all[0]), "mail »jane…« or joe@… now");
+        assert_eq!(report.snippet(text, &all, &all[1]), "mail jane… or »joe@…« now");
+        assert_eq!(
+            Report { shows: true, ..report }.snippet(text, &all, &all[0]),
+            "mail »jane@example.com« or joe@example.org now"
+        );
+        // A line that is cut in the middle of another finding tells nothing of it.
+        let report = Report { is_jsonl: false, shows: false, colours: false };
+        let text = format!("AKIAQ3EGRVYP2TQ7XN5K {} jane@example.com", "x".repeat(30));
+        let all = found(&Scanners::all(), &text);
+        assert!(!report.snippet(&text, &all, &all[1]).contains("XN5K"));
+        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+    }
+}

@@ -1,0 +1,65 @@
+//! Where texts come from.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Deepest folder that is looked into.
+const MAX_DEPTH: usize = 64;
+
+/// One line of JSON Lines. Members that are not named here are somebody else's.
+#[derive(Debug, Deserialize)]
+pub(super) struct Row<'a> {
+    /// Handed back as it came; the line's number if there is none.
+    #[serde(default)]
+    pub(super) id: Value,
+    #[serde(borrow)]
+    pub(super) text: Cow<'a, str>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn read(line: &'a [u8], number: u64) -> Result<Self, String> {
+        let mut row: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if row.id.is_null() {
+            row.id = Value::from(number);
+        }
+        Ok(row)
+    }
+
+    /// The id for people: without quotes, and of bounded length.
+    pub(super) fn shown_id(&self) -> String {
+        let text = self.id.as_str().map_or_else(|| self.id.to_string(), ToOwned::to_owned);
+        text.chars().take(64).collect()
+    }
+}
+
+/// Every file at or below a path, in order of names. Links are followed where they are named, never where they are found;
+/// `.git` is left out.
+pub(super) fn files(path: &Path, take: &mut impl FnMut(Result<&Path, String>)) {
+    below(path, 0, take);
+}
+
+fn below(path: &Path, depth: usize, take: &mut impl FnMut(Result<&Path, String>)) {
+    let metadata = if depth == 0 { path.metadata() } else { path.symlink_metadata() };
+    match metadata {
+        Err(error) => take(Err(format!("{}: {error}", path.display()))),
+        Ok(metadata) if metadata.is_dir() && depth >= MAX_DEPTH => {
+            take(Err(format!("{}: more than {MAX_DEPTH} folders deep", path.display())));
+        }
+        Ok(metadata) if metadata.is_dir() => match std::fs::read_dir(path) {
+            Err(error) => take(Err(format!("{}: {error}", path.display()))),
+            Ok(items) => {
+                let mut items: Vec<_> = items.flatten().map(|item| item.path()).collect();
+                items.sort_unstable();
+                for item in items.iter().filter(|item| item.file_name().is_some_and(|name| name != ".git")) {
+                    below(item, depth.saturating_add(1), take);
+                }
+            }
+        },
+        Ok(metadata) if metadata.is_file() || depth == 0 => take(Ok(path)),
+        // A link, a socket or a device that was found, not named.
+        Ok(_) => {}
+    }
+}
