@@ -17,6 +17,7 @@ mod redact;
 mod rules;
 mod scan;
 mod token;
+mod tokens;
 mod track;
 mod unite;
 

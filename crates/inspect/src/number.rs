@@ -27,7 +27,7 @@ pub(crate) fn scan(
     text: &[u8],
     from: usize,
     is_final: bool,
-    enabled: u64,
+    enabled: u128,
     mut report: impl FnMut(RuleId, usize, usize),
 ) -> usize {
     let on = |rule: RuleId| enabled & rule.bit() != 0;

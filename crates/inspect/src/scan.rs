@@ -5,7 +5,8 @@ use std::fmt;
 use model::{FindingGroup, FindingKind, Span};
 
 use crate::nested;
-use crate::rules::{N_TOKENS, RuleId, TOKENS, TokenRule};
+use crate::rules::{N_TOKENS, RuleId, TokenRule};
+use crate::tokens::TOKENS;
 use crate::track::{Match, Tracker, Window};
 use crate::unite::{Distinct, unite};
 
@@ -46,11 +47,11 @@ impl Hit {
 
 /// The scanners: immutable, to be shared by `Arc`.
 pub struct Scanners {
-    enabled: u64,
+    enabled: u128,
     /// Which token rules have a literal with this byte at its first, second and third place.
-    places: [Box<[u64; 256]>; 3],
+    places: [Box<[u128; 256]>; 3],
     /// The token rules whose matches inside another one need not be looked at.
-    swallowing: u64,
+    swallowing: u128,
 }
 
 impl Scanners {
@@ -96,8 +97,8 @@ impl Scanners {
         matches
     }
 
-    fn of(enabled: u64) -> Self {
-        let mut places = [const { [0_u64; 256] }; 3].map(Box::new);
+    fn of(enabled: u128) -> Self {
+        let mut places = [const { [0_u128; 256] }; 3].map(Box::new);
         for rule in (0..N_TOKENS).map(RuleId).filter(|rule| enabled & rule.bit() != 0) {
             for shape in TOKENS.get(rule.index()).map_or(&[][..], |token| token.shapes) {
                 let mut literal = shape.prefix().bytes();
@@ -115,7 +116,7 @@ impl Scanners {
         Self { enabled, places, swallowing }
     }
 
-    pub(crate) const fn enabled(&self) -> u64 {
+    pub(crate) const fn enabled(&self) -> u128 {
         self.enabled
     }
 
@@ -132,10 +133,10 @@ impl Scanners {
     }
 
     /// The token rules that may match where these bytes stand; a byte that is not known fits every rule.
-    pub(crate) fn candidates(&self, first: u8, second: Option<u8>, third: Option<u8>) -> u64 {
+    pub(crate) fn candidates(&self, first: u8, second: Option<u8>, third: Option<u8>) -> u128 {
         let [firsts, seconds, thirds] = &self.places;
-        let of = |place: &[u64; 256], byte: u8| place.get(usize::from(byte)).copied().unwrap_or(0);
-        of(firsts, first) & second.map_or(u64::MAX, |byte| of(seconds, byte)) & third.map_or(u64::MAX, |byte| of(thirds, byte))
+        let of = |place: &[u128; 256], byte: u8| place.get(usize::from(byte)).copied().unwrap_or(0);
+        of(firsts, first) & second.map_or(u128::MAX, |byte| of(seconds, byte)) & third.map_or(u128::MAX, |byte| of(thirds, byte))
     }
 }
 

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use model::Act;
 
-use crate::rules::{N_RULES, RuleId, TOKENS};
+use crate::rules::{N_RULES, RuleId};
 use crate::scan::Scanners;
 use crate::token::{End, Eval, Tail};
+use crate::tokens::TOKENS;
 use crate::{email, number};
 
 /// Bytes before an offset that left boundaries look at.
@@ -142,7 +143,7 @@ impl Tracker {
         &mut self,
         scanners: &Scanners,
         start: usize,
-        candidates: u64,
+        candidates: u128,
         window: Window<'_>,
         matches: &mut Vec<Match>,
     ) -> bool {

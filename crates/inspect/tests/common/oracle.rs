@@ -44,6 +44,12 @@ pub(crate) static COUNTRIES: LazyLock<Vec<(String, usize)>> = LazyLock::new(|| {
     words.map(|word| (word[..2].to_owned(), word[2..].parse().unwrap())).collect()
 });
 
+/// A prefix, the class and the length behind it that make a match of this kind.
+pub(crate) fn example(kind: &str) -> Option<(&'static str, &'static str, usize)> {
+    let row = ROWS.iter().find(|row| row.kind == kind)?;
+    Some((row.prefixes.first()?, &row.class, row.min))
+}
+
 /// The kinds in the order of the rules.
 pub(crate) static KINDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut kinds: Vec<String> = Vec::new();
@@ -69,6 +75,7 @@ fn in_class(class: &str, byte: u8) -> bool {
         "urlsafe" => alnum || "_-".contains(character),
         "hex" => character.is_ascii_hexdigit(),
         "upper" => character.is_ascii_uppercase() || character.is_ascii_digit(),
+        "upper-" => character.is_ascii_uppercase() || character.is_ascii_digit() || character == '-',
         "alnum-" => alnum || "-".contains(character),
         "urlsafe." => alnum || "_-.".contains(character),
         "path" => alnum || "+/".contains(character),

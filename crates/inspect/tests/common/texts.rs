@@ -122,7 +122,16 @@ pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
         }
         "US_SSN" => format!("{}-{}-{}", 100 + random.below(500), 10 + random.below(89), 1000 + random.below(8999)),
         "EMAIL_ADDRESS" => format!("{}@{}.com", random.string("abcdefghij.", 9), random.string("abcdefghij", 7)),
-        other => panic!("no example of `{other}`"),
+        other => {
+            let (prefix, class, min) = super::oracle::example(other).unwrap_or_else(|| panic!("no example of `{other}`"));
+            let alphabet = match class {
+                "hex" => HEX,
+                "upper" | "upper-" => UPPER,
+                _ => ALNUM,
+            };
+            // A few more, so that enough of them differ.
+            with(prefix, alphabet, min.max(12))
+        }
     }
 }
 
