@@ -16,6 +16,7 @@ from upstream import Peer, Request, Upstream, answer, stream
 
 SECRET = SAMPLES["aws-access-token"]
 HIDDEN = "[redacted:aws-access-token]"
+PROVIDER_KEY = "b7Qx92LmVt4KzR8sYw1NcE6uHd3PfJ5a"
 
 
 def test_a_response(target: Target) -> None:
@@ -176,3 +177,44 @@ def test_every_api_names_its_own_member(scripted: tuple[Gate, Upstream]) -> None
             with pytest.raises(openai.BadRequestError) as error:
                 api.post(path, body={"model": "small"}, cast_to=object)
             assert missing in json.dumps(error.value.body), path
+
+
+def test_azure_clients() -> None:
+    """The path names the model, the key stands in `api-key`; an upstream may take its own key there too."""
+    model = "small"
+
+    def keyed(data) -> None:
+        file = data / "portcullis.yaml"
+        text = file.read_text()
+        assert "base_url" in text
+        (data / "provider.key").write_text(PROVIDER_KEY)
+        (data / "provider.key").chmod(0o600)
+        lines = []
+        for line in text.splitlines():
+            lines.append(line)
+            if line.strip().startswith("base_url"):
+                pad = line[: len(line) - len(line.lstrip())]
+                lines += [f"{pad}key_header: api-key", f"{pad}api_key: {{file: provider.key}}"]
+        file.write_text("\n".join(lines) + "\n")
+
+    with Upstream() as upstream, Gate(upstream.url, configure=keyed) as gate:
+        options = {"azure_endpoint": gate.url, "api_key": gate.key("ALICE"), "api_version": "2024-10-21", "max_retries": 0}
+        hello = [{"role": "user", "content": f"Hello, {SECRET}"}]
+        with openai.AzureOpenAI(**options) as api:
+            assert api.chat.completions.create(model=model, messages=hello).choices[0].message.content == "hello"
+        with openai.AzureOpenAI(azure_deployment=model, **options) as api:
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in api.chat.completions.create(model="anything", messages=hello, stream=True))
+            assert text == "hello"
+            # Without a model in the body the gate puts it there.
+            api.post("/chat/completions", body={"messages": hello}, cast_to=object)
+        with openai.AzureOpenAI(azure_deployment="no-such-model", **options) as api, pytest.raises(openai.NotFoundError):
+            api.chat.completions.create(model=model, messages=hello)
+        assert len(upstream.requests) == 3
+        for request in upstream.requests:
+            assert request.line.startswith("POST /v1/chat/completions ")
+            body = json.loads(request.body)
+            assert body["model"] != "anything"
+            assert SECRET not in request.body.decode()
+            assert request.header("api-key") == PROVIDER_KEY
+            assert gate.key("ALICE") not in str(request.headers)
+        assert len({json.loads(request.body)["model"] for request in upstream.requests}) == 1

@@ -99,6 +99,9 @@ pub(crate) struct Upstream {
     /// The gate's own credential there. Clients never see it. May be left out for a server that asks for none.
     #[serde(default)]
     pub(crate) api_key: Option<Secret>,
+    /// The header in which the key is presented; its kind's own if left out. Azure OpenAI takes `api-key`.
+    #[serde(default)]
+    pub(crate) key_header: Option<KeyHeader>,
     /// Longest wait for a connection, in seconds.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 300))]
@@ -107,6 +110,18 @@ pub(crate) struct Upstream {
 
 const fn ten() -> u64 {
     10
+}
+
+/// How a key is presented.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KeyHeader {
+    /// `Authorization: Bearer KEY`
+    Authorization,
+    /// `x-api-key: KEY`
+    XApiKey,
+    /// `api-key: KEY`
+    ApiKey,
 }
 
 /// Where a secret is kept: never here.

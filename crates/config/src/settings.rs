@@ -44,6 +44,17 @@ pub struct Listen {
     pub hosts: BTreeSet<String>,
 }
 
+/// The header in which a key is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHeader {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    /// `x-api-key: KEY`
+    XApiKey,
+    /// `api-key: KEY`
+    ApiKey,
+}
+
 /// One upstream.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -55,6 +66,8 @@ pub struct Upstream {
     pub base_url: BaseUrl,
     /// The gate's credential there.
     pub api_key: Option<Secret>,
+    /// How it is presented.
+    pub key_header: KeyHeader,
     /// Longest wait for a connection.
     pub connect: Duration,
 }

@@ -177,7 +177,9 @@ fn outbound<P: Protocol>(
         let mut splices = Splices::new();
         inspect::redact_document(document, &hits, duties, Side::Request, &mut splices)
             .map_err(|denied| Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place)))?;
-        splices.replace(understood.model_span.clone(), text::quote(&route.model));
+        let name = text::quote(&route.model);
+        let is_absent = understood.model_span.is_empty();
+        splices.replace(understood.model_span.clone(), if is_absent { format!("\"model\":{name},") } else { name });
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
         outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
     }

@@ -152,7 +152,7 @@ pub trait Client: Send {
 pub struct Understood {
     /// The model alias as the client wrote it.
     pub model: String,
-    /// The JSON string that holds it.
+    /// The JSON string that holds it. Empty where the body has none: there it is put, as a member with another one behind it.
     pub model_span: Range<usize>,
     /// Whether a stream is asked for.
     pub stream: bool,

@@ -12,44 +12,49 @@ use crate::dialect::{self, Api};
 use crate::sse::{self, SseReader};
 
 /// One API.
-#[derive(Debug, Clone, Copy)]
-pub struct Adapter(pub Api);
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// Which.
+    pub api: Api,
+    /// The model, if the path names it.
+    pub deployment: Option<String>,
+}
 
 /// What answers in `OpenAI`'s shapes where no API was named.
-pub const OPENAI: Adapter = Adapter(Api::Chat);
+pub const OPENAI: Adapter = Adapter { api: Api::Chat, deployment: None };
 
 /// What answers in Anthropic's shapes where no API was named.
-pub const ANTHROPIC: Adapter = Adapter(Api::Messages);
+pub const ANTHROPIC: Adapter = Adapter { api: Api::Messages, deployment: None };
 
 impl Protocol for Adapter {
     type Events = SseReader;
 
     fn dialect(&self) -> Dialect {
-        self.0.dialect()
+        self.api.dialect()
     }
 
     fn upstream_path(&self) -> &'static str {
-        self.0.path()
+        self.api.path()
     }
 
     fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
-        dialect::understand(self.0, &head.headers, document, admitted)
+        dialect::understand(self.api, self.deployment.as_deref(), &head.headers, document, admitted)
     }
 
     fn upstream_headers(&self, head: &Head) -> HeaderMap {
-        dialect::upstream_headers(self.0, &head.headers)
+        dialect::upstream_headers(self.api, &head.headers)
     }
 
     fn client_headers(&self, headers: &HeaderMap) -> HeaderMap {
-        dialect::client_headers(self.0.dialect(), headers)
+        dialect::client_headers(self.api.dialect(), headers)
     }
 
     fn view(&self, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
-        dialect::view(self.0, document, name, in_stream)
+        dialect::view(self.api, document, name, in_stream)
     }
 
     fn is_end_mark(&self, data: &[u8]) -> bool {
-        dialect::is_end_mark(self.0.dialect(), data)
+        dialect::is_end_mark(self.api.dialect(), data)
     }
 
     fn events(&self, limit: usize) -> SseReader {
@@ -61,18 +66,18 @@ impl Protocol for Adapter {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        dialect::refusal(self.0.dialect(), refusal, request)
+        dialect::refusal(self.api.dialect(), refusal, request)
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
-        dialect::stream_refusal(self.0.dialect(), refusal, request)
+        dialect::stream_refusal(self.api.dialect(), refusal, request)
     }
 
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
-        dialect::model_list(self.0.dialect(), models)
+        dialect::model_list(self.api.dialect(), models)
     }
 
     fn model_item(&self, model: &Name) -> (HeaderMap, Bytes) {
-        dialect::model_item(self.0.dialect(), model)
+        dialect::model_item(self.api.dialect(), model)
     }
 }

@@ -249,7 +249,8 @@ impl std::error::Error for NoAnswer {}
 
 /// What the data plane serves.
 enum Route {
-    Call(Api),
+    /// A call, and the model if the path names it.
+    Call(Api, Option<String>),
     Models,
     /// One model, by its id.
     Model(String),
@@ -258,13 +259,11 @@ enum Route {
 
 impl Route {
     fn of(method: &Method, path: &str) -> Self {
-        if let Some(api) = Api::at(path) {
-            let is_post = *method == Method::POST;
-            return if is_post {
-                Self::Call(api)
-            } else {
-                Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST"))
-            };
+        let found = Api::at(path).map(|api| (api, None)).or_else(|| Api::at_azure(path));
+        match found {
+            Some((api, deployment)) if *method == Method::POST => return Self::Call(api, deployment.map(ToOwned::to_owned)),
+            Some(_) => return Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            None => {}
         }
         match (path, method) {
             ("/v1/models", &Method::GET) => Self::Models,
@@ -283,7 +282,7 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
     let speaks_anthropic = head.headers.contains_key("anthropic-version");
     let client = &mut client;
     match route {
-        Route::Call(api) => engine::interaction(world, &Adapter(api), head, client).await,
+        Route::Call(api, deployment) => engine::interaction(world, &Adapter { api, deployment }, head, client).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,

@@ -39,6 +39,8 @@ pub enum KeyHeader {
     /// `Authorization: Bearer`.
     Bearer,
     /// `x-api-key`.
+    XApiKey,
+    /// `api-key`.
     ApiKey,
 }
 
@@ -97,7 +99,8 @@ fn client(connector: HttpsConnector<HttpConnector>) -> HttpsClient {
 fn header(key: &str, form: KeyHeader) -> Result<(HeaderName, HeaderValue), http::header::InvalidHeaderValue> {
     let (name, text) = match form {
         KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
-        KeyHeader::ApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+        KeyHeader::XApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+        KeyHeader::ApiKey => (HeaderName::from_static("api-key"), key.to_owned()),
     };
     let mut value = HeaderValue::from_str(&text)?;
     value.set_sensitive(true);

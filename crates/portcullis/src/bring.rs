@@ -86,9 +86,10 @@ fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {
     let mut table = UpstreamTable::new();
     for (name, upstream) in &settings.upstreams {
-        let form = match upstream.kind {
-            Dialect::Openai => KeyHeader::Bearer,
-            Dialect::Anthropic => KeyHeader::ApiKey,
+        let form = match upstream.key_header {
+            config::KeyHeader::Bearer => KeyHeader::Bearer,
+            config::KeyHeader::XApiKey => KeyHeader::XApiKey,
+            config::KeyHeader::ApiKey => KeyHeader::ApiKey,
         };
         let key = upstream.api_key.as_ref().map(identity::Secret::expose);
         let made = Upstream::new(&upstream.base_url.to_string(), key, form, upstream.connect);

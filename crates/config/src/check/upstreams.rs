@@ -11,7 +11,7 @@ use crate::check::{Report, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
 use crate::raw;
-use crate::settings::{BaseUrl, Upstream};
+use crate::settings::{BaseUrl, KeyHeader, Upstream};
 use crate::source::Source;
 
 /// Longest file that holds a secret, in bytes.
@@ -50,7 +50,9 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
         };
         if let (Some(name), Some(base_url), Some(api_key)) = (name, base_url, api_key) {
             let connect = Duration::from_secs(raw.connect_seconds);
-            let upstream = Upstream { kind: dialect(raw.kind), dialects: dialects_of(raw), base_url, api_key, connect };
+            let key_header = key_header(raw);
+            let upstream =
+                Upstream { kind: dialect(raw.kind), dialects: dialects_of(raw), base_url, api_key, key_header, connect };
             upstreams.insert(name, upstream);
         }
     }
@@ -118,4 +120,13 @@ fn variable(text: &str) -> Option<&str> {
     let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let is_name = starts_well && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     is_name.then_some(name)
+}
+
+/// How the key is presented: as written, else as the kind's provider takes it.
+const fn key_header(raw: &raw::Upstream) -> KeyHeader {
+    match (raw.key_header, raw.kind) {
+        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai) => KeyHeader::Bearer,
+        (Some(raw::KeyHeader::XApiKey), _) | (None, raw::Kind::Anthropic) => KeyHeader::XApiKey,
+        (Some(raw::KeyHeader::ApiKey), _) => KeyHeader::ApiKey,
+    }
 }

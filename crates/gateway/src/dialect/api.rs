@@ -55,6 +55,19 @@ impl Api {
         Self::ALL.into_iter().find(|api| api.path() == path)
     }
 
+    /// The API at a path in Azure's form, and the model if the path names it: `/openai/deployments/MODEL/chat/completions`,
+    /// `/openai/v1/responses`, `/openai/responses`. The version in the query says nothing here.
+    #[must_use]
+    pub fn at_azure(path: &str) -> Option<(Self, Option<&str>)> {
+        let below = path.strip_prefix("/openai")?;
+        let at = |rest: &str| Self::ALL.into_iter().filter(|api| api.dialect() == Dialect::Openai).find(|api| api.path() == rest);
+        if let Some(rest) = below.strip_prefix("/deployments/") {
+            let (model, rest) = rest.split_once('/')?;
+            return at(&format!("/v1/{rest}")).map(|api| (api, Some(model)));
+        }
+        at(below).or_else(|| at(&format!("/v1{below}"))).map(|api| (api, None))
+    }
+
     pub(super) const fn table(self) -> &'static Table {
         match self {
             Self::Chat => &openai::CHAT,

@@ -28,17 +28,18 @@ use text::Document;
 
 pub use api::Api;
 
-/// Reads a request. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
+/// Reads a request. `deployment` is the model if the path names it: then it counts, whatever the body says. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
 ///
 /// # Errors
 /// A refusal for everything that is not classified; its detail begins with the JSON Pointer and holds no value.
 pub fn understand(
     api: Api,
+    deployment: Option<&str>,
     headers: &HeaderMap,
     document: &Document<'_>,
     admitted: &BTreeSet<String>,
 ) -> Result<Understood, Refusal> {
-    let mut understood = walk::understand(api, document, admitted)?;
+    let mut understood = walk::understand(api, deployment, document, admitted)?;
     understood.effects.extend(headers::effects(api, headers)?);
     Ok(understood)
 }

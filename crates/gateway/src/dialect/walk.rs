@@ -1,5 +1,6 @@
 //! Reads a request against a dialect's table: one pass, each value once, no deeper than the document.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use engine::ports::Understood;
@@ -13,21 +14,33 @@ use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Vari
 /// Longest unknown key that a refusal repeats.
 const MAX_SHOWN_KEY: usize = 64;
 
-pub(super) fn understand(api: Api, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
+pub(super) fn understand(
+    api: Api,
+    deployment: Option<&str>,
+    document: &Document<'_>,
+    admitted: &BTreeSet<String>,
+) -> Result<Understood, Refusal> {
     let root = document.root();
-    let mut walk = Walk { document, admitted, effects: BTreeSet::new(), uninspected: Vec::new() };
+    let model_node = present(document, "model");
+    let model =
+        deployment.map(ToOwned::to_owned).or_else(|| model_node.and_then(|node| document.text(node)).map(Cow::into_owned));
+    let mut walk = Walk { document, admitted, model, effects: BTreeSet::new(), uninspected: Vec::new() };
     walk.object(root, api.table().request)?;
-    let model_node = present(document, "model").ok_or_else(|| Refusal::because(ReasonCode::FieldMissing, "/model"))?;
+    if model_node.is_none() && deployment.is_none() {
+        return Err(Refusal::because(ReasonCode::FieldMissing, "/model"));
+    }
     if present(document, api.said()).is_none() {
         return Err(Refusal::because(ReasonCode::FieldMissing, format!("/{}", api.said())));
     }
-    let Some(model) = document.text(model_node) else { return Err(walk.mistyped(model_node, "a string")) };
     if api.keeps() && document.get(root, "store").is_none_or(|store| document.kind(store) != Kind::False) {
-        walk.effects.insert(Effect::store(ModelName::new(&model).map_err(|_| ReasonCode::ModelNotFound)?));
+        walk.store()?;
     }
+    // Behind the opening brace: the table has seen to it that the root is an object.
+    let inside = document.span(root).start.saturating_add(1);
     Ok(Understood {
-        model: model.into_owned(),
-        model_span: document.span(model_node),
+        model: walk.model.unwrap_or_default(),
+        // A `null` is no model, and is in the way of one all the same.
+        model_span: document.get(root, "model").map_or(inside..inside, |node| document.span(node)),
         stream: document.get(root, "stream").is_some_and(|node| document.kind(node) == Kind::True),
         effects: walk.effects.into_iter().collect(),
         uninspected: walk.uninspected,
@@ -42,6 +55,8 @@ fn present(document: &Document<'_>, name: &str) -> Option<NodeId> {
 struct Walk<'w, 'd> {
     document: &'w Document<'d>,
     admitted: &'w BTreeSet<String>,
+    /// The model that is asked for: what the path says, else the body.
+    model: Option<String>,
     effects: BTreeSet<Effect>,
     uninspected: Vec<(String, String)>,
 }
@@ -125,11 +140,7 @@ impl Walk<'_, '_> {
     fn effect(&mut self, node: NodeId, consequence: Consequence) -> Result<(), Refusal> {
         let document = self.document;
         let effect = match consequence {
-            Consequence::Store if document.kind(node) == Kind::True => {
-                let model = present(document, "model").and_then(|model| document.text(model));
-                let Some(model) = model else { return Err(Refusal::because(ReasonCode::FieldMissing, "/model")) };
-                Effect::store(ModelName::new(&model).map_err(|_| ReasonCode::ModelNotFound)?)
-            }
+            Consequence::Store if document.kind(node) == Kind::True => return self.store(),
             // Betas come by header; a table that puts one on a field would be wrong, and a test says so.
             // What is kept unless it says otherwise is looked at in the end, be it there or not.
             Consequence::Store | Consequence::StoreUnlessFalse | Consequence::Beta => return Ok(()),
@@ -144,6 +155,13 @@ impl Walk<'_, '_> {
             }
         };
         self.effects.insert(effect);
+        Ok(())
+    }
+
+    /// The provider keeps the exchange with this model.
+    fn store(&mut self) -> Result<(), Refusal> {
+        let model = self.model.as_deref().ok_or_else(|| Refusal::because(ReasonCode::FieldMissing, "/model"))?;
+        self.effects.insert(Effect::store(ModelName::new(model).map_err(|_| ReasonCode::ModelNotFound)?));
         Ok(())
     }
 

@@ -36,7 +36,7 @@ fn read(api: impl Into<Api>, body: &Value) -> Result<Understood, Refusal> {
 fn read_with(api: impl Into<Api>, headers: &[(&str, &str)], body: &str, admitted: &[&str]) -> Result<Understood, Refusal> {
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
     let admitted: BTreeSet<String> = admitted.iter().map(|&name| name.to_owned()).collect();
-    super::understand(api.into(), &header_map(headers), &document, &admitted)
+    super::understand(api.into(), None, &header_map(headers), &document, &admitted)
 }
 
 fn header_map(headers: &[(&str, &str)]) -> HeaderMap {

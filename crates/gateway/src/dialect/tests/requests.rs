@@ -421,3 +421,37 @@ fn what_a_response_keeps_and_names() {
     let remote = code(json!({"tools": [{"type": "mcp", "server_label": "a", "server_url": "https://a.example/mcp"}]})).unwrap();
     assert_eq!(remote.effects, [Effect::hosted_tool("openai/mcp".to_owned()), Effect::remote("a.example".to_owned())]);
 }
+
+#[test]
+fn a_path_may_name_the_model() {
+    let facts = [
+        ("/openai/deployments/small/chat/completions", Some((Api::Chat, Some("small")))),
+        ("/openai/deployments/a%2Fb/embeddings", Some((Api::Embeddings, Some("a%2Fb")))),
+        ("/openai/deployments/small/completions", Some((Api::Completions, Some("small")))),
+        ("/openai/v1/responses", Some((Api::Responses, None))),
+        ("/openai/responses", Some((Api::Responses, None))),
+        ("/openai/deployments/small/messages", None),
+        ("/openai/deployments/small", None),
+        ("/openai/deployments/a/b/chat/completions", None),
+        ("/openai/v1/v1/responses", None),
+        ("/openaiv1/responses", None),
+        ("/openai/messages", None),
+        ("/v1/chat/completions", None),
+    ];
+    for (path, expected) in facts {
+        assert_eq!(Api::at_azure(path), expected, "{path}");
+    }
+    for (body, span) in [
+        (r#"{"messages":[{"role":"user","content":"hi"}]}"#, ""),
+        (r#" {"messages":[{"role":"user","content":"hi"}],"model":"other"}"#, r#""other""#),
+        (r#"{"messages":[{"role":"user","content":"hi"}],"model":null}"#, "null"),
+    ] {
+        let document = text::Document::parse(body.as_bytes(), &text::Limits::default()).unwrap();
+        let headers = header_map(&[]);
+        let read =
+            |deployment| super::super::understand(Api::Chat, deployment, &headers, &document, &std::collections::BTreeSet::new());
+        let understood = read(Some("small")).unwrap();
+        assert_eq!((understood.model.as_str(), body.get(understood.model_span.clone()).unwrap()), ("small", span), "{body}");
+        assert!(body.get(..understood.model_span.start).unwrap().trim_start().starts_with('{'), "{body}");
+    }
+}
