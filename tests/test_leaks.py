@@ -266,9 +266,11 @@ def stream_case(name: str, path: str, sent: list[object], secrets: list[str], **
 def forget_logprobs(events: list[object]) -> list[object]:
     """Log probabilities of an answer in which something was redacted may be gone; their own test judges them."""
     for event in events:
-        for choice in (event.get("choices") or []) if isinstance(event, dict) else []:
-            if isinstance(choice, dict):
-                choice.pop("logprobs", None)
+        if isinstance(event, dict):
+            event.pop("logprobs", None)
+            forget_logprobs(list(event.values()))
+        elif isinstance(event, list):
+            forget_logprobs(event)
     return events
 
 
@@ -336,8 +338,9 @@ def leaf_cases(root: Root, some_leaves: list[Leaf]) -> list[Case]:
             cases.append(document_case(name, root.path, document, [secret]))
         else:
             case = stream_case(name, root.path, frame(root.path, [document]), [secret])
-            if secret in str(document.get("type")):
-                # The event's own name: a gate may as well refuse to go on, if it says so.
+            kind = str(document.get("type"))
+            if secret in kind or kind.endswith(".added") or kind in ("response.created", "response.queued", "response.in_progress"):
+                # The event's own name, or a beginning that says something already: a gate may as well refuse to go on, if it says so.
                 case.check = lambda reply, check=case.check: None if b"upstream-response-invalid" in reply.body else check(reply)
             cases.append(case)
     return cases

@@ -139,6 +139,70 @@ def test_a_response_in_pieces_tells_nothing() -> None:
             assert SECRET not in json.dumps([event.model_dump(mode="json") for event in events])
 
 
+def test_what_clients_join_has_one_lane_in_responses_too() -> None:
+    """Half of a secret in each of two places that clients join: other indexes, other spellings, what was begun with."""
+    first, second = SECRET[:9], SECRET[9:]
+    at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+
+    def delta(piece: str, **members: object) -> dict:
+        return {"type": "response.output_text.delta", **at, "delta": piece, "logprobs": [], **members}
+
+    part = {"type": "output_text", "text": first, "annotations": []}
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": first, "status": "in_progress"}
+    begun = {**response("", ""), "output": [{**item, "content": [part]}], "status": "in_progress"}
+    streams = [
+        [delta(first, x_index=0), delta(second, x_index=1)],
+        [delta(first), delta(second, output_index=0.0)],
+        [delta(first), delta(second, content_index="0")],
+        [{"type": "response.content_part.added", **at, "part": part}, delta(second)],
+        [{"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": [part]}}, delta(second)],
+        [
+            {"type": "response.output_item.added", "output_index": 1, "item": call},
+            {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 1, "delta": second},
+        ],
+        [{"type": "response.created", "response": begun}, delta(second)],
+        [delta("x", logprobs=[{"token": first, "logprob": 0, "top_logprobs": []}]), delta("y", logprobs=[{"token": second, "logprob": 0, "top_logprobs": []}])],
+    ]
+    turn = iter(streams)
+
+    async def reply(_: Request, __: Peer) -> list[bytes]:
+        return stream(sent(next(turn)))
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        for events in streams:
+            try:
+                with api.responses.with_streaming_response.create(model="small", input="hi", stream=True, store=False) as answered:
+                    raw = b"".join(answered.iter_bytes()).decode()
+            except openai.InternalServerError as refused_at_once:
+                raw = json.dumps(refused_at_once.body)
+            assert not (first in raw and second in raw), events
+            assert second not in raw, events
+
+
+def test_token_records_of_a_response_go_with_what_was_redacted() -> None:
+    """Tokens spell the text a second time, whole and in pieces; without findings they pass as they are."""
+
+    def records(text: str) -> list[dict]:
+        tokens = [text[start : start + 5] for start in range(0, len(text), 5)]
+        return [{"token": token, "bytes": list(token.encode()), "logprob": -0.5, "top_logprobs": []} for token in tokens]
+
+    texts = iter(["The key is " + SECRET, "Nothing to see here, really"])
+
+    async def reply(request: Request, _: Peer) -> list[bytes]:
+        text = next(texts) if b"stream" not in request.body else "The key is " + SECRET
+        document = response(text, "{}")
+        document["output"][0]["content"][0]["logprobs"] = records(text)
+        return answer(200, json.dumps(document).encode())
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        redacted = api.responses.create(model="small", input="hi", store=False, include=["message.output_text.logprobs"])
+        assert redacted.output_text == f"The key is {HIDDEN}"
+        assert redacted.output[0].content[0].logprobs is None
+        plain = api.responses.create(model="small", input="hi", store=False, include=["message.output_text.logprobs"])
+        assert "".join(token.token for token in plain.output[0].content[0].logprobs) == plain.output_text
+
+
 def test_a_response_without_findings_passes_unchanged() -> None:
     raw = sent(response_events(["Good ", "morning", "."], ['{"a"', ": 1}"]))
 

@@ -205,7 +205,7 @@ pub struct AnswerView {
     pub pieces: Vec<(NodeId, LeafUse)>,
     /// Lanes that end with this document.
     pub ends: Vec<LaneId>,
-    /// Every lane whose name is one of these, or goes on behind one of these and a `/`, ends with this document.
+    /// Every lane whose name is one of these, or goes on behind one of these with `/` or `#`, ends with this document.
     pub ended_below: Vec<String>,
     /// Token records (`logprobs`) that become null when anything of their choice was edited.
     pub token_records: Vec<(u32, NodeId)>,

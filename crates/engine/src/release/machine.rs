@@ -17,8 +17,9 @@ use super::track::Track;
 use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, StreamEvent, null_out};
 use crate::snapshot::Limits;
 
-/// Most lanes that one answer may open.
+/// Most lanes that one answer may have open at a time, and most that it may open.
 const MAX_LANES: usize = 256;
+const MAX_LANES_EVER: usize = 1024;
 /// So many bytes on both sides of a seam are looked at together. What is found begins with a literal or is shorter.
 const JOINED: usize = 512;
 /// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
@@ -280,7 +281,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if self.has_ended(id) {
             return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a text goes on after its end"));
         }
-        if self.lanes.len() >= MAX_LANES {
+        if self.open.len() >= MAX_LANES || self.lanes.len() >= MAX_LANES_EVER {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many parallel texts in one answer"));
         }
         let position = self.lanes.len();
@@ -325,7 +326,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     fn finish_below(&mut self, prefix: &str) {
-        let is_below = |id: &LaneId| id.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_below = |id: &LaneId| id.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '#']));
         let ended: Vec<LaneId> = self.open.keys().filter(|id| is_below(id)).cloned().collect();
         ended.iter().for_each(|id| self.finish_lane(id));
     }

@@ -31,6 +31,9 @@ const COMPLETE: &[&str] = &[
 /// Members of a tool call whose `name` clients join.
 const NAMED: &[&str] = &["function", "custom", "function_call"];
 
+/// Members that say which item and part an event is about, from the outside in.
+const PLACES: &[&str] = &["output_index", "index", "summary_index", "content_index"];
+
 /// How strings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
@@ -64,6 +67,8 @@ pub(super) struct Lanes<'v, 'd> {
     is_documented: bool,
     /// Whether its type says that it holds arguments: JSON inside a string.
     is_arguments: bool,
+    /// Whether lists named `logprobs` are token records wherever they stand.
+    pub(super) reads_tokens: bool,
 }
 
 impl<'v, 'd> Lanes<'v, 'd> {
@@ -75,6 +80,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
             except: None,
             is_documented: true,
             is_arguments: false,
+            reads_tokens: false,
         }
     }
 
@@ -144,6 +150,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
                     self.path.truncate(length);
                 }
             }
+            Kind::Array if self.reads_tokens && key == "logprobs" => self.tokens(node, reading, choice),
             Kind::Array => {
                 let document = self.document;
                 for (ordinal, child) in document.children(node).enumerate() {
@@ -166,12 +173,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
     pub(super) fn notice_index(&mut self, object: NodeId) {
         let document = self.document;
         let index = document.get(object, "index").filter(|node| document.kind(*node) != Kind::Null);
-        let is_plain = |text: &str| {
-            let is_short = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-            is_short && (text == "0" || !text.starts_with('0'))
-        };
-        self.view.is_ambiguous |=
-            index.is_some_and(|node| document.kind(node) != Kind::Number || !is_plain(document.lexeme(node)));
+        self.view.is_ambiguous |= index.is_some_and(|node| !is_plain_count(document, node));
     }
 
     /// What is said cannot be told apart from something else.
@@ -206,20 +208,47 @@ impl<'v, 'd> Lanes<'v, 'd> {
         self.view.ended_below.push(prefix);
     }
 
-    /// How the lanes of an event's strings begin.
-    fn event_prefix(&self, kind: &str) -> String {
+    /// Everything in the document as whole values, with their token records.
+    pub(super) fn whole(&mut self) {
+        self.begin("");
+        self.value(self.document.root(), "", Reading::Whole, 0, "");
+    }
+
+    /// How the lanes of an event's strings begin: its type, and the item and part that it is about. Items that stream side by side
+    /// are told apart by their places, in whatever order the members stand; without places by their ids.
+    pub(super) fn event_prefix(&mut self, kind: &str) -> String {
         let document = self.document;
         let root = document.root();
         let mut prefix = format!("event/{kind}");
-        if says_delta(kind) {
-            // Items that stream side by side are told apart by their places, in whatever order the members stand.
-            let keys = document.children(root).filter_map(|child| document.key(child).filter(|key| key.ends_with("index")));
-            let mut places: Vec<String> =
-                keys.filter_map(|key| count(document, root, &key).map(|count| format!("#{key}={count}"))).collect();
-            places.sort_unstable();
-            prefix.push_str(&places.concat());
+        for key in PLACES {
+            let node = document.get(root, key).filter(|node| document.kind(*node) != Kind::Null);
+            self.view.is_ambiguous |= node.is_some_and(|node| !is_plain_count(document, node));
+            if let Some(place) = count(document, root, key) {
+                prefix.push_str(&format!("#{key}={place}"));
+            }
+        }
+        let id = document.get(root, "item_id").and_then(|id| document.text(id));
+        if let Some(id) = id.filter(|_| document.get(root, "output_index").is_none()) {
+            let is_plain = id.len() <= MAX_TYPE && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+            prefix.push_str(&format!("#item={}", if is_plain { &id } else { "?" }));
         }
         prefix
+    }
+
+    /// A list of tokens with what else could have been said. It is given up when anything of the event is edited; the tokens that
+    /// were said are a text of their own, which ends here unless the event says that it goes on.
+    fn tokens(&mut self, list: NodeId, reading: Reading, choice: u32) {
+        let document = self.document;
+        if document.children(list).next().is_none() {
+            return;
+        }
+        self.view.token_records.push((choice, list));
+        for entry in document.children(list) {
+            self.piece(document.get(entry, "token").unwrap_or(entry), "", choice);
+        }
+        if reading == Reading::Whole {
+            self.end("");
+        }
     }
 }
 
@@ -233,6 +262,16 @@ fn is_complete(key: &str, holder: &str) -> bool {
         return false;
     }
     COMPLETE.contains(&key) || key.ends_with("_id")
+}
+
+/// A number of up to nine digits, written in the one plain way.
+fn is_plain_count(document: &Document<'_>, node: NodeId) -> bool {
+    if document.kind(node) != Kind::Number {
+        return false;
+    }
+    let text = document.lexeme(node);
+    let is_short = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_short && (text == "0" || !text.starts_with('0'))
 }
 
 /// The place of an element: its own `index`, else where it stands.

@@ -80,8 +80,9 @@ impl Walk<'_, '_> {
     /// Whether an object that has an id brings along what the id stands for.
     fn stands_alone(&self, node: NodeId, variant: &Variant) -> Result<(), Refusal> {
         let is_there = |name: &str| self.document.get(node, name).filter(|found| self.document.kind(*found) != Kind::Null);
+        let is_empty = |node: NodeId| self.document.text(node).is_some_and(|text| text.is_empty());
         match (variant.whole, is_there("id")) {
-            (Some(whole), Some(id)) if is_there(whole).is_none() => {
+            (Some(whole), Some(id)) if is_there(whole).is_none_or(is_empty) => {
                 Err(Refusal::because(ReasonCode::StatefulIdRefused, self.document.pointer(id)))
             }
             _ => Ok(()),

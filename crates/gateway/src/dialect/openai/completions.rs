@@ -1,7 +1,9 @@
 //! What the older completions and embeddings may hold, by the parameter classes of the official Python package (3.52).
 
+use model::ReasonCode;
+
 use super::request::{ELSEWHERE, KEPT, PROMPT, STREAM_OPTIONS};
-use crate::dialect::table::{Class, Holds, Row, Shape, fields, inert, says};
+use crate::dialect::table::{Class, Holds, Row, Shape, fields, inert, refused, says};
 
 /// The body of a completion.
 pub(super) static COMPLETION: Shape = fields("completion", &[COMPLETION_ROWS, KEPT, ELSEWHERE]);
@@ -14,6 +16,8 @@ const fn prompt(name: &'static str) -> Row {
 const COMPLETION_ROWS: &[Row] = &[
     inert("model", Holds::Text),
     prompt("prompt"),
+    // A prompt as numbers that a compatible server takes in place of the text.
+    refused("prompt_embeds", ReasonCode::PartUnknown),
     says("suffix", Holds::Text),
     inert("best_of", Holds::Integer),
     inert("echo", Holds::Boolean),

@@ -402,6 +402,10 @@ fn what_a_response_keeps_and_names() {
         json!({"type": "item_reference", "id": "msg_1"}),
         json!({"type": "reasoning", "id": "rs_1", "summary": []}),
         json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": null}),
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": ""}),
+        json!({"type": "image_generation_call", "id": "ig_1"}),
+        json!({"type": "message", "id": "msg_1"}),
+        json!({"type": "code_interpreter_call", "id": "ci_1", "code": "1", "outputs": [], "container_id": "cntr_1"}),
         json!({"role": "user", "content": [{"type": "input_image", "file_id": "file_1"}]}),
         json!({"type": "computer_call_output", "output": {"type": "computer_screenshot", "file_id": "file_1"}}),
     ] {

@@ -1,27 +1,93 @@
 //! Answers of the Responses API: whole documents, and events that say in their type what they are.
 
 use engine::ports::AnswerView;
-use text::Document;
+use text::{Document, Kind, NodeId};
 
 use crate::dialect::lanes::{Lanes, event_type};
 
 /// The last event of a stream, whichever it is.
 const LAST: &[&str] = &["response.completed", "response.failed", "response.incomplete", "error"];
 
+/// Events with a response in which nothing was said yet.
+const EARLY: &[&str] = &["response.created", "response.queued", "response.in_progress"];
+
+/// Texts that come in pieces: the event of a piece, and the member in which the item or part that is begun holds what was said
+/// before.
+const TEXTS: &[(&str, &str)] = &[
+    ("response.output_text.delta", "text"),
+    ("response.refusal.delta", "refusal"),
+    ("response.reasoning_text.delta", "text"),
+    ("response.reasoning_summary_text.delta", "text"),
+    ("response.function_call_arguments.delta", "arguments"),
+    ("response.mcp_call_arguments.delta", "arguments"),
+    ("response.custom_tool_call_input.delta", "input"),
+    ("response.code_interpreter_call_code.delta", "code"),
+];
+
 /// See [`crate::dialect::view`].
 ///
-/// `X.delta` continues the lane of its item and part, `X.done` ends it. Every copy of a finished text is a whole value: it is
-/// read like any other, and so comes out as its lane did.
+/// `X.delta` continues the lane of its item and part, `X.done` and the end of the item end it. Every copy of a finished text is a
+/// whole value: it is read like any other, and so comes out as its lane did.
 pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     let mut lanes = Lanes::new(document);
+    lanes.reads_tokens = true;
     if !in_stream {
+        lanes.whole();
+        joined_parts(&mut lanes, document, document.root());
         return lanes.view;
     }
     let kind = event_type(document, name);
     lanes.unknown_event(&kind, 0);
+    let root = document.root();
     if let Some(text) = kind.strip_suffix(".done") {
         lanes.end_events(&format!("{text}.delta"));
     }
-    lanes.view.is_last = LAST.contains(&&*kind);
+    match &*kind {
+        // Clients add pieces to what the beginning holds already. Nobody says anything there.
+        "response.content_part.added" | "response.reasoning_summary_part.added" => {
+            says_nothing(&mut lanes, document, document.get(root, "part"))
+        }
+        "response.output_item.added" => says_nothing(&mut lanes, document, document.get(root, "item")),
+        "response.output_item.done" => TEXTS.iter().for_each(|(delta, _)| lanes.end_events(delta)),
+        early if EARLY.contains(&early) => {
+            let output = document.get(root, "response").and_then(|response| document.get(response, "output"));
+            if output.is_some_and(|output| document.children(output).next().is_some()) {
+                lanes.ambiguous();
+            }
+        }
+        last if LAST.contains(&last) => {
+            lanes.view.is_last = true;
+            if let Some(response) = document.get(root, "response") {
+                joined_parts(&mut lanes, document, response);
+            }
+        }
+        _ => {}
+    }
     lanes.view
+}
+
+/// What is begun with a text would be joined with the pieces that follow: such an event can be read in two ways.
+fn says_nothing(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, begun: Option<NodeId>) {
+    let has_text = |object: NodeId| {
+        TEXTS.iter().any(|(_, member)| {
+            document.get(object, member).and_then(|node| document.text(node)).is_some_and(|text| !text.is_empty())
+        })
+    };
+    let Some(begun) = begun else { return };
+    let lists = ["content", "summary"].into_iter().filter_map(|list| document.get(begun, list));
+    let parts = lists.filter(|list| document.kind(*list) == Kind::Array).flat_map(|list| document.children(list));
+    if has_text(begun) || parts.into_iter().any(has_text) {
+        lanes.ambiguous();
+    }
+}
+
+/// Clients join the parts of a finished answer to one text.
+fn joined_parts(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, response: NodeId) {
+    let array = |object: NodeId, name: &str| document.get(object, name).filter(|node| document.kind(*node) == Kind::Array);
+    let items = array(response, "output").into_iter().flat_map(|output| document.children(output));
+    let parts = items.filter_map(|item| array(item, "content")).flat_map(|content| document.children(content));
+    lanes.begin("output_text");
+    for text in parts.filter_map(|part| document.get(part, "text")) {
+        lanes.told(text, "");
+    }
 }

@@ -14,7 +14,7 @@ pub(super) static ITEM: Shape = union_or("item", ReasonCode::PartUnknown, "untyp
 
 static ITEMS: &[Variant] = &[
     is("untyped", &[SAID, &[stateful("id")]]),
-    is("message", &[SAID, ID]),
+    whole("message", "content", &[SAID, ID]),
     is("function_call", &[ID, CALL, &[says("arguments", Holds::Text), inert("name", Holds::Text)]]),
     is("function_call_output", &[ID, CALL, &[says("output", Holds::TextOrMany(&PART)), inert("name", Holds::Text)]]),
     is("custom_tool_call", &[ID, CALL, &[says("input", Holds::Text), inert("name", Holds::Text)]]),
@@ -31,13 +31,10 @@ static ITEMS: &[Variant] = &[
     is("additional_tools", &[ID, &[inert("role", Holds::Text), says("tools", Holds::Many(&TOOL))]]),
     is("tool_search_call", &[ID, CALL, &[says("arguments", Holds::Free), inert("execution", Holds::Text)]]),
     is("tool_search_output", &[ID, CALL, &[says("tools", Holds::Many(&TOOL)), inert("execution", Holds::Text)]]),
-    is("file_search_call", &[ID, &[says("queries", Holds::Texts), says("results", Holds::Free)]]),
-    is("web_search_call", &[ID, &[says("action", Holds::Free)]]),
-    is(
-        "code_interpreter_call",
-        &[ID, &[says("code", Holds::Text), says("outputs", Holds::Free), inert("container_id", Holds::Text)]],
-    ),
-    classed("image_generation_call", Class::Uninspected("image"), &[ID, GENERATED]),
+    whole("file_search_call", "results", &[ID, &[says("queries", Holds::Texts), says("results", Holds::Free)]]),
+    whole("web_search_call", "action", &[ID, &[says("action", Holds::Free)]]),
+    is("code_interpreter_call", &[ID, &[says("code", Holds::Text), says("outputs", Holds::Free), stateful("container_id")]]),
+    whole("image_generation_call", "result", &[ID, GENERATED]),
     is(
         "computer_call",
         &[ID, CALL, &[says("action", Holds::Free), says("actions", Holds::Free), says("pending_safety_checks", Holds::Free)]],
@@ -55,8 +52,9 @@ static ITEMS: &[Variant] = &[
     is("mcp_list_tools", &[ID, LABEL, &[says("tools", Holds::Free), says("error", Holds::Text)]]),
     is("mcp_approval_request", &[ID, LABEL, &[says("arguments", Holds::Text), inert("name", Holds::Text)]]),
     is("mcp_approval_response", &[ID, APPROVAL, &[inert("approve", Holds::Boolean), says("reason", Holds::Text)]]),
-    is(
+    whole(
         "mcp_call",
+        "arguments",
         &[
             ID,
             LABEL,
@@ -87,7 +85,7 @@ const APPROVAL: &[Row] = &[inert("approval_request_id", Holds::Text)];
 /// What only the provider can read.
 const SEALED: &[Row] = &[Row { name: "encrypted_content", class: Class::Uninspected("encrypted"), holds: Holds::Text }];
 const GENERATED: &[Row] = &[
-    says("result", Holds::Text),
+    Row { name: "result", class: Class::Uninspected("image"), holds: Holds::Text },
     says("revised_prompt", Holds::Text),
     inert("action", Holds::Text),
     inert("background", Holds::Text),

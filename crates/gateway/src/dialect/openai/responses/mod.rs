@@ -5,7 +5,7 @@ mod answer;
 mod items;
 mod tools;
 
-use super::request::{CACHE, JSON_SCHEMA_ROWS, MODERATION};
+use super::request::{CACHE, ELSEWHERE, JSON_SCHEMA_ROWS, MODERATION, PROMPT};
 use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, inert, is, refused, says, stateful, union};
 use items::ITEM;
 use model::ReasonCode;
@@ -14,7 +14,7 @@ use tools::{TOOL, TOOL_CHOICE};
 pub(in crate::dialect) use answer::view;
 
 /// The request's body.
-pub(in crate::dialect) static RESPONSE: Shape = fields("response", &[CALL, SETTINGS, KEPT]);
+pub(in crate::dialect) static RESPONSE: Shape = fields("response", &[CALL, SETTINGS, KEPT, ELSEWHERE, PROMPT]);
 
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
@@ -52,9 +52,6 @@ const KEPT: &[Row] = &[
     says("prompt_cache_key", Holds::Text),
     inert("prompt_cache_options", Holds::One(&CACHE)),
     inert("prompt_cache_retention", Holds::Text),
-    stateful("previous_response_id"),
-    stateful("conversation"),
-    stateful("prompt"),
     // The answer would be fetched later, by whoever knows its id.
     stateful("background"),
     refused("access_programs", ReasonCode::BetaRefused),
