@@ -279,12 +279,13 @@ def test_scan(tmp_path: pathlib.Path) -> None:
     (folder / "clean.txt").write_text("nothing to see\n")
     assert scan(folder).returncode == 0
     (folder / "keys.txt").write_text(f"first\nkey {secret} end\n")
-    (folder / "image.bin").write_bytes(b"\x00" * 100 + secret.encode())
     found = scan(folder)
     assert found.returncode == 2
     assert found.stdout.startswith(f"{folder}/keys.txt:2:5: secret github-pat: key »ghp_…«")
     assert secret not in found.stdout + found.stderr
-    assert "1 binary files left out" in found.stderr
+    (folder / "image.bin").write_bytes(b"\x00\xff" * 5000 + secret.encode())
+    (folder / "wide.txt").write_bytes(f"key {secret}".encode("utf-16"))
+    assert [line.split(":")[0].rsplit("/")[-1] for line in scan(folder).stdout.splitlines()] == ["image.bin", "keys.txt", "wide.txt"]
     assert secret in scan("--show", folder).stdout
     rows = [{"id": "a", "text": f"ü👍 {secret}", "kind": "user", "label": "x"}, {"id": 2, "text": "ok"}, {"text": "mail jane@example.com"}]
     told = scan("--format", "jsonl", given="\n".join(map(json.dumps, rows)) + "\n")
@@ -296,11 +297,12 @@ def test_scan(tmp_path: pathlib.Path) -> None:
     assert rows[0]["text"][finding["start"] : finding["end"]] == secret
     assert secret not in told.stdout
     lines = tmp_path / "rows.jsonl"
-    lines.write_text('{"text": "ok"}\n{"id": 1}\nnot json\n')
+    lines.write_text('{"text": "ok"}\n{"id": 1}\nnot json\n' + json.dumps(secret) + "\n")
     wrong = scan(lines)
     assert wrong.returncode == 3
     assert "rows.jsonl, line 2" in wrong.stderr
     assert "rows.jsonl, line 3" in wrong.stderr
+    assert secret not in wrong.stderr
     gone = scan(tmp_path / "gone", lines.parent / "notes" / "clean.txt")
     assert gone.returncode == 1
     assert "gone" in gone.stderr

@@ -8,7 +8,7 @@ use config::{Config, Control, Refusals, Settings};
 use engine::{Candour, Limits, Off, Route, Snapshot};
 use gateway::upstream::{KeyHeader, Upstream, UpstreamTable};
 use inspect::Scanners;
-use model::{Bundle, Dialect};
+use model::Bundle;
 use policy::PolicySnapshot;
 use store::Bundles;
 

@@ -57,7 +57,6 @@ struct Tally {
     n_flagged: u64,
     n_findings: u64,
     n_bytes: u64,
-    n_binary: u64,
     n_failed: u64,
     n_invalid: u64,
 }
@@ -94,11 +93,7 @@ impl Run {
         if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_TEXT) {
             return self.failed(&format!("{name}: longer than {} MB: split it, or send it as JSON Lines", MAX_TEXT >> 20));
         }
-        if bytes.get(..bytes.len().min(8192)).unwrap_or_default().contains(&0) {
-            self.tally.n_binary = self.tally.n_binary.saturating_add(1);
-            return;
-        }
-        let text = String::from_utf8_lossy(&bytes);
+        let text = source::decode(&bytes);
         let found = self.look(&text);
         if self.report.is_jsonl {
             output::line(&report::row(&serde_json::Value::from(name), &text, &found));
@@ -132,7 +127,8 @@ impl Run {
                 }
                 Err(what) => {
                     self.tally.n_invalid = self.tally.n_invalid.saturating_add(1);
-                    output::note(&format!("error: {name}, line {number}: {what}; expected {{\"id\": …, \"text\": \"…\"}}"));
+                    let place = report::visible(name);
+                    output::note(&format!("error: {place}, line {number}: {what}; expected {{\"id\": …, \"text\": \"…\"}}"));
                 }
             }
         }
@@ -154,17 +150,17 @@ impl Run {
 
     fn failed(&mut self, what: &str) {
         self.tally.n_failed = self.tally.n_failed.saturating_add(1);
-        output::note(&format!("error: {what}"));
+        output::note(&format!("error: {}", report::visible(what)));
     }
 
     fn summary(&self) -> String {
-        let Tally { n_texts, n_flagged, n_findings, n_bytes, n_binary, n_failed, n_invalid } = &self.tally;
+        let Tally { n_texts, n_flagged, n_findings, n_bytes, n_failed, n_invalid } = &self.tally;
         let mut words = format!(
             "{n_texts} texts ({:.1} MB) in {:.1} s: {n_findings} findings in {n_flagged} of them",
             f64::from(u32::try_from(n_bytes >> 10).unwrap_or(u32::MAX)) / 1024.0,
             self.started.elapsed().as_secs_f64()
         );
-        for (count, what) in [(n_binary, "binary files left out"), (n_failed, "not read"), (n_invalid, "invalid lines")] {
+        for (count, what) in [(n_failed, "not read"), (n_invalid, "invalid lines")] {
             if *count > 0 {
                 words.push_str(&format!(", {count} {what}"));
             }

@@ -11,6 +11,11 @@ const AROUND: usize = 40;
 /// So much of a finding is shown: enough to find it again, too little to use it.
 const SHOWN: usize = 4;
 
+/// Most findings of one text that are told.
+const MAX_FOUND: usize = 100_000;
+/// So many findings on either side can stand in one snippet: the shortest one has six characters.
+const NEAR: usize = 32;
+
 /// One finding.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -24,13 +29,13 @@ pub(super) struct Found {
 /// Everything in a text, in order; matches that lie in each other are told one by one.
 pub(super) fn found(scanners: &Scanners, text: &str) -> Vec<Found> {
     let hits = scanners.scan_layers(text);
-    let all = hits.iter().flat_map(inspect::Hit::matches);
+    let all = hits.iter().flat_map(inspect::Hit::matches).take(MAX_FOUND);
     all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end }).collect()
 }
 
 /// One row of JSON Lines. Offsets count Unicode code points.
 pub(super) fn row(id: &Value, text: &str, found: &[Found]) -> String {
-    let mut scalars = Scalars::new(text);
+    let scalars = Scalars::new(text, found);
     let findings: Vec<Value> = found
         .iter()
         .map(|found| {
@@ -52,25 +57,26 @@ fn confidence(found: &Found) -> f64 {
     }
 }
 
-/// Code points before a byte offset, for offsets that mostly grow.
-struct Scalars<'t> {
-    text: &'t str,
-    at: usize,
-    count: usize,
-}
+/// Code points before the byte offsets that findings name.
+struct Scalars(Vec<(usize, usize)>);
 
-impl<'t> Scalars<'t> {
-    const fn new(text: &'t str) -> Self {
-        Self { text, at: 0, count: 0 }
+impl Scalars {
+    fn new(text: &str, found: &[Found]) -> Self {
+        let mut offsets: Vec<usize> = found.iter().flat_map(|found| [found.start, found.end]).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let (mut at, mut count) = (0, 0_usize);
+        let counted = offsets.into_iter().map(|offset| {
+            count = count.saturating_add(text.get(at..offset).unwrap_or_default().chars().count());
+            at = offset;
+            (offset, count)
+        });
+        Self(counted.collect())
     }
 
-    fn at(&mut self, offset: usize) -> usize {
-        if offset < self.at {
-            (self.at, self.count) = (0, 0);
-        }
-        self.count = self.count.saturating_add(self.text.get(self.at..offset).unwrap_or_default().chars().count());
-        self.at = offset;
-        self.count
+    fn at(&self, offset: usize) -> usize {
+        let found = self.0.binary_search_by_key(&offset, |(offset, _)| *offset);
+        found.ok().and_then(|at| self.0.get(at)).map_or(0, |(_, count)| *count)
     }
 }
 
@@ -86,24 +92,30 @@ impl Report {
     /// One line for each finding: where, what, and the text around it.
     pub(super) fn show(&self, name: &str, text: &str, all: &[Found]) {
         let mut place = Place::new(text);
-        for found in all {
+        // Up to where those reach that stand farther before.
+        let mut reach = 0;
+        for (index, found) in all.iter().enumerate() {
+            let far = index.checked_sub(NEAR + 1).and_then(|far| all.get(far));
+            reach = reach.max(far.map_or(0, |far| far.end));
+            let near = all.get(index.saturating_sub(NEAR)..all.len().min(index.saturating_add(NEAR))).unwrap_or(all);
             let (line, column) = place.of(found.start);
             output::line(&format!(
                 "{}:{line}:{column}: {} {}: {}",
                 visible(name),
                 found.group.as_str(),
                 found.kind,
-                self.snippet(text, all, found)
+                self.snippet(text, near, found, reach)
             ));
         }
     }
 
-    /// A finding with what stands around it in its line. Other findings there are masked as it is itself.
-    fn snippet(&self, text: &str, all: &[Found], main: &Found) -> String {
+    /// A finding with what stands around it in its line. Other findings there are masked as it is itself; of one that reaches into
+    /// the line from far before nothing is shown.
+    fn snippet(&self, text: &str, all: &[Found], main: &Found, reach: usize) -> String {
         let (on, off) = if self.colours { ("\u{1b}[7m", "\u{1b}[0m") } else { ("»", "«") };
         let window = window(text, main);
         let mut line = String::new();
-        let mut told = window.start;
+        let mut told = window.start.max(reach.min(main.start));
         let plain = |from: usize, to: usize| visible(text.get(from..to).unwrap_or_default());
         for found in all.iter().filter(|found| found.start < window.end && window.start < found.end) {
             if found.start < told && found.start != main.start {
@@ -130,17 +142,15 @@ fn mask(text: &str, found: &Found) -> String {
 
 /// A finding with at most [`AROUND`] characters of its line on either side.
 fn window(text: &str, found: &Found) -> std::ops::Range<usize> {
-    let before = text.get(..found.start).unwrap_or_default();
-    let line = before.rfind('\n').map_or(0, |end| end.saturating_add(1));
-    let near = before.get(line..).unwrap_or_default().char_indices().rev().take(AROUND).last();
-    let start = near.map_or(found.start, |(at, _)| line.saturating_add(at));
+    let before = text.get(..found.start).unwrap_or_default().char_indices().rev().take_while(|(_, character)| *character != '\n');
+    let start = before.take(AROUND).last().map_or(found.start, |(at, _)| at);
     let after = text.get(found.end..).unwrap_or_default().char_indices().take_while(|(_, character)| *character != '\n');
     let length = after.take(AROUND).last().map_or(0, |(at, character)| at.saturating_add(character.len_utf8()));
     start..found.end.saturating_add(length)
 }
 
 /// Text that nothing can hide in: a terminal obeys control characters, and people overlook invisible ones.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let shown = |character: char| match character {
         '\t' => vec![' '],
         plain if !plain.is_control() && !is_invisible(plain) => vec![plain],
@@ -210,17 +220,17 @@ mod tests {
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = "first line\nmail jane@example.com or joe@example.org now\nlast";
         let all = found(&Scanners::all(), text);
-        assert_eq!(report.snippet(text, &all, &all[0]), "mail »jane…« or joe@… now");
-        assert_eq!(report.snippet(text, &all, &all[1]), "mail jane… or »joe@…« now");
+        assert_eq!(report.snippet(text, &all, &all[0], 0), "mail »jane…« or joe@… now");
+        assert_eq!(report.snippet(text, &all, &all[1], 0), "mail jane… or »joe@…« now");
         assert_eq!(
-            Report { shows: true, ..report }.snippet(text, &all, &all[0]),
+            Report { shows: true, ..report }.snippet(text, &all, &all[0], 0),
             "mail »jane@example.com« or joe@example.org now"
         );
         // A line that is cut in the middle of another finding tells nothing of it.
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = format!("AKIAQ3EGRVYP2TQ7XN5K {} jane@example.com", "x".repeat(30));
         let all = found(&Scanners::all(), &text);
-        assert!(!report.snippet(&text, &all, &all[1]).contains("XN5K"));
+        assert!(!report.snippet(&text, &all, &all[1], 0).contains("XN5K"));
         assert_eq!(visible("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
     }
 }

@@ -21,7 +21,12 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn read(line: &'a [u8], number: u64) -> Result<Self, String> {
-        let mut row: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        // The library's own words repeat what stands there.
+        let wrong = |error: serde_json::Error| match error.classify() {
+            serde_json::error::Category::Data => format!("no text where one belongs, column {}", error.column()),
+            _ => format!("not JSON, column {}", error.column()),
+        };
+        let mut row: Self = serde_json::from_slice(line).map_err(wrong)?;
         if row.id.is_null() {
             row.id = Value::from(number);
         }
@@ -33,6 +38,18 @@ impl<'a> Row<'a> {
         let text = self.id.as_str().map_or_else(|| self.id.to_string(), ToOwned::to_owned);
         text.chars().take(64).collect()
     }
+}
+
+/// The bytes of a file as text: UTF-16 where its mark says so, else UTF-8. Nothing is left out because it looks like no text.
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    let unit = match bytes.first_chunk::<2>() {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        Some(_) | None => return String::from_utf8_lossy(bytes),
+    };
+    let units =
+        bytes.get(2..).unwrap_or_default().chunks(2).map(|pair| pair.first_chunk::<2>().map_or(0xfffd, |pair| unit(*pair)));
+    Cow::Owned(char::decode_utf16(units).map(|character| character.unwrap_or('\u{fffd}')).collect())
 }
 
 /// Every file at or below a path, in order of names. Links are followed where they are named, never where they are found;
