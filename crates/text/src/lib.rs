@@ -3,6 +3,8 @@
 //! [`Document::parse`] reads one RFC 8259 value into a flat table of nodes that point back into the bytes they came from;
 //! [`Splices`] change chosen byte ranges and leave every other byte as it was; [`quote`] writes a string literal.
 //!
+//! [`values`] finds what means one thing however it is written (numbers, dates, accounts, addresses), [`normal_form`] reads one.
+//!
 //! Stricter than RFC 8259 where two readers could disagree: duplicate keys (compared decoded), unpaired surrogate escapes, a
 //! byte order mark, bytes after the value, and more depth or values than the [`Limits`] allow are errors.
 //!
@@ -13,9 +15,11 @@ mod escape;
 mod lenient;
 mod parse;
 mod splice;
+mod values;
 
 pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
 pub use lenient::lenient_escape;
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};
+pub use values::{MAX_VALUES, Value, ValueKind, normal_form, values};
