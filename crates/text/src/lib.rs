@@ -5,6 +5,8 @@
 //!
 //! [`values`] finds what means one thing however it is written (numbers, dates, accounts, addresses), [`normal_form`] reads one.
 //!
+//! [`normalise`] gives the ways in which a text can be read: unseen characters, look-alikes, escapes, markup, encoded blocks.
+//!
 //! Stricter than RFC 8259 where two readers could disagree: duplicate keys (compared decoded), unpaired surrogate escapes, a
 //! byte order mark, bytes after the value, and more depth or values than the [`Limits`] allow are errors.
 //!
@@ -12,7 +14,10 @@
 
 mod document;
 mod escape;
+#[cfg(any(test, feature = "evasion"))]
+pub mod evasion;
 mod lenient;
+mod normal;
 mod parse;
 mod splice;
 mod values;
@@ -20,6 +25,7 @@ mod values;
 pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
 pub use lenient::lenient_escape;
+pub use normal::{Hidden, HiddenKind, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise};
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};
 pub use values::{MAX_VALUES, Value, ValueKind, normal_form, values};

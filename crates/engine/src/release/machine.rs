@@ -326,7 +326,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     fn finish_below(&mut self, prefix: &str) {
-        let is_below = |id: &LaneId| id.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '#']));
+        let is_below =
+            |id: &LaneId| id.0.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '#']));
         let ended: Vec<LaneId> = self.open.keys().filter(|id| is_below(id)).cloned().collect();
         ended.iter().for_each(|id| self.finish_lane(id));
     }

@@ -1,0 +1,112 @@
+//! The transforms that the readings of [`crate::normalise`] undo, for tests and benches. Each takes a text of any kind and
+//! writes it so that somebody can still read it.
+
+/// One transform: its name, and what it makes of a text.
+pub type Evasion = (&'static str, fn(&str) -> String);
+
+/// Every transform, with its name.
+#[must_use]
+pub fn all() -> &'static [Evasion] {
+    &[
+        ("zero-width", |text| between(text, "\u{200B}")),
+        ("soft-hyphen", |text| between(text, "\u{AD}")),
+        ("tags", |text| each(text, |at| shifted(at, ' '..='~', 0xE_0020))),
+        ("fullwidth", |text| each(text, |at| shifted(at, '!'..='~', 0xFF01))),
+        ("math-bold", |text| each(text, |at| letters(at, 0x1_D400, 0x1_D41A))),
+        ("circled", |text| each(text, |at| letters(at, 0x24B6, 0x24D0))),
+        ("marks", |text| each(text, |at| format!("{at}\u{336}"))),
+        ("cyrillic", |text| each(text, cyrillic)),
+        ("entities-decimal", |text| each(text, |at| format!("&#{};", u32::from(at)))),
+        ("entities-hex", |text| each(text, |at| format!("&#x{:x};", u32::from(at)))),
+        ("comments", |text| between(text, "<!-- -->")),
+        ("elements", |text| between(text, "<b></b>")),
+        ("url", |text| bytes(text, "%", "")),
+        ("url-twice", |text| bytes(text, "%25", "")),
+        ("quoted-printable", |text| bytes(text, "=", "")),
+        ("soft-breaks", |text| between(text, "=\r\n")),
+        ("spaced", |text| between(text, " ")),
+        ("dotted", |text| between(text, ".")),
+        ("dashed", |text| between(text, "-")),
+        ("leet", leet),
+        ("base64", |text| packed(text, 6, BASE64, 4)),
+        ("base64url", |text| packed(text, 6, BASE64_URL, 1)),
+        ("base32", |text| packed(text, 5, BASE32, 8)),
+        ("hex", |text| bytes(text, "", "")),
+        ("hex-pairs", |text| bytes(text, "", " ")),
+        ("hex-colons", |text| bytes(text, "", ":")),
+        ("hex-escapes", |text| bytes(text, r"\x", "")),
+        ("rot13", rot13),
+        ("reversed", |text| text.chars().rev().collect()),
+    ]
+}
+
+const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const BASE64_URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+fn each(text: &str, write: impl Fn(char) -> String) -> String {
+    text.chars().map(write).collect()
+}
+
+fn between(text: &str, separator: &str) -> String {
+    text.chars().map(String::from).collect::<Vec<_>>().join(separator)
+}
+
+fn shifted(character: char, range: std::ops::RangeInclusive<char>, to: u32) -> String {
+    let moved = range.contains(&character).then(|| u32::from(character) - u32::from(*range.start()) + to);
+    String::from(moved.and_then(char::from_u32).unwrap_or(character))
+}
+
+fn letters(character: char, capital: u32, small: u32) -> String {
+    if character.is_ascii_uppercase() { shifted(character, 'A'..='Z', capital) } else { shifted(character, 'a'..='z', small) }
+}
+
+fn cyrillic(character: char) -> String {
+    let look_alikes = "aeopcxyisjhdqwABCEHIKMOPTXJS".chars().zip("аеорсхуіѕјһԁԛԝАВСЕНІКМОРТХЈЅ".chars());
+    String::from(look_alikes.into_iter().find(|(latin, _)| *latin == character).map_or(character, |(_, cyrillic)| cyrillic))
+}
+
+fn bytes(text: &str, prefix: &str, separator: &str) -> String {
+    let pairs: Vec<String> = text.bytes().map(|byte| format!("{prefix}{byte:02X}")).collect();
+    pairs.join(separator)
+}
+
+fn leet(text: &str) -> String {
+    let signs = [('o', '0'), ('i', '1'), ('e', '3'), ('a', '4'), ('s', '5'), ('t', '7')];
+    each(text, |at| String::from(signs.iter().find(|(letter, _)| *letter == at).map_or(at, |(_, sign)| *sign)))
+}
+
+fn packed(text: &str, bits: u32, alphabet: &str, multiple: usize) -> String {
+    let mut written = String::new();
+    let mut held = 0u32;
+    let mut n_held = 0;
+    let mut letter = |value: u32| {
+        let at = usize::try_from(value & ((1 << bits) - 1)).unwrap_or_default();
+        written.extend(alphabet.get(at..=at));
+    };
+    for byte in text.bytes() {
+        held = (held << 8 | u32::from(byte)) & 0xFFFF;
+        n_held += 8;
+        while n_held >= bits {
+            n_held -= bits;
+            letter(held >> n_held);
+        }
+    }
+    if n_held > 0 {
+        letter(held << (bits - n_held));
+    }
+    while !written.len().is_multiple_of(multiple) {
+        written.push('=');
+    }
+    written
+}
+
+fn rot13(text: &str) -> String {
+    let turned = |from: char, first: char| char::from_u32((u32::from(from) - u32::from(first) + 13) % 26 + u32::from(first));
+    let letter = |from: char| match from {
+        'a'..='z' => turned(from, 'a').unwrap_or(from),
+        'A'..='Z' => turned(from, 'A').unwrap_or(from),
+        other => other,
+    };
+    text.chars().map(letter).collect()
+}

@@ -1,0 +1,184 @@
+//! Base64, base32 and hex.
+
+use std::ops::Range;
+
+use super::blocks::{Block, SHORTEST, each_block, texts, write};
+use super::draft::Draft;
+use super::escapes::hex as hex_digit;
+
+/// The texts that blocks of base64 write, a line each: both alphabets, with or without padding, wrapped or not. `None` without one.
+pub(super) fn base64(text: &str, room: usize) -> Option<Draft<'_>> {
+    let mut draft = Draft::new(text, room);
+    each_block(text, |block| {
+        // The block may begin with letters that do not belong to it, so all four ways to cut it into quanta are tried.
+        let best = (0..4).map(|skip| {
+            let decoded = unpack(&block.letters, skip, 6, base64_value);
+            let found = texts(&decoded);
+            (skip, decoded, found)
+        });
+        let length = |found: &[Range<usize>]| found.iter().map(Range::len).sum::<usize>();
+        let best = best
+            .filter(|(skip, _, found)| *skip == 0 || length(found) >= 12)
+            .max_by_key(|(skip, _, found)| (length(found), 3 - skip));
+        let Some((skip, decoded, found)) = best else { return };
+        for range in found {
+            write(&mut draft, &decoded, range, 3, |nth| quantum(block, skip + nth * 4, 4));
+        }
+    });
+    some(draft)
+}
+
+/// The texts that blocks of base32 write, a line each. `None` without one.
+pub(super) fn base32(text: &str, room: usize) -> Option<Draft<'_>> {
+    let mut draft = Draft::new(text, room);
+    each_block(text, |block| {
+        each_part(
+            block,
+            |letter| base32_value(letter).is_some(),
+            |part| {
+                let decoded = unpack(&part.letters, 0, 5, base32_value);
+                for range in texts(&decoded) {
+                    write(&mut draft, &decoded, range, 5, |nth| quantum(part, nth * 8, 8));
+                }
+            },
+        );
+    });
+    some(draft)
+}
+
+/// The texts that hex digits write, a line each: in one run, or in pairs behind `\x` or `0x` or between separators.
+pub(super) fn hex(text: &str, room: usize) -> Option<Draft<'_>> {
+    let mut draft = Draft::new(text, room);
+    each_block(text, |block| {
+        each_part(
+            block,
+            |letter| letter.is_ascii_hexdigit(),
+            |part| {
+                // With an odd digit, either end may not belong.
+                let decoded = [0, part.letters.len() % 2].map(|skip| (skip, unpack(&part.letters, skip, 4, hex_digit)));
+                let found =
+                    decoded.iter().map(|(skip, bytes)| (skip, bytes, texts(bytes))).find(|(_, _, found)| !found.is_empty());
+                let Some((skip, decoded, found)) = found else { return };
+                for range in found {
+                    write(&mut draft, decoded, range, 1, |nth| quantum(part, skip + nth * 2, 2));
+                }
+            },
+        );
+    });
+    super::pairs::each_row(text, |decoded, spans| {
+        for range in texts(decoded) {
+            write(&mut draft, decoded, range, 1, |nth| spans.get(nth).cloned().unwrap_or_default());
+        }
+    });
+    some(draft)
+}
+
+fn some(draft: Draft<'_>) -> Option<Draft<'_>> {
+    (!draft.is_empty() || draft.is_full()).then_some(draft)
+}
+
+/// The place of `size` letters of a block from `first` on, or of those that are left.
+fn quantum(block: &Block, first: usize, size: usize) -> Range<usize> {
+    let last = (first + size).min(block.letters.len()).saturating_sub(1);
+    block.span(first.min(last), last)
+}
+
+/// Calls `visit` with every run of at least [`SHORTEST`] letters of a block that `is_member`.
+fn each_part(block: &Block, is_member: impl Fn(u8) -> bool, mut visit: impl FnMut(&Block)) {
+    if block.letters.iter().all(|letter| is_member(*letter)) {
+        visit(block);
+        return;
+    }
+    let mut at = 0;
+    for letters in block.letters.split(|letter| !is_member(*letter)) {
+        let end = at + letters.len();
+        if letters.len() >= SHORTEST {
+            let places = block.places.get(at..end).unwrap_or_default().to_vec();
+            visit(&Block { letters: letters.to_vec(), places });
+        }
+        at = end + 1;
+    }
+}
+
+/// The bytes that letters of `bits` bits each write, most significant bit first; bits that fill no byte are left out.
+fn unpack(letters: &[u8], skip: usize, bits: u32, value: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+    let letters = letters.get(skip..).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(letters.len());
+    let mut held = 0u32;
+    let mut n_held = 0;
+    for letter in letters {
+        held = (held << bits | u32::from(value(*letter).unwrap_or_default())) & 0xFFFF;
+        n_held += bits;
+        if n_held >= 8 {
+            n_held -= 8;
+            bytes.push((held >> n_held).to_le_bytes()[0]);
+        }
+    }
+    bytes
+}
+
+const fn base64_value(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
+const fn base32_value(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a',
+        b'2'..=b'7' => letter - b'2' + 26,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base32, base64, hex};
+
+    #[test]
+    fn encoded_text_is_read() {
+        let facts = [
+            ("say c2VjcmV0IHRva2VuIGhlcmU= now", Some("secret token here")),
+            ("c2VjcmV0IHRva2VuIGhlcmU", Some("secret token here")),
+            ("Pz8/Pz8/fn5-fn5-Pz8_", Some("??????~~~~~~???")),
+            ("https://a.example/abc/c2VjcmV0IHRva2VuIGhlcmUgYW5kIG1vcmUgb2YgaXQ", Some("secret token here and more of it")),
+            ("x/c2VjcmV0IHRva2VuIGhlcmU=", Some("secret token here")),
+            ("xy/c2VjcmV0IHRva2VuIGhlcmU=", Some("secret token here")),
+            ("xyzab-c2VjcmV0IHRva2VuIGhlcmU=", Some("secret token here")),
+            ("The internationalisation of documentation/specifications", None),
+            ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", None),
+        ];
+        for (text, expected) in facts {
+            let draft = base64(text, 999);
+            let found = draft.as_ref().map(super::Draft::text);
+            assert!(
+                found == expected || found.zip(expected).is_some_and(|(found, expected)| found.ends_with(expected)),
+                "{text} {found:?}"
+            );
+        }
+        assert_eq!(base32("ONSWG4TFOQQHI33LMVXA====", 999).unwrap().text(), "secret token");
+        assert_eq!(base32("x-onswg4tfoqqhi33lmvxa", 999).unwrap().text(), "secret token");
+        let hexes = [
+            ("73656372657420746f6b656e", Some("secret token")),
+            ("0x73656372657420746F6B656E", Some("secret token")),
+            ("id-73656372657420746f6b656e", Some("secret token")),
+            ("x73656372657420746f6b656ef", Some("secret token")),
+            ("73 65 63 72 65 74", Some("secret")),
+            ("73:65:63:72:65:74", Some("secret")),
+            ("faf 73 65 63 72 65 74 cfnap", Some("secret")),
+            (r"\x73\x65\x63\x72\x65\x74", Some("secret")),
+            ("0x73, 0x65, 0x63, 0x72, 0x65, 0x74", Some("secret")),
+            ("0x73 0x65 0x63 0x72 0x65 0x74", Some("secret")),
+            ("00 01 02 03 04 05 06", None),
+        ];
+        for (text, expected) in hexes {
+            assert_eq!(hex(text, 999).as_ref().map(super::Draft::text), expected, "{text}");
+        }
+    }
+}

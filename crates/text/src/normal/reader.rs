@@ -1,0 +1,246 @@
+//! Which readings are made of which text, in what order, and within what bounds.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::draft::{Draft, Stage};
+use super::suspects::Suspects;
+use super::{Hidden, HiddenKind, Normal, NormalLimits, Step, View};
+use super::{decoders, entities, escapes, hidden, markup, skeleton, spaced, whole};
+
+/// How telling a reading is; the views are in this order, and limits cut the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The text read in full, or what is encoded in it. Only these are read again.
+    Full,
+    /// Spaced and Leet.
+    Words,
+    /// Rot13 and Reversed.
+    Turned,
+    /// What a single step gave on the way to the full reading.
+    OnTheWay,
+}
+
+/// A reading that will be a view.
+struct Found {
+    stage: Rc<Stage<'static>>,
+    rank: Rank,
+    depth: usize,
+    is_reversed: bool,
+    is_read: bool,
+}
+
+/// One step, as a function of text and room; `None` when it changes nothing.
+type Reading = for<'t> fn(&'t str, usize) -> Option<Draft<'t>>;
+
+/// What is read one after the other.
+const CHAIN: &[(Step, Reading)] = &[
+    (Step::Hidden, hidden::strip),
+    (Step::Skeleton, skeleton::skeleton),
+    (Step::Entities, entities::decode),
+    (Step::UrlEscapes, escapes::url),
+];
+
+/// What is encoded in a text.
+const ENCODED: &[(Step, Reading)] =
+    &[(Step::Base64, decoders::base64), (Step::Hex, decoders::hex), (Step::Base32, decoders::base32)];
+
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    limits: NormalLimits,
+    found: Vec<Found>,
+    hidden: Vec<Hidden>,
+    /// Bytes of everything found.
+    bytes: usize,
+    is_cut: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str, limits: &NormalLimits) -> Self {
+        Self { text, limits: *limits, found: Vec::new(), hidden: hidden::report(text), bytes: 0, is_cut: false }
+    }
+
+    pub(super) fn read(mut self) -> Normal {
+        let original = Stage::original(self.text);
+        self.stage(&original, 0);
+        let mut at = 0;
+        while let Some(found) = self.found.get_mut(at) {
+            at += 1;
+            if found.rank == Rank::Full && !found.is_read {
+                found.is_read = true;
+                let (stage, depth) = (Rc::clone(&found.stage), found.depth);
+                self.stage(&stage, depth);
+            }
+        }
+        self.finish()
+    }
+
+    /// Reads one text at `depth` in every way.
+    fn stage(&mut self, stage: &Stage<'_>, depth: usize) {
+        if !Suspects::of(&stage.text).any() {
+            self.finals(stage, depth);
+            return;
+        }
+        let chain = self.chain(stage);
+        self.keep_full(chain.last(), depth);
+        let full: &Stage<'_> = chain.last().map_or(stage, |last| last);
+        self.encoded(full, depth);
+        self.markup(full, depth);
+        self.one(full, depth, (Step::QuotedPrintable, escapes::quoted_printable), Rank::Full);
+        self.one(stage, depth, (Step::Hidden, hidden::tags_as_ascii), Rank::Full);
+        self.finals(full, depth);
+        if !chain.is_empty() {
+            // The chain could have changed what is encoded as it stands.
+            self.encoded(stage, depth);
+            if depth == 0 {
+                self.turned(stage, depth);
+            }
+        }
+        for stage in chain {
+            self.add(stage, Rank::OnTheWay, depth + 1, true, false);
+        }
+        self.one(stage, depth, (Step::Compatibility, skeleton::compatibility), Rank::OnTheWay);
+    }
+
+    /// The steps of [`CHAIN`], each on what the one before gave; only those that change something.
+    fn chain(&mut self, stage: &Stage<'_>) -> Vec<Rc<Stage<'static>>> {
+        let mut chain: Vec<Rc<Stage<'static>>> = Vec::new();
+        for (step, reading) in CHAIN {
+            let from: &Stage<'_> = chain.last().map_or(stage, |last| last);
+            if let Some(next) = self.make(from, (*step, *reading)) {
+                chain.push(Rc::new(next));
+            }
+        }
+        chain
+    }
+
+    fn keep_full(&mut self, full: Option<&Rc<Stage<'static>>>, depth: usize) {
+        let Some(full) = full else { return };
+        // Unseen characters and look-alikes leave nothing of their kind; what was escaped may hold more escapes.
+        let is_read = !full.steps.ends_with(&[Step::Entities]) && !full.steps.ends_with(&[Step::UrlEscapes]);
+        self.add(Rc::clone(full), Rank::Full, depth + 1, is_read, false);
+    }
+
+    fn encoded(&mut self, stage: &Stage<'_>, depth: usize) {
+        for reading in ENCODED {
+            self.one(stage, depth, *reading, Rank::Full);
+        }
+    }
+
+    fn one(&mut self, stage: &Stage<'_>, depth: usize, reading: (Step, Reading), rank: Rank) {
+        if let Some(next) = self.make(stage, reading) {
+            self.add(Rc::new(next), rank, depth + 1, false, false);
+        }
+    }
+
+    fn markup(&mut self, stage: &Stage<'_>, depth: usize) {
+        let Some(reading) = markup::read(&stage.text, self.room()) else { return };
+        self.hidden.extend(reading.hidden.iter().map(|(kind, span)| Hidden { kind: *kind, span: stage.map.origin(span) }));
+        if let Some(next) = self.check(stage, Step::Markup, reading.draft) {
+            self.add(Rc::new(next), Rank::Full, depth + 1, false, false);
+        }
+    }
+
+    /// Readings that are read no further.
+    fn finals(&mut self, stage: &Stage<'_>, depth: usize) {
+        self.one(stage, depth.min(self.limits.max_depth.saturating_sub(1)), (Step::Spaced, spaced::join), Rank::Words);
+        self.leet(stage, b'i');
+        if stage.text.contains('1') {
+            self.leet(stage, b'l');
+        }
+        if depth == 0 {
+            self.turned(stage, depth);
+        }
+    }
+
+    fn leet(&mut self, stage: &Stage<'_>, one: u8) {
+        if let Some(read) = whole::leet(&stage.text, one) {
+            self.rewritten(stage, Step::Leet, read, Rank::Words);
+        }
+    }
+
+    fn turned(&mut self, stage: &Stage<'_>, depth: usize) {
+        if depth > 0 || !whole::says_something(&stage.text) {
+            return;
+        }
+        self.rewritten(stage, Step::Rot13, whole::rot13(&stage.text), Rank::Turned);
+        let mut steps = stage.steps.clone();
+        steps.push(Step::Reversed);
+        let reversed = Stage { text: whole::reversed(&stage.text).into(), map: stage.map.clone(), steps };
+        self.add(Rc::new(reversed), Rank::Turned, 0, true, true);
+    }
+
+    /// Keeps `text`, which has the bytes of `stage` at the same places.
+    fn rewritten(&mut self, stage: &Stage<'_>, step: Step, text: String, rank: Rank) {
+        let mut draft = Draft::new(&stage.text, text.len());
+        draft.replace_all(text);
+        self.add(Rc::new(stage.next(step, draft)), rank, 0, true, false);
+    }
+
+    fn make(&mut self, stage: &Stage<'_>, (step, reading): (Step, Reading)) -> Option<Stage<'static>> {
+        let draft = reading(&stage.text, self.room())?;
+        self.check(stage, step, draft)
+    }
+
+    /// The next stage, unless nothing changed.
+    fn check(&mut self, stage: &Stage<'_>, step: Step, draft: Draft<'_>) -> Option<Stage<'static>> {
+        self.is_cut |= draft.is_full();
+        let is_new = !draft.is_empty() && draft.text() != stage.text;
+        is_new.then(|| stage.next(step, draft))
+    }
+
+    fn add(&mut self, stage: Rc<Stage<'static>>, rank: Rank, depth: usize, is_read: bool, is_reversed: bool) {
+        if stage.text == self.text {
+            return;
+        }
+        if let Some(same) = self.found.iter_mut().find(|found| found.stage.text == stage.text) {
+            same.is_read &= is_read || rank != Rank::Full || same.rank == Rank::Full;
+            same.rank = same.rank.min(rank);
+            return;
+        }
+        let is_beyond = depth > self.limits.max_depth || self.found.len() >= self.limits.max_views.saturating_mul(2);
+        if is_beyond || stage.text.len() > self.room() {
+            self.is_cut = true;
+            return;
+        }
+        self.bytes += stage.text.len();
+        self.found.push(Found { stage, rank, depth, is_reversed, is_read });
+    }
+
+    /// Bytes that one more reading may have.
+    fn room(&self) -> usize {
+        self.limits.max_bytes.saturating_mul(2).saturating_sub(self.bytes).min(self.limits.max_bytes)
+    }
+
+    fn finish(mut self) -> Normal {
+        self.found.sort_by_key(|found| found.rank);
+        let mut normal = Normal { is_cut: self.is_cut, hidden: merged(self.hidden), ..Normal::default() };
+        let mut room = self.limits.max_bytes;
+        for found in self.found {
+            match room.checked_sub(found.stage.text.len()) {
+                Some(left) if normal.views.len() < self.limits.max_views => {
+                    room = left;
+                    normal.views.push(View { stage: Rc::unwrap_or_clone(found.stage), is_reversed: found.is_reversed });
+                }
+                _ => normal.is_cut = true,
+            }
+        }
+        normal
+    }
+}
+
+/// By place, with what overlaps or meets in one kind as one.
+fn merged(mut hidden: Vec<Hidden>) -> Vec<Hidden> {
+    let key = |hidden: &Hidden| -> (HiddenKind, usize) { (hidden.kind, hidden.span.start) };
+    hidden.sort_unstable_by_key(key);
+    let mut merged: Vec<Hidden> = Vec::with_capacity(hidden.len());
+    for next in hidden {
+        let Range { start, end } = next.span;
+        match merged.last_mut() {
+            Some(last) if last.kind == next.kind && start <= last.span.end => last.span.end = last.span.end.max(end),
+            _ => merged.push(next),
+        }
+    }
+    merged.sort_by_key(|hidden| hidden.span.start);
+    merged
+}
