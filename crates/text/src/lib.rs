@@ -3,7 +3,7 @@
 //! [`Document::parse`] reads one RFC 8259 value into a flat table of nodes that point back into the bytes they came from;
 //! [`Splices`] change chosen byte ranges and leave every other byte as it was; [`quote`] writes a string literal.
 //!
-//! [`values`] finds what means one thing however it is written (numbers, dates, accounts, addresses), [`normal_form`] reads one.
+//! [`values()`] finds what means one thing however it is written (numbers, dates, accounts, addresses), [`normal_form`] reads one.
 //!
 //! [`normalise`] gives the ways in which a text can be read: unseen characters, look-alikes, escapes, markup, encoded blocks.
 //!

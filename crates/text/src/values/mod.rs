@@ -1,7 +1,7 @@
 //! Values: pieces of text that mean one thing however they are written, and their normal forms.
 //!
 //! `1,234.50`, `1.234,50` and `1 234,5` are one [`ValueKind::Number`]; `3 Feb 2026` and `2026-02-03` one [`ValueKind::Date`].
-//! [`normal_form`] reads a whole text as one value, so that two sources can be compared; [`values`] finds those in running text.
+//! [`normal_form`] reads a whole text as one value, so that two sources can be compared; [`values()`] finds those in running text.
 //!
 //! Time is linear in the input, memory too: at most [`MAX_VALUES`] values, each normal form at most three times as long as what
 //! it was read from.
@@ -27,7 +27,7 @@ mod url;
 
 use std::ops::Range;
 
-/// How many values [`values`] returns at most. Numbers and identifiers take at most half of them, so that a flood of digits
+/// How many values [`values()`] returns at most. Numbers and identifiers take at most half of them, so that a flood of digits
 /// cannot crowd out an account number; a caller that gets more than that half should treat the text as not fully read.
 pub const MAX_VALUES: usize = 65_536;
 
@@ -54,7 +54,7 @@ pub enum ValueKind {
     Phone,
     /// An address with a scheme, as RFC 3986 section 6.2 has it; hosts as browsers read them, query and fragment untouched.
     ///
-    /// [`values`] finds `http`, `https`, `ftp`, `ws`, `wss` and `mailto`; [`normal_form`] reads any scheme with `//`.
+    /// [`values()`] finds `http`, `https`, `ftp`, `ws`, `wss` and `mailto`; [`normal_form`] reads any scheme with `//`.
     Url,
     /// A domain name with a top-level domain of letters or `xn--`, or an IP address in canonical form, all lower-case.
     ///

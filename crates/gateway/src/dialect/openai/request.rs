@@ -7,7 +7,7 @@ use crate::dialect::table::{
 };
 
 /// The request's body.
-pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT, ELSEWHERE, PROMPT]);
+pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT, TOLD, ELSEWHERE, PROMPT]);
 
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
@@ -46,8 +46,10 @@ const SAMPLING: &[Row] = &[
     inert("verbosity", Holds::Text),
 ];
 
-pub(super) const KEPT: &[Row] = &[
-    effect("store", Consequence::Store, Holds::Boolean),
+pub(super) const KEPT: &[Row] = &[effect("store", Consequence::Store, Holds::Boolean)];
+
+/// What the provider is told of whom it answers, and of what it may answer from memory.
+pub(super) const TOLD: &[Row] = &[
     says("metadata", Holds::Free),
     says("user", Holds::Text),
     says("safety_identifier", Holds::Text),

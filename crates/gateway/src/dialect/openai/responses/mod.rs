@@ -5,7 +5,7 @@ mod answer;
 mod items;
 mod tools;
 
-use super::request::{CACHE, ELSEWHERE, JSON_SCHEMA_ROWS, MODERATION, PROMPT};
+use super::request::{ELSEWHERE, JSON_SCHEMA_ROWS, MODERATION, PROMPT, TOLD};
 use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, inert, is, refused, says, stateful, union};
 use items::ITEM;
 use model::ReasonCode;
@@ -14,7 +14,7 @@ use tools::{TOOL, TOOL_CHOICE};
 pub(in crate::dialect) use answer::view;
 
 /// The request's body.
-pub(in crate::dialect) static RESPONSE: Shape = fields("response", &[CALL, SETTINGS, KEPT, ELSEWHERE, PROMPT]);
+pub(in crate::dialect) static RESPONSE: Shape = fields("response", &[CALL, SETTINGS, KEPT, TOLD, ELSEWHERE, PROMPT]);
 
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
@@ -46,12 +46,6 @@ const SETTINGS: &[Row] = &[
 /// What the provider keeps, and what names something that it keeps.
 const KEPT: &[Row] = &[
     effect("store", Consequence::StoreUnlessFalse, Holds::Boolean),
-    says("metadata", Holds::Free),
-    says("user", Holds::Text),
-    says("safety_identifier", Holds::Text),
-    says("prompt_cache_key", Holds::Text),
-    inert("prompt_cache_options", Holds::One(&CACHE)),
-    inert("prompt_cache_retention", Holds::Text),
     // The answer would be fetched later, by whoever knows its id.
     stateful("background"),
     refused("access_programs", ReasonCode::BetaRefused),
