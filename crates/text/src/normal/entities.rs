@@ -2,9 +2,8 @@
 
 use std::sync::LazyLock;
 
-use memchr::memchr;
-
 use super::draft::Draft;
+use super::escapes;
 
 /// The names of U+00A0 to U+00FF, in order.
 const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute \
@@ -61,23 +60,10 @@ fn named(name: &str) -> Option<&'static Name> {
 
 /// `text` with its character references as the characters they stand for. `None` without one.
 pub(super) fn decode(text: &str, room: usize) -> Option<Draft<'_>> {
-    let mut draft = Draft::new(text, room);
-    let mut kept = 0;
-    let mut at = 0;
-    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| memchr(b'&', rest)) {
-        let start = at + found;
-        at = start + 1;
-        let Some((length, character)) = text.get(start..).and_then(reference) else { continue };
-        at = start + length;
-        draft.keep(kept..start);
-        draft.put_char(character, start..at);
-        kept = at;
-    }
-    if kept == 0 {
-        return None;
-    }
-    draft.keep(kept..text.len());
-    Some(draft)
+    escapes::decode(text, room, b'&', |text, start| {
+        let (length, character) = text.get(start..).and_then(reference)?;
+        Some((Some(character), length))
+    })
 }
 
 /// The character reference at the beginning of `text`, which is `&`: its length in bytes and its character.

@@ -25,7 +25,13 @@ pub(super) fn quoted_printable(text: &str, room: usize) -> Option<Draft<'_>> {
 /// What an escape is read as (nothing for a soft line break), and how many bytes it takes.
 type Escape = (Option<char>, usize);
 
-fn decode<'a>(text: &'a str, room: usize, sign: u8, escape: impl Fn(&str, usize) -> Option<Escape>) -> Option<Draft<'a>> {
+/// `text` with every escape that begins with `sign` as what it stands for. `None` without one.
+pub(super) fn decode<'a>(
+    text: &'a str,
+    room: usize,
+    sign: u8,
+    escape: impl Fn(&str, usize) -> Option<Escape>,
+) -> Option<Draft<'a>> {
     let mut draft = Draft::new(text, room);
     let mut kept = 0;
     let mut at = 0;
