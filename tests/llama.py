@@ -72,6 +72,9 @@ def serve() -> None:
     params.use_jinja = True
     params.chat_template = TEMPLATE
     params.embedding = False
+    # What a request leaves open is the same each time: a sampled answer may end after one word, or begin inside an emoji.
+    params.sampling.temp = 0.0
+    params.sampling.seed = 1
     params.verbosity = -1
     server = xllamacpp.Server(params)
     url = server.listening_address

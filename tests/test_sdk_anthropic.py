@@ -11,6 +11,10 @@ from talk import ANTHROPIC_TOOLS, CITY, anthropic_messages
 from upstream import Upstream, answer
 
 HELLO = [{"role": "user", "content": "Say hello."}]
+COUNT = [{"role": "user", "content": "Count from one to twenty in words."}]
+"""What a model needs more than a few tokens for, however it is put."""
+GREEDY = {"temperature": 0, "seed": 1}
+"""The same answer each time; in the body, because this client has no word for the second."""
 
 
 def client(target: Target | Gate, key: str | None = None, **options) -> anthropic.Anthropic:
@@ -22,7 +26,7 @@ def client(target: Target | Gate, key: str | None = None, **options) -> anthropi
 
 def test_message(target: Target) -> None:
     with client(target) as api:
-        message = api.messages.create(model=target.model, messages=HELLO, max_tokens=8, system="Be brief.")
+        message = api.messages.create(model=target.model, messages=HELLO, max_tokens=8, system="Be brief.", extra_body=GREEDY)
     assert message.type == "message"
     assert message.content[0].text.strip()
     assert message.stop_reason in {"max_tokens", "end_turn"}
@@ -30,7 +34,7 @@ def test_message(target: Target) -> None:
 
 
 def test_streaming(target: Target) -> None:
-    with client(target) as api, api.messages.stream(model=target.model, messages=HELLO, max_tokens=8) as events:
+    with client(target) as api, api.messages.stream(model=target.model, messages=COUNT, max_tokens=8, extra_body=GREEDY) as events:
         pieces = list(events.text_stream)
         final = events.get_final_message()
     assert len(pieces) > 2, "a stream comes in pieces"

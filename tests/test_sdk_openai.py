@@ -60,7 +60,7 @@ def test_streaming_async(target: Target) -> None:
     async def text() -> str:
         api = openai.AsyncOpenAI(base_url=f"{target.url}/v1", api_key=target.key, max_retries=0, timeout=60)
         async with api:
-            chunks = await api.chat.completions.create(model=target.model, messages=HELLO, stream=True, max_tokens=8)
+            chunks = await api.chat.completions.create(model=target.model, messages=HELLO, stream=True, max_tokens=8, temperature=0, seed=1)
             return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices])
 
     assert asyncio.run(text()).strip()
@@ -104,21 +104,21 @@ def test_tool_call_streamed(target: Target) -> None:
 def test_several_choices(target: Target) -> None:
     """`n` > 1: this llama.cpp answers it (with as many choices), so the gate has to pass it."""
     with client(target) as api:
-        answer = api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, n=2)
+        answer = api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, temperature=0, seed=1, n=2)
     assert [choice.index for choice in answer.choices] == [0, 1]
     assert all(choice.message.content for choice in answer.choices)
 
 
 def test_several_choices_streamed(target: Target) -> None:
     with client(target) as api:
-        chunks = list(api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, n=2, stream=True))
+        chunks = list(api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, temperature=0, seed=1, n=2, stream=True))
     seen = {choice.index for chunk in chunks for choice in chunk.choices if choice.delta.content}
     assert seen == {0, 1}
 
 
 def test_logprobs(target: Target) -> None:
     with client(target) as api:
-        answer = api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, logprobs=True, top_logprobs=2)
+        answer = api.chat.completions.create(model=target.model, messages=HELLO, max_tokens=4, temperature=0, seed=1, logprobs=True, top_logprobs=2)
     tokens = answer.choices[0].logprobs.content
     assert "".join(token.token for token in tokens).strip() == answer.choices[0].message.content.strip()
     assert all(len(token.top_logprobs) == 2 for token in tokens)
