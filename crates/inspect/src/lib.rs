@@ -11,6 +11,7 @@ mod class;
 mod document;
 mod email;
 mod lane;
+mod leet;
 mod nested;
 mod number;
 mod redact;
@@ -20,6 +21,7 @@ mod token;
 mod tokens;
 mod track;
 mod unite;
+mod views;
 
 pub use document::{Leaf, LeafHits, findings, inspect_document, redact_document};
 pub use lane::{Lane, MAX_HELD, MAX_UNDECIDED, Piece};

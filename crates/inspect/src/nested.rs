@@ -2,14 +2,15 @@
 //!
 //! Tool arguments are JSON inside a JSON string, and what a tool answers often is. A secret behind the second layer of escapes is
 //! no secret to a scan of the first. So a text with a backslash is scanned as it stands *and* unescaped, as often as that changes
-//! it, and what is found is mapped back. An escape is never torn: a match that touches one covers it. That holds for the text as it
+//! it, each of these in all its readings ([`crate::views`]), and what is found is mapped back. An escape is never torn: a match that touches one covers it. That holds for the text as it
 //! stands too: in `\njane@b.co` the address begins with the `n`, and a backslash left behind would break its reader's JSON.
 
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::scan::{Hit, Scanners, hits};
+use crate::scan::{Hit, SHORTEST, Scanners, hits};
 use crate::track::Match;
+use crate::views;
 
 /// Most layers below the first. Each takes twice the backslashes of the one above, so text that really is nested deeper is mostly
 /// backslashes.
@@ -18,10 +19,10 @@ const MAX_LAYERS: usize = 3;
 /// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
 /// from the layers themselves, memory for what was found alone.
 pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
-    let mut layers: Vec<String> = unescape(text).into_iter().collect();
-    if layers.is_empty() {
-        return scanners.scan(text);
+    if text.len() < SHORTEST {
+        return Vec::new();
     }
+    let mut layers: Vec<String> = unescape(text).into_iter().collect();
     let mut matches = whole_matches(scanners, text);
     while let Some(layer) = layers.last() {
         let mut found = whole_matches(scanners, layer);
@@ -45,6 +46,7 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
 fn whole_matches(scanners: &Scanners, layer: &str) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
     let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
+    views::matches(scanners, layer, &mut matches);
     widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }
@@ -185,7 +187,8 @@ mod tests {
             // What begins inside an escape, as it stands.
             (r"a\njane@b.co\n".to_owned(), r"\njane@b.co".to_owned()),
             (r"a\\njane@b.co".to_owned(), r"\\njane@b.co".to_owned()),
-            (r"a\u00e1jane@b.co".to_owned(), r"\u00e1jane@b.co".to_owned()),
+            // A letter that looks like one of an address belongs to it.
+            (r"a\u00e1jane@b.co".to_owned(), r"a\u00e1jane@b.co".to_owned()),
             (r"C:\jane@b.co".to_owned(), "jane@b.co".to_owned()),
         ];
         for (text, expected) in facts {

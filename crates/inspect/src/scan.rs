@@ -4,14 +4,15 @@ use std::fmt;
 
 use model::{FindingGroup, FindingKind, Span};
 
+use crate::leet::Leet;
 use crate::nested;
-use crate::rules::{N_TOKENS, RuleId, TokenRule};
+use crate::rules::{N_TOKENS, RuleId, Shape, TokenRule};
 use crate::tokens::TOKENS;
 use crate::track::{Match, Tracker, Window};
 use crate::unite::{Distinct, unite};
 
 /// No match is shorter than the shortest e-mail address.
-const SHORTEST: usize = 6;
+pub(crate) const SHORTEST: usize = 6;
 
 /// One match of one rule inside a [`Hit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub struct Scanners {
     places: [Box<[u128; 256]>; 3],
     /// The token rules whose matches inside another one need not be looked at.
     swallowing: u128,
+    leet: Leet,
 }
 
 impl Scanners {
@@ -113,7 +115,13 @@ impl Scanners {
         let swallowing = RuleId::all()
             .filter(|rule| TOKENS.get(rule.index()).is_some_and(TokenRule::swallows_itself))
             .fold(0, |rules, rule| rules | rule.bit());
-        Self { enabled, places, swallowing }
+        let rules = (0..N_TOKENS).map(RuleId).filter(|rule| enabled & rule.bit() != 0);
+        let literals = rules.filter_map(|rule| TOKENS.get(rule.index())).flat_map(|token| token.shapes).map(Shape::prefix);
+        Self { enabled, places, swallowing, leet: Leet::new(literals) }
+    }
+
+    pub(crate) const fn leet(&self) -> &Leet {
+        &self.leet
     }
 
     pub(crate) const fn enabled(&self) -> u128 {

@@ -38,7 +38,7 @@ const PII: &[&str] = &["both:redact:pii"];
 fn only_the_found_bytes_change() {
     let facts: [(&str, &[&str], &str, &[&str]); 12] = [
         (r#"{ "a" : "plain\/\u00e9" , "b":[1.50, true,null]}"#, PII, r#"{ "a" : "plain\/\u00e9" , "b":[1.50, true,null]}"#, &[]),
-        (r#"{ "a" : "x\/ jane@b.co\u00e9" }"#, PII, r#"{ "a" : "x\/ [redacted:EMAIL_ADDRESS]\u00e9" }"#, &["/a"]),
+        (r#"{ "a" : "x\/ jane@b.co\u2603" }"#, PII, r#"{ "a" : "x\/ [redacted:EMAIL_ADDRESS]\u2603" }"#, &["/a"]),
         (r#"["\u006aane\u0040b.c\u006F!"]"#, PII, r#"["[redacted:EMAIL_ADDRESS]!"]"#, &["/0"]),
         (r#"["a@b.co a@c.co"]"#, PII, r#"["[redacted:EMAIL_ADDRESS] [redacted:EMAIL_ADDRESS]"]"#, &["/0"]),
         (r#"{"n": 4111111111111111 }"#, PII, r#"{"n": "[redacted:CREDIT_CARD]" }"#, &["/n"]),

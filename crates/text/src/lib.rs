@@ -25,7 +25,7 @@ mod values;
 pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
 pub use lenient::lenient_escape;
-pub use normal::{Hidden, HiddenKind, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise};
+pub use normal::{Guesses, Hidden, HiddenKind, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise};
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};
 pub use values::{MAX_VALUES, Value, ValueKind, normal_form, values};

@@ -28,6 +28,13 @@ impl<'a> Stage<'a> {
     }
 }
 
+impl Stage<'_> {
+    /// What `draft` kept of this text. No step of its own.
+    pub(super) fn part(&self, draft: Draft<'_>) -> Stage<'static> {
+        Stage { text: Cow::Owned(draft.text), map: draft.map.over(&self.map), steps: self.steps.clone() }
+    }
+}
+
 /// Collects a reading of `source`: what is kept, and what is put in the place of something. At most `room` bytes.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {

@@ -20,6 +20,7 @@ mod map;
 mod markup;
 mod pairs;
 mod reader;
+mod regions;
 mod scalar;
 mod skeleton;
 mod spaced;
@@ -45,13 +46,30 @@ pub struct NormalLimits {
     pub max_bytes: usize,
     /// How many readings lie within one another: 1 reads the text only, 2 its views too.
     pub max_depth: usize,
+    /// What is read as Rot13, Reversed and Leet, of which every text has a reading.
+    pub guesses: Guesses,
+}
+
+/// Of what there are readings that need no sign that there is something to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guesses {
+    /// Of the whole text.
+    Whole,
+    /// Of the stretches of the text itself in which a key, an account or an address could stand. A view joins them with line
+    /// breaks.
+    Suspicious,
 }
 
 impl NormalLimits {
-    /// The usual limits for a text of `length` bytes: 16 views, four times the text and 64 KiB, depth 3.
+    /// The usual limits for a text of `length` bytes: 16 views, four times the text and 64 KiB, depth 3, guesses of the whole.
     #[must_use]
     pub const fn for_length(length: usize) -> Self {
-        Self { max_views: 16, max_bytes: length.saturating_mul(4).saturating_add(64 * 1024), max_depth: 3 }
+        Self {
+            max_views: 16,
+            max_bytes: length.saturating_mul(4).saturating_add(64 * 1024),
+            max_depth: 3,
+            guesses: Guesses::Whole,
+        }
     }
 }
 

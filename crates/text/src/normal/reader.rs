@@ -1,12 +1,13 @@
 //! Which readings are made of which text, in what order, and within what bounds.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::draft::{Draft, Stage};
 use super::suspects::Suspects;
-use super::{Hidden, HiddenKind, Normal, NormalLimits, Step, View};
-use super::{decoders, entities, escapes, hidden, markup, skeleton, spaced, whole};
+use super::{Guesses, Hidden, HiddenKind, Normal, NormalLimits, Step, View};
+use super::{decoders, entities, escapes, hidden, markup, regions, skeleton, spaced, whole};
 
 /// How telling a reading is; the views are in this order, and limits cut the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,8 +93,10 @@ impl<'a> Reader<'a> {
         if !chain.is_empty() {
             // The chain could have changed what is encoded as it stands.
             self.encoded(stage, depth);
-            if depth == 0 {
-                self.turned(stage, depth);
+            if depth == 0
+                && let Some(guessed) = self.guessed(stage)
+            {
+                self.turned(&guessed);
             }
         }
         for stage in chain {
@@ -144,12 +147,27 @@ impl<'a> Reader<'a> {
     /// Readings that are read no further.
     fn finals(&mut self, stage: &Stage<'_>, depth: usize) {
         self.one(stage, depth.min(self.limits.max_depth.saturating_sub(1)), (Step::Spaced, spaced::join), Rank::Words);
-        self.leet(stage, b'i');
-        if stage.text.contains('1') {
-            self.leet(stage, b'l');
+        if depth > 0 && self.limits.guesses == Guesses::Suspicious {
+            return;
+        }
+        let Some(guessed) = self.guessed(stage) else { return };
+        self.leet(&guessed, b'i');
+        if guessed.text.contains('1') {
+            self.leet(&guessed, b'l');
         }
         if depth == 0 {
-            self.turned(stage, depth);
+            self.turned(&guessed);
+        }
+    }
+
+    /// What of a stage is read without a sign; `None` for nothing.
+    fn guessed<'s>(&self, stage: &'s Stage<'_>) -> Option<Cow<'s, Stage<'s>>> {
+        match self.limits.guesses {
+            Guesses::Whole => Some(Cow::Borrowed(stage)),
+            Guesses::Suspicious => {
+                let regions = regions::suspicious(&stage.text, self.room())?;
+                Some(Cow::Owned(stage.part(regions)))
+            }
         }
     }
 
@@ -159,8 +177,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn turned(&mut self, stage: &Stage<'_>, depth: usize) {
-        if depth > 0 || !whole::says_something(&stage.text) {
+    fn turned(&mut self, stage: &Stage<'_>) {
+        if !whole::says_something(&stage.text) {
             return;
         }
         self.rewritten(stage, Step::Rot13, whole::rot13(&stage.text), Rank::Turned);

@@ -1,7 +1,7 @@
 //! One look, one text: normal forms and look-alikes.
 
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::draft::Draft;
 use super::hidden::next_wide;
@@ -10,8 +10,11 @@ use super::look_alikes::{is_mark_on, read_as};
 /// Longest cluster that is normalised at once, in scalars; a longer one is cut (UAX 15's stream-safe form cuts at 30 marks).
 const CLUSTER: usize = 32;
 
-/// `text` in NFKC, a base with its marks at a time. `None` for ASCII.
+/// `text` in NFKC, a base with its marks at a time. `None` for ASCII, and for what certainly is in that form.
 pub(super) fn compatibility(text: &str, room: usize) -> Option<Draft<'_>> {
+    if is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        return None;
+    }
     let mut draft = Draft::new(text, room);
     let mut kept = 0;
     while let Some(wide) = next_wide(text.as_bytes(), kept) {

@@ -62,7 +62,7 @@ const fn letter(sign: u8, one: u8) -> Option<u8> {
 }
 
 /// `text` with digits and signs for letters as these letters, in words (runs without whitespace) that have an ASCII letter; `1`
-/// is `one`. `!` and `|` only before a letter or digit. Capital in words without a small letter. As many bytes as `text`; `None` when nothing
+/// is `one`. `!` and `|` only before a letter or digit, `@` not where it is that of an address. Capital in words without a small letter. As many bytes as `text`; `None` when nothing
 /// changes.
 pub(super) fn leet(text: &str, one: u8) -> Option<String> {
     let bytes = text.as_bytes();
@@ -96,12 +96,26 @@ fn changes(word: &[u8]) -> bool {
 
 fn read_sign(word: &[u8], at: usize, one: u8) -> Option<u8> {
     let sign = *word.get(at)?;
+    if sign == b'@' && is_address(word, at) {
+        return None;
+    }
     if matches!(sign, b'!' | b'|')
         && !word.get(at + 1).is_some_and(|next| next.is_ascii_alphanumeric() || matches!(next, b'$' | b'@'))
     {
         return None;
     }
     letter(sign, one)
+}
+
+/// Bytes of an address on either side of its `@`.
+const LONGEST: usize = 64;
+
+/// Whether the `@` at `at` is the only one near, with a dot behind it.
+fn is_address(word: &[u8], at: usize) -> bool {
+    let near = |part: Option<&[u8]>, sign| part.is_some_and(|part| memchr::memchr(sign, part).is_some());
+    // An address is not long; nor is what is looked at for each sign.
+    let (start, end) = (at.saturating_sub(LONGEST), word.len().min(at + LONGEST));
+    !near(word.get(start..at), b'@') && !near(word.get(at + 1..end), b'@') && near(word.get(at..end), b'.')
 }
 
 fn read_word(word: &[u8], into: &mut [u8], one: u8, is_small: bool) {
@@ -133,6 +147,8 @@ mod tests {
             ("P4$$W0RD!", Some("PASSWORD!"), Some("PASSWORD!")),
             ("h!dden p|an |", Some("hidden plan |"), Some("hidden plan |")),
             ("k\u{e9}y5", Some("k\u{e9}ys"), Some("k\u{e9}ys")),
+            ("j4n3@3x4mpl3.c0m", Some("jane@example.com"), Some("jane@example.com")),
+            ("p@ss.w@rd", Some("pass.ward"), Some("pass.ward")),
             ("in 2024, 13.50 hello! 6b9", None, None),
             ("", None, None),
         ];

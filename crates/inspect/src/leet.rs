@@ -1,0 +1,135 @@
+//! Keys whose beginning is written with digits and signs for letters: `5k-4nt-…` for `sk-ant-…`.
+//!
+//! Behind its beginning a key is letters and digits anyway, so nothing is read there: reading its digits as letters would lose
+//! keys of hex digits. The beginning alone is put right, and the rules are asked again.
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use crate::scan::Scanners;
+use crate::track::Match;
+
+/// Shortest literal that is looked for: what is shorter stands everywhere.
+const SHORTEST: usize = 3;
+/// Bytes behind a literal that the rules are shown. No rule needs more to tell that a match begins; what goes on, goes on to the
+/// end of the word.
+const BEHIND: usize = 192;
+/// Most places of one text that are looked at.
+const MOST: usize = 1 << 16;
+
+/// The beginnings of keys, to be found however their letters are written.
+pub(crate) struct Leet {
+    literals: Vec<&'static str>,
+    /// `None` if it could not be built, which its size rules out.
+    automaton: Option<AhoCorasick>,
+}
+
+impl Leet {
+    /// For the beginnings `literals`.
+    pub(crate) fn new(literals: impl Iterator<Item = &'static str>) -> Self {
+        let literals: Vec<_> = literals.filter(|literal| literal.len() >= SHORTEST && literal.bytes().any(is_leet)).collect();
+        let folded = literals.iter().map(|literal| literal.bytes().map(folded).collect::<Vec<u8>>());
+        let automaton =
+            AhoCorasick::builder().match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::DFA)).build(folded).ok();
+        Self { literals, automaton }
+    }
+
+    /// Adds the matches of keys that begin in such a way, each with its end. Linear time.
+    pub(crate) fn matches(&self, scanners: &Scanners, text: &str, matches: &mut Vec<Match>) {
+        let Some(automaton) = &self.automaton else { return };
+        if !text.bytes().any(is_sign) {
+            return;
+        }
+        let bytes: Vec<u8> = text.bytes().map(folded).collect();
+        let mut covered = 0;
+        for found in automaton.find_overlapping_iter(&bytes).take(MOST) {
+            let at = found.start()..found.end();
+            let literal = self.literals.get(found.pattern().as_usize()).copied().unwrap_or_default();
+            let is_as_written = text.get(at.clone()).is_none_or(|written| written == literal || !written.bytes().any(is_sign));
+            if is_as_written || at.start < covered {
+                continue;
+            }
+            let known = matches.len();
+            repaired(scanners, text, &at, literal, matches);
+            covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(covered);
+        }
+    }
+}
+
+/// Adds the matches that begin at `at` if `literal` stands there.
+fn repaired(scanners: &Scanners, text: &str, at: &Range<usize>, literal: &str, matches: &mut Vec<Match>) {
+    let before = text.get(..at.start).and_then(|before| before.chars().next_back());
+    let word = text.get(at.end..).unwrap_or_default();
+    let behind = word.get(..word.floor_char_boundary(BEHIND)).unwrap_or(word);
+    let repaired: String = before.into_iter().chain(literal.chars()).chain(behind.chars()).collect();
+    let start = before.map_or(0, char::len_utf8);
+    for found in scanners.matches(&repaired).into_iter().filter(|found| found.start == start) {
+        let end = found.end.unwrap_or(repaired.len());
+        let end = if end < repaired.len() { at.start + end - start } else { end_of_word(text, at.end + behind.len()) };
+        matches.push(found.at(&(at.start..end)));
+    }
+}
+
+fn end_of_word(text: &str, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.find(char::is_whitespace).unwrap_or(rest.len())
+}
+
+/// Digits and signs that are read as letters.
+const fn is_sign(byte: u8) -> bool {
+    matches!(byte, b'0' | b'1' | b'3' | b'4' | b'5' | b'7' | b'8' | b'@' | b'$' | b'!' | b'|')
+}
+
+/// Whether some sign is read as this letter.
+const fn is_leet(byte: u8) -> bool {
+    matches!(byte.to_ascii_lowercase(), b'o' | b'i' | b'l' | b'e' | b'a' | b's' | b't' | b'b')
+}
+
+/// One byte for all that are read as the same letter, in either case.
+const fn folded(byte: u8) -> u8 {
+    match byte {
+        b'0' => b'o',
+        b'1' | b'!' | b'|' | b'l' | b'L' => b'i',
+        b'3' => b'e',
+        b'4' | b'@' => b'a',
+        b'5' | b'$' => b's',
+        b'7' => b't',
+        b'8' => b'b',
+        _ => byte.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scan::Scanners;
+
+    fn found(text: &str) -> Vec<&str> {
+        let scanners = Scanners::all();
+        let mut matches = Vec::new();
+        scanners.leet().matches(&scanners, text, &mut matches);
+        matches.iter().map(|found| text.get(found.start..found.end.unwrap()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_beginning_is_read_and_the_rest_is_not() {
+        let body = "0123456789abcdef0123456789abcdef";
+        let facts = [
+            (format!("my 5hp47_{body}!"), format!("5hp47_{body}")),
+            (format!("SHP4T_{body} x"), format!("SHP4T_{body}")),
+            (format!("5hp47_{}", "0123456789abcdef".repeat(40)), format!("5hp47_{}", "0123456789abcdef".repeat(40))),
+        ];
+        for (text, expected) in facts {
+            assert_eq!(found(&text), [expected], "{text}");
+        }
+        for text in [format!("shpat_{body}"), format!("SHPAT_{body}"), "5hp47_short".to_owned(), String::new()] {
+            assert_eq!(found(&text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_beginnings_takes_linear_time() {
+        let text = "5k-4n7-5hp47_".repeat(80_000);
+        assert_eq!(found(&text), [""; 0]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The stretches of a text in which a key, an account or an address could stand, however its letters are written.
+
+use std::ops::Range;
+
+use super::draft::Draft;
+use super::suspects::{is_letter, next_full};
+
+/// Fewest letters of a run that could be a key.
+const RUN: usize = 15;
+/// Fewest digits of a group that could be a number of an account.
+const DIGITS: usize = 9;
+/// Bytes around a find that are taken too: what names a key stands before it, or behind it when it is read from the end.
+const AROUND: usize = 64;
+/// Furthest that a region is stretched to whitespace.
+const STRETCH: usize = 64;
+
+/// The suspicious regions of `source`, one behind the other with line breaks between. `None` without one. Linear.
+pub(super) fn suspicious(source: &str, room: usize) -> Option<Draft<'_>> {
+    let mut draft = Draft::new(source, room);
+    let mut last: Option<Range<usize>> = None;
+    for find in Finds::of(source.as_bytes()) {
+        let around = around(source, &find);
+        match last.as_mut() {
+            Some(region) if around.start <= region.end => region.end = region.end.max(around.end),
+            _ => {
+                keep(&mut draft, last.replace(around));
+            }
+        }
+    }
+    keep(&mut draft, last);
+    (!draft.is_empty()).then_some(draft)
+}
+
+fn keep(draft: &mut Draft<'_>, region: Option<Range<usize>>) {
+    let Some(region) = region else { return };
+    let end = region.end;
+    draft.keep(region);
+    draft.put("\n", end..end);
+}
+
+/// `find` with what stands around it, to whitespace where that is near.
+fn around(source: &str, find: &Range<usize>) -> Range<usize> {
+    let bytes = source.as_bytes();
+    let (start, end) = (find.start.saturating_sub(AROUND), find.end.saturating_add(AROUND).min(bytes.len()));
+    let before = bytes.get(start.saturating_sub(STRETCH)..start).unwrap_or_default();
+    let behind = bytes.get(end..bytes.len().min(end + STRETCH)).unwrap_or_default();
+    let start = start - before.iter().rev().position(u8::is_ascii_whitespace).unwrap_or(before.len());
+    let end = end + behind.iter().position(u8::is_ascii_whitespace).unwrap_or(behind.len());
+    source.floor_char_boundary(start)..source.ceil_char_boundary(end)
+}
+
+/// What a region is made around, of each kind in order, and merged by place.
+struct Finds<'a> {
+    bytes: &'a [u8],
+    run: Option<Range<usize>>,
+    digits: Option<Range<usize>>,
+    at_sign: Option<Range<usize>>,
+}
+
+impl<'a> Finds<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, run: next_run(bytes, 0), digits: next_digits(bytes, 0), at_sign: next_at(bytes, 0) }
+    }
+}
+
+impl Iterator for Finds<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let first = [&self.run, &self.digits, &self.at_sign].into_iter().flatten().map(|find| find.start).min()?;
+        let is_first = |find: &Option<Range<usize>>| find.as_ref().is_some_and(|find| find.start == first);
+        let bytes = self.bytes;
+        let (find, next): (_, fn(&[u8], usize) -> Option<Range<usize>>) = if is_first(&self.run) {
+            (&mut self.run, next_run)
+        } else if is_first(&self.digits) {
+            (&mut self.digits, next_digits)
+        } else {
+            (&mut self.at_sign, next_at)
+        };
+        let taken = find.take()?;
+        *find = next(bytes, taken.end);
+        Some(taken)
+    }
+}
+
+/// The next run of letters of base64 that is long enough and no word: it has a digit, or a capital behind a small letter.
+fn next_run(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let hit = next_full(bytes, at)?;
+        // A path is no key: of most keys with slashes, what is between two of them is long enough.
+        let is_of_key = |byte: &&u8| is_letter(**byte) && **byte != b'/';
+        let before = bytes.get(at..hit)?.iter().rev().take_while(is_of_key).count();
+        let behind = bytes.get(hit..)?.iter().take_while(is_of_key).count();
+        let run = hit - before..hit + behind;
+        if run.len() >= RUN && is_mixed(bytes.get(run.clone())?) {
+            return Some(run);
+        }
+        at = run.end.max(hit + 1);
+    }
+}
+
+fn is_mixed(run: &[u8]) -> bool {
+    run.iter().any(u8::is_ascii_digit) || run.windows(2).any(|pair| matches!(pair, [b'a'..=b'z', b'A'..=b'Z']))
+}
+
+/// The next group of enough digits, with one of ` -./` at most between two.
+fn next_digits(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let start = at + bytes.get(at..)?.iter().position(u8::is_ascii_digit)?;
+        let (mut end, mut n_digits, mut gap) = (start, 0, 0);
+        for byte in bytes.get(start..)? {
+            gap = if byte.is_ascii_digit() { 0 } else { gap + 1 };
+            if gap > 1 || (gap == 1 && !matches!(byte, b' ' | b'-' | b'.' | b'/')) {
+                break;
+            }
+            n_digits += usize::from(gap == 0);
+            end += 1;
+        }
+        if n_digits >= DIGITS {
+            return Some(start..end);
+        }
+        at = end.max(start + 1);
+    }
+}
+
+fn next_at(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let at = from + memchr::memchr(b'@', bytes.get(from..)?)?;
+    Some(at..at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suspicious;
+
+    fn regions(text: &str) -> Option<String> {
+        suspicious(text, usize::MAX).map(|draft| draft.text().to_owned())
+    }
+
+    #[test]
+    fn only_what_could_hold_something_is_taken() {
+        let padding = "some words ".repeat(80);
+        for text in [
+            "",
+            "plain",
+            &padding,
+            "https://example.org/reports/2024/summary.html",
+            "internationalization of antidisestablishmentarianism",
+            "12 boxes, 2024-05-17",
+        ] {
+            assert_eq!(regions(text), None, "{text}");
+        }
+        for find in ["nxvndrteilc6gd2ghktrt", "moc.elpmaxe@enaj", "4111 1111 1111 1111", "QmFzZTYfGVuYdkZXhQ"] {
+            let taken = regions(&format!("{padding}{find} {padding}")).unwrap();
+            assert!(taken.contains(find) && taken.len() < 400, "{find}: {} bytes", taken.len());
+            let at_the_ends = regions(&format!("{find}\u{E9}")).unwrap();
+            assert_eq!(at_the_ends, format!("{find}\u{E9}\n"));
+        }
+    }
+
+    #[test]
+    fn every_run_is_seen_wherever_it_begins() {
+        for before in 0..40 {
+            let text = format!("{}. {}", "x ".repeat(before), "nxvndrteilc6gd2");
+            assert!(regions(&text).is_some(), "{before}");
+        }
+    }
+
+    #[test]
+    fn regions_that_meet_are_one() {
+        let text = format!("a@b {} c@d", "word ".repeat(20));
+        assert_eq!(regions(&text).unwrap(), format!("{text}\n"));
+    }
+}
