@@ -2,7 +2,7 @@
 
 /// A set of ASCII bytes. Bytes of non-ASCII characters are in no class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Class(u16);
+pub(crate) struct Class(u32);
 
 impl Class {
     pub(crate) const DIGIT: Self = Self(1);
@@ -17,6 +17,21 @@ impl Class {
     pub(crate) const EQUALS: Self = Self(1 << 9);
     pub(crate) const PERCENT: Self = Self(1 << 10);
     pub(crate) const SPACE: Self = Self(1 << 11);
+    pub(crate) const COLON: Self = Self(1 << 12);
+    pub(crate) const PIPE: Self = Self(1 << 13);
+    pub(crate) const TILDE: Self = Self(1 << 14);
+    pub(crate) const AT: Self = Self(1 << 15);
+    /// Tab, line feed, carriage return.
+    pub(crate) const BREAK: Self = Self(1 << 16);
+    /// Quotes, and the backslash that may stand before one.
+    pub(crate) const QUOTE: Self = Self(1 << 17);
+    /// `>` and `,`.
+    pub(crate) const ARROW: Self = Self(1 << 18);
+    /// Round and square brackets, `?`.
+    pub(crate) const BRACKET: Self = Self(1 << 19);
+    /// Every other printable byte: `!` `#` `$` `&` `*` `;` `<` `^` `{` `}`.
+    pub(crate) const SIGN: Self = Self(1 << 20);
+    pub(crate) const TAB: Self = Self(1 << 21);
 
     pub(crate) const LETTER: Self = Self::UPPER.or(Self::LOWER);
     pub(crate) const ALNUM: Self = Self::LETTER.or(Self::DIGIT);
@@ -46,9 +61,9 @@ impl Class {
     }
 }
 
-static TABLE: [u16; 256] = table();
+static TABLE: [u32; 256] = table();
 
-const fn bits(byte: u8) -> u16 {
+const fn bits(byte: u8) -> u32 {
     match byte {
         b'0'..=b'9' => Class::DIGIT.0,
         b'A'..=b'F' => Class::UPPER.0 | Class::HEX_LETTER.0,
@@ -63,12 +78,22 @@ const fn bits(byte: u8) -> u16 {
         b'=' => Class::EQUALS.0,
         b'%' => Class::PERCENT.0,
         b' ' => Class::SPACE.0,
+        b':' => Class::COLON.0,
+        b'|' => Class::PIPE.0,
+        b'~' => Class::TILDE.0,
+        b'@' => Class::AT.0,
+        b'\t' => Class::TAB.0 | Class::BREAK.0,
+        b'\n' | b'\r' => Class::BREAK.0,
+        b'\'' | b'"' | b'`' | b'\\' => Class::QUOTE.0,
+        b'>' | b',' => Class::ARROW.0,
+        b'(' | b')' | b'[' | b']' | b'?' => Class::BRACKET.0,
+        b'!' | b'#' | b'$' | b'&' | b'*' | b';' | b'<' | b'^' | b'{' | b'}' => Class::SIGN.0,
         _ => 0,
     }
 }
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated when the program is built; byte < 256")]
-const fn table() -> [u16; 256] {
+const fn table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {

@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use crate::bounded::Input;
 use crate::class::Class;
 
 /// Most bytes of the local part; of a longer run the last 64 count (RFC 5321 section 4.5.3.1.1).
@@ -12,8 +13,9 @@ const MAX_DOMAIN: usize = 255;
 const LOCAL: Class = Class::WORD.or(Class::DOT).or(Class::PERCENT).or(Class::PLUS).or(Class::DASH);
 const DOMAIN: Class = Class::ALNUM.or(Class::DOT).or(Class::DASH);
 
-/// Finds all matches that begin at or after `from`, and says from where to look again when there is more text.
-pub(crate) fn scan(text: &[u8], from: usize, is_final: bool, mut report: impl FnMut(usize, usize)) -> usize {
+/// A finder: see [`crate::bounded::Find`].
+pub(crate) fn scan(input: Input<'_>, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
+    let Input { text, from, is_final, .. } = input;
     let mut next = from;
     while let Some(offset) = memchr(b'@', text.get(next..).unwrap_or_default()) {
         let at = next + offset;
@@ -28,7 +30,7 @@ pub(crate) fn scan(text: &[u8], from: usize, is_final: bool, mut report: impl Fn
             return at - local;
         }
         if let Some(length) = domain_length(rest.get(..run).unwrap_or_default()) {
-            report(at - local, next + length);
+            report(0, at - local, next + length);
         }
     }
     if is_final {

@@ -7,9 +7,12 @@
 //! What this crate does not do: it decides no duty, knows no protocol, file, socket or clock, keeps no copy of what it finds
 //! ([`Hit`] and findings hold kinds and offsets), and uses no regular expression.
 
+mod bounded;
 mod class;
+mod context;
 mod document;
 mod email;
+mod index;
 mod lane;
 mod leet;
 mod nested;
@@ -17,6 +20,7 @@ mod number;
 mod redact;
 mod rules;
 mod scan;
+mod secrets;
 mod token;
 mod tokens;
 mod track;

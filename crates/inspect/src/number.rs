@@ -1,7 +1,7 @@
 //! Payment cards, IBANs and US social security numbers: shapes with a check, found from their digits.
 
+use crate::bounded::Input;
 use crate::class::Class;
-use crate::rules::RuleId;
 
 /// What can be said about a bounded rule at one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,42 +21,41 @@ const MAX_GROUPS: usize = 5;
 /// Longest IBAN without its spaces.
 const MAX_IBAN: usize = 34;
 
-/// Finds all matches that begin at or after `from`, and says from where to look again when there is more text.
-/// `enabled` is the set of rules; `text` may hold a little context before `from`.
-pub(crate) fn scan(
-    text: &[u8],
-    from: usize,
-    is_final: bool,
-    enabled: u128,
-    mut report: impl FnMut(RuleId, usize, usize),
-) -> usize {
-    let on = |rule: RuleId| enabled & rule.bit() != 0;
+/// The kinds in the order in which [`scan`] numbers them.
+pub(crate) const KINDS: &[&str] = &["CREDIT_CARD", "IBAN_CODE", "US_SSN"];
+const CARD: usize = 0;
+const IBAN: usize = 1;
+const SSN: usize = 2;
+
+/// A finder: see [`crate::bounded::Find`].
+pub(crate) fn scan(input: Input<'_>, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
+    let Input { text, from, is_final, .. } = input;
     let mut at = from;
     while let Some(offset) = text.get(at..).unwrap_or_default().iter().position(u8::is_ascii_digit) {
         at += offset;
         let run = Class::DIGIT.run(text.get(at..).unwrap_or_default());
         if !before(text, at).is_some_and(|byte| byte.is_ascii_digit()) {
-            if let Some(start) = at.checked_sub(2).filter(|start| *start >= from && on(RuleId::IBAN)) {
+            if let Some(start) = at.checked_sub(2).filter(|start| *start >= from && input.has(IBAN)) {
                 match iban(text, start, is_final) {
                     Found::Pending => return start,
-                    Found::At(end) => report(RuleId::IBAN, start, end),
+                    Found::At(end) => report(IBAN, start, end),
                     Found::No => {}
                 }
             }
-            let card = if on(RuleId::CARD) { card(text, at, is_final) } else { Found::No };
-            let ssn = if on(RuleId::SSN) { ssn(text, at, is_final) } else { Found::No };
+            let card = if input.has(CARD) { card(text, at, is_final) } else { Found::No };
+            let ssn = if input.has(SSN) { ssn(text, at, is_final) } else { Found::No };
             if card == Found::Pending || ssn == Found::Pending {
                 return at;
             }
-            for (rule, found) in [(RuleId::CARD, card), (RuleId::SSN, ssn)] {
+            for (kind, found) in [(CARD, card), (SSN, ssn)] {
                 if let Found::At(end) = found {
-                    report(rule, at, end);
+                    report(kind, at, end);
                 }
             }
         }
         at += run;
     }
-    if !is_final && on(RuleId::IBAN) { country_at_end(text, from) } else { text.len() }
+    if !is_final && input.has(IBAN) { country_at_end(text, from) } else { text.len() }
 }
 
 fn before(text: &[u8], at: usize) -> Option<u8> {

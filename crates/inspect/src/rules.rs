@@ -1,7 +1,9 @@
-//! How rules are written down, and their numbers. The token rules themselves are in [`crate::tokens`].
+//! How token rules are written down, the numbers of all rules, and sets of them. The token rules themselves are in
+//! [`crate::tokens`], the scans for all other kinds in [`crate::bounded`].
 
 use model::{FindingGroup, FindingKind};
 
+use crate::bounded::{N_SCANS, SCANS};
 use crate::class::Class;
 use crate::tokens::TOKENS;
 
@@ -69,69 +71,132 @@ pub(crate) const fn jose(prefix: &'static str) -> Shape {
     Shape::Run { prefix, left: Left::Any, class: JWT, min: 20, distinct: 0 }
 }
 
-/// The bounded rules, numbered after the tokens.
-static BOUNDED: &[&str] = &["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS"];
-
-/// A rule's number: the token rules first, then the bounded ones.
+/// A rule's number: the token rules first, then the kinds of every scan in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RuleId(pub(crate) u8);
+pub(crate) struct RuleId(pub(crate) usize);
 
-/// How many rules there are. At most 128: sets of rules are bit masks.
-pub(crate) const N_RULES: usize = 125;
+/// How many token rules there are.
+pub(crate) const N_TOKENS: usize = TOKENS.len();
 
-/// How many of them are token rules.
-pub(crate) const N_TOKENS: u8 = 121;
+/// The number of the first kind of every scan, and of the one that would come next.
+const FIRST: [usize; N_SCANS + 1] = first();
+
+/// How many rules there are. At most [`RuleSet::MOST`].
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+pub(crate) const N_RULES: usize = FIRST[N_SCANS];
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
+const fn first() -> [usize; N_SCANS + 1] {
+    let mut first = [N_TOKENS; N_SCANS + 1];
+    let mut scan = 0;
+    while scan < N_SCANS {
+        first[scan + 1] = first[scan] + SCANS[scan].finder.n_kinds();
+        scan += 1;
+    }
+    first
+}
 
 impl RuleId {
-    pub(crate) const CARD: Self = Self(N_TOKENS);
-    pub(crate) const IBAN: Self = Self(N_TOKENS + 1);
-    pub(crate) const SSN: Self = Self(N_TOKENS + 2);
-    pub(crate) const EMAIL: Self = Self(N_TOKENS + 3);
-
     /// Every rule, in order.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..N_TOKENS + 4).map(Self)
+        (0..N_RULES).map(Self)
     }
 
-    /// Whether a match of the rule runs until it is terminated, however long that takes.
+    /// Every token rule, in order.
+    pub(crate) fn tokens() -> impl Iterator<Item = Self> {
+        (0..N_TOKENS).map(Self)
+    }
+
+    /// The kinds of a scan, in order.
+    pub(crate) fn of_scan(scan: usize) -> impl Iterator<Item = Self> {
+        let end = FIRST.get(scan + 1).copied().unwrap_or(N_RULES);
+        (Self::first_of(scan)..end).map(Self)
+    }
+
+    /// A scan's kind by its place in the scan's list.
+    pub(crate) fn at(scan: usize, kind: usize) -> Self {
+        Self(Self::first_of(scan) + kind)
+    }
+
+    fn first_of(scan: usize) -> usize {
+        FIRST.get(scan).copied().unwrap_or(N_RULES)
+    }
+
+    /// Whether a match of the rule runs until it is terminated, however long that takes: token rules.
     pub(crate) const fn is_open_ended(self) -> bool {
         self.0 < N_TOKENS
     }
 
-    pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+    /// Whether a match counts only where no token begins: kinds told by what stands before them.
+    pub(crate) fn yields_to_tokens(self) -> bool {
+        self.scan().is_some_and(|(_, finder, _)| finder.yields_to_tokens())
     }
 
-    pub(crate) const fn bit(self) -> u128 {
-        1 << self.0
+    fn scan(self) -> Option<(FindingGroup, &'static crate::bounded::Finder, usize)> {
+        let scan = FIRST.iter().rposition(|first| *first <= self.0)?;
+        SCANS.get(scan).map(|of| (of.group, &of.finder, self.0 - Self::first_of(scan)))
     }
 
     fn name(self) -> &'static str {
-        let token = TOKENS.get(self.index()).map(|rule| rule.kind);
-        token.or_else(|| BOUNDED.get(self.index().saturating_sub(TOKENS.len())).copied()).unwrap_or_default()
+        match TOKENS.get(self.0) {
+            Some(token) => token.kind,
+            None => self.scan().map_or("", |(_, finder, place)| finder.kind(place)),
+        }
     }
 
     pub(crate) fn kind(self) -> FindingKind {
         FindingKind::known(self.name())
     }
 
-    pub(crate) const fn group(self) -> FindingGroup {
-        if self.is_open_ended() { FindingGroup::Secret } else { FindingGroup::Pii }
+    pub(crate) fn group(self) -> FindingGroup {
+        if self.is_open_ended() { FindingGroup::Secret } else { self.scan().map_or(FindingGroup::Pii, |(group, ..)| group) }
+    }
+}
+
+const N_WORDS: usize = 8;
+
+/// A set of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RuleSet([u64; N_WORDS]);
+
+impl RuleSet {
+    /// Most rules that a set can hold.
+    pub(crate) const MOST: usize = N_WORDS * 64;
+
+    pub(crate) const EMPTY: Self = Self([0; N_WORDS]);
+
+    pub(crate) fn has(&self, rule: RuleId) -> bool {
+        self.0.get(rule.0 / 64).is_some_and(|word| word >> (rule.0 % 64) & 1 == 1)
+    }
+
+    pub(crate) fn set(&mut self, rule: RuleId, is_in: bool) {
+        if let Some(word) = self.0.get_mut(rule.0 / 64) {
+            let bit = 1 << (rule.0 % 64);
+            *word = if is_in { *word | bit } else { *word & !bit };
+        }
+    }
+}
+
+impl FromIterator<RuleId> for RuleSet {
+    fn from_iter<T: IntoIterator<Item = RuleId>>(rules: T) -> Self {
+        let mut set = Self::EMPTY;
+        rules.into_iter().for_each(|rule| set.set(rule, true));
+        set
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BOUNDED, N_RULES, N_TOKENS, RuleId, TOKENS};
+    use super::{N_RULES, RuleId, RuleSet};
 
     #[test]
     fn the_rules_are_numbered_without_a_gap() {
-        assert_eq!(TOKENS.len(), usize::from(N_TOKENS));
-        assert_eq!(TOKENS.len() + BOUNDED.len(), N_RULES);
-        const { assert!(N_RULES <= 128) };
+        const { assert!(N_RULES <= RuleSet::MOST) };
         let names: Vec<_> = RuleId::all().map(RuleId::name).collect();
         assert_eq!(names.len(), N_RULES);
-        assert_eq!(names.last(), Some(&"EMAIL_ADDRESS"));
-        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), N_RULES, "a name stands twice or is empty");
+        assert!(names.iter().all(|name| !name.is_empty()));
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), N_RULES, "a name stands twice");
+        let set: RuleSet = RuleId::all().filter(|rule| rule.0 % 3 == 0).collect();
+        assert!(RuleId::all().all(|rule| set.has(rule) == (rule.0 % 3 == 0)));
     }
 }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use model::{FindingGroup, FindingKind, Span};
 
+use crate::bounded::{Finder, N_SCANS, SCANS};
+use crate::context::Contexts;
+use crate::index::TokenIndex;
 use crate::leet::Leet;
 use crate::nested;
-use crate::rules::{N_TOKENS, RuleId, Shape, TokenRule};
+use crate::rules::{RuleId, RuleSet, Shape};
 use crate::tokens::TOKENS;
 use crate::track::{Match, Tracker, Window};
 use crate::unite::{Distinct, unite};
@@ -48,19 +51,26 @@ impl Hit {
 
 /// The scanners: immutable, to be shared by `Arc`.
 pub struct Scanners {
-    enabled: u128,
-    /// Which token rules have a literal with this byte at its first, second and third place.
-    places: [Box<[u128; 256]>; 3],
-    /// The token rules whose matches inside another one need not be looked at.
-    swallowing: u128,
+    enabled: RuleSet,
+    tokens: TokenIndex,
+    scans: [Prepared; N_SCANS],
     leet: Leet,
+}
+
+/// A scan made ready for the kinds that are switched on.
+pub(crate) enum Prepared {
+    /// No kind of it is.
+    Off,
+    /// With the mask of its kinds, see [`crate::bounded::Input::enabled`].
+    Own(crate::bounded::Find, u64),
+    Context(Contexts),
 }
 
 impl Scanners {
     /// Every scanner.
     #[must_use]
     pub fn all() -> Self {
-        Self::of(RuleId::all().fold(0, |rules, rule| rules | rule.bit()))
+        Self::of(RuleId::all().collect())
     }
 
     /// Every kind that some scanner finds, with its group, in the order of the rules.
@@ -72,8 +82,9 @@ impl Scanners {
     /// The same scanners but for those that find these kinds.
     #[must_use]
     pub fn without(self, kinds: &[&str]) -> Self {
-        let removed = RuleId::all().filter(|rule| kinds.contains(&rule.kind().as_str()));
-        Self::of(removed.fold(self.enabled, |rules, rule| rules & !rule.bit()))
+        let mut enabled = self.enabled;
+        RuleId::all().filter(|rule| kinds.contains(&rule.kind().as_str())).for_each(|rule| enabled.set(rule, false));
+        Self::of(enabled)
     }
 
     /// What stands in a whole text: sorted, disjoint. Linear time.
@@ -99,52 +110,40 @@ impl Scanners {
         matches
     }
 
-    fn of(enabled: u128) -> Self {
-        let mut places = [const { [0_u128; 256] }; 3].map(Box::new);
-        for rule in (0..N_TOKENS).map(RuleId).filter(|rule| enabled & rule.bit() != 0) {
-            for shape in TOKENS.get(rule.index()).map_or(&[][..], |token| token.shapes) {
-                let mut literal = shape.prefix().bytes();
-                for place in &mut places {
-                    match literal.next() {
-                        Some(byte) => place.get_mut(usize::from(byte)).into_iter().for_each(|rules| *rules |= rule.bit()),
-                        None => place.iter_mut().for_each(|rules| *rules |= rule.bit()),
-                    }
-                }
-            }
-        }
-        let swallowing = RuleId::all()
-            .filter(|rule| TOKENS.get(rule.index()).is_some_and(TokenRule::swallows_itself))
-            .fold(0, |rules, rule| rules | rule.bit());
-        let rules = (0..N_TOKENS).map(RuleId).filter(|rule| enabled & rule.bit() != 0);
-        let literals = rules.filter_map(|rule| TOKENS.get(rule.index())).flat_map(|token| token.shapes).map(Shape::prefix);
-        Self { enabled, places, swallowing, leet: Leet::new(literals) }
+    fn of(enabled: RuleSet) -> Self {
+        let rules = RuleId::all().filter(|rule| enabled.has(*rule)).filter_map(|rule| TOKENS.get(rule.0));
+        let leet = Leet::new(rules.flat_map(|token| token.shapes).map(Shape::prefix));
+        let scans = std::array::from_fn(|scan| Prepared::new(scan, &enabled));
+        Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet }
     }
 
     pub(crate) const fn leet(&self) -> &Leet {
         &self.leet
     }
 
-    pub(crate) const fn enabled(&self) -> u128 {
-        self.enabled
+    pub(crate) const fn tokens(&self) -> &TokenIndex {
+        &self.tokens
     }
 
-    pub(crate) const fn has(&self, rule: RuleId) -> bool {
-        self.enabled & rule.bit() != 0
+    pub(crate) const fn scans(&self) -> &[Prepared; N_SCANS] {
+        &self.scans
     }
+}
 
-    pub(crate) const fn swallows_itself(&self, rule: RuleId) -> bool {
-        self.swallowing & rule.bit() != 0
-    }
-
-    pub(crate) const fn wants_numbers(&self) -> bool {
-        self.has(RuleId::CARD) || self.has(RuleId::IBAN) || self.has(RuleId::SSN)
-    }
-
-    /// The token rules that may match where these bytes stand; a byte that is not known fits every rule.
-    pub(crate) fn candidates(&self, first: u8, second: Option<u8>, third: Option<u8>) -> u128 {
-        let [firsts, seconds, thirds] = &self.places;
-        let of = |place: &[u128; 256], byte: u8| place.get(usize::from(byte)).copied().unwrap_or(0);
-        of(firsts, first) & second.map_or(u128::MAX, |byte| of(seconds, byte)) & third.map_or(u128::MAX, |byte| of(thirds, byte))
+impl Prepared {
+    fn new(scan: usize, enabled: &RuleSet) -> Self {
+        if !RuleId::of_scan(scan).any(|rule| enabled.has(rule)) {
+            return Self::Off;
+        }
+        let is_on = |place: usize| enabled.has(RuleId::at(scan, place));
+        match SCANS.get(scan).map(|scan| &scan.finder) {
+            None => Self::Off,
+            Some(Finder::Own { kinds, find }) => {
+                let mask = (0..kinds.len()).filter(|place| is_on(*place)).fold(0, |mask, place| mask | 1 << place);
+                Self::Own(*find, mask)
+            }
+            Some(Finder::Context(rules)) => Self::Context(Contexts::new(rules, is_on)),
+        }
     }
 }
 
@@ -172,6 +171,6 @@ pub(crate) fn hits(mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
 
 impl fmt::Debug for Scanners {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Scanners").field(&format_args!("{:#x}", self.enabled)).finish()
+        formatter.debug_tuple("Scanners").field(&self.enabled).finish()
     }
 }

@@ -16,7 +16,7 @@ const fn workspace(prefix: &'static str) -> Shape {
 }
 
 /// All token rules; the place in this list is the rule's number and breaks ties.
-pub(crate) static TOKENS: &[TokenRule] = &[
+pub(crate) const TOKENS: &[TokenRule] = &[
     TokenRule {
         kind: "anthropic-api-key",
         shapes: &[

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use model::Act;
 
-use crate::rules::{N_RULES, RuleId};
-use crate::scan::Scanners;
+use crate::bounded::{Input, LOOK_BACK, N_SCANS};
+use crate::rules::{N_TOKENS, RuleId};
+use crate::scan::{Prepared, Scanners};
 use crate::token::{End, Eval, Tail};
 use crate::tokens::TOKENS;
-use crate::{email, number};
 
-/// Bytes before an offset that left boundaries look at.
-pub(crate) const CONTEXT: usize = 4;
+/// Bytes before an offset that rules look at.
+pub(crate) const CONTEXT: usize = LOOK_BACK + 4;
 
 /// A stretch of a text: `bytes` begin at offset `base` and reach to the end of what is known.
 #[derive(Clone, Copy)]
@@ -55,26 +55,26 @@ impl Match {
     }
 }
 
-/// The three scans over one text. All offsets count from the text's beginning.
+/// The scans over one text. All offsets count from the text's beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracker {
-    /// From where each scan goes on: no match that begins below is still unknown to it.
+    /// From where the scan for tokens goes on: no match that begins below is still unknown to it.
     tokens: usize,
-    numbers: usize,
-    mail: usize,
+    /// The same of every other scan.
+    bounded: [usize; N_SCANS],
     /// Up to where the latest match of each token rule reaches, `usize::MAX` while it is open: a match inside another of the same
     /// rule does not count.
-    covered: [usize; N_RULES],
+    covered: [usize; N_TOKENS],
 }
 
 impl Tracker {
     pub(crate) const fn new() -> Self {
-        Self { tokens: 0, numbers: 0, mail: 0, covered: [0; N_RULES] }
+        Self { tokens: 0, bounded: [0; N_SCANS], covered: [0; N_TOKENS] }
     }
 
     /// Every match that begins below is known.
     pub(crate) fn decided(&self) -> usize {
-        self.tokens.min(self.numbers).min(self.mail)
+        self.bounded.iter().fold(self.tokens, |least, at| least.min(*at))
     }
 
     /// Takes the scans to the end of the window. Ends open matches of `matches` where it can, and adds new ones, in no
@@ -85,21 +85,19 @@ impl Tracker {
             self.resume(open, window);
         }
         self.tokens(scanners, window, matches);
-        let Window { bytes, base, is_final } = window;
-        let enabled = scanners.enabled();
-        let mut report = |rule, start: usize, end: usize| {
-            matches.push(Match { rule, start: base + start, end: Some(base + end), tail: None, judged: None });
-        };
-        if scanners.wants_numbers() {
-            self.numbers = base + number::scan(bytes, self.numbers.saturating_sub(base), is_final, enabled, &mut report);
-        } else {
-            self.numbers = base + bytes.len();
-        }
-        if scanners.has(RuleId::EMAIL) {
-            let from = self.mail.saturating_sub(base);
-            self.mail = base + email::scan(bytes, from, is_final, |start, end| report(RuleId::EMAIL, start, end));
-        } else {
-            self.mail = base + bytes.len();
+        let Window { bytes: text, base, is_final } = window;
+        for (scan, (at, prepared)) in self.bounded.iter_mut().zip(scanners.scans()).enumerate() {
+            let from = at.saturating_sub(base);
+            let mut report = |kind, start: usize, end: usize| {
+                let rule = RuleId::at(scan, kind);
+                matches.push(Match { rule, start: base + start, end: Some(base + end), tail: None, judged: None });
+            };
+            *at = base
+                + match prepared {
+                    Prepared::Off => text.len(),
+                    Prepared::Own(find, enabled) => find(Input { text, from, is_final, enabled: *enabled }, &mut report),
+                    Prepared::Context(contexts) => contexts.find(text, from, is_final, &mut report),
+                };
         }
     }
 
@@ -117,11 +115,12 @@ impl Tracker {
 
     fn tokens(&mut self, scanners: &Scanners, window: Window<'_>, matches: &mut Vec<Match>) {
         let Window { bytes, base, .. } = window;
+        let index = scanners.tokens();
         let from = self.tokens.saturating_sub(base);
         let tail = bytes.len().saturating_sub(2).max(from);
         for (offset, triple) in bytes.get(from..).unwrap_or_default().windows(3).enumerate() {
             let [first, second, third] = triple else { continue };
-            let candidates = scanners.candidates(*first, Some(*second), Some(*third));
+            let candidates = index.candidates(*first, Some(*second), Some(*third));
             if candidates != 0 && !self.tokens_at(scanners, from + offset, candidates, window, matches) {
                 self.tokens = base + from + offset;
                 return;
@@ -129,7 +128,7 @@ impl Tracker {
         }
         for start in tail..bytes.len() {
             let Some(first) = bytes.get(start) else { break };
-            let candidates = scanners.candidates(*first, bytes.get(start + 1).copied(), None);
+            let candidates = index.candidates(*first, bytes.get(start + 1).copied(), None);
             if candidates != 0 && !self.tokens_at(scanners, start, candidates, window, matches) {
                 self.tokens = base + start;
                 return;
@@ -143,22 +142,18 @@ impl Tracker {
         &mut self,
         scanners: &Scanners,
         start: usize,
-        candidates: u128,
+        candidates: u64,
         window: Window<'_>,
         matches: &mut Vec<Match>,
     ) -> bool {
         let Window { bytes, base, is_final } = window;
         let known = matches.len();
-        let mut left = candidates;
-        while left != 0 {
-            let number = left.trailing_zeros();
-            left &= left - 1;
-            let Ok(rule) = u8::try_from(number).map(RuleId) else { continue };
-            let covered = self.covered.get(rule.index()).copied().unwrap_or_default();
-            if base + start < covered && scanners.swallows_itself(rule) {
+        for rule in scanners.tokens().rules(candidates) {
+            let covered = self.covered.get(rule.0).copied().unwrap_or_default();
+            if base + start < covered && scanners.tokens().swallows_itself(rule) {
                 continue;
             }
-            match TOKENS.get(rule.index()).map_or(Eval::No, |token| token.evaluate(bytes, start, is_final)) {
+            match TOKENS.get(rule.0).map_or(Eval::No, |token| token.evaluate(bytes, start, is_final)) {
                 Eval::No => {}
                 Eval::Pending => {
                     matches.truncate(known);
@@ -183,7 +178,7 @@ impl Tracker {
     }
 
     fn cover(&mut self, rule: RuleId, end: usize) {
-        if let Some(covered) = self.covered.get_mut(rule.index()) {
+        if let Some(covered) = self.covered.get_mut(rule.0) {
             *covered = end;
         }
     }

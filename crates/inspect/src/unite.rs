@@ -22,26 +22,35 @@ pub(crate) fn unite<T>(items: impl IntoIterator<Item = T>, span: impl Fn(&T) -> 
     groups
 }
 
-/// Leaves out matches that stand inside an earlier match of the same rule.
+/// Leaves out matches that stand inside an earlier match of the same rule, and those of values told by their context where a
+/// token begins: the token's own name is the better one.
 #[derive(Debug, Clone)]
 pub(crate) struct Distinct {
     ends: [usize; N_RULES],
+    /// Where the latest token begins.
+    token: Option<usize>,
 }
 
 impl Default for Distinct {
     fn default() -> Self {
-        Self { ends: [0; N_RULES] }
+        Self { ends: [0; N_RULES], token: None }
     }
 }
 
 impl Distinct {
     /// Whether the match counts; matches come in their order.
     pub(crate) fn admits(&mut self, found: &Match) -> bool {
-        let Some(latest) = self.ends.get_mut(found.rule.index()) else { return false };
+        if self.token == Some(found.start) && found.rule.yields_to_tokens() {
+            return false;
+        }
+        let Some(latest) = self.ends.get_mut(found.rule.0) else { return false };
         let end = found.end.unwrap_or(usize::MAX);
         let is_new = end > *latest;
         if is_new && found.end.is_some() {
             *latest = end;
+        }
+        if is_new && found.rule.is_open_ended() {
+            self.token = Some(found.start);
         }
         is_new
     }

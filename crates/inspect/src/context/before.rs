@@ -1,0 +1,68 @@
+//! What stands before a value: a key, and a joint between them.
+
+use crate::bounded::LOOK_BACK;
+use crate::class::Class;
+
+/// Bytes that can stand between a key and its value.
+pub(crate) const JOINT: Class = OPERATOR.or(Class::QUOTE).or(Class::SPACE).or(Class::BREAK).or(Class::BRACKET).or(Class::PLUS);
+/// Of these one at least stands between a key and the value that is assigned to it.
+const OPERATOR: Class = Class::EQUALS.or(Class::COLON).or(Class::ARROW).or(Class::PIPE);
+/// Bytes of a key.
+const KEY: Class = Class::URL_SAFE.or(Class::DOT).or(Class::SPACE).or(Class::TAB);
+const MAX_JOINT: usize = 24;
+const MAX_KEY: usize = 64;
+
+/// What stands before a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before<'a> {
+    /// Up to [`LOOK_BACK`] bytes before the value.
+    head: &'a [u8],
+    /// Where the key begins and ends in it.
+    key: (usize, usize),
+    has_operator: bool,
+}
+
+impl<'a> Before<'a> {
+    /// The key of a value that begins at `start`.
+    pub(crate) fn new(text: &'a [u8], start: usize) -> Self {
+        let head = text.get(start.saturating_sub(LOOK_BACK)..start).unwrap_or_default();
+        let (before, joint) = head.split_at(head.len() - JOINT.run_back(head, MAX_JOINT));
+        let has_operator = joint.iter().any(|byte| OPERATOR.has(*byte));
+        let first = before.len() - KEY.run_back(before, MAX_KEY);
+        // In a sentence, `is` joins as `=` does.
+        let is_sentence = !has_operator && before.get(first..).is_some_and(|key| ends_with(key, b" is"));
+        let last = before.len() - if is_sentence { 3 } else { 0 };
+        Self { head, key: (first, last), has_operator: has_operator || is_sentence }
+    }
+
+    pub(crate) const fn has_operator(&self) -> bool {
+        self.has_operator
+    }
+
+    /// Up to 64 bytes of letters, digits, `_`, `-`, `.`, spaces and tabs before the joint.
+    pub(crate) fn key(&self) -> &'a [u8] {
+        self.head.get(self.key.0..self.key.1).unwrap_or_default()
+    }
+
+    /// All that may be looked at, up to the value.
+    pub(crate) const fn head(&self) -> &'a [u8] {
+        self.head
+    }
+
+    /// Where words of the key begin: the key from there on, and its first byte. A letter begins a word behind anything but a
+    /// letter, and as a capital behind a small letter.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (&'a [u8], u8)> + use<'a> {
+        let (head, (first, last)) = (self.head, self.key);
+        (first..last).filter_map(move |at| {
+            let byte = *head.get(at)?;
+            let before = at.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or_default();
+            let begins = Class::LETTER.has(byte)
+                && (!Class::LETTER.has(before) || (before.is_ascii_lowercase() && byte.is_ascii_uppercase()));
+            begins.then(|| (head.get(at..last).unwrap_or_default(), byte))
+        })
+    }
+}
+
+fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|found| found.eq_ignore_ascii_case(end))
+}
