@@ -3,6 +3,7 @@ speaks the API, else a scripted upstream."""
 
 import base64
 import json
+import pathlib
 import struct
 
 import anthropic
@@ -76,6 +77,54 @@ def test_what_a_provider_would_keep_is_asked_for(scripted: tuple[Gate, Upstream]
         error = refused(gate, **members)
         assert code in json.dumps(error.body), (members, error.body)
     assert len(upstream.requests) == before
+
+
+def keeps(data: pathlib.Path) -> None:
+    """Everybody may have the provider keep what is said."""
+    policy = '@id("keep")\npermit (principal, action == Portcullis::Action::"storeRemotely", resource);\n'
+    (data / "policies" / "keep.cedar").write_text(policy)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_kept_is_named_again_by_its_own_task_only(streamed: bool) -> None:
+    """The provider gives back what it keeps to everybody behind the gate; the gate does not."""
+
+    async def reply(request: Request, __: Peer) -> list[bytes]:
+        asked = request.json()
+        number = len(upstream.requests)
+        final = {**response("kept", "{}"), "id": f"resp_{number}", "previous_response_id": asked.get("previous_response_id")}
+        if not asked.get("stream"):
+            return answer(200, json.dumps(final).encode())
+        events = [{**event, **({"response": {**final, "output": event["response"]["output"]}} if "response" in event else {})} for event in response_events(["kept"], ["{}"])]
+        return stream(sent(events))
+
+    def ask(key: str, **members: object) -> list[dict]:
+        """Every response object that the answer holds."""
+        with openai.OpenAI(base_url=f"{gate.url}/v1", api_key=key, max_retries=0) as api:
+            if not streamed:
+                return [api.responses.create(model="small", input="hi", **members).model_dump()]
+            events = list(api.responses.create(model="small", input="hi", stream=True, **members))
+            return [event.response.model_dump() for event in events if hasattr(event, "response")]
+
+    with Upstream(reply) as upstream, Gate(upstream.url, configure=keeps) as gate:
+        mine, other = list(gate.keys().values())[:2]
+        first = ask(mine)
+        (name,) = {said["id"] for said in first}
+        assert name.startswith("resp_1_pcl")
+        again = ask(mine, previous_response_id=name)
+        assert upstream.requests[-1].json()["previous_response_id"] == "resp_1", "the provider knows its own name only"
+        assert {said["previous_response_id"] for said in again} == {name}
+        (second,) = {said["id"] for said in again}
+        assert ask(mine, previous_response_id=second)
+        before = len(upstream.requests)
+        tampered = name[:-1] + ("0" if name[-1] != "0" else "1")
+        for key, claimed in ((other, name), (mine, "resp_1"), (mine, tampered), (mine, second.replace("resp_2", "resp_1"))):
+            with pytest.raises(openai.APIStatusError) as refusal:
+                ask(key, previous_response_id=claimed)
+            assert "stateful-id-refused" in json.dumps(refusal.value.body)
+        assert len(upstream.requests) == before
+        # Nothing is kept, so nothing is named.
+        assert {said["id"] for said in ask(mine, store=False)} == {f"resp_{before + 1}"}
 
 
 def response(text: str, arguments: str) -> dict:

@@ -170,8 +170,9 @@ fn outbound<P: Protocol>(
     let model = inspected.model().clone();
     let routes = snapshot.routes.get(&model).ok_or(ReasonCode::ModelNotFound)?;
     let document = inspected.document();
-    // The model's name is a string leaf too: it is replaced below, so a finding in it must not be spliced twice.
-    let hits: Vec<_> = inspected.hits().iter().filter(|hit| document.span(hit.node) != understood.model_span).cloned().collect();
+    // These are string leaves too, and are replaced below: a finding in one must not be spliced twice.
+    let is_replaced = |span| span == understood.model_span || inspected.names().iter().any(|(name, _)| *name == span);
+    let hits: Vec<_> = inspected.hits().iter().filter(|hit| !is_replaced(document.span(hit.node))).cloned().collect();
     let mut outbound = Vec::with_capacity(routes.len());
     for route in routes.iter().filter(|route| route.dialects.contains(&protocol.dialect())) {
         let mut splices = Splices::new();
@@ -180,6 +181,9 @@ fn outbound<P: Protocol>(
         let name = text::quote(&route.model);
         let is_absent = understood.model_span.is_empty();
         splices.replace(understood.model_span.clone(), if is_absent { format!("\"model\":{name},") } else { name });
+        for (span, name) in inspected.names() {
+            splices.replace(span.clone(), text::quote(name));
+        }
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
         outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
     }

@@ -209,7 +209,7 @@ fn judge<W: World, P: Protocol>(
     let parsed = world.monotonic();
     call.timings.understand = parsed.saturating_sub(begun);
 
-    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model);
+    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model)?;
     let scanned = world.monotonic();
     call.timings.inspect = scanned.saturating_sub(parsed);
 

@@ -116,6 +116,8 @@ pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
     fn random(&self) -> [u8; 10];
     /// What operators have put in force.
     fn snapshot(&self) -> Arc<Snapshot>;
+    /// What binds the names of what providers keep to tasks.
+    fn handles(&self) -> Arc<identity::Handles>;
     /// Tells what happened; for logs and metrics.
     fn observe_event(&self, event: &Event<'_>);
 }
@@ -160,6 +162,8 @@ pub struct Understood {
     pub effects: Vec<Effect>,
     /// Content parts that no scanner understands: JSON Pointer and type.
     pub uninspected: Vec<(String, String)>,
+    /// String values that name something that the provider keeps for the caller's task.
+    pub handles: Vec<NodeId>,
 }
 
 /// One stream of text inside an answer. Equal ids mean: the pieces belong together.
@@ -211,6 +215,8 @@ pub struct AnswerView {
     pub token_records: Vec<(u32, NodeId)>,
     /// Values that are not text, such as vectors: nothing that stands in them is a finding.
     pub opaque: Vec<NodeId>,
+    /// String values that name something that the provider keeps from now on.
+    pub handles: Vec<NodeId>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{ReasonCode, Refusal};
+use model::{Action, ReasonCode, Refusal};
 
 use crate::act::Reply;
 use crate::guard::{Guard, at_once, give_way, while_connected};
@@ -13,7 +13,7 @@ use crate::interaction::Call;
 use crate::label;
 use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
 use crate::record::{self, Recorded};
-use crate::release::{Batch, Machine};
+use crate::release::{Batch, Machine, Sealer};
 
 /// Bytes of a stream that are gathered into one release at most, if they have arrived already.
 const MOST_GATHERED: usize = 8 << 10;
@@ -175,7 +175,14 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let snapshot = &self.call.snapshot;
         let scanners = std::sync::Arc::clone(&snapshot.scanners);
         let duties = std::sync::Arc::clone(self.recorded.permit().duties());
-        Machine::new(protocol, scanners, duties, snapshot.limits.clone(), in_stream)
+        Machine::new(protocol, scanners, duties, snapshot.limits.clone(), in_stream, self.sealer())
+    }
+
+    /// What marks the names in an answer that the provider keeps.
+    fn sealer(&self) -> Option<Sealer> {
+        let is_kept = self.recorded.permit().judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
+        let identified = self.call.identified.as_ref().filter(|_| is_kept)?;
+        Some(Sealer { handles: self.world.handles(), ledger: identified.credential().ledger.clone() })
     }
 
     /// The next piece of the upstream's body; a lock, silence or the end of patience stops the wait.

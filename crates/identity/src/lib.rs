@@ -8,12 +8,14 @@
 //! `now` and random bytes come in as parameters. It does not decide who may do what, and nothing that it returns is a proof:
 //! `Identified` is made in `engine`.
 
+mod handle;
 mod issue;
 mod key;
 mod present;
 mod secret;
 mod verify;
 
+pub use handle::Handles;
 pub use issue::{Issued, RotateError, Rotated, issue, rotate};
 pub use key::{ENTROPY, IdentityError, Minted, Plane, Presented, mint, parse};
 pub use present::{credential_from_headers, credential_from_request};

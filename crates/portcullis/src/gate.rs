@@ -35,6 +35,8 @@ pub(crate) struct Gate {
     /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
     /// there is still true.
     ledgers: RwLock<flow::Ledgers>,
+    /// Binds the names of what providers keep.
+    handles: Arc<identity::Handles>,
     started: Instant,
 }
 
@@ -68,6 +70,7 @@ impl Gate {
     ) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
+        let handles = Arc::new(identity::Handles::new(&[]));
         Self {
             data: data.to_owned(),
             store,
@@ -77,6 +80,7 @@ impl Gate {
             table,
             environment,
             ledgers,
+            handles,
             started: Instant::now(),
         }
     }
@@ -181,6 +185,10 @@ impl World for Gate {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.in_force.load().snapshot)
+    }
+
+    fn handles(&self) -> Arc<identity::Handles> {
+        Arc::clone(&self.handles)
     }
 
     fn observe_event(&self, event: &Event<'_>) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Lane, LeafHits, Scanners};
-use model::{Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
+use model::{Duties, Finding, FindingKind, Name, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
@@ -43,6 +43,21 @@ pub(crate) struct Machine<'p, P> {
     queue: VecDeque<Held>,
     held_bytes: usize,
     findings: Found,
+    /// `None` where the provider keeps nothing of this answer.
+    sealer: Option<Sealer>,
+}
+
+/// Binds the names of what the provider keeps to the task that had it kept.
+pub(crate) struct Sealer {
+    pub(crate) handles: Arc<identity::Handles>,
+    /// The task's.
+    pub(crate) ledger: Name,
+}
+
+impl Sealer {
+    fn seal(&self, name: &str) -> Option<String> {
+        self.handles.seal(self.ledger.as_str(), name)
+    }
 }
 
 /// What may leave now.
@@ -72,7 +87,14 @@ struct HeldPiece {
 
 impl<'p, P: Protocol> Machine<'p, P> {
     /// A machine for one answer.
-    pub(crate) fn new(protocol: &'p P, scanners: Arc<Scanners>, duties: Arc<Duties>, limits: Limits, in_stream: bool) -> Self {
+    pub(crate) fn new(
+        protocol: &'p P,
+        scanners: Arc<Scanners>,
+        duties: Arc<Duties>,
+        limits: Limits,
+        in_stream: bool,
+        sealer: Option<Sealer>,
+    ) -> Self {
         Self {
             protocol,
             scanners,
@@ -87,6 +109,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             queue: VecDeque::new(),
             held_bytes: 0,
             findings: Found::default(),
+            sealer,
         }
     }
 
@@ -206,6 +229,12 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
+        for node in view.handles.iter().filter(|node| !changed.contains(node)) {
+            let sealed = self.sealer.as_ref().zip(document.text(*node)).and_then(|(sealer, name)| sealer.seal(&name));
+            if let Some(sealed) = sealed {
+                splices.replace(document.span(*node), text::quote(&sealed));
+            }
+        }
         // A whole value that was edited says nothing about its choice; to be safe every choice's token records go.
         if !changed.is_empty() {
             edited.extend(token_records.iter().map(|(choice, _)| *choice));

@@ -10,7 +10,7 @@ use model::{Refusal, RequestId};
 
 use crate::ports::Protocol;
 
-pub(crate) use machine::{Batch, Machine};
+pub(crate) use machine::{Batch, Machine, Sealer};
 
 /// Proof: these bytes may reach the client. Either they went through the lanes, or the gate wrote them itself.
 ///

@@ -278,6 +278,9 @@ impl World for Scripted {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(self.script.lock().unwrap().applied.as_ref().unwrap_or(&self.snapshot))
     }
+    fn handles(&self) -> Arc<identity::Handles> {
+        Arc::new(identity::Handles::new(&[[7; 32].into()]))
+    }
     fn observe_event(&self, _: &Event<'_>) {}
 }
 
@@ -349,7 +352,14 @@ impl Protocol for Toy {
         let model = document.get(document.root(), "model").ok_or(ReasonCode::FieldMissing)?;
         let stream = document.get(document.root(), "stream").is_some();
         let text = document.text(model).ok_or(ReasonCode::FieldType)?.into_owned();
-        Ok(Understood { model: text, model_span: document.span(model), stream, effects: Vec::new(), uninspected: Vec::new() })
+        Ok(Understood {
+            model: text,
+            model_span: document.span(model),
+            stream,
+            effects: Vec::new(),
+            uninspected: Vec::new(),
+            handles: Vec::new(),
+        })
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
         HeaderMap::new()

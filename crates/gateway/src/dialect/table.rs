@@ -15,6 +15,8 @@ pub(super) enum Class {
     Uninspected(&'static str),
     /// A consequence beyond the call itself, decided on its own.
     Effect(Consequence),
+    /// Names what the provider keeps for this very task; see [`engine::ports::Understood::handles`].
+    Handle,
     /// Never passes; `null` and `false` ask for nothing.
     Refused(ReasonCode),
 }
@@ -181,6 +183,11 @@ pub(super) const fn refused(name: &'static str, code: ReasonCode) -> Row {
 /// An id of something that the provider keeps.
 pub(super) const fn stateful(name: &'static str) -> Row {
     refused(name, ReasonCode::StatefulIdRefused)
+}
+
+/// An id of something that the provider keeps, which the caller's own task may name.
+pub(super) const fn handle(name: &'static str) -> Row {
+    Row { name, class: Class::Handle, holds: Holds::Text }
 }
 
 pub(super) const fn fields(name: &'static str, rows: &'static [&'static [Row]]) -> Shape {

@@ -24,7 +24,7 @@ pub(super) fn understand(
     let model_node = present(document, "model");
     let model =
         deployment.map(ToOwned::to_owned).or_else(|| model_node.and_then(|node| document.text(node)).map(Cow::into_owned));
-    let mut walk = Walk { document, admitted, model, effects: BTreeSet::new(), uninspected: Vec::new() };
+    let mut walk = Walk { document, admitted, model, effects: BTreeSet::new(), uninspected: Vec::new(), handles: Vec::new() };
     walk.object(root, api.table().request)?;
     if model_node.is_none() && deployment.is_none() {
         return Err(Refusal::because(ReasonCode::FieldMissing, "/model"));
@@ -44,6 +44,7 @@ pub(super) fn understand(
         stream: document.get(root, "stream").is_some_and(|node| document.kind(node) == Kind::True),
         effects: walk.effects.into_iter().collect(),
         uninspected: walk.uninspected,
+        handles: walk.handles,
     })
 }
 
@@ -59,6 +60,7 @@ struct Walk<'w, 'd> {
     model: Option<String>,
     effects: BTreeSet<Effect>,
     uninspected: Vec<(String, String)>,
+    handles: Vec<NodeId>,
 }
 
 impl Walk<'_, '_> {
@@ -130,6 +132,10 @@ impl Walk<'_, '_> {
             Class::Inert | Class::Text => Ok(()),
             Class::Uninspected(kind) => {
                 self.uninspected.push((self.document.pointer(node), kind.to_owned()));
+                Ok(())
+            }
+            Class::Handle => {
+                self.handles.push(node);
                 Ok(())
             }
             Class::Refused(_) if self.document.kind(node) == Kind::False => Ok(()),

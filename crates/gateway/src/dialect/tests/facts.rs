@@ -13,6 +13,7 @@ fn class(class: Class) -> String {
     match class {
         Class::Inert => "inert".to_owned(),
         Class::Text => "text".to_owned(),
+        Class::Handle => "handle".to_owned(),
         Class::Uninspected(kind) => format!("uninspected {kind}"),
         Class::Effect(Consequence::Store) => "effect store".to_owned(),
         Class::Effect(Consequence::StoreUnlessFalse) => "effect store unless false".to_owned(),

@@ -33,12 +33,14 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
     lanes.reads_tokens = true;
     if !in_stream {
         lanes.whole();
+        kept(&mut lanes, document, Some(document.root()));
         joined_parts(&mut lanes, document, document.root());
         return lanes.view;
     }
     let kind = event_type(document, name);
     lanes.unknown_event(&kind, 0);
     let root = document.root();
+    kept(&mut lanes, document, document.get(root, "response"));
     if let Some(text) = kind.strip_suffix(".done") {
         lanes.end_events(&format!("{text}.delta"));
     }
@@ -64,6 +66,12 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
         _ => {}
     }
     lanes.view
+}
+
+/// The names under which the provider keeps this answer and the one before.
+fn kept(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, response: Option<NodeId>) {
+    let names = ["id", "previous_response_id"].into_iter().filter_map(|name| document.get(response?, name));
+    lanes.view.handles.extend(names.filter(|node| document.kind(*node) == Kind::String));
 }
 
 /// What is begun with a text would be joined with the pieces that follow: such an event can be read in two ways.

@@ -6,7 +6,7 @@ mod items;
 mod tools;
 
 use super::request::{ELSEWHERE, JSON_SCHEMA_ROWS, MODERATION, PROMPT, TOLD};
-use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, inert, is, refused, says, stateful, union};
+use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, handle, inert, is, refused, says, stateful, union};
 use items::ITEM;
 use model::ReasonCode;
 use tools::{TOOL, TOOL_CHOICE};
@@ -48,6 +48,8 @@ const KEPT: &[Row] = &[
     effect("store", Consequence::StoreUnlessFalse, Holds::Boolean),
     // The answer would be fetched later, by whoever knows its id.
     stateful("background"),
+    // In front of the row that refuses it elsewhere.
+    handle("previous_response_id"),
     refused("access_programs", ReasonCode::BetaRefused),
 ];
 
