@@ -38,7 +38,11 @@ fn main() -> io::Result<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run<'a>(out: &mut impl Write, target: &Target, value: &impl Fn(&str) -> Option<&'a String>) -> io::Result<Result<(), Failure>> {
+fn run<'a>(
+    out: &mut impl Write,
+    target: &Target,
+    value: &impl Fn(&str) -> Option<&'a String>,
+) -> io::Result<Result<(), Failure>> {
     let number = |name: &str| value(name).and_then(|value| value.parse::<u64>().ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let seed = number("--seed").unwrap_or(now);
@@ -50,7 +54,9 @@ fn run<'a>(out: &mut impl Write, target: &Target, value: &impl Fn(&str) -> Optio
     let slowest = match speed(target) {
         Ok((_, found)) if found.is_infinite() => "no hostile patterns".to_owned(),
         Ok((pattern, found)) => format!("slowest pattern {pattern:?} at {:.1} MB/s", found / 1e3),
-        Err(slow) => return Ok(Err(Failure { target: target.name, input: slow.pattern.as_bytes().to_vec(), said: slow.to_string() })),
+        Err(slow) => {
+            return Ok(Err(Failure { target: target.name, input: slow.pattern.as_bytes().to_vec(), said: slow.to_string() }));
+        }
     };
     writeln!(
         out,

@@ -4,13 +4,39 @@ use crate::random::Random;
 
 /// Numbers at which readers change their mind.
 const NUMBERS: [&str; 14] = [
-    "0", "-1", "1", "127", "255", "256", "65535", "65536", "4294967295", "4294967296", "9223372036854775807",
-    "18446744073709551616", "1e999", "00000000000000000000000000000000",
+    "0",
+    "-1",
+    "1",
+    "127",
+    "255",
+    "256",
+    "65535",
+    "65536",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551616",
+    "1e999",
+    "00000000000000000000000000000000",
 ];
 /// Characters that are more than one byte, not seen, or two in one.
 const CHARACTERS: [&str; 16] = [
-    "\u{0}", "\u{7f}", "\u{85}", "\u{a0}", "\u{e9}", "e\u{301}", "\u{200b}", "\u{202e}", "\u{2028}", "\u{feff}", "\u{fffd}",
-    "\u{ff10}", "\u{e0041}", "\u{1f600}", "\u{1d400}", "\u{10ffff}",
+    "\u{0}",
+    "\u{7f}",
+    "\u{85}",
+    "\u{a0}",
+    "\u{e9}",
+    "e\u{301}",
+    "\u{200b}",
+    "\u{202e}",
+    "\u{2028}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{ff10}",
+    "\u{e0041}",
+    "\u{1f600}",
+    "\u{1d400}",
+    "\u{10ffff}",
 ];
 
 /// One to six changes to `input`, at most `max_len` bytes long. `others` lend pieces, `words` are the target's.

@@ -49,7 +49,7 @@ impl Inflate {
             "gzip" | "x-gzip" => {
                 let decoder = Box::new(GzDecoder::new(Vec::new()));
                 Ok(Self(Encoding::Gzip { decoder, n_in: 0, n_out: 0 }))
-            },
+            }
             _ => Err(InflateError),
         }
     }

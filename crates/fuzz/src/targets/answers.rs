@@ -48,7 +48,9 @@ fn run(bytes: &[u8]) -> Outcome {
             ensure(others.into_iter().all(|node| known.contains(node)), || "a node of another document".to_owned())?;
             ways.push((magnitude(view.pieces.len()), view.ends.len(), view.is_last, view.is_ambiguous, view.token_records.len()));
         }
-        ensure(!is_end_mark(api.dialect(), bytes) || bytes.trim_ascii() == b"[DONE]", || "a document ends the stream".to_owned())?;
+        ensure(!is_end_mark(api.dialect(), bytes) || bytes.trim_ascii() == b"[DONE]", || {
+            "a document ends the stream".to_owned()
+        })?;
     }
     Ok(seen(ways))
 }

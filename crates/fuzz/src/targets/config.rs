@@ -9,8 +9,42 @@ pub(super) const TARGET: Target = Target {
     what: "portcullis.yaml of operators: a configuration, or problems that have a place in the file",
     seeds: || vec![include_bytes!("../../../config/templates/init/portcullis.yaml").to_vec(), b"version: 1\n".to_vec()],
     words: &[
-        ": ", "- ", "\n", "\n  ", "{", "}", "[", "]", "'", "\"", "&a ", "*a", "!tag ", "|", ">", "? ", "#", "%", "${KEY}", "${", "true", "null", "~",
-        "1e9", "0x10", "\t", "---\n", "...\n", "<<: ", "listen:", "upstreams:", "models:", "users:", "agents:", "danger:", "limits:",
+        ": ",
+        "- ",
+        "\n",
+        "\n  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "'",
+        "\"",
+        "&a ",
+        "*a",
+        "!tag ",
+        "|",
+        ">",
+        "? ",
+        "#",
+        "%",
+        "${KEY}",
+        "${",
+        "true",
+        "null",
+        "~",
+        "1e9",
+        "0x10",
+        "\t",
+        "---\n",
+        "...\n",
+        "<<: ",
+        "listen:",
+        "upstreams:",
+        "models:",
+        "users:",
+        "agents:",
+        "danger:",
+        "limits:",
     ],
     max_len: 6000,
     run,
@@ -26,7 +60,7 @@ fn run(bytes: &[u8]) -> Outcome {
         Err(problems) => problems,
     };
     ensure(!problems.is_empty(), || "refused without a word".to_owned())?;
-    let n_lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let n_lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
     for problem in &problems {
         let line = usize::try_from(problem.position.line).unwrap_or(usize::MAX);
         let is_inside = problem.file != "portcullis.yaml" || line <= n_lines;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use evidence::{EntryKind, Header, OutcomeResult};
-use model::{AdminAct, Bundle, Chain, Digest, PrincipalId, RequestId, Registry, UnixMillis};
+use model::{AdminAct, Bundle, Chain, Digest, PrincipalId, Registry, RequestId, UnixMillis};
 use store::{Audit, By, Content, Draft, Options, Store};
 use tempfile::TempDir;
 
@@ -62,7 +62,8 @@ fn sound() -> Result<Sound, String> {
         runtime.block_on(store.log.accept(draft(number, EntryKind::Intent))).map_err(|error| words(&error))?;
         store.log.submit(draft(number, EntryKind::Outcome));
     }
-    let bundle = Bundle { format: 1, registry: Registry::default(), policies: [("a.cedar".to_owned(), "// none".to_owned())].into() };
+    let bundle =
+        Bundle { format: 1, registry: Registry::default(), policies: [("a.cedar".to_owned(), "// none".to_owned())].into() };
     let digest: Digest = store.bundles().put(&bundle).map_err(|error| words(&error))?;
     let applied = store.administer(AdminAct::BundleApplied { digest }, By::default());
     runtime.block_on(applied).map_err(|error| words(&error))?;
@@ -85,7 +86,11 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, String> {
             let path = item.map_err(|error| error.to_string())?.path();
             let name = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
             let is_left_out = name.to_string_lossy().starts_with("projection.db") || name.as_os_str() == "lock";
-            if path.is_dir() { folders.push(path) } else if !is_left_out { files.push(name) }
+            if path.is_dir() {
+                folders.push(path)
+            } else if !is_left_out {
+                files.push(name)
+            }
         }
     }
     files.sort();

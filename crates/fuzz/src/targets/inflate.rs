@@ -65,7 +65,9 @@ fn run(bytes: &[u8]) -> Outcome {
     if second.len() < 1 << 20 {
         ensure(whole == cut, || format!("{:?} bytes; cut, {:?}", whole.as_ref().map(Vec::len), cut.as_ref().map(Vec::len)))?;
         if let (Some(plain), Ok(_)) = (&whole, &read) {
-            ensure(plain.starts_with(&second) && plain.len() == second.len(), || "a second reader inflates to something else".to_owned())?;
+            ensure(plain.starts_with(&second) && plain.len() == second.len(), || {
+                "a second reader inflates to something else".to_owned()
+            })?;
         }
         ensure(whole.is_none() || read.is_ok() || bytes.is_empty(), || format!("accepted, but: {:?}", read.as_ref().err()))?;
     }

@@ -13,15 +13,56 @@ pub(super) const TARGET: Target = Target {
     max_len: 4096,
     run,
     hostile: &[
-        "[", "{\"a\":", "[[],", "\"\\u0041", "\\", "1,", "{\"\\u0061\":1,", "\"", " ", "\u{fffd}", "[{\"k\":\"v\"},", "-", "[\"\\ud83d\\ude00\",",
+        "[",
+        "{\"a\":",
+        "[[],",
+        "\"\\u0041",
+        "\\",
+        "1,",
+        "{\"\\u0061\":1,",
+        "\"",
+        " ",
+        "\u{fffd}",
+        "[{\"k\":\"v\"},",
+        "-",
+        "[\"\\ud83d\\ude00\",",
     ],
     floor: 2000.0,
 };
 
 /// Words of JSON.
 pub(super) const WORDS: &[&str] = &[
-    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u", "\\u0000", "\\ud800", "\\udc00", "\\ud83d\\ude00", "\\n", "true",
-    "false", "null", "-0", "1e5", "1E+", "0.", "{\"a\":1}", "[[[[", "]]]]", "\"a\":", "\"\":\"\"", "\n", "\t", "/", "\u{feff}",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\\\"",
+    "\\u",
+    "\\u0000",
+    "\\ud800",
+    "\\udc00",
+    "\\ud83d\\ude00",
+    "\\n",
+    "true",
+    "false",
+    "null",
+    "-0",
+    "1e5",
+    "1E+",
+    "0.",
+    "{\"a\":1}",
+    "[[[[",
+    "]]]]",
+    "\"a\":",
+    "\"\":\"\"",
+    "\n",
+    "\t",
+    "/",
+    "\u{feff}",
 ];
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -70,7 +111,9 @@ fn same(document: &Document<'_>, node: NodeId, value: &Value) -> Result<(), Stri
     };
     ensure(is_same, differs)?;
     if let Value::String(text) = value {
-        ensure(serde_json::from_str(&quote(text)).is_ok_and(|read: String| read == *text), || "`quote` changes a text".to_owned())?;
+        ensure(serde_json::from_str(&quote(text)).is_ok_and(|read: String| read == *text), || {
+            "`quote` changes a text".to_owned()
+        })?;
     }
     let found = document.at(&document.pointer(node));
     ensure(found == Some(node), || format!("the pointer `{}` leads elsewhere", document.pointer(node)))
@@ -90,7 +133,9 @@ fn same_members(document: &Document<'_>, node: NodeId, value: &Value) -> Result<
             Some(key) => document.get(node, key).ok_or_else(|| "a key is missing".to_owned())?,
             None => children.get(at).copied().ok_or("an item is missing")?,
         };
-        ensure(document.parent(child) == Some(node) && document.key(child).as_deref() == key, || "another parent or key".to_owned())?;
+        ensure(document.parent(child) == Some(node) && document.key(child).as_deref() == key, || {
+            "another parent or key".to_owned()
+        })?;
         same(document, child, item)?;
     }
     Ok(())
@@ -101,7 +146,9 @@ fn spliced(bytes: &[u8], document: &Document<'_>) -> Result<(), String> {
     let mut splices = Splices::default();
     for node in document.nodes().filter(|node| document.kind(*node) == Kind::String) {
         let text = document.text(node).ok_or("a string without a text")?;
-        ensure(bytes.get(document.span(node)).is_some_and(|raw| raw.starts_with(b"\"")), || "a span that is no literal".to_owned())?;
+        ensure(bytes.get(document.span(node)).is_some_and(|raw| raw.starts_with(b"\"")), || {
+            "a span that is no literal".to_owned()
+        })?;
         splices.replace(document.span(node), quote(&text));
     }
     let spliced = splices.apply(bytes).map_err(|error| format!("splices that do not fit: {error:?}"))?;

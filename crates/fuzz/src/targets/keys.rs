@@ -13,10 +13,21 @@ pub(super) const TARGET: Target = Target {
     what: "credentials and ids: one text for each, and no byte of a credential may change",
     seeds: || {
         let minted = [Plane::Data, Plane::Admin].map(|plane| mint(plane, [7; ENTROPY]).secret.expose().as_bytes().to_vec());
-        let ids = texts(&["user:alice", "agent:travel", "model:small", "both:redact:pii", "request:mask:CREDIT_CARD", "credential:pcl_x"]);
-        [minted.to_vec(), ids, vec![RequestId::new(model::UnixMillis(1), [3; 10]).to_string().into_bytes()], vec![vec![b'a'; 64]]].concat()
+        let ids = texts(&[
+            "user:alice",
+            "agent:travel",
+            "model:small",
+            "both:redact:pii",
+            "request:mask:CREDIT_CARD",
+            "credential:pcl_x",
+        ]);
+        [minted.to_vec(), ids, vec![RequestId::new(model::UnixMillis(1), [3; 10]).to_string().into_bytes()], vec![vec![b'a'; 64]]]
+            .concat()
     },
-    words: &["pcl_", "pclop_", "_", "-", ":", "user", "agent", "service", "*", "both:", "redact", "secret", "=", "+", "/", "0", "O", "l"],
+    words: &[
+        "pcl_", "pclop_", "_", "-", ":", "user", "agent", "service", "*", "both:", "redact", "secret", "=", "+", "/", "0", "O",
+        "l",
+    ],
     max_len: 300,
     run,
     hostile: &["pcl_", "a:", "A", "_"],
@@ -38,8 +49,8 @@ fn run(bytes: &[u8]) -> Outcome {
             reads_back::<Name>(text)?,
             reads_back::<PrincipalId>(text)?,
             reads_back::<RequestId>(text)?,
-            // Digests are read in capitals too.
-            reads_back::<Digest>(&text.to_ascii_lowercase())?,
+            // Digests are read in capitals too, and with a plus for a nought.
+            reads_back::<Digest>(&text.to_ascii_lowercase().replace('+', "0"))?,
             reads_back::<Duty>(text)?,
             reads_back::<LockTarget>(text)?,
         ] {

@@ -10,9 +10,30 @@ use super::{Outcome, Target, ensure, magnitude, seen, texts};
 use crate::Random;
 
 const SECRETS: &[&str] = &[
-    "AKIAZ7QHT3KXW5M2NV4D", "AKIA", "ghp_", "sk-", "eyJhbGciOiJIUzI1NiJ9.", "eyJ", "-----BEGIN RSA PRIVATE KEY-----", "-----END",
-    "4111 1111 1111 1111", "536-22-8726", "DE89 3704 0044 0532 0130 00", "mia@example.org", "@", "pcl_", "xoxb-", "0", "1", "-", ".", " ",
-    "\\u0041", "\\n", "\\\"", "\u{200b}",
+    "AKIAZ7QHT3KXW5M2NV4D",
+    "AKIA",
+    "ghp_",
+    "sk-",
+    "eyJhbGciOiJIUzI1NiJ9.",
+    "eyJ",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "-----END",
+    "4111 1111 1111 1111",
+    "536-22-8726",
+    "DE89 3704 0044 0532 0130 00",
+    "mia@example.org",
+    "@",
+    "pcl_",
+    "xoxb-",
+    "0",
+    "1",
+    "-",
+    ".",
+    " ",
+    "\\u0041",
+    "\\n",
+    "\\\"",
+    "\u{200b}",
 ];
 
 pub(super) const TARGET: Target = Target {
@@ -22,7 +43,27 @@ pub(super) const TARGET: Target = Target {
     words: SECRETS,
     max_len: 3000,
     run,
-    hostile: &["0", "1", "@", "ey", "-", "a@b.", "4111 ", "A", "-----BEGIN", "sk-", "DE89", ".", "eyJ.", "a@", "AKIA", "\\", "\\u", "\\\\u0041", "xoxb-"],
+    hostile: &[
+        "0",
+        "1",
+        "@",
+        "ey",
+        "-",
+        "a@b.",
+        "4111 ",
+        "A",
+        "-----BEGIN",
+        "sk-",
+        "DE89",
+        ".",
+        "eyJ.",
+        "a@",
+        "AKIA",
+        "\\",
+        "\\u",
+        "\\\\u0041",
+        "xoxb-",
+    ],
     floor: 150.0,
 };
 
@@ -31,8 +72,29 @@ pub(super) const DOCUMENTS: Target = Target {
     what: "findings in JSON documents: redacted ones still parse, and hold none of what was redacted",
     seeds: document_seeds,
     words: &[
-        "\"", ",", ":", "{", "}", "[", "]", "\\", "\\u0041", "\\\\u0041", "\\\"", "\"a\":", "\"mia@example.org\":", "AKIAZ7QHT3KXW5M2NV4D",
-        "4111 1111 1111 1111", "4111111111111111", "\"[redacted:EMAIL_ADDRESS]\":", "536-22-8726", "{\\\"a\\\":\\\"", "\\n", "0", "1.5", "null",
+        "\"",
+        ",",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\\",
+        "\\u0041",
+        "\\\\u0041",
+        "\\\"",
+        "\"a\":",
+        "\"mia@example.org\":",
+        "AKIAZ7QHT3KXW5M2NV4D",
+        "4111 1111 1111 1111",
+        "4111111111111111",
+        "\"[redacted:EMAIL_ADDRESS]\":",
+        "536-22-8726",
+        "{\\\"a\\\":\\\"",
+        "\\n",
+        "0",
+        "1.5",
+        "null",
     ],
     max_len: 3000,
     run: document,
@@ -130,13 +192,19 @@ fn document(bytes: &[u8]) -> Outcome {
     // What is no document is a text in one.
     let (bytes, document) = match Document::parse(bytes, &limits) {
         Ok(document) => (bytes, document),
-        Err(_) => (quoted.as_bytes(), Document::parse(quoted.as_bytes(), &limits).map_err(|error| format!("`quote` wrote no JSON: {error}"))?),
+        Err(_) => (
+            quoted.as_bytes(),
+            Document::parse(quoted.as_bytes(), &limits).map_err(|error| format!("`quote` wrote no JSON: {error}"))?,
+        ),
     };
     let leaves = inspect_document(&SCANNERS, &document);
     let duties = DUTIES.get(1).ok_or("no duties")?;
     let mut splices = Splices::default();
-    let changed = redact_document(&document, &leaves, duties, Side::Response, &mut splices).map_err(|denied| format!("{denied:?}"))?;
-    ensure(changed.is_empty() == leaves.is_empty(), || format!("{} leaves with findings, {} changed", leaves.len(), changed.len()))?;
+    let changed =
+        redact_document(&document, &leaves, duties, Side::Response, &mut splices).map_err(|denied| format!("{denied:?}"))?;
+    ensure(changed.is_empty() == leaves.is_empty(), || {
+        format!("{} leaves with findings, {} changed", leaves.len(), changed.len())
+    })?;
     let spliced = splices.apply(bytes).map_err(|error| format!("splices that do not fit: {error:?}"))?;
     let after = Document::parse(&spliced, &limits).map_err(|error| format!("redacted to no JSON: {error}"))?;
     ensure(after.nodes().len() == document.nodes().len(), || "redaction changed the shape".to_owned())?;

@@ -17,8 +17,30 @@ pub(super) const TARGET: Target = Target {
     what: "entries, bundles of entries, checkpoints, proofs, keys, acts of administration: one form for each thing",
     seeds,
     words: &[
-        "\u{1}", "{\"kind\":\"intent\"", "\"at\":", "\"request\":", "\"observed\":[", "\"notes\":[]", "c2sp.org/tlog-proof@v1\n", "index ", "extra ",
-        "\n", "\n\n", "\u{2014} ", "example.com/log", "PRIVATE+KEY+", "+", "=", "\u{0}", "\u{0}\u{1}", "AAAA", "{", "}", ",", "null", "18446744073709551615",
+        "\u{1}",
+        "{\"kind\":\"intent\"",
+        "\"at\":",
+        "\"request\":",
+        "\"observed\":[",
+        "\"notes\":[]",
+        "c2sp.org/tlog-proof@v1\n",
+        "index ",
+        "extra ",
+        "\n",
+        "\n\n",
+        "\u{2014} ",
+        "example.com/log",
+        "PRIVATE+KEY+",
+        "+",
+        "=",
+        "\u{0}",
+        "\u{0}\u{1}",
+        "AAAA",
+        "{",
+        "}",
+        ",",
+        "null",
+        "18446744073709551615",
     ],
     max_len: 4000,
     run,
@@ -35,7 +57,8 @@ fn seeds() -> Vec<Vec<u8>> {
     if let Ok(signer) = LogSigner::from_seed(ORIGIN, &[3; 32]) {
         let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 300, root: Digest([9; 32]) };
         let note = checkpoint.sign(&signer).unwrap_or_default();
-        let proof = InclusionProof { extra: Some(b"extra".to_vec()), index: 7, path: vec![Digest([1; 32]); 9], checkpoint: note.clone() };
+        let proof =
+            InclusionProof { extra: Some(b"extra".to_vec()), index: 7, path: vec![Digest([1; 32]); 9], checkpoint: note.clone() };
         seeds.extend([note, proof.to_text(), signer.verifier_text().into_bytes()]);
     }
     seeds.push(LogSigner::text_from_seed(ORIGIN, &[3; 32]).unwrap_or_default().into_bytes());

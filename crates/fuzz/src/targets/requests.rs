@@ -15,10 +15,35 @@ pub(super) const TARGET: Target = Target {
     what: "bodies of requests, for every API: what is understood points into the body, no refusal repeats content",
     seeds,
     words: &[
-        "\"tools\":[{\"type\":\"function\"}],", "\"image_url\":{\"url\":\"http://a/\"}", "\"type\":\"input_image\"", "\"file_id\":\"f\"",
-        "\"previous_response_id\":\"r\",", "\"store\":true,", "\"background\":true,", "\"mcp_servers\":[]", "\"container\":\"c\"", "\"stream\":true,",
-        "\"n\":2,", "null", "true", "{}", "[]", "\"\"", "\"model\":\"m\",", "\"thinking\":{\"type\":\"enabled\"},", "\"metadata\":{\"a\":\"b\"},",
-        "\"response_format\":{\"type\":\"json_schema\"},", ",", ":", "{", "}", "[", "]", "\"", "1e9", "-1",
+        "\"tools\":[{\"type\":\"function\"}],",
+        "\"image_url\":{\"url\":\"http://a/\"}",
+        "\"type\":\"input_image\"",
+        "\"file_id\":\"f\"",
+        "\"previous_response_id\":\"r\",",
+        "\"store\":true,",
+        "\"background\":true,",
+        "\"mcp_servers\":[]",
+        "\"container\":\"c\"",
+        "\"stream\":true,",
+        "\"n\":2,",
+        "null",
+        "true",
+        "{}",
+        "[]",
+        "\"\"",
+        "\"model\":\"m\",",
+        "\"thinking\":{\"type\":\"enabled\"},",
+        "\"metadata\":{\"a\":\"b\"},",
+        "\"response_format\":{\"type\":\"json_schema\"},",
+        ",",
+        ":",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "1e9",
+        "-1",
     ],
     max_len: 4096,
     run,
@@ -37,8 +62,24 @@ pub(super) const HEADERS: Target = Target {
         ])
     },
     words: &[
-        "authorization: ", "Bearer ", "x-api-key: ", "api-key: ", "anthropic-beta: ", "anthropic-version: ", ",", " ", "\n", "?api%2Dkey=", "&",
-        "access_token=", "%", "=", "cookie: ", "host: ", "\t", "\u{80}",
+        "authorization: ",
+        "Bearer ",
+        "x-api-key: ",
+        "api-key: ",
+        "anthropic-beta: ",
+        "anthropic-version: ",
+        ",",
+        " ",
+        "\n",
+        "?api%2Dkey=",
+        "&",
+        "access_token=",
+        "%",
+        "=",
+        "cookie: ",
+        "host: ",
+        "\t",
+        "\u{80}",
     ],
     max_len: 2000,
     run: headers,
@@ -117,14 +158,20 @@ fn headers(bytes: &[u8]) -> Outcome {
             map.append(name, value);
         }
     }
-    let document = Document::parse(br#"{"model":"m","messages":[],"max_tokens":1}"#, &Limits::default()).map_err(|error| error.to_string())?;
+    let document = Document::parse(br#"{"model":"m","messages":[],"max_tokens":1}"#, &Limits::default())
+        .map_err(|error| error.to_string())?;
     let mut ways = Vec::new();
     for api in Api::ALL {
-        ways.push(understand(api, None, &map, &document, &BTreeSet::new()).map(|read| read.effects.len()).map_err(|refusal| refusal.code));
+        ways.push(
+            understand(api, None, &map, &document, &BTreeSet::new())
+                .map(|read| read.effects.len())
+                .map_err(|refusal| refusal.code),
+        );
         for passed in [upstream_headers(api, &map), client_headers(api.dialect(), &map)] {
             for (name, value) in &passed {
                 let is_theirs = map.get_all(name).iter().any(|theirs| theirs == value);
-                let is_secret = ["authorization", "x-api-key", "api-key", "cookie", "set-cookie", "host"].contains(&name.as_str());
+                let is_secret =
+                    ["authorization", "x-api-key", "api-key", "cookie", "set-cookie", "host"].contains(&name.as_str());
                 ensure(!is_secret, || format!("`{name}` passes"))?;
                 ways.push(Ok(usize::from(is_theirs)));
             }
@@ -133,7 +180,8 @@ fn headers(bytes: &[u8]) -> Outcome {
     let lines = map.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let credential = credential_from_request(lines, query);
     if let Ok(credential) = credential {
-        let n_theirs = ["authorization", "x-api-key", "api-key"].iter().map(|name| map.get_all(*name).iter().count()).sum::<usize>();
+        let n_theirs =
+            ["authorization", "x-api-key", "api-key"].iter().map(|name| map.get_all(*name).iter().count()).sum::<usize>();
         ensure(n_theirs == 1, || format!("one credential of {n_theirs}"))?;
         ensure(credential.iter().all(u8::is_ascii_graphic), || "a credential with odd characters".to_owned())?;
     }

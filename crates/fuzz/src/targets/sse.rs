@@ -11,7 +11,24 @@ pub(super) const TARGET: Target = Target {
     name: "sse",
     what: "server-sent events of upstreams: cut anywhere the same events, a second reader agrees, written events read back",
     seeds,
-    words: &["data: ", "data:", "data", "event: ", "event:x\n", ":", "id: 1\n", "retry: 5\n", "\n", "\r", "\r\n", "\n\n", "\u{feff}", "[DONE]", " ", "\u{0}"],
+    words: &[
+        "data: ",
+        "data:",
+        "data",
+        "event: ",
+        "event:x\n",
+        ":",
+        "id: 1\n",
+        "retry: 5\n",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\n",
+        "\u{feff}",
+        "[DONE]",
+        " ",
+        "\u{0}",
+    ],
     max_len: 2000,
     run,
     hostile: &["\n", "\r", "data\n", "data: x\n", ":", "data: {}\n\n", "event: a\n", "\r\n", "x"],
@@ -45,7 +62,9 @@ fn run(bytes: &[u8]) -> Outcome {
     let (events, ended) = read(&[bytes]);
     let cut = Random::of(bytes).cut(bytes);
     let (again, other) = read(&cut);
-    ensure(events == again && ended == other, || format!("{} events and {ended:?}; cut, {} and {other:?}", events.len(), again.len()))?;
+    ensure(events == again && ended == other, || {
+        format!("{} events and {ended:?}; cut, {} and {other:?}", events.len(), again.len())
+    })?;
     if !matches!(ended, Err(ReasonCode::UpstreamResponseTooLarge | ReasonCode::UpstreamResponseInvalid)) {
         let expected = expected(bytes);
         ensure(events == expected, || format!("{events:?}, the standard says {expected:?}"))?;

@@ -9,13 +9,62 @@ pub(super) const TARGET: Target = Target {
     what: "values in text (numbers, dates, accounts, addresses): spans hold, normal forms are their own normal form",
     seeds,
     words: &[
-        "1,234.56", "1.234,56", "\u{20ac}", "$", "USD", "12/31/2026", "2026-02-29", "Feb", "@", ".", "..", "://", "http://", "[::1]",
-        "127.0.0.1", "+49", "(0)", "DE89", "4111 1111 1111 1111", "-", "%", "xn--", "user:pass@", "?q=", "#", "e", "E5", "million", "bn",
-        "T12:00:00Z", "am", "noon",
+        "1,234.56",
+        "1.234,56",
+        "\u{20ac}",
+        "$",
+        "USD",
+        "12/31/2026",
+        "2026-02-29",
+        "Feb",
+        "@",
+        ".",
+        "..",
+        "://",
+        "http://",
+        "[::1]",
+        "127.0.0.1",
+        "+49",
+        "(0)",
+        "DE89",
+        "4111 1111 1111 1111",
+        "-",
+        "%",
+        "xn--",
+        "user:pass@",
+        "?q=",
+        "#",
+        "e",
+        "E5",
+        "million",
+        "bn",
+        "T12:00:00Z",
+        "am",
+        "noon",
     ],
     max_len: 1500,
     run,
-    hostile: &["1", "1 ", "1,", "a@", "a.", "http://", "+", "4", "-", "DE89 3704", "a:", "[", "@a.b", "12/", "$", "\u{661}", "//", "%4", "1.2.3.4 "],
+    hostile: &[
+        "1",
+        "1 ",
+        "1,",
+        "a@",
+        "a.",
+        "http://",
+        "+",
+        "4",
+        "-",
+        "DE89 3704",
+        "a:",
+        "[",
+        "@a.b",
+        "12/",
+        "$",
+        "\u{661}",
+        "//",
+        "%4",
+        "1.2.3.4 ",
+    ],
     floor: 250.0,
 };
 
@@ -38,7 +87,9 @@ fn run(bytes: &[u8]) -> Outcome {
         ensure(value.span.start >= last, || format!("{:?} is out of order", value.span))?;
         last = value.span.start;
         let normal = normal_form(value.kind, raw);
-        ensure(normal.as_deref() == Some(&value.normal), || format!("{:?} {raw:?}: {:?} in the text, {normal:?} alone", value.kind, value.normal))?;
+        ensure(normal.as_deref() == Some(&value.normal), || {
+            format!("{:?} {raw:?}: {:?} in the text, {normal:?} alone", value.kind, value.normal)
+        })?;
         let again = normal_form(value.kind, &value.normal);
         ensure(again.as_deref() == Some(&value.normal), || format!("{:?} {:?} becomes {again:?}", value.kind, value.normal))?;
     }
