@@ -274,7 +274,14 @@ fn waits_end_at_their_limits_and_not_before() {
         ("an answer that stops", WHOLE, hang(0), ReasonCode::UpstreamTimeout, seconds(13), 1),
         ("a stream that stops at once", STREAM, hang(0), ReasonCode::UpstreamTimeout, seconds(13), 1),
         ("a stream that stops later", STREAM, hang(4), ReasonCode::UpstreamTimeout, seconds(17), 1),
-        ("a drip without end", STREAM, Slow { pieces: vec![(seconds(12), EVENT); 99], ..slow() }, ReasonCode::UpstreamTimeout, seconds(60), 1),
+        (
+            "a drip without end",
+            STREAM,
+            Slow { pieces: vec![(seconds(12), EVENT); 99], ..slow() },
+            ReasonCode::UpstreamTimeout,
+            seconds(60),
+            1,
+        ),
     ];
     for (title, body, slow, code, at, sent) in facts {
         let (happened, now) = ask(body, slow);
@@ -295,6 +302,15 @@ fn a_client_that_does_not_read_is_broken_off() {
     let (happened, now) = ask(WHOLE, Slow { client: NEVER, ..Slow::default() });
     assert!(ended(&happened, ReasonCode::ClientTooSlow) && happened.contains(&Happened::Aborted), "{happened:#?}");
     assert_eq!(now, seconds(17));
+}
+
+#[test]
+fn a_flood_ends_with_the_total_too() {
+    let pieces = vec![(AT_ONCE, EVENT); 999];
+    let (happened, now) = ask(STREAM, Slow { pieces, client: seconds(1), ..Slow::default() });
+    assert!(ended(&happened, ReasonCode::UpstreamTimeout), "{now:?} {happened:#?}");
+    // The piece on its way, and the refusal behind it.
+    assert!(now >= seconds(60) && now <= seconds(62), "{now:?}");
 }
 
 #[test]
