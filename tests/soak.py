@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import re
+import subprocess
 import sys
 import time
 import urllib.request
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import wire
-from gate import Gate
+from gate import Gate, binary
 from samples import SAMPLES
 from upstream import Peer, Request, Upstream, answer, chat, message
 
@@ -433,7 +434,8 @@ class Soak:
             return reply.read().decode()
 
     def _log(self) -> None:
-        verified = self._gate.cli("audit", "verify", "--json")
+        command = [binary(), "audit", "verify", "--data", self._gate.data, "--json"]
+        verified = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         report = json.loads(verified.stdout) if verified.stdout.startswith("{") else {}
         self.result.figures["log_entries"] = report.get("entries", -1)
         self.result.figures["log_open"] = report.get("open", -1)
