@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,6 +59,16 @@ impl Time {
             *now = next.max(*now);
             true
         })
+    }
+}
+
+/// Whether somebody who gave way wants to go on.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -237,14 +248,13 @@ fn ask(body: &'static str, slow: Slow) -> (Vec<Happened>, Duration) {
     let mut client = SlowClient { world: &world, body };
     let head = world.scripted.head();
     let mut call = pin!(engine::interaction(&world, &Toy, &head, &mut client));
-    let mut context = Context::from_waker(Waker::noop());
-    // Whoever gives way is ready at once again; only then does time pass.
-    let mut n_still = 0;
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
     while call.as_mut().poll(&mut context).is_pending() {
-        n_still += 1;
-        if n_still > 4 {
+        // Whoever only gave way goes on at once; when nobody can, time passes.
+        if !woken.0.swap(false, Ordering::SeqCst) {
             assert!(world.time.jump(), "the interaction hangs at {:?}: {:#?}", world.time.now(), world.scripted.happened());
-            n_still = 0;
         }
     }
     (world.scripted.happened(), world.time.now())
