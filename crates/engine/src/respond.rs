@@ -188,6 +188,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// The next piece of the upstream's body; a lock, silence or the end of patience stops the wait.
     async fn next<B: ReplyBody>(&mut self, body: &mut B) -> Result<Option<Bytes>, Refusal> {
         let left = self.deadline.saturating_sub(self.world.monotonic());
+        // A body that always has more never waits, so no wait would end it.
+        if left.is_zero() {
+            return Err(ReasonCode::UpstreamTimeout.into());
+        }
         let limit = self.call.snapshot.limits.idle.min(left);
         let next = while_connected(self.client, body.next());
         piece_of(self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await??)

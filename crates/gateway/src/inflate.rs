@@ -14,41 +14,52 @@ const ALLOWANCE: u64 = 1 << 20;
 
 /// The encoding is not known, the data is damaged, or it is a bomb.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct InflateError;
+pub struct InflateError;
 
-/// Plain bytes pass without a copy; gzip is inflated piece by piece.
-pub(crate) enum Inflate {
+/// One body's content encoding: plain bytes pass without a copy, gzip is inflated piece by piece.
+pub struct Inflate(Encoding);
+
+enum Encoding {
     Plain,
     Gzip { decoder: Box<GzDecoder<Vec<u8>>>, n_in: u64, n_out: u64 },
 }
 
 impl std::fmt::Debug for Inflate {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Plain => "Plain",
-            Self::Gzip { .. } => "Gzip",
+        formatter.write_str(match self.0 {
+            Encoding::Plain => "Plain",
+            Encoding::Gzip { .. } => "Gzip",
         })
     }
 }
 
 impl Inflate {
     /// Reads `Content-Encoding`: absent, `identity` or `gzip`.
-    pub(crate) fn for_headers(headers: &HeaderMap) -> Result<Self, InflateError> {
+    ///
+    /// # Errors
+    /// Every other encoding, and a second one.
+    pub fn for_headers(headers: &HeaderMap) -> Result<Self, InflateError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         let encoding = encodings.next().map_or("identity", |value| value.to_str().unwrap_or(""));
         if encodings.next().is_some() {
             return Err(InflateError);
         }
         match encoding.trim().to_ascii_lowercase().as_str() {
-            "identity" => Ok(Self::Plain),
-            "gzip" | "x-gzip" => Ok(Self::Gzip { decoder: Box::new(GzDecoder::new(Vec::new())), n_in: 0, n_out: 0 }),
+            "identity" => Ok(Self(Encoding::Plain)),
+            "gzip" | "x-gzip" => {
+                let decoder = Box::new(GzDecoder::new(Vec::new()));
+                Ok(Self(Encoding::Gzip { decoder, n_in: 0, n_out: 0 }))
+            }
             _ => Err(InflateError),
         }
     }
 
     /// Takes wire bytes, gives the plain bytes that they complete.
-    pub(crate) fn push(&mut self, data: Bytes) -> Result<Bytes, InflateError> {
-        let Self::Gzip { decoder, n_in, n_out } = self else { return Ok(data) };
+    ///
+    /// # Errors
+    /// Damage, or more than 1 MiB and 100 plain bytes for each byte of the wire.
+    pub fn push(&mut self, data: Bytes) -> Result<Bytes, InflateError> {
+        let Encoding::Gzip { decoder, n_in, n_out } = &mut self.0 else { return Ok(data) };
         let mut plain = Vec::new();
         // Small bites, so that a bomb is seen before it has grown.
         for bite in data.chunks(4096) {
@@ -65,8 +76,11 @@ impl Inflate {
     }
 
     /// The wire has ended: a gzip stream must be complete.
-    pub(crate) fn finish(&mut self) -> Result<(), InflateError> {
-        let Self::Gzip { decoder, .. } = self else { return Ok(()) };
+    ///
+    /// # Errors
+    /// Bytes are missing, or the checksum does not fit.
+    pub fn finish(&mut self) -> Result<(), InflateError> {
+        let Encoding::Gzip { decoder, .. } = &mut self.0 else { return Ok(()) };
         decoder.try_finish().map_err(|_| InflateError)
     }
 }

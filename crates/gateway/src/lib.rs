@@ -8,7 +8,7 @@ pub mod client;
 pub mod dialect;
 pub mod framing;
 mod health;
-mod inflate;
+pub mod inflate;
 pub mod metrics;
 pub mod protocols;
 pub mod server;

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: measurements against other programs, in the same run and on the same upstream.
 
+mod inspect;
 mod load;
+mod peers;
 mod report;
 mod systems;
 
@@ -11,6 +13,7 @@ use serde::Serialize;
 
 use crate::{run, sandbox};
 use load::{Load, Measured};
+use peers::Peer;
 use systems::{Kind, System};
 
 /// One measured value.
@@ -58,22 +61,38 @@ struct Effort {
     seconds: f64,
 }
 
+/// What a run found: rows, and what could not be measured, in words.
+#[derive(Debug, Default)]
+struct Found {
+    rows: Vec<Row>,
+    why_not: Vec<String>,
+}
+
+const USAGE: &str =
+    "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect [--quick] [--json FILE]";
+
 /// Runs one bench; `false` if the run is invalid (missed goals are no failure: they stand in the table).
 pub(crate) fn bench(words: &[&str]) -> Result<bool> {
-    let ["gateway", rest @ ..] = words else { bail!("usage: cargo xtask bench gateway [--quick] [--json FILE]") };
-    let (mut is_quick, mut json) = (false, None);
+    let [which @ ("gateway" | "inspect"), rest @ ..] = words else { bail!("{USAGE}") };
+    let (mut is_quick, mut json, mut peers) = (false, None, Vec::new());
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match *word {
             "--quick" => is_quick = true,
             "--json" => json = Some(PathBuf::from(rest.next().context("--json needs a file")?)),
-            other => bail!("unknown option `{other}`"),
+            "--peers" if *which == "gateway" => {
+                for name in rest.next().context("--peers needs names")?.split(',') {
+                    let peer = Peer::ALL.into_iter().find(|(known, _)| *known == name);
+                    peers.push(peer.with_context(|| format!("unknown peer `{name}`, expected litellm or portkey"))?);
+                }
+            }
+            other => bail!("unknown option `{other}`\n{USAGE}"),
         }
     }
-    gateway(is_quick, json)
+    if *which == "inspect" { inspect::inspect(is_quick, json) } else { gateway(is_quick, json, &peers) }
 }
 
-fn gateway(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
+fn gateway(is_quick: bool, json: Option<PathBuf>, peers: &[(&'static str, Peer)]) -> Result<bool> {
     let effort =
         if is_quick { Effort { rounds: 1, warmup: 0.3, seconds: 1.0 } } else { Effort { rounds: 5, warmup: 0.5, seconds: 2.0 } };
     let python = sandbox::python()?;
@@ -85,31 +104,36 @@ fn gateway(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
     let folder = run::root()?.join(".local/bench");
     let upstream = systems::Upstream::start()?;
     let mut systems = Vec::new();
-    let mut rows = Vec::new();
-    for (name, kind) in SYSTEMS {
+    let mut found = Found::default();
+    for (name, kind) in SYSTEMS.into_iter().chain(peers.iter().map(|(name, peer)| (*name, Kind::Peer(*peer)))) {
         println!("[bench] starting {name}");
-        let system = System::start(name, kind, &upstream, &folder, &sandbox::envoy(&python)?)?;
-        rows.extend(system.at_start());
-        systems.push(system);
+        match System::start(name, kind, &upstream, &folder, &sandbox::envoy(&python)?) {
+            Ok(system) => {
+                found.rows.extend(system.at_start());
+                systems.push(system);
+            }
+            Err(error) if matches!(kind, Kind::Peer(_)) => found.lacks(format!("{name}: {error:#}")),
+            Err(error) => return Err(error),
+        }
     }
-    rows.extend(measure(&systems, effort)?);
+    measure(&systems, effort, &mut found)?;
     for system in &systems {
-        rows.extend(system.at_end());
+        found.rows.extend(system.at_end());
     }
     let (requests, aborts) = if is_quick { (10_000, 100) } else { (200_000, 1_000) };
     for system in systems.iter().filter(|system| system.name == report::GATE) {
         println!("[bench] memory over {requests} requests and {aborts} aborted streams");
-        rows.extend(system.soak(requests, aborts)?);
+        found.rows.extend(system.soak(requests, aborts)?);
     }
     drop(systems);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).context("cannot remove the bench's data folders")?;
     }
-    let is_valid = report::is_valid(&rows);
-    let text = report::markdown(&rows, effort.rounds, effort.seconds);
+    let is_valid = report::is_valid(&found.rows);
+    let text = report::markdown(&found, effort.rounds, effort.seconds, peers);
     print!("\n{text}");
     if let Some(file) = json {
-        std::fs::write(&file, serde_json::to_string_pretty(&rows)? + "\n")
+        std::fs::write(&file, serde_json::to_string_pretty(&found.rows)? + "\n")
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if is_quick {
@@ -122,34 +146,45 @@ fn gateway(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
 }
 
 /// Every case on every system, the systems taking turns within a round so that a slow minute hits all of them.
-fn measure(systems: &[System], effort: Effort) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+fn measure(systems: &[System], effort: Effort, all: &mut Found) -> Result<()> {
     for (case, request, connections) in CASES {
         let mut found: Vec<Vec<Measured>> = systems.iter().map(|_| Vec::new()).collect();
         for round in 1..=effort.rounds {
             for (system, found) in systems.iter().zip(&mut found) {
                 let load = Load { request, connections, rate: 0.0, warmup: effort.warmup, seconds: effort.seconds };
-                let measured = system.load(&load).with_context(|| format!("{case} on {}", system.name))?;
-                println!("[bench] {case} {} round {round}: {measured}", system.name);
-                found.push(measured);
+                match system.load(&load).with_context(|| format!("{case} on {}", system.name)) {
+                    Ok(measured) => {
+                        println!("[bench] {case} {} round {round}: {measured}", system.name);
+                        found.push(measured);
+                    }
+                    Err(error) if system.is_peer() => all.lacks(format!("{error:#}")),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        for (system, found) in systems.iter().zip(&found) {
-            rows.extend(summary(case, &system.name, found, request == "stream"));
+        for (system, found) in systems.iter().zip(&found).filter(|(_, found)| !found.is_empty()) {
+            all.rows.extend(summary(case, &system.name, found, request == "stream"));
         }
     }
     // Open loop: half of what each system itself managed in the closed loop.
     let case = "chat/half-load";
-    for system in systems {
-        let rate = value(&rows, "chat/c16", &system.name, "rps").unwrap_or(0.0) / 2.0;
+    for system in systems.iter().filter(|system| !system.is_peer()) {
+        let rate = value(&all.rows, "chat/c16", &system.name, "rps").unwrap_or(0.0) / 2.0;
         let found: Result<Vec<Measured>> = (0..effort.rounds)
             .map(|_| {
                 system.load(&Load { request: "plain", connections: 16, rate, warmup: effort.warmup, seconds: effort.seconds })
             })
             .collect();
-        rows.extend(summary(case, &system.name, &found.with_context(|| format!("{case} on {}", system.name))?, false));
+        all.rows.extend(summary(case, &system.name, &found.with_context(|| format!("{case} on {}", system.name))?, false));
     }
-    Ok(rows)
+    Ok(())
+}
+
+impl Found {
+    fn lacks(&mut self, why: String) {
+        println!("[bench] not measured: {why}");
+        self.why_not.push(why);
+    }
 }
 
 fn summary(case: &str, system: &str, found: &[Measured], is_stream: bool) -> Vec<Row> {

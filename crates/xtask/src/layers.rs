@@ -25,6 +25,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-fleet", Layer::Adapters),
     ("portcullis-console", Layer::Adapters),
     ("portcullis", Layer::Binary),
+    ("portcullis-fuzz", Layer::Development),
     ("portcullis-testkit", Layer::Development),
     ("xtask", Layer::Development),
 ];

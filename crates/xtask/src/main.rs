@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask {test,check,bench,layers,sizes,schema}`.
+//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema}`.
 //!
 //! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
 //! builds in seconds and still works when a crate under work does not build.
@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod layers;
 mod proofs;
+mod robust;
 mod run;
 mod sandbox;
 mod schema;
@@ -27,7 +28,11 @@ const USAGE: &str = "usage: cargo xtask <command>
   layers                                 who may depend on whom; where each proof type is made
   sizes                                  files with too many production lines
   schema [--check]                       write (or compare) schema/portcullis.schema.json
-  bench gateway [--quick] [--json FILE]  Envoy's plain route against the gate, same run, same upstream; docs/BENCHMARKS.md
+  bench gateway [--quick] [--json FILE]  Envoy's plain route against the gate, same run, same upstream; docs/BENCHMARKS.md;
+                                         --peers litellm,portkey installs and measures them too
+  bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
+  fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
+  soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +58,8 @@ fn command(words: &[&str]) -> Result<bool> {
         ["schema"] => schema::schema(false),
         ["schema", "--check"] => schema::schema(true),
         ["bench", rest @ ..] => bench::bench(rest),
+        ["fuzz", rest @ ..] => robust::fuzz(rest),
+        ["soak", rest @ ..] => robust::soak(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(true)

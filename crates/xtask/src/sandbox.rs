@@ -33,6 +33,30 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Python environment `.local/peers/NAME` with exactly what `tests/peers/NAME.txt` pins.
+///
+/// # Errors
+/// As [`python`].
+pub(crate) fn peer_python(name: &str) -> Result<PathBuf> {
+    let root = run::root()?;
+    let pins = root.join("tests/peers").join(format!("{name}.txt"));
+    let wanted = std::fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+    let folder = root.join(".local/peers").join(name);
+    let (python, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
+    if python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    println!("[setup] making .local/peers/{name} from tests/peers/{name}.txt");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    must(Command::new("python3").args(["-m", "venv"]).arg(&folder), "python3 -m venv (Debian: package python3-venv)")?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+    must(Command::new(&python).args(pip).arg(&pins), "pip install")?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(python)
+}
+
 /// Installs into `tests/node/node_modules` exactly what `tests/node/package-lock.json` pins; only when `tests/node` changed.
 ///
 /// # Errors
@@ -66,7 +90,8 @@ pub(crate) fn envoy(python: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
-fn must(command: &mut Command, what: &str) -> Result<()> {
+/// Runs a command that has to succeed.
+pub(crate) fn must(command: &mut Command, what: &str) -> Result<()> {
     let said = run::tee(command)?;
     if !said.ok {
         bail!("{what} failed");

@@ -4,6 +4,8 @@
 //! are due at fixed times whatever the answers do, and latency counts from when a request was due, so a stall is not
 //! hidden by the requests that were not sent during it.
 //!
+//! `--header "NAME: VALUE"` may stand several times.
+//!
 //! `--requests N` ends after that many requests instead of after `--seconds`; `--abort` leaves each answer after its first bytes.
 
 use std::io::{self, Read, Write};
@@ -94,8 +96,10 @@ fn plan(arguments: impl Iterator<Item = String>) -> io::Result<Plan> {
     };
     let body = replies::request(&model, &text, case == "stream");
     let authorization = value("--bearer").map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let named = arguments.iter().zip(arguments.iter().skip(1)).filter(|(name, _)| *name == "--header");
+    let more: String = named.map(|(_, header)| format!("{header}\r\n")).collect();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{authorization}content-length: {}\r\n\r\n",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{authorization}{more}content-length: {}\r\n\r\n",
         body.len()
     );
     let connections = value("--connections").and_then(|value| value.parse().ok()).unwrap_or(1);

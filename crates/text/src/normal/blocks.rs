@@ -128,7 +128,8 @@ pub(super) fn write(
     }
     if !draft.is_empty() {
         let start = origin(range.start / quantum).start;
-        draft.put("\n", start..start);
+        // A row may end in the digits with which a block begins.
+        draft.put("\n", start..start.max(draft.end()));
     }
     let mut at = range.start;
     while at < range.end && !draft.is_full() {

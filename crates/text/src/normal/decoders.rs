@@ -49,6 +49,11 @@ pub(super) fn base32(text: &str, room: usize) -> Option<Draft<'_>> {
 /// The texts that hex digits write, a line each: in one run, or in pairs behind `\x` or `0x` or between separators.
 pub(super) fn hex(text: &str, room: usize) -> Option<Draft<'_>> {
     let mut draft = Draft::new(text, room);
+    let mut rows: Vec<(Vec<u8>, Vec<Range<usize>>)> = Vec::new();
+    super::pairs::each_row(text, |decoded, spans| rows.push((decoded.to_vec(), spans.to_vec())));
+    let start = |spans: &[Range<usize>]| spans.first().map_or(0, |span| span.start);
+    rows.sort_by_key(|(_, spans)| start(spans));
+    let mut rows = rows.into_iter().peekable();
     each_block(text, |block| {
         each_part(
             block,
@@ -59,18 +64,25 @@ pub(super) fn hex(text: &str, room: usize) -> Option<Draft<'_>> {
                 let found =
                     decoded.iter().map(|(skip, bytes)| (skip, bytes, texts(bytes))).find(|(_, _, found)| !found.is_empty());
                 let Some((skip, decoded, found)) = found else { return };
+                // Both kinds in the order in which they stand: a map never goes back.
+                let here = part.places.first().copied().unwrap_or(0);
+                while let Some((decoded, spans)) = rows.next_if(|(_, spans)| start(spans) < here) {
+                    write_row(&mut draft, &decoded, &spans);
+                }
                 for range in found {
                     write(&mut draft, decoded, range, 1, |nth| quantum(part, skip + nth * 2, 2));
                 }
             },
         );
     });
-    super::pairs::each_row(text, |decoded, spans| {
-        for range in texts(decoded) {
-            write(&mut draft, decoded, range, 1, |nth| spans.get(nth).cloned().unwrap_or_default());
-        }
-    });
+    rows.for_each(|(decoded, spans)| write_row(&mut draft, &decoded, &spans));
     some(draft)
+}
+
+fn write_row(draft: &mut Draft<'_>, decoded: &[u8], spans: &[Range<usize>]) {
+    for range in texts(decoded) {
+        write(draft, decoded, range, 1, |nth| spans.get(nth).cloned().unwrap_or_default());
+    }
 }
 
 fn some(draft: Draft<'_>) -> Option<Draft<'_>> {

@@ -86,6 +86,11 @@ impl<'a> Draft<'a> {
         !self.is_full
     }
 
+    /// The end of what was read last, in the source.
+    pub(super) const fn end(&self) -> usize {
+        self.map.end()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

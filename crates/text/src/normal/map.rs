@@ -61,6 +61,11 @@ impl Map {
         }
     }
 
+    /// The end of what was read last.
+    pub(super) const fn end(&self) -> usize {
+        self.next
+    }
+
     /// Appends `count` units of `view_unit` view bytes, the first read from `origin`, each from `origin_unit` bytes.
     pub(super) fn push(&mut self, view_unit: usize, count: usize, origin: usize, origin_unit: usize) {
         if view_unit == 0 || count == 0 {

@@ -87,6 +87,16 @@ fn places_are_exact() {
     }
 }
 
+/// Rows of pairs and runs of digits are two readers; what they read stands in the order of the text all the same.
+#[test]
+fn hex_of_both_kinds_maps_forward() {
+    for text in
+        [r"\x68\x68\x68\x686c68c68c68c68c", r"\x54 \x54 \x58 \x726f776e20666f78", "73656372657420746f6b656e 73 65 63 72 65 74"]
+    {
+        normal(text).views.iter().for_each(|view| origins(text, view));
+    }
+}
+
 #[test]
 fn plain_text_has_no_views_but_the_turned() {
     let steps = |text: &str| -> Vec<Step> { normal(text).views.iter().flat_map(|view| view.steps().to_vec()).collect() };

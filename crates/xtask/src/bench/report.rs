@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use super::{CASES, Row, SYSTEMS, value};
+use super::peers::Peer;
+use super::{CASES, Found, Row, SYSTEMS, value};
 
 const ENVOY: &str = "envoy";
 pub(super) const GATE: &str = "portcullis";
@@ -16,7 +17,8 @@ pub(super) fn is_valid(rows: &[Row]) -> bool {
 }
 
 /// The page.
-pub(super) fn markdown(rows: &[Row], rounds: usize, seconds: f64) -> String {
+pub(super) fn markdown(found: &Found, rounds: usize, seconds: f64, peers: &[(&'static str, Peer)]) -> String {
+    let rows = found.rows.as_slice();
     let mut page = "# Benchmarks\n\nWritten by `cargo xtask bench gateway`; do not edit by hand.\n\n".to_owned();
     _ = writeln!(page, "{}\n", machine());
     _ = writeln!(
@@ -36,7 +38,48 @@ pub(super) fn markdown(rows: &[Row], rounds: usize, seconds: f64) -> String {
         page.push_str(&table(rows, case));
     }
     page.push_str(&processes(rows));
+    page.push_str(&compared(found, peers));
     page
+}
+
+/// The peers against the gate, as ratios of the same run.
+fn compared(found: &Found, peers: &[(&'static str, Peer)]) -> String {
+    if peers.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Other gateways\n\nHow many times the gate's (everything on, findings redacted, evidence written): the peers do neither. \
+         Added p50 is p50 less that of *direct*.\n\n| system | added p50, c=1 | added p50, c=16 | p99, c=16 | requests/s, c=16 | \
+         memory idle | cold start |\n|---|--:|--:|--:|--:|--:|--:|\n"
+        .to_owned();
+    let of = |case: &str, system: &str, metric: &str| value(&found.rows, case, system, metric);
+    let added = |case: &str, system: &str| Some(of(case, system, "p50_us")? - of(case, "direct", "p50_us")?);
+    for (name, peer) in peers {
+        let ratio = |theirs: Option<f64>, ours: Option<f64>| match (theirs, ours) {
+            (Some(theirs), Some(ours)) => format!("{:.2}×", theirs / ours),
+            _ => "not measured".to_owned(),
+        };
+        let plain = |case: &str, metric: &str| ratio(of(case, name, metric), of(case, GATE, metric));
+        _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            peer.version(),
+            ratio(added("chat/c1", name), added("chat/c1", GATE)),
+            ratio(added("chat/c16", name), added("chat/c16", GATE)),
+            plain("chat/c16", "p99_us"),
+            plain("chat/c16", "rps"),
+            plain("process", "rss_idle_mb"),
+            plain("process", "cold_start_ms"),
+        );
+    }
+    for why in &found.why_not {
+        _ = writeln!(text, "\nNot measured: {}", why.lines().next().unwrap_or_default());
+    }
+    text
+}
+
+/// Every system that may stand in a table.
+fn names() -> impl Iterator<Item = &'static str> {
+    SYSTEMS.into_iter().map(|(name, _)| name).chain(Peer::ALL.into_iter().map(|(name, _)| name))
 }
 
 fn goals(rows: &[Row]) -> String {
@@ -75,7 +118,7 @@ fn table(rows: &[Row], case: &str) -> String {
     let is_stream = case.starts_with("stream");
     let mut text = format!("\n## {case}\n\n| system | p50 µs | p99 µs | requests/s | of Envoy's |");
     text.push_str(if is_stream { " first byte p50 µs |\n|---|--:|--:|--:|--:|--:|\n" } else { "\n|---|--:|--:|--:|--:|\n" });
-    for (system, _) in SYSTEMS {
+    for system in names().filter(|system| value(rows, case, system, "rps").is_some()) {
         let of = |metric| value(rows, case, system, metric).unwrap_or(f64::NAN);
         let share = 100.0 * of("rps") / value(rows, case, ENVOY, "rps").unwrap_or(f64::NAN);
         _ = write!(text, "| {system} | {:.0} | {:.0} | {:.0} | {share:.0} % |", of("p50_us"), of("p99_us"), of("rps"));
@@ -90,7 +133,7 @@ fn table(rows: &[Row], case: &str) -> String {
 fn processes(rows: &[Row]) -> String {
     let mut text =
         "\n## Processes\n\n| system | cold start ms | memory idle MB | memory after MB |\n|---|--:|--:|--:|\n".to_owned();
-    for (system, _) in SYSTEMS {
+    for system in names() {
         let of = |metric| value(rows, "process", system, metric);
         if let (Some(cold), Some(idle), Some(after)) = (of("cold_start_ms"), of("rss_idle_mb"), of("rss_after_mb")) {
             _ = writeln!(text, "| {system} | {cold:.0} | {idle:.1} | {after:.1} |");
@@ -101,7 +144,7 @@ fn processes(rows: &[Row]) -> String {
 }
 
 /// The machine, in words that name no path and no host.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let first = |file: &str, key: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(key)).and_then(|line| line.split_once(':'));

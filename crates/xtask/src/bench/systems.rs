@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::Row;
 use super::load::{Load, Measured};
+use super::peers::{Peer, Tree};
 use crate::run;
 
 /// Longest wait for a program to become ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What kind of program.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,8 @@ pub(super) enum Kind {
     Envoy,
     /// The gate, with some of its controls off.
     Portcullis(&'static [&'static str]),
+    /// Another gateway for models.
+    Peer(Peer),
 }
 
 /// A child that is killed when it goes out of scope.
@@ -73,6 +76,10 @@ pub(super) struct System {
     pub(super) name: String,
     address: String,
     child: Option<Guarded>,
+    /// A peer, which is several processes.
+    tree: Option<Tree>,
+    /// What a peer wants in every request.
+    headers: Vec<String>,
     cold_start: Option<Duration>,
     rss_idle: Option<f64>,
     /// Credential and model, for the gate.
@@ -92,6 +99,8 @@ impl System {
             name: name.to_owned(),
             address: upstream.address(),
             child: None,
+            tree: None,
+            headers: Vec::new(),
             cold_start: None,
             rss_idle: None,
             access: None,
@@ -101,6 +110,7 @@ impl System {
             Kind::Direct => return Ok(system),
             Kind::Envoy => system.start_envoy(upstream, &folder, envoy)?,
             Kind::Portcullis(off) => system.start_gate(upstream, &folder, off)?,
+            Kind::Peer(peer) => system.start_peer(peer, upstream, &folder)?,
         }
         system.rss_idle = system.rss_mb();
         Ok(system)
@@ -123,6 +133,18 @@ impl System {
         })
         .context("Envoy did not become ready")?;
         self.cold_start = Some(start.elapsed());
+        Ok(())
+    }
+
+    /// Measured from nothing to the first answer: some take connections before they can do anything with them.
+    fn start_peer(&mut self, peer: Peer, upstream: &Upstream, folder: &Path) -> Result<()> {
+        let installed = peer.install()?;
+        let start = Instant::now();
+        let (tree, address) = peer.start(&installed, folder, upstream.port)?;
+        (self.tree, self.address, self.headers) = (Some(tree), address, peer.headers(upstream.port));
+        let once = Load { request: "plain", connections: 1, rate: 0.0, warmup: 0.0, seconds: 0.2 };
+        wait(|| self.load(&once).ok()).context("it answers nothing")?;
+        self.cold_start = Some(start.elapsed().saturating_sub(Duration::from_millis(200)));
         Ok(())
     }
 
@@ -149,6 +171,11 @@ impl System {
         Ok(())
     }
 
+    /// Whether the run goes on without it.
+    pub(super) const fn is_peer(&self) -> bool {
+        self.tree.is_some()
+    }
+
     /// Puts load on it.
     pub(super) fn load(&self, load: &Load) -> Result<Measured> {
         self.load_with(load, &[])
@@ -156,6 +183,7 @@ impl System {
 
     fn load_with(&self, load: &Load, more: &[(&str, &str)]) -> Result<Measured> {
         let mut more = more.to_vec();
+        more.extend(self.headers.iter().map(|header| ("--header", header.as_str())));
         if let Some((key, model)) = &self.access {
             more.extend([("--bearer", key.as_str()), ("--model", model.as_str())]);
         }
@@ -203,6 +231,9 @@ impl System {
     }
 
     fn rss_mb(&self) -> Option<f64> {
+        if let Some(tree) = &self.tree {
+            return Some(tree.rss_mb());
+        }
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref()?.0.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)

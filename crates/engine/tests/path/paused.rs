@@ -1,0 +1,331 @@
+//! Every wait of the path, on a clock that stands still until nothing else can happen and then jumps to the next wake-up.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::ports::{
+    Client, Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError, Upstreams, World,
+};
+use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
+use evidence::RecordError;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+
+use crate::world::{Happened, Scripted, Toy, scripted};
+use crate::{PERMIT, written};
+
+const NEVER: Duration = Duration::MAX;
+const AT_ONCE: Duration = Duration::ZERO;
+
+/// The clock, and when somebody wants to be woken.
+#[derive(Debug, Default)]
+struct Time {
+    now: Mutex<Duration>,
+    wakes: Mutex<BTreeSet<Duration>>,
+}
+
+impl Time {
+    fn now(&self) -> Duration {
+        *self.now.lock().unwrap()
+    }
+
+    /// Ends when the clock stands at `at` or later.
+    async fn reach(&self, at: Duration) {
+        poll_fn(|_| {
+            if self.now() >= at {
+                return Poll::Ready(());
+            }
+            self.wakes.lock().unwrap().insert(at);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn pass(&self, duration: Duration) {
+        self.reach(self.now().saturating_add(duration)).await;
+    }
+
+    /// To the next wake-up; `false` if nobody waits for any.
+    fn jump(&self) -> bool {
+        let next = self.wakes.lock().unwrap().pop_first().filter(|next| *next < NEVER);
+        next.is_some_and(|next| {
+            let mut now = self.now.lock().unwrap();
+            *now = next.max(*now);
+            true
+        })
+    }
+}
+
+/// Whether somebody who gave way wants to go on.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// How long everybody takes.
+#[derive(Debug, Clone)]
+struct Slow {
+    /// Until the request's body is there.
+    body: Duration,
+    /// Until an upstream's head is there.
+    head: Duration,
+    /// The pieces of the answer, each with the pause before it.
+    pieces: Vec<(Duration, &'static str)>,
+    /// Until the client has taken a piece.
+    client: Duration,
+    /// Until the log has accepted an entry.
+    log: Duration,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self { body: AT_ONCE, head: AT_ONCE, pieces: vec![(AT_ONCE, "{\"text\":\"hi\"}\n")], client: AT_ONCE, log: AT_ONCE }
+    }
+}
+
+struct Paused {
+    scripted: Scripted,
+    time: Arc<Time>,
+    slow: Slow,
+}
+
+impl Clock for Paused {
+    fn now(&self) -> UnixMillis {
+        self.scripted.now()
+    }
+    fn monotonic(&self) -> Duration {
+        self.time.now()
+    }
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.time.pass(duration)
+    }
+}
+
+impl Epoch for Paused {
+    fn locks(&self) -> Arc<LockSet> {
+        self.scripted.locks()
+    }
+    async fn moved_past(&self, seen: u64) {
+        self.scripted.moved_past(seen).await;
+    }
+}
+
+impl Credentials for Paused {
+    fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
+        self.scripted.credential(hash)
+    }
+}
+
+impl Ledgers for Paused {
+    fn effective(&self, ledger: &Name) -> (Label, u64) {
+        self.scripted.effective(ledger)
+    }
+    fn observe(&self, ledger: &Name, origin: &str, label: Label, at: UnixMillis) -> u64 {
+        self.scripted.observe(ledger, origin, label, at)
+    }
+}
+
+impl Records for Paused {
+    async fn accept(&self, record: Record) -> Result<u64, RecordError> {
+        self.time.pass(self.slow.log).await;
+        self.scripted.accept(record).await
+    }
+    fn submit(&self, record: Record) {
+        self.scripted.submit(record);
+    }
+    fn noise(&self, peer: &str, reason: ReasonCode) {
+        self.scripted.noise(peer, reason);
+    }
+}
+
+struct Drip {
+    time: Arc<Time>,
+    pieces: VecDeque<(Duration, &'static str)>,
+    /// When the first piece is there, once it was asked for: a wait that is dropped loses nothing.
+    due: Option<Duration>,
+}
+
+impl ReplyBody for Drip {
+    async fn next(&mut self) -> Option<Result<Bytes, SendError>> {
+        let (pause, piece) = self.pieces.front().copied()?;
+        let due = *self.due.get_or_insert_with(|| self.time.now().saturating_add(pause));
+        self.time.reach(due).await;
+        self.due = None;
+        self.pieces.pop_front();
+        Some(Ok(Bytes::from_static(piece.as_bytes())))
+    }
+}
+
+impl Upstreams for Paused {
+    type Body = Drip;
+    async fn send(&self, attempt: Attempt<'_>) -> Result<(ReplyHead, Drip), SendError> {
+        self.scripted.log(Happened::Sent(attempt.upstream().unwrap().to_string(), String::new()));
+        self.time.pass(self.slow.head).await;
+        let is_stream = attempt.body().windows(8).any(|window| window == b"\"stream\"");
+        let kind = if is_stream { "text/event-stream" } else { "application/json" };
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let body = Drip { time: Arc::clone(&self.time), pieces: self.slow.pieces.clone().into(), due: None };
+        Ok((ReplyHead { status: StatusCode::OK, headers }, body))
+    }
+    fn is_up(&self, upstream: &Name) -> bool {
+        self.scripted.is_up(upstream)
+    }
+    fn remember(&self, upstream: &Name, is_ok: bool) {
+        self.scripted.remember(upstream, is_ok);
+    }
+}
+
+impl World for Paused {
+    fn random(&self) -> [u8; 10] {
+        [9; 10]
+    }
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.scripted.snapshot)
+    }
+    fn observe_event(&self, _: &Event<'_>) {}
+}
+
+struct SlowClient<'w> {
+    world: &'w Paused,
+    body: &'static str,
+}
+
+impl Client for SlowClient<'_> {
+    async fn body(&mut self, _: usize) -> Result<Bytes, ReasonCode> {
+        self.world.time.pass(self.world.slow.body).await;
+        Ok(Bytes::from_static(self.body.as_bytes()))
+    }
+    fn begin(&mut self, status: StatusCode, _: HeaderMap) {
+        self.world.scripted.log(Happened::Begun(status.as_u16()));
+    }
+    async fn write(&mut self, piece: Released) -> Result<(), ReasonCode> {
+        self.world.time.pass(self.world.slow.client).await;
+        self.world.scripted.log(Happened::Written(String::from_utf8(piece.into_bytes().to_vec()).unwrap()));
+        Ok(())
+    }
+    async fn gone(&mut self) {
+        std::future::pending::<()>().await;
+    }
+    fn hurry(&mut self) {
+        self.world.scripted.log(Happened::Hurried);
+    }
+    fn abort(&mut self) {
+        self.world.scripted.log(Happened::Aborted);
+    }
+}
+
+const WHOLE: &str = "{\"model\":\"small\"}";
+const STREAM: &str = "{\"model\":\"small\",\"stream\":true}";
+const EVENT: &str = "{\"text\":\"hi\"}\n";
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// One interaction: what happened, and where the clock stood at its end.
+fn ask(body: &'static str, slow: Slow) -> (Vec<Happened>, Duration) {
+    let mut scripted = scripted(PERMIT, Off::default());
+    let limits = Limits {
+        body: seconds(7),
+        first_byte: seconds(11),
+        idle: seconds(13),
+        total: seconds(60),
+        client_write: seconds(17),
+        ..Limits::default()
+    };
+    Arc::get_mut(&mut scripted.snapshot).unwrap().limits = limits;
+    let world = Paused { scripted, time: Arc::default(), slow };
+    let mut client = SlowClient { world: &world, body };
+    let head = world.scripted.head();
+    let mut call = pin!(engine::interaction(&world, &Toy, &head, &mut client));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    while call.as_mut().poll(&mut context).is_pending() {
+        // Whoever only gave way goes on at once; when nobody can, time passes.
+        if !woken.0.swap(false, Ordering::SeqCst) {
+            assert!(world.time.jump(), "the interaction hangs at {:?}: {:#?}", world.time.now(), world.scripted.happened());
+        }
+    }
+    (world.scripted.happened(), world.time.now())
+}
+
+/// The last thing recorded is an outcome, under this code.
+fn ended(happened: &[Happened], code: ReasonCode) -> bool {
+    let recorded = happened.iter().rev().find_map(|what| if let Happened::Recorded(_, reason) = what { *reason } else { None });
+    recorded == Some(code)
+}
+
+fn n_sent(happened: &[Happened]) -> usize {
+    happened.iter().filter(|what| matches!(what, Happened::Sent(..))).count()
+}
+
+#[test]
+fn waits_end_at_their_limits_and_not_before() {
+    let slow = Slow::default;
+    let hang = |after: usize| Slow { pieces: [vec![(seconds(1), EVENT); after], vec![(NEVER, EVENT)]].concat(), ..slow() };
+    let facts: [(&str, &str, Slow, ReasonCode, Duration, usize); 9] = [
+        ("nobody is slow", WHOLE, slow(), ReasonCode::Permitted, AT_ONCE, 1),
+        ("a body at its limit", WHOLE, Slow { body: seconds(6), ..slow() }, ReasonCode::Permitted, seconds(6), 1),
+        ("no body", WHOLE, Slow { body: NEVER, ..slow() }, ReasonCode::BodyTimeout, seconds(7), 0),
+        // Each of the two destinations has its time.
+        ("no head", WHOLE, Slow { head: NEVER, ..slow() }, ReasonCode::UpstreamTimeout, seconds(22), 2),
+        ("a late head", WHOLE, Slow { head: seconds(10), ..slow() }, ReasonCode::Permitted, seconds(10), 1),
+        ("an answer that stops", WHOLE, hang(0), ReasonCode::UpstreamTimeout, seconds(13), 1),
+        ("a stream that stops at once", STREAM, hang(0), ReasonCode::UpstreamTimeout, seconds(13), 1),
+        ("a stream that stops later", STREAM, hang(4), ReasonCode::UpstreamTimeout, seconds(17), 1),
+        (
+            "a drip without end",
+            STREAM,
+            Slow { pieces: vec![(seconds(12), EVENT); 99], ..slow() },
+            ReasonCode::UpstreamTimeout,
+            seconds(60),
+            1,
+        ),
+    ];
+    for (title, body, slow, code, at, sent) in facts {
+        let (happened, now) = ask(body, slow);
+        assert!(ended(&happened, code), "{title}: {happened:#?}");
+        assert_eq!((now, n_sent(&happened)), (at, sent), "{title}");
+        let told = happened.iter().any(|what| matches!(what, Happened::Begun(_)));
+        assert!(told, "{title}: the client was told something");
+        if code != ReasonCode::Permitted {
+            assert!(written(&happened).contains(&code.to_string()), "{title}: {happened:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_broken_off() {
+    let (happened, now) = ask(WHOLE, Slow { client: seconds(16), ..Slow::default() });
+    assert!(ended(&happened, ReasonCode::Permitted) && now == seconds(16), "{now:?} {happened:#?}");
+    let (happened, now) = ask(WHOLE, Slow { client: NEVER, ..Slow::default() });
+    assert!(ended(&happened, ReasonCode::ClientTooSlow) && happened.contains(&Happened::Aborted), "{happened:#?}");
+    assert_eq!(now, seconds(17));
+}
+
+#[test]
+fn a_flood_ends_with_the_total_too() {
+    let pieces = vec![(AT_ONCE, EVENT); 999];
+    let (happened, now) = ask(STREAM, Slow { pieces, client: seconds(1), ..Slow::default() });
+    assert!(ended(&happened, ReasonCode::UpstreamTimeout), "{now:?} {happened:#?}");
+    // The piece on its way, and the refusal behind it.
+    assert!(now >= seconds(60) && now <= seconds(62), "{now:?}");
+}
+
+#[test]
+fn a_slow_log_delays_and_loses_nothing() {
+    let (happened, now) = ask(WHOLE, Slow { log: seconds(3), ..Slow::default() });
+    assert!(ended(&happened, ReasonCode::Permitted), "{happened:#?}");
+    assert!(now >= seconds(3), "the intent is waited for: {now:?}");
+}

@@ -1,0 +1,88 @@
+//! Every target for a few thousand inputs, and for its worst patterns; and the harness on a parser with known faults.
+
+#![cfg(test)]
+
+use std::time::Duration;
+
+use fuzz::{Budget, Target, fuzz, seen, speed, targets};
+
+/// Runs one target by its name, under a seed of its own.
+fn smoke(name: &str, inputs: u64) {
+    let target = targets::ALL.iter().find(|target| target.name == name).unwrap();
+    let budget = Budget { inputs, time: Duration::from_secs(20), seed: 22 };
+    let report = fuzz(target, budget).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(report.inputs == inputs, "only {} inputs in time", report.inputs);
+    assert!(report.outcomes >= 4, "{} outcomes: the inputs reach nothing", report.outcomes);
+    speed(target).unwrap_or_else(|slow| panic!("{slow}"));
+}
+
+macro_rules! smoke {
+    ($($name:ident: $inputs:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            smoke(stringify!($name), $inputs);
+        })*
+
+        #[test]
+        fn every_target_is_run() {
+            assert_eq!(targets::ALL.map(|target| target.name), [$(stringify!($name)),*]);
+        }
+    };
+}
+
+smoke! {
+    json: 20_000;
+    normal: 600;
+    values: 4_000;
+    lanes: 3_000;
+    documents: 3_000;
+    guard: 20_000;
+    sse: 8_000;
+    inflate: 2_000;
+    requests: 5_000;
+    headers: 10_000;
+    answers: 5_000;
+    config: 500;
+    keys: 20_000;
+    log: 3_000;
+    folder: 150;
+}
+
+const FAULTY: Target = Target {
+    name: "faulty",
+    what: "a parser with three faults",
+    seeds: || vec![b"[1,2]".to_vec()],
+    words: &["[", "]", "]]"],
+    max_len: 64,
+    run: |bytes| match bytes {
+        _ if bytes.windows(2).any(|pair| pair == b"]]") => panic!("a bracket too many"),
+        _ => Ok(seen(bytes.len().min(8))),
+    },
+    hostile: &["["],
+    floor: 1.0,
+};
+
+#[test]
+fn a_fault_is_found_and_made_small() {
+    let failure = fuzz(&FAULTY, Budget { inputs: 10_000, time: Duration::from_secs(20), seed: 1 }).unwrap_err();
+    assert_eq!((failure.input.as_slice(), failure.said.as_str()), (&b"]]"[..], "panicked: a bracket too many"));
+}
+
+#[test]
+fn a_broken_property_is_found() {
+    let target = Target { run: |bytes| if bytes.len() > 20 { Err("too long".to_owned()) } else { Ok(0) }, ..FAULTY };
+    let failure = fuzz(&target, Budget { inputs: 10_000, time: Duration::from_secs(20), seed: 1 }).unwrap_err();
+    assert_eq!((failure.input.len(), failure.said.as_str()), (21, "too long"));
+}
+
+#[test]
+fn quadratic_time_is_found() {
+    let quadratic = |bytes: &[u8]| -> fuzz::Outcome {
+        // The first part of what a quadratic reader does is slow enough.
+        let sum = bytes.iter().take(60).map(|byte| bytes.iter().filter(|other| **other == *byte).count()).sum::<usize>();
+        Ok(seen(std::hint::black_box(sum)))
+    };
+    let target = Target { run: quadratic, floor: 1e6, ..FAULTY };
+    let slow = speed(&target).unwrap_err();
+    assert_eq!((slow.target, slow.pattern), ("faulty", "["));
+}
