@@ -95,6 +95,9 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn apply(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Why a request was answered as it was.
     fn explain(&self, by: &Operator, request: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Records that a backup is made, with or without keys, and seals the log: whoever copies the folder then finds everything
+    /// that was accepted until now under a checkpoint.
+    fn backup(&self, by: &Operator, keys: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Headers of the log.
     fn query(&self, by: &Operator, query: LogQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }
@@ -234,6 +237,13 @@ struct ApplyBody {
     dry_run: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupBody {
+    #[serde(default)]
+    keys: bool,
+}
+
 async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], body: Incoming) -> Result<Value, Refusal> {
     let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(by, act)) };
     match segments {
@@ -266,6 +276,11 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(OperatorAct::Apply)?;
             let ApplyBody { dry_run } = read(body).await?;
             admin.apply(by, dry_run).await
+        }
+        ["admin", "v1", "backup"] => {
+            may(OperatorAct::Backup)?;
+            let BackupBody { keys } = read(body).await?;
+            admin.backup(by, keys).await
         }
         ["admin", "v1", "query"] => {
             may(OperatorAct::ReadState)?;

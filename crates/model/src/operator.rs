@@ -83,12 +83,22 @@ pub enum OperatorAct {
     ManageKeys,
     /// Create, rotate, expire operators' credentials.
     ManageOperators,
+    /// Copy the data folder into an archive.
+    Backup,
 }
 
 impl OperatorAct {
     /// Every act.
-    pub const ALL: [Self; 7] =
-        [Self::ReadState, Self::ReadContent, Self::Stop, Self::Unlock, Self::Apply, Self::ManageKeys, Self::ManageOperators];
+    pub const ALL: [Self; 8] = [
+        Self::ReadState,
+        Self::ReadContent,
+        Self::Stop,
+        Self::Unlock,
+        Self::Apply,
+        Self::ManageKeys,
+        Self::ManageOperators,
+        Self::Backup,
+    ];
 
     /// Whether the act only ever makes the gate stricter; it then acts first and is recorded at once after.
     #[must_use]
@@ -107,6 +117,7 @@ impl OperatorAct {
             Self::Apply => "apply",
             Self::ManageKeys => "manage-keys",
             Self::ManageOperators => "manage-operators",
+            Self::Backup => "backup",
         }
     }
 }
@@ -126,7 +137,7 @@ mod tests {
 operator: read-state stop unlock apply manage-keys
 approver: read-state
 auditor: read-state read-content
-admin: read-state read-content stop unlock apply manage-keys manage-operators
+admin: read-state read-content stop unlock apply manage-keys manage-operators backup
 ";
         assert_eq!(table, expected);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{Config, Control, Refusals, Settings};
+use config::{Config, Control, Refusals, Settings, Source as _};
 use engine::{Candour, Limits, Off, Route, Snapshot};
 use gateway::upstream::{KeyHeader, Upstream, UpstreamTable};
 use inspect::Scanners;
@@ -12,7 +12,7 @@ use model::Bundle;
 use policy::PolicySnapshot;
 use store::Bundles;
 
-use crate::files::Folder;
+use crate::files::{Folder, Noting};
 
 /// Everything that is wrong, one line each.
 pub(crate) type Problems = Vec<String>;
@@ -25,6 +25,18 @@ pub(crate) fn read(data: &Path, environment: &BTreeMap<String, String>) -> Resul
     loaded
         .map(|(config, warnings)| (config, lines(&warnings.iter().map(ToString::to_string).collect::<Vec<_>>())))
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// The files that the configuration in `data` is made of, relative to it; as many as can be read, and never one with a secret.
+pub(crate) fn config_files(data: &Path) -> Vec<String> {
+    let source = Noting::new(data.to_owned());
+    // Wrong or right, what was read until then is what belongs to it.
+    drop(Config::load(&source, &|name| std::env::var(name).ok()));
+    let mut files = source.noted();
+    let policies = Folder::new(data.to_owned()).list("policies").unwrap_or_default();
+    files.extend(policies.into_iter().filter(|name| name.ends_with(".cedar")).map(|name| format!("policies/{name}")));
+    files.extend(data.join("portcullis.schema.json").is_file().then(|| "portcullis.schema.json".to_owned()));
+    files.into_iter().collect()
 }
 
 /// The finding kinds and groups that duties may name.

@@ -69,6 +69,10 @@ pub(crate) enum Command {
     },
     /// Look for secrets and personal data in files, folders, standard input or JSON Lines. Needs no gate.
     Scan(Scan),
+    /// Write the data folder into one file, while the gate runs or not.
+    Backup(Backup),
+    /// Make a data folder from such a file, after verifying all of it.
+    Restore(Restore),
     /// Show the state of the running gate.
     Status,
     /// Look for problems in the data folder: permissions, credential files, switched-off controls, drift.
@@ -128,6 +132,53 @@ pub(crate) struct Scan {
     /// Show findings whole instead of their first characters.
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Holds the log (entries, encrypted content, tiles, checkpoint), the configuration and its policies, and every bundle.
+Not the keys, unless asked for: without them nobody can read content or sign, so keep them where you keep keys.
+Not what `{file: …}` names in portcullis.yaml, and no credential: those are yours to keep."
+)]
+pub(crate) struct Backup {
+    /// A file that does not exist yet, or a folder that gets one named after the time.
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) target: PathBuf,
+    /// Take the keys along, encrypted under the passphrase in `--passphrase-file` or `PORTCULLIS_BACKUP_PASSPHRASE`.
+    #[arg(long)]
+    pub(crate) with_keys: bool,
+    /// A file (0600) with the passphrase: at least 12 characters.
+    #[arg(long, value_name = "FILE", requires = "with_keys")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The folder is `--data`; it must not exist, or be empty. Digests, signatures, the whole tree and every content are
+verified beside it before it is put in place: there is a sound folder afterwards, or none.
+
+What was locked, revoked, erased or rotated after the backup is not in it: do it again before the gate starts."
+)]
+pub(crate) struct Restore {
+    /// What `backup` has written.
+    pub(crate) file: PathBuf,
+    /// A file (0600) with the passphrase of the keys; else `PORTCULLIS_BACKUP_PASSPHRASE`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Leave the keys in the archive alone.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub(crate) without_keys: bool,
+    /// Take the key files in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["passphrase_file", "without_keys"])]
+    pub(crate) keys: Option<PathBuf>,
+    /// The log's public key as you have kept it (`log/verifier`): refuses an archive of another log.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) verifier: Option<String>,
+    /// Verify all of it, and put nothing in place.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// How `scan` tells what it found.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::admin_client::{self, AdminAnswer};
 use crate::audit;
+use crate::backup;
 use crate::bring;
 use crate::cli::{Audit, Cli, Command, Init, Key, seconds};
 use crate::files;
@@ -68,6 +69,8 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Audit(command) => audit_command(cli, data, command).await,
         Command::Replay { request } => replay(cli, data, request.as_deref()),
         Command::Scan(options) => Ok(scan::scan(options, cli.json)),
+        Command::Backup(options) => backup::backup(data, options, cli.json).await,
+        Command::Restore(options) => backup::restore(data, options, cli.json).await,
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))

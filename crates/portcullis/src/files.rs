@@ -1,10 +1,11 @@
 //! Files that people and the gate share: the configuration's folder, credential files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use config::{Source, SourceError};
@@ -96,6 +97,50 @@ impl Source for Folder {
         }
         read_bounded(&path, limit).map_err(|error| SourceError(error.to_string()))
     }
+}
+
+/// The configuration's folder, with a note of every file that was read as configuration. Files that hold secrets are not noted.
+#[derive(Debug)]
+pub(crate) struct Noting {
+    folder: Folder,
+    read: Mutex<BTreeSet<String>>,
+}
+
+impl Noting {
+    /// The configuration in `root`.
+    pub(crate) const fn new(root: PathBuf) -> Self {
+        Self { folder: Folder::new(root), read: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// What was read, by path relative to the folder.
+    pub(crate) fn noted(self) -> BTreeSet<String> {
+        self.read.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Noting {
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let bytes = self.folder.read(path, limit)?;
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        Ok(bytes)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        self.folder.list(folder)
+    }
+
+    fn read_secret(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        self.folder.read_secret(path, limit)
+    }
+}
+
+/// Reads a secret that people hand to a command: from a file that only its owner can read.
+pub(crate) fn read_secret_file(path: &Path) -> anyhow::Result<String> {
+    if is_exposed(path) {
+        bail!("others can read `{}`: run `chmod 600 {}`", path.display(), path.display());
+    }
+    let bytes = read_bounded(path, 64 << 10).with_context(|| format!("cannot read `{}`", path.display()))?;
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("`{}` is not text", path.display()))
 }
 
 fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {

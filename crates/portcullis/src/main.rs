@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod audit;
+mod backup;
 mod bring;
 mod cli;
 mod commands;

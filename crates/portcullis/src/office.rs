@@ -141,6 +141,18 @@ impl Administrator for Gate {
         tokio::task::block_in_place(|| explain::request(&self.store, request))
     }
 
+    async fn backup(&self, by: &Operator, keys: bool) -> Result<Value, Refusal> {
+        let mut header = evidence::Header::new(evidence::EntryKind::Admin, now());
+        header.operator = Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone()));
+        header.credential = Some(by.credential.clone());
+        header.notes.push(format!("backup: {}", if keys { "with keys" } else { "without keys" }));
+        self.store.log.durable(Draft::plain(header)).await.map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
+        if !tokio::task::block_in_place(|| self.store.seal()) {
+            return Err(Refusal::because(ReasonCode::EvidenceUnavailable, "the log could not be sealed in time"));
+        }
+        Ok(json!({"sealed": self.store.log.status().sealed}))
+    }
+
     async fn query(&self, _by: &Operator, query: LogQuery) -> Result<Value, Refusal> {
         let request = query.request.as_deref().map(str::parse::<RequestId>).transpose();
         let filter = Filter {

@@ -47,8 +47,17 @@ fn cell(column: &str, value: Option<&Value>) -> String {
     }
 }
 
+/// A number of bytes for people.
+pub(crate) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} KB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
 /// A time in UTC, to the second.
-fn time(millis: u64) -> String {
+pub(crate) fn time(millis: u64) -> String {
     let timestamp = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
     timestamp.map_or_else(|| millis.to_string(), |timestamp| timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }

@@ -8,6 +8,7 @@
 //! wired. It decides nothing.
 
 mod admin;
+mod archive;
 mod audit;
 mod bundles;
 mod error;
@@ -33,6 +34,7 @@ mod vault;
 mod writer;
 
 pub use admin::{AdminError, Administered, By};
+pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Restore, Restored, Seal, backup, restore};
 pub use audit::{Audit, Entry, Report};
 pub use bundles::Bundles;
 pub use error::StoreError;

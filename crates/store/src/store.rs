@@ -205,6 +205,16 @@ impl Store {
         tokio::task::spawn_blocking(move || vault.erase(&subject, &key)).await.map_err(|_| StoreError::Thread)?
     }
 
+    /// Writes a remark of the gate itself into the log, as an act of administration. Does not wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the remark is longer than an entry.
+    pub fn note(&self, remark: String) -> Result<(), StoreError> {
+        let header = Header { notes: vec![remark], ..Header::new(EntryKind::Admin, (self.clock)()) };
+        self.push(entry(&header)?, Class::Admin);
+        Ok(())
+    }
+
     /// Counts a refusal of a party that is not known.
     pub fn noise(&self, peer: &str, reason: ReasonCode) {
         self.noise.count(peer, reason);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod archives;
 mod common;
 mod fails;
 mod keeps;
