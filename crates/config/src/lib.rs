@@ -23,7 +23,7 @@ mod yaml;
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
-pub use settings::{BaseUrl, Control, Danger, Evidence, KeyHeader, Limits, Listen, Logging, Refusals, Route, Settings, Upstream};
+pub use settings::{BaseUrl, Control, Danger, Evidence, KeyHeader, Limits, Listen, Logging, Refusals, Retention, Route, Settings, Upstream};
 pub use source::{Source, SourceError, Texts};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::raw_limits::{Evidence, Limits};
+pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -48,6 +48,8 @@ pub(crate) struct File {
     pub(crate) limits: Limits,
     /// The evidence log.
     pub(crate) evidence: Evidence,
+    /// How long content is kept.
+    pub(crate) retention: Retention,
     /// What the gate tells about itself on standard error.
     pub(crate) logging: Logging,
     /// What weakens the gate. Each switch is named in the start banner, in `/metrics` and in `doctor`.

@@ -105,3 +105,13 @@ impl Default for Evidence {
         Self { fsync_ms: 2, content_cap: 64 << 10 }
     }
 }
+
+/// How long the gate keeps what it has recorded. Headers, hashes and proofs of the log stay for ever.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// How long the encrypted content of calls can be read, as a number of days such as `30d`, at most `36500d`. Its keys are
+    /// then destroyed, at most an eighth of that time (rounded up to days) and a day later. Without it content is kept until its
+    /// subject is erased.
+    pub(crate) content: Option<String>,
+}

@@ -27,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The log of evidence.
     pub evidence: Evidence,
+    /// How long content is kept.
+    pub retention: Retention,
     /// The gate's own messages.
     pub logging: Logging,
     /// What is weakened.
@@ -178,6 +180,13 @@ pub struct Evidence {
     pub fsync: Duration,
     /// Most bytes of content per entry.
     pub content_cap: usize,
+}
+
+/// How long content is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Whole days for which content can be read, 1 to 36,500; `None` for as long as its subject is not erased.
+    pub content_days: Option<u32>,
 }
 
 /// The gate's own messages.

@@ -98,6 +98,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     /// Records that a backup is made, with or without keys, and seals the log: whoever copies the folder then finds everything
     /// that was accepted until now under a checkpoint.
     fn backup(&self, by: &Operator, keys: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// What content is older than it may become; unless `dry_run`, destroys its keys after recording it.
+    fn retain(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Headers of the log.
     fn query(&self, by: &Operator, query: LogQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }
@@ -281,6 +283,11 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(OperatorAct::Backup)?;
             let BackupBody { keys } = read(body).await?;
             admin.backup(by, keys).await
+        }
+        ["admin", "v1", "retention"] => {
+            let ApplyBody { dry_run } = read(body).await?;
+            may(if dry_run { OperatorAct::ReadState } else { OperatorAct::EraseContent })?;
+            admin.retain(by, dry_run).await
         }
         ["admin", "v1", "query"] => {
             may(OperatorAct::ReadState)?;

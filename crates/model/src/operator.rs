@@ -85,11 +85,13 @@ pub enum OperatorAct {
     ManageOperators,
     /// Copy the data folder into an archive.
     Backup,
+    /// Destroy the keys of content that is older than it may become.
+    EraseContent,
 }
 
 impl OperatorAct {
     /// Every act.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ReadState,
         Self::ReadContent,
         Self::Stop,
@@ -98,6 +100,7 @@ impl OperatorAct {
         Self::ManageKeys,
         Self::ManageOperators,
         Self::Backup,
+        Self::EraseContent,
     ];
 
     /// Whether the act only ever makes the gate stricter; it then acts first and is recorded at once after.
@@ -118,6 +121,7 @@ impl OperatorAct {
             Self::ManageKeys => "manage-keys",
             Self::ManageOperators => "manage-operators",
             Self::Backup => "backup",
+            Self::EraseContent => "erase-content",
         }
     }
 }
@@ -137,7 +141,7 @@ mod tests {
 operator: read-state stop unlock apply manage-keys
 approver: read-state
 auditor: read-state read-content
-admin: read-state read-content stop unlock apply manage-keys manage-operators backup
+admin: read-state read-content stop unlock apply manage-keys manage-operators backup erase-content
 ";
         assert_eq!(table, expected);
     }

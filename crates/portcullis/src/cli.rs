@@ -73,6 +73,12 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data folder from such a file, after verifying all of it.
     Restore(Restore),
+    /// Erase content that is older than `retention` in portcullis.yaml allows. The gate does so by itself every hour.
+    Retention {
+        /// Only say what would be erased.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Show the state of the running gate.
     Status,
     /// Look for problems in the data folder: permissions, credential files, switched-off controls, drift.

@@ -71,6 +71,10 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Scan(options) => Ok(scan::scan(options, cli.json)),
         Command::Backup(options) => backup::backup(data, options, cli.json).await,
         Command::Restore(options) => backup::restore(data, options, cli.json).await,
+        Command::Retention { dry_run } => {
+            let answer = ask(data, "/admin/v1/retention", &json!({"dry_run": dry_run})).await?;
+            Ok(show(cli, answer, |value| retained(value, *dry_run)))
+        }
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
@@ -318,6 +322,21 @@ fn doctor(cli: &Cli, data: &Path) -> Exit {
         findings.iter().for_each(|finding| output::line(&format!("- {finding}")));
     }
     if findings.is_empty() { Exit::Ok } else { Exit::Failure }
+}
+
+fn retained(value: &Value, dry_run: bool) -> String {
+    let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    if value.get("content_days").is_none_or(Value::is_null) {
+        return format!("content is kept until its subject is erased: portcullis.yaml sets no `retention` ({} keys)", number("keys"));
+    }
+    let mut text = match number("n_aged") {
+        0 => String::new(),
+        _ => format!("{}\n", output::table(value.get("aged"), &["key", "subject", "through"])),
+    };
+    let (days, aged, keys) = (number("content_days"), number("n_aged"), number("keys"));
+    let what = if dry_run { format!("{aged} would be erased") } else { format!("{} were erased", number("erased")) };
+    text.push_str(&format!("content is kept for {days} days: of {keys} keys {what}; headers and proofs stay"));
+    text
 }
 
 async fn ask(data: &Path, path: &str, body: &Value) -> anyhow::Result<AdminAnswer> {

@@ -12,6 +12,7 @@ mod gate;
 mod office;
 mod output;
 mod quickstart;
+mod retention;
 mod run;
 mod sample;
 mod scan;

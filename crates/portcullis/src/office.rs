@@ -15,6 +15,7 @@ use crate::bring;
 use crate::explain;
 use crate::gate::{Gate, InForce, now, random};
 use crate::output;
+use crate::retention;
 
 /// Longest life of a credential: ten years.
 const MAX_LIFE: u64 = 10 * 366 * 86_400;
@@ -35,6 +36,7 @@ impl Administrator for Gate {
             "policies": in_force.snapshot.policy.n_policies(),
             "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
             "danger": in_force.config.settings.danger.names(),
+            "retention": {"content_days": in_force.config.settings.retention.content_days},
             "epoch": self.store.epoch().version(),
             "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
                 "space_low": log.is_space_low},
@@ -153,6 +155,14 @@ impl Administrator for Gate {
         Ok(json!({"sealed": self.store.log.status().sealed}))
     }
 
+    async fn retain(&self, by: &Operator, dry_run: bool) -> Result<Value, Refusal> {
+        let by = By {
+            operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
+            credential: Some(by.credential.clone()),
+        };
+        retention::retain(self, by, dry_run).await
+    }
+
     async fn query(&self, _by: &Operator, query: LogQuery) -> Result<Value, Refusal> {
         let request = query.request.as_deref().map(str::parse::<RequestId>).transpose();
         let filter = Filter {
@@ -229,6 +239,9 @@ impl Gate {
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
+            let retention = retention::of(&config.settings);
+            let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
+            kept.map_err(|error| vec![error.to_string()])?;
             self.table.store(Arc::new(table));
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }

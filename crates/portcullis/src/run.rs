@@ -22,6 +22,7 @@ use crate::bring;
 use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
+use crate::retention;
 
 pub(crate) use crate::gate::now;
 
@@ -60,7 +61,12 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     if let Some(cut) = &store.opened().cut {
         output::note(&format!("warning: a torn write at the end of the log was cut off: {cut:?}"));
     }
+    if let Some(from) = store.opened().migrated_from {
+        output::note(&format!("the data folder was of format {from} and was brought to this version's; older versions no longer read it"));
+    }
     let settings = config.settings.clone();
+    let kept = retention::of(&settings);
+    let store = tokio::task::spawn_blocking(move || store.set_retention(kept).map(|()| store)).await??;
     let bundle = match store.applied_bundle()? {
         Some(applied) => {
             if applied != config.bundle {
@@ -108,7 +114,8 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
     let socket = admin_socket(&gate.data)?;
     let administering = vec![
         tokio::spawn(administer_tcp(Arc::clone(&gate), admin_listener, hosts, stopping.clone())),
-        tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping)),
+        tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
+        tokio::spawn(retention::watch(Arc::clone(&gate), stopping)),
     ];
     Ok(Running { gate, data, admin, stop, serving, administering })
 }

@@ -9,7 +9,7 @@ use evidence::{
     Checkpoint, EntryKind, Header, InclusionProof, LogVerifier, TILE_WIDTH, Verified, bundle_path, prove_inclusion, sha256,
     tile_path, verify_log,
 };
-use model::{AdminAct, Digest, RequestId};
+use model::{AdminAct, Digest, RequestId, UnixMillis};
 
 use crate::bundles::Bundles;
 use crate::error::StoreError;
@@ -17,9 +17,11 @@ use crate::folder::{lock, read_checkpoint};
 use crate::journal::{Follower, Item};
 use crate::keys::FileKeys;
 use crate::layout::Layout;
+use crate::migrate::{FORMAT, format};
 use crate::port::{DiskPort, FilePort};
 use crate::recover::inspect;
 use crate::resume::{Summary, read_whole};
+use crate::retention::{Aged, Retention};
 use crate::row::{Filter, Row};
 use crate::vault::{ERASED, Plain, Vault};
 
@@ -77,6 +79,7 @@ impl Audit {
         if !layout.log().is_dir() {
             return Err(StoreError::NotInitialised(dir.to_path_buf()));
         }
+        format(&layout)?;
         let path = layout.log().join("verifier");
         let text = match trusted {
             Some(text) => text.to_owned(),
@@ -87,6 +90,23 @@ impl Audit {
         let port = Arc::new(DiskPort::new(&layout.log()));
         let bundles = Bundles::new(&layout);
         Ok(Self { layout, port, verifier, vault, bundles })
+    }
+
+    /// The format of the folder, and the one that this version would bring it to.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is damaged or newer.
+    pub fn format(&self) -> Result<(u32, u32), StoreError> {
+        Ok((format(&self.layout)?, FORMAT))
+    }
+
+    /// How many keys of subjects there are, and those whose content is older than it may become.
+    ///
+    /// # Errors
+    /// What keeps the keys from being read, in one line.
+    pub fn aged(&self, retention: Retention, now: UnixMillis) -> Result<(usize, Vec<Aged>), String> {
+        let vault = self.vault.as_ref().map_err(Clone::clone)?;
+        Ok((vault.n_keys(), vault.aged(retention.horizon(now))))
     }
 
     /// Whether a gate holds the folder.

@@ -27,6 +27,16 @@ pub enum StoreError {
     /// The folder is one already.
     #[error("`{0}` is a data folder already")]
     AlreadyInitialised(PathBuf),
+    /// The folder was written by a later version.
+    #[error("`{path}` has format {found}, this version knows formats up to {known}: start the version that wrote it, or a newer one; there is no way back, but a backup made before")]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest that is known.
+        known: u32,
+    },
     /// A key file can be read by others.
     #[error("`{path}` has mode {mode:03o}, expected 600: a key that others can read is no key; run `chmod 600 {path}`")]
     Permissions {

@@ -14,6 +14,7 @@ use crate::keys::{FileKeys, KeyProvider};
 use crate::layout::{Layout, write_atomic};
 use crate::live::Replay;
 use crate::log::entry;
+use crate::migrate::{FORMAT, format, migrate, write_format};
 use crate::options::Options;
 use crate::port::{DiskPort, FilePort};
 use crate::record;
@@ -36,6 +37,8 @@ pub(crate) struct Folder {
     /// What is known of the whole journal.
     pub(crate) all: Summary,
     pub(crate) replay: Replay,
+    /// The format that it had before it was opened, if that was an older one.
+    pub(crate) migrated_from: Option<u32>,
 }
 
 /// Makes a data folder: keys, an empty signed tree, and the first entry.
@@ -58,6 +61,7 @@ pub(crate) fn create(dir: &Path, version: String, now: model::UnixMillis) -> Res
     let first = segment(0);
     let written = port.append(&first, &bytes).and_then(|()| port.sync(&first));
     written.map_err(StoreError::io("write", Path::new(&first)))?;
+    write_format(&layout, FORMAT)?;
     // Last: a folder without a checkpoint is not a data folder.
     let empty = Checkpoint { origin: signer.name().to_owned(), size: 0, root: Tree::new().root() };
     let note = empty.sign(&signer).map_err(|error| StoreError::damaged("log/checkpoint", error.to_string()))?;
@@ -73,9 +77,11 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
     let lock = lock(&layout)?;
     let keys: Arc<dyn KeyProvider> = options.keys.clone().unwrap_or_else(|| Arc::new(FileKeys::new(&layout.keys())));
     let port: Arc<dyn FilePort> = options.port.clone().unwrap_or_else(|| Arc::new(DiskPort::new(&layout.log())));
+    format(&layout)?;
     let signer = keys.log()?;
     let verifier = signer.verifier().map_err(|error| StoreError::damaged("keys", error.to_string()))?;
     let checkpoint = read_checkpoint(port.as_ref(), &verifier)?;
+    let migrated_from = migrate(&layout, keys.as_ref())?;
     let vault = Arc::new(Vault::open(&layout, keys, true)?);
     let recovered = recover(port.as_ref(), checkpoint.size)?;
     let sealed = Summary::load(port.as_ref(), &verifier, &checkpoint)?;
@@ -94,7 +100,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
         }
     }
     sync_tail(port.as_ref(), checkpoint.size)?;
-    Ok(Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay })
+    Ok(Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay, migrated_from })
 }
 
 /// After the end of a process its last writes may still be in the cache only.

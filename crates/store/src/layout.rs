@@ -1,10 +1,11 @@
 //! Where things lie below the data folder.
 //!
 //! ```text
+//! format                     `portcullis-data+N`: which version of this layout
 //! lock                       held by the running gate
 //! keys/log-N.key             Ed25519, signs checkpoints (0600)
 //! keys/content-N.key         AES-256, wraps the subjects' keys (0600)
-//! content/subjects           one wrapped key per subject
+//! content/subjects           the subjects' keys, wrapped
 //! log/journal/FIRST.seg      the truth: entries and their encrypted content, append-only
 //! log/tile/...               C2SP tlog-tiles: hashes and entry bundles, made from the journal
 //! log/checkpoint             the signed head of the tree
@@ -34,6 +35,10 @@ impl Layout {
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    pub(crate) fn format(&self) -> PathBuf {
+        self.root.join("format")
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::progress::Progress;
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::record::MAX_CONTENT;
+use crate::retention::Day;
 use crate::vault::Vault;
 use crate::writer::{Writer, write_or_wake};
 
@@ -170,7 +171,7 @@ impl Log {
     }
 
     fn needs_disk(&self, draft: &Draft) -> bool {
-        draft.content.as_ref().is_some_and(|content| !self.vault.knows(&content.subject))
+        draft.content.as_ref().is_some_and(|content| !self.vault.knows(&content.subject, Day::of(draft.header.at)))
     }
 
     /// Seals the content and writes the entry's bytes.
@@ -186,8 +187,8 @@ impl Log {
         if content.bytes.len() > MAX_CONTENT / 2 {
             return Err(RecordError::TooLarge { found: content.bytes.len(), limit: MAX_CONTENT / 2 });
         }
-        let (sealed, bytes) =
-            self.vault.seal(&content.subject, &content.bytes).map_err(|error| RecordError::Seal(error.to_string()))?;
+        let sealed = self.vault.seal(&content.subject, &content.bytes, Day::of(header.at));
+        let (sealed, bytes) = sealed.map_err(|error| RecordError::Seal(error.to_string()))?;
         header.content = Some(sealed);
         Ok(bytes)
     }

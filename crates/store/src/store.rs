@@ -19,7 +19,7 @@ use crate::folder::{self, Folder};
 use crate::integrate::Integrator;
 use crate::journal::{Follower, Item};
 use crate::live::{Credentials, Epoch, Live};
-use crate::log::{Draft, Log, entry};
+use crate::log::{Log, entry};
 use crate::noise::NoiseCounter;
 use crate::options::{Clock, Options};
 use crate::port::FilePort;
@@ -28,8 +28,10 @@ use crate::projection::{self, Projection, Projector};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
 use crate::row::{Filter, Row};
-use crate::vault::{ERASED, Plain, Vault};
+use crate::vault::{Plain, Vault};
 use crate::writer::{Writer, run_writer};
+
+mod erase;
 
 /// Longest wait for the disk when a store is opened or closed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,6 +43,8 @@ pub struct Opened {
     pub cut: Option<Cut>,
     /// Calls that were under way when the gate last stopped; each now has an outcome `unknown`.
     pub unknown: u64,
+    /// The format that the folder had, if it was brought to a newer one.
+    pub migrated_from: Option<u32>,
 }
 
 /// One data folder in use.
@@ -88,7 +92,7 @@ impl Store {
             Bundles::new(&folder.layout).read(digest)?;
         }
         let connection = projection::open(&folder.layout.projection())?;
-        let Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay } = folder;
+        let Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay, migrated_from } = folder;
         let progress = Arc::new(Progress::new(recovered.next, recovered.next, checkpoint.size));
         let queue = Arc::new(Queue::new(options.queue));
         let noise = Arc::new(NoiseCounter::new(Arc::clone(&options.clock)));
@@ -117,7 +121,7 @@ impl Store {
             port: Arc::clone(&port),
             vault,
             clock: options.clock,
-            opened: Opened { cut: recovered.cut.clone(), unknown },
+            opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
             ledgers: Arc::clone(&all.ledgers),
             threads: Mutex::default(),
             _lock: lock,
@@ -185,24 +189,6 @@ impl Store {
     /// [`AdminError`] when the act makes no sense, or loosens and cannot be recorded.
     pub async fn administer(&self, act: AdminAct, by: By) -> Result<Administered, AdminError> {
         self.administration.perform((self.clock)(), act, by).await
-    }
-
-    /// Erases a subject, such as `user:alice`: records it durably, then destroys the key. Blocks on the disk while it rewraps
-    /// the other keys. `false` if the subject has no content.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be recorded, or the keys cannot be written.
-    pub async fn erase(&self, subject: &str, by: By) -> Result<bool, StoreError> {
-        let Some(key) = self.vault.key_id(subject) else { return Ok(false) };
-        let header = Header {
-            operator: by.operator,
-            credential: by.credential,
-            notes: vec![format!("{ERASED}{key}")],
-            ..Header::new(EntryKind::Admin, (self.clock)())
-        };
-        self.log.durable(Draft::plain(header)).await?;
-        let (vault, subject) = (Arc::clone(&self.vault), subject.to_owned());
-        tokio::task::spawn_blocking(move || vault.erase(&subject, &key)).await.map_err(|_| StoreError::Thread)?
     }
 
     /// Writes a remark of the gate itself into the log, as an act of administration. Does not wait for it.

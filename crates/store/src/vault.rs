@@ -1,49 +1,44 @@
 //! Content, encrypted for its subject. Who is erased loses the key; what was encrypted with it stays where it is and says nothing.
+//!
+//! Where content is kept for a limited time only, a subject's key seals for some days and is followed by another, so that what
+//! is old can be erased and what is new stays (decision 0019).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use evidence::{CommitmentKey, Sealed};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::keys::{EpochKey, KeyProvider, random, random_key};
 use crate::layout::{Layout, sync_folder, write_atomic};
+use crate::retention::{Aged, Day};
+use crate::wrapped::{unwrap, wrap};
 
 /// Domain of the encryption key; the commitment key is derived in another one.
 const DOMAIN: &[u8] = b"portcullis content v1";
 
-/// The key of one subject.
-struct SubjectKey {
-    id: String,
-    subject: String,
-    secret: Zeroizing<[u8; 32]>,
+/// A key of one subject.
+pub(crate) struct SubjectKey {
+    pub(crate) id: String,
+    pub(crate) subject: String,
+    pub(crate) secret: Zeroizing<[u8; 32]>,
+    /// The last day on which it seals; none if it has no end.
+    pub(crate) through: Option<Day>,
     cipher: LessSafeKey,
     commitment: CommitmentKey,
 }
 
-/// A subject's key as it lies on disk, one per line.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wrapped {
-    id: String,
-    subject: String,
-    epoch: u32,
-    /// Nonce, ciphertext and tag in base64.
-    key: String,
-}
-
 #[derive(Default)]
 struct Keys {
+    /// The one of each subject that seals the longest.
     by_subject: HashMap<String, Arc<SubjectKey>>,
     by_id: HashMap<String, Arc<SubjectKey>>,
 }
@@ -79,6 +74,8 @@ pub(crate) struct Vault {
     keys: RwLock<Keys>,
     /// Held while the file is changed. Readers of known keys do not wait for it.
     epoch: Mutex<EpochKey>,
+    /// Days for which a new key seals; 0 for no end.
+    period: AtomicU32,
 }
 
 impl std::fmt::Debug for Vault {
@@ -120,19 +117,19 @@ impl Vault {
                 provider.destroy_content(epoch.id)?;
             }
         }
-        Ok(Self { file, provider, keys: RwLock::new(keys), epoch: Mutex::new(current) })
+        Ok(Self { file, provider, keys: RwLock::new(keys), epoch: Mutex::new(current), period: AtomicU32::new(0) })
     }
 
-    /// Whether [`Vault::seal`] for this subject touches no disk.
-    pub(crate) fn knows(&self, subject: &str) -> bool {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).by_subject.contains_key(subject)
+    /// Whether [`Vault::seal`] for this subject touches no disk on this day.
+    pub(crate) fn knows(&self, subject: &str, day: Day) -> bool {
+        self.key(subject).is_some_and(|key| key.seals_on(day))
     }
 
     /// Encrypts content for its subject. The first use of a subject makes its key, which is durable before it is used.
-    pub(crate) fn seal(&self, subject: &str, content: &[u8]) -> Result<(Sealed, Vec<u8>), StoreError> {
-        let key = match self.key(subject) {
+    pub(crate) fn seal(&self, subject: &str, content: &[u8], day: Day) -> Result<(Sealed, Vec<u8>), StoreError> {
+        let key = match self.key(subject).filter(|key| key.seals_on(day)) {
             Some(key) => key,
-            None => self.create(subject)?,
+            None => self.create(subject, day)?,
         };
         let sealed = Sealed {
             subject_key: key.id.clone(),
@@ -161,35 +158,91 @@ impl Vault {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.contains_key(id)
     }
 
-    /// The id of a subject's key, if it has one.
-    pub(crate) fn key_id(&self, subject: &str) -> Option<String> {
-        self.key(subject).map(|key| key.id.clone())
+    /// The ids of a subject's keys.
+    pub(crate) fn key_ids(&self, subject: &str) -> BTreeSet<String> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.by_id.values().filter(|key| key.subject == subject).map(|key| key.id.clone()).collect()
     }
 
-    /// Erases a subject: every other key is wrapped under a new epoch key, and the old epoch key is destroyed. Copies of the
-    /// file from before cannot be unwrapped any more. `false` if the subject's key is not the one with this id, which is the one
-    /// whose erasure is on record.
-    pub(crate) fn erase(&self, subject: &str, id: &str) -> Result<bool, StoreError> {
-        let mut epoch = self.lock_file();
-        let Some(erased) = self.key(subject).filter(|key| key.id == id) else { return Ok(false) };
-        let next = self.provider.add_content()?;
-        let mut lines = Vec::new();
-        {
+    /// How many keys there are.
+    pub(crate) fn n_keys(&self) -> usize {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.len()
+    }
+
+    /// The keys that seal no more since `before`, oldest first.
+    pub(crate) fn aged(&self, before: Day) -> Vec<Aged> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let old = keys.by_id.values().filter_map(|key| Some((key.through.filter(|through| *through < before)?, key)));
+        let mut aged: Vec<Aged> =
+            old.map(|(through, key)| Aged { id: key.id.clone(), subject: key.subject.clone(), through }).collect();
+        aged.sort_unstable_by(|left, right| (left.through, &left.id).cmp(&(right.through, &right.id)));
+        aged
+    }
+
+    /// From now on a new key seals for so many days; 0 for no end. Keys without an end get one today, if they need one.
+    pub(crate) fn set_period(&self, period: u32, today: Day) -> Result<(), StoreError> {
+        self.period.store(period, Ordering::Relaxed);
+        if period == 0 {
+            return Ok(());
+        }
+        let epoch = self.lock_file();
+        let open: Vec<Arc<SubjectKey>> = {
             let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-            let mut left: Vec<&Arc<SubjectKey>> = keys.by_id.values().filter(|key| key.subject != subject).collect();
-            left.sort_unstable_by(|left, right| left.id.cmp(&right.id));
-            for key in left {
-                lines.extend_from_slice(&wrap(key, &next)?);
-            }
+            keys.by_id.values().filter(|key| key.through.is_none()).cloned().collect()
+        };
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut closed = HashMap::new();
+        for key in open {
+            let ended = SubjectKey::new(key.id.clone(), key.subject.clone(), key.secret.clone(), Some(today))?;
+            closed.insert(key.id.clone(), Arc::new(ended));
+        }
+        let left = self.rewrite(&epoch, |key| Some(closed.get(&key.id).unwrap_or(key).clone()))?;
+        self.replace(left);
+        drop(epoch);
+        Ok(())
+    }
+
+    /// Erases keys: every other key is wrapped under a new epoch key, and the old epoch key is destroyed. Copies of the file
+    /// from before cannot be unwrapped any more. Gives how many there were.
+    pub(crate) fn erase(&self, ids: &BTreeSet<String>) -> Result<usize, StoreError> {
+        let mut epoch = self.lock_file();
+        let found = ids.iter().filter(|id| self.has(id)).count();
+        if found == 0 {
+            return Ok(0);
+        }
+        let next = self.provider.add_content()?;
+        let left = self.rewrite(&next, |key| Some(Arc::clone(key)).filter(|key| !ids.contains(&key.id)))?;
+        let old = std::mem::replace(&mut *epoch, next);
+        self.replace(left);
+        self.provider.destroy_content(old.id)?;
+        Ok(found)
+    }
+
+    /// Writes the file anew with what becomes of each key; the caller holds the file.
+    fn rewrite(
+        &self,
+        epoch: &EpochKey,
+        becomes: impl Fn(&Arc<SubjectKey>) -> Option<Arc<SubjectKey>>,
+    ) -> Result<Vec<Arc<SubjectKey>>, StoreError> {
+        let mut left: Vec<Arc<SubjectKey>> = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            keys.by_id.values().filter_map(becomes).collect()
+        };
+        left.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        let mut lines = Vec::new();
+        for key in &left {
+            lines.extend_from_slice(&wrap(key, epoch)?);
         }
         write_atomic(&self.file, &lines, 0o600).map_err(StoreError::io("write", &self.file))?;
-        let old = std::mem::replace(&mut *epoch, next);
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.by_subject.remove(subject);
-        keys.by_id.remove(&erased.id);
-        drop(keys);
-        self.provider.destroy_content(old.id)?;
-        Ok(true)
+        Ok(left)
+    }
+
+    fn replace(&self, left: Vec<Arc<SubjectKey>>) {
+        let mut keys = Keys::default();
+        left.into_iter().for_each(|key| keys.add(key));
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     fn key(&self, subject: &str) -> Option<Arc<SubjectKey>> {
@@ -200,13 +253,15 @@ impl Vault {
         self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn create(&self, subject: &str) -> Result<Arc<SubjectKey>, StoreError> {
+    fn create(&self, subject: &str, day: Day) -> Result<Arc<SubjectKey>, StoreError> {
         let epoch = self.lock_file();
-        if let Some(key) = self.key(subject) {
+        if let Some(key) = self.key(subject).filter(|key| key.seals_on(day)) {
             return Ok(key);
         }
         let id = format!("sk_{}", hex::encode(random::<8>()?));
-        let key = Arc::new(SubjectKey::new(id, subject.to_owned(), random_key()?)?);
+        let period = self.period.load(Ordering::Relaxed);
+        let through = (period > 0).then(|| day.plus(period.saturating_sub(1)));
+        let key = Arc::new(SubjectKey::new(id, subject.to_owned(), random_key()?, through)?);
         let line = wrap(&key, &epoch)?;
         let append = || {
             let is_new = !self.file.exists();
@@ -228,55 +283,43 @@ impl Vault {
 
 impl Keys {
     fn add(&mut self, key: Arc<SubjectKey>) {
-        self.by_subject.insert(key.subject.clone(), Arc::clone(&key));
+        let is_later = self.by_subject.get(&key.subject).is_none_or(|known| known.lasts() <= key.lasts());
+        if is_later {
+            self.by_subject.insert(key.subject.clone(), Arc::clone(&key));
+        }
         self.by_id.insert(key.id.clone(), key);
     }
 }
 
 impl SubjectKey {
-    fn new(id: String, subject: String, secret: Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        id: String,
+        subject: String,
+        secret: Zeroizing<[u8; 32]>,
+        through: Option<Day>,
+    ) -> Result<Self, StoreError> {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*secret), DOMAIN);
         let cipher = cipher(derived.as_ref())?;
         let commitment = CommitmentKey::new(&secret);
-        Ok(Self { id, subject, secret, cipher, commitment })
+        Ok(Self { id, subject, secret, through, cipher, commitment })
+    }
+
+    fn seals_on(&self, day: Day) -> bool {
+        day <= self.lasts()
+    }
+
+    fn lasts(&self) -> Day {
+        self.through.unwrap_or(Day::MAX)
     }
 }
 
-fn cipher(key: &[u8]) -> Result<LessSafeKey, StoreError> {
+pub(crate) fn cipher(key: &[u8]) -> Result<LessSafeKey, StoreError> {
     let unbound = UnboundKey::new(&AES_256_GCM, key).map_err(|_| StoreError::Crypto("AES-256-GCM key"))?;
     Ok(LessSafeKey::new(unbound))
 }
 
-/// What binds a wrapped key to its line: another id, subject or epoch does not unwrap.
-fn wrap_context(id: &str, subject: &str, epoch: u32) -> Vec<u8> {
-    format!("portcullis subject key v1\n{id}\n{subject}\n{epoch}").into_bytes()
-}
-
-fn wrap(key: &SubjectKey, epoch: &EpochKey) -> Result<Vec<u8>, StoreError> {
-    let context = wrap_context(&key.id, &key.subject, epoch.id);
-    let wrapped = encrypt(&cipher(&*epoch.bytes)?, &context, &*key.secret)?;
-    let line = Wrapped { id: key.id.clone(), subject: key.subject.clone(), epoch: epoch.id, key: STANDARD.encode(wrapped) };
-    let mut bytes = serde_json::to_vec(&line).map_err(|_| StoreError::Crypto("a key line cannot be written"))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-fn unwrap(line: &[u8], epochs: &[EpochKey]) -> Result<(SubjectKey, u32), String> {
-    let wrapped: Wrapped = serde_json::from_slice(line).map_err(|_| "not a wrapped key".to_owned())?;
-    let missing = || format!("`{}` is wrapped under content key {}, which is not there", wrapped.id, wrapped.epoch);
-    let epoch = epochs.iter().find(|epoch| epoch.id == wrapped.epoch).ok_or_else(missing)?;
-    let bytes = STANDARD.decode(&wrapped.key).map_err(|_| format!("the key of `{}` is not base64", wrapped.id))?;
-    let context = wrap_context(&wrapped.id, &wrapped.subject, wrapped.epoch);
-    let cipher = cipher(&*epoch.bytes).map_err(|error| error.to_string())?;
-    let secret = decrypt(&cipher, &context, &bytes).map(Zeroizing::new);
-    let secret = secret.and_then(|secret| <[u8; 32]>::try_from(secret.as_slice()).ok());
-    let secret = secret.ok_or_else(|| format!("the key of `{}` cannot be unwrapped: it was altered", wrapped.id))?;
-    let key = SubjectKey::new(wrapped.id, wrapped.subject, Zeroizing::new(secret)).map_err(|error| error.to_string())?;
-    Ok((key, wrapped.epoch))
-}
-
 /// Nonce, ciphertext and tag. Nonces are random: a subject's key would have to seal 2^32 contents before they could meet.
-fn encrypt(cipher: &LessSafeKey, context: &[u8], content: &[u8]) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encrypt(cipher: &LessSafeKey, context: &[u8], content: &[u8]) -> Result<Vec<u8>, StoreError> {
     let nonce = random::<NONCE_LEN>()?;
     let mut bytes = Vec::with_capacity(content.len().saturating_add(NONCE_LEN).saturating_add(AES_256_GCM.tag_len()));
     bytes.extend_from_slice(&nonce);
@@ -288,7 +331,7 @@ fn encrypt(cipher: &LessSafeKey, context: &[u8], content: &[u8]) -> Result<Vec<u
     Ok(bytes)
 }
 
-fn decrypt(cipher: &LessSafeKey, context: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decrypt(cipher: &LessSafeKey, context: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
     let mut content = sealed.to_vec();
     let length = cipher.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut content).ok()?.len();

@@ -10,11 +10,13 @@ use crate::check::upstreams::{Vault, upstreams};
 use crate::check::{Report, models, url};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
-use crate::settings::{Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Settings};
+use crate::settings::{Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Retention, Settings};
 use crate::source::Source;
 
 /// Longest name of a request field.
 const MAX_FIELD: usize = 64;
+/// Longest time that content is kept: a hundred years.
+const MAX_DAYS: u32 = 36_500;
 
 pub(crate) fn settings(
     file: &raw::File,
@@ -28,6 +30,7 @@ pub(crate) fn settings(
         (Dialect::Openai, fields(&file.fields.openai, "openai", report)),
         (Dialect::Anthropic, fields(&file.fields.anthropic, "anthropic", report)),
     ];
+    let retention = retention(&file.retention, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, report)?;
     Some(Settings {
@@ -42,6 +45,7 @@ pub(crate) fn settings(
         fields: BTreeMap::from(fields),
         limits: limits(&file.limits),
         evidence: Evidence { fsync: Duration::from_millis(file.evidence.fsync_ms), content_cap: size(file.evidence.content_cap) },
+        retention,
         logging: logging(&file.logging),
         danger,
     })
@@ -140,6 +144,17 @@ fn fields(raw: &[String], dialect: &str, report: &mut Report<'_>) -> BTreeSet<St
         }
     }
     fields
+}
+
+fn retention(raw: &raw::Retention, report: &mut Report<'_>) -> Retention {
+    let Some(written) = &raw.content else { return Retention::default() };
+    let days = written.strip_suffix('d').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let days = days.and_then(|digits| digits.parse().ok()).filter(|days| (1..=MAX_DAYS).contains(days));
+    if days.is_none() {
+        let message = format!("expected a number of days such as `30d`, from `1d` to `{MAX_DAYS}d`, found `{}`", shown(written));
+        report.problem(&Path::of(&["retention", "content"]), message);
+    }
+    Retention { content_days: days }
 }
 
 fn limits(raw: &raw::Limits) -> Limits {

@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::folder::lock;
 use crate::journal::{read_segment, segment, segments};
 use crate::layout::Layout;
+use crate::migrate::format;
 use crate::port::{DiskPort, FilePort};
 use crate::record;
 use crate::recover::inspect;
@@ -50,6 +51,7 @@ pub fn backup(
     if !layout.log().join("checkpoint").exists() {
         return Err(StoreError::NotInitialised(dir.to_path_buf()).into());
     }
+    format(&layout)?;
     let held = match lock(&layout) {
         Ok(held) => Some(held),
         Err(StoreError::InUse(_)) => None,
@@ -63,7 +65,7 @@ pub fn backup(
         pack.bytes(KEYS, &seal(&frozen.keys, passphrase, frozen.signer.name())?)?;
     }
     pack.configuration(dir, options.config)?;
-    pack.log(port.as_ref(), &frozen)?;
+    pack.log(&layout, port.as_ref(), &frozen)?;
     // Where nobody writes, what a crash has left behind the checkpoint comes along.
     let size = frozen.checkpoint.size;
     let end = if held.is_some() { inspect(port.as_ref(), size)?.next } else { size };
@@ -122,7 +124,11 @@ impl Pack<'_> {
     }
 
     /// The small files.
-    fn log(&mut self, port: &DiskPort, frozen: &Frozen) -> Result<(), ArchiveError> {
+    fn log(&mut self, layout: &Layout, port: &DiskPort, frozen: &Frozen) -> Result<(), ArchiveError> {
+        // Without it the folder is of the first format.
+        if let Ok(format) = fs::read(layout.format()) {
+            self.bytes("format", &format)?;
+        }
         let verifier = read_whole(port, "verifier").ok_or_else(|| StoreError::damaged("log/verifier", "missing"))?;
         self.bytes("log/verifier", &verifier)?;
         self.bytes("log/checkpoint", &frozen.note)?;

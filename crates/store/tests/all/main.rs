@@ -8,4 +8,5 @@ mod fails;
 mod keeps;
 mod ledgers;
 mod recovers;
+mod retains;
 mod tampered;

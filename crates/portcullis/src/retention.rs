@@ -1,0 +1,63 @@
+//! Content that is older than it may become: found, told of, and erased in the background.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Settings;
+use model::{ReasonCode, Refusal};
+use serde_json::{Value, json};
+use store::{Aged, By, Retention};
+use tokio::sync::watch;
+
+use crate::gate::Gate;
+
+/// Time between two looks.
+const EVERY: Duration = Duration::from_secs(3600);
+/// Most keys that an answer names; the number of all is told beside them.
+const MAX_SHOWN: usize = 200;
+
+/// How long content is kept by these settings.
+pub(crate) fn of(settings: &Settings) -> Option<Retention> {
+    settings.retention.content_days.map(|days| Retention { days })
+}
+
+/// Erases what is old, now and every hour, until the gate stops. Keys are destroyed at most 8,000 at once; what is left over
+/// goes next time.
+pub(crate) async fn watch(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let retention = of(&gate.in_force.load().config.settings);
+        if let Some(retention) = retention {
+            match gate.store.erase_aged(retention, By::default()).await {
+                Ok(0) => {}
+                Ok(keys) => tracing::info!(keys, days = retention.days, "content that is older than it may become was erased"),
+                Err(error) => tracing::error!(%error, "old content cannot be erased"),
+            }
+        }
+        tokio::select! {
+            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// What is old; erases it unless this is a dry run.
+pub(crate) async fn retain(gate: &Gate, by: By, dry_run: bool) -> Result<Value, Refusal> {
+    let Some(retention) = of(&gate.in_force.load().config.settings) else {
+        return Ok(json!({"content_days": null, "keys": gate.store.aged(Retention { days: u32::MAX }).1, "aged": [], "n_aged": 0, "erased": 0}));
+    };
+    let (aged, keys) = gate.store.aged(retention);
+    let erased = match dry_run {
+        true => 0,
+        false => {
+            let erased = gate.store.erase_aged(retention, by).await;
+            erased.map_err(|error| Refusal::because(ReasonCode::EvidenceUnavailable, error.to_string()))?
+        }
+    };
+    let shown: Vec<Value> = aged.iter().take(MAX_SHOWN).map(row).collect();
+    Ok(json!({"content_days": retention.days, "period_days": retention.period(), "keys": keys, "aged": shown,
+        "n_aged": aged.len(), "erased": erased}))
+}
+
+fn row(aged: &Aged) -> Value {
+    json!({"key": aged.id, "subject": aged.subject, "through": aged.through.start()})
+}
