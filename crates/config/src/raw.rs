@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_limits::{Evidence, Limits};
+pub(crate) use crate::raw_net::Listen;
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -52,25 +53,6 @@ pub(crate) struct File {
     pub(crate) logging: Logging,
     /// What weakens the gate. Each switch is named in the start banner, in `/metrics` and in `doctor`.
     pub(crate) danger: Danger,
-}
-
-/// Where the gate listens.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Listen {
-    /// Address and port for clients. Port 0 takes a free one.
-    pub(crate) data: String,
-    /// Address and port for operators, `/metrics` and health. Port 0 takes a free one.
-    pub(crate) admin: String,
-    /// Host names by which operators reach the admin API, beside its address and `localhost`; another name in the `Host`
-    /// header is refused, so that a web page cannot reach it through the operator's browser.
-    pub(crate) hosts: Vec<String>,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self { data: "127.0.0.1:7700".to_owned(), admin: "127.0.0.1:7701".to_owned(), hosts: Vec::new() }
-    }
 }
 
 /// A provider's wire format.

@@ -38,10 +38,26 @@ pub struct Settings {
 pub struct Listen {
     /// The data plane.
     pub data: SocketAddr,
+    /// TLS for it.
+    pub tls: Option<Tls>,
     /// The admin API.
     pub admin: SocketAddr,
+    /// TLS for it.
+    pub admin_tls: Option<Tls>,
     /// Further host names of the admin API, lower case, without a port.
     pub hosts: BTreeSet<String>,
+}
+
+/// TLS on a listener: paths of PEM files, relative to the configuration's folder or absolute. Each could be read when the
+/// configuration was; what is in them is for whoever listens to judge, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate's chain.
+    pub certificate: String,
+    /// Its private key, for the gate's own user only.
+    pub key: String,
+    /// The authorities of clients, if clients need a certificate.
+    pub client_ca: Option<String>,
 }
 
 /// The header in which a key is presented.
@@ -155,6 +171,10 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Most bytes held back per stream.
     pub held_bytes: usize,
+    /// Most TLS handshakes at once.
+    pub handshakes: usize,
+    /// Longest TLS handshake.
+    pub handshake: Duration,
     /// Longest time for a request's head.
     pub head: Duration,
     /// Longest time for a request's body.

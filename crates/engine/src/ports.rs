@@ -125,6 +125,8 @@ pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
 pub struct Head {
     /// The peer's address without its port.
     pub peer: String,
+    /// The certificate that the peer has shown and that the listener verified, DER. No identity yet: nothing decides on it.
+    pub certificate: Option<Arc<[u8]>>,
     /// The headers.
     pub headers: HeaderMap,
     /// The query part of the target, if there was one.

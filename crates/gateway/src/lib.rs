@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod protocols;
 pub mod server;
 pub mod sse;
+pub mod tls;
 pub mod upstream;
 mod workers;

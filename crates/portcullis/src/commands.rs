@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::admin_client::{self, AdminAnswer};
 use crate::audit;
 use crate::bring;
+use crate::certificates;
 use crate::cli::{Audit, Cli, Command, Init, Key, seconds};
 use crate::files;
 use crate::gate::{now, random};
@@ -133,7 +134,8 @@ async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
 }
 
 fn check(cli: &Cli, data: &Path) -> Exit {
-    let checked = bring::read(data, &offline()).and_then(|(config, warnings)| {
+    let checked = bring::read(data, &offline()).and_then(|(config, mut warnings)| {
+        warnings.extend(certificates::check(data, &config.settings.listen)?);
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {
@@ -289,6 +291,7 @@ fn doctor(cli: &Cli, data: &Path) -> Exit {
         Ok((config, warnings)) => {
             findings.extend(warnings);
             findings.extend(config.settings.danger.names().into_iter().map(|name| format!("danger: {name} is set")));
+            findings.extend(certificates::check(data, &config.settings.listen).unwrap_or_else(|problems| problems));
         }
         Err(problems) => findings.extend(problems),
     }

@@ -15,6 +15,8 @@ use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
 
+use crate::certificates::Certificates;
+
 /// What operators have put in force, with the text it came from.
 #[derive(Debug)]
 pub(crate) struct InForce {
@@ -29,6 +31,7 @@ pub(crate) struct Gate {
     pub(crate) in_force: ArcSwap<InForce>,
     pub(crate) metrics: Metrics,
     pub(crate) table: Arc<ArcSwap<UpstreamTable>>,
+    pub(crate) certificates: Certificates,
     /// Variables that `quickstart` adds to the process's environment.
     pub(crate) environment: BTreeMap<String, String>,
     upstreams: HttpUpstreams,
@@ -64,6 +67,7 @@ impl Gate {
         store: Store,
         in_force: InForce,
         table: UpstreamTable,
+        certificates: Certificates,
         environment: BTreeMap<String, String>,
     ) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(table));
@@ -75,6 +79,7 @@ impl Gate {
             metrics: Metrics::default(),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
+            certificates,
             environment,
             ledgers,
             started: Instant::now(),

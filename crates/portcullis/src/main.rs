@@ -3,6 +3,7 @@
 mod admin_client;
 mod audit;
 mod bring;
+mod certificates;
 mod cli;
 mod commands;
 mod explain;

@@ -35,6 +35,7 @@ impl Administrator for Gate {
             "policies": in_force.snapshot.policy.n_policies(),
             "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
             "danger": in_force.config.settings.danger.names(),
+            "tls": self.certificates.status(),
             "epoch": self.store.epoch().version(),
             "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
                 "space_low": log.is_space_low},
@@ -61,6 +62,7 @@ impl Administrator for Gate {
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
         }
+        text.push_str(&self.certificates.metrics());
         text
     }
 
@@ -218,6 +220,7 @@ impl Gate {
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
             self.table.store(Arc::new(table));
+            self.certificates.look();
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
         Ok(

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::bring;
+use crate::certificates::{self, Certificates};
 use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
@@ -86,9 +87,10 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
         output::note(&format!("DANGER: {switch}"));
     }
     let listen = settings.listen.clone();
+    let certificates = Certificates::load(data, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
-    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, environment));
+    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, certificates, environment));
     listen_all(gate, listen, ports, server_limits).await
 }
 
@@ -103,14 +105,20 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
     let admin_listener = bind(with_port(listen.admin, ports.admin)).await?;
     let (data, admin) = (data_listener.local_addr()?, admin_listener.local_addr()?);
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, limits, stopping.clone()));
+    let data_tls = gate.certificates.data();
+    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, data_tls, limits, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
     let administering = vec![
         tokio::spawn(administer_tcp(Arc::clone(&gate), admin_listener, hosts, stopping.clone())),
-        tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping)),
+        tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
+        tokio::spawn(certificates::watch(Arc::clone(&gate), stopping)),
     ];
     Ok(Running { gate, data, admin, stop, serving, administering })
+}
+
+const fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -153,6 +161,8 @@ fn admin_socket(data: &Path) -> anyhow::Result<UnixListener> {
 
 async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<String>>, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+    let tls = gate.certificates.admin();
+    let origin = Origin::Tcp { hosts, scheme: scheme(tls.is_some()) };
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|is_stopping| *is_stopping) => return,
@@ -161,9 +171,16 @@ async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<S
         let Ok((stream, _)) = accepted else { continue };
         // Above the bound a connection is closed at once: probes come back, operators have the socket.
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let (gate, origin) = (Arc::clone(&gate), Origin::Tcp(Arc::clone(&hosts)));
+        let (gate, origin, tls) = (Arc::clone(&gate), origin.clone(), tls.clone());
         tokio::spawn(async move {
-            serve_admin(gate, origin, TokioIo::new(stream)).await;
+            match tls {
+                None => serve_admin(gate, origin, TokioIo::new(stream)).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.open(stream).await {
+                        serve_admin(gate, origin, TokioIo::new(stream)).await;
+                    }
+                }
+            }
             drop(slot);
         });
     }
@@ -195,12 +212,12 @@ async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(gate: Arc<G
 impl Running {
     /// Where clients go.
     pub(crate) fn data_url(&self) -> String {
-        format!("http://{}", self.data)
+        format!("{}://{}", scheme(self.gate.certificates.data().is_some()), self.data)
     }
 
     /// Where operators go.
     pub(crate) fn admin_url(&self) -> String {
-        format!("http://{}", self.admin)
+        format!("{}://{}", scheme(self.gate.certificates.admin().is_some()), self.admin)
     }
 
     /// Serves until SIGINT or SIGTERM; SIGHUP applies the files on disk.
