@@ -68,6 +68,15 @@ class Authority:
         replace_file(folder / f"{stem}.key", key, 0o600)
         replace_file(folder / f"{stem}.crt", certificate, 0o644)
 
+    def server(self, folder: pathlib.Path, stem: str, clients: "Authority | None" = None) -> ssl.SSLContext:
+        """A server's context with a certificate of this root; one that asks clients for theirs, if `clients` issues them."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / f"{stem}.crt", folder / f"{stem}.key")
+        if clients is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=clients.pem().decode())
+        return context
+
     def client(self, folder: pathlib.Path | None = None, stem: str = "") -> ssl.SSLContext:
         """A client's context that trusts this root and nobody else; with a certificate of its own if a folder is given."""
         context = ssl.create_default_context(cadata=self.pem().decode())

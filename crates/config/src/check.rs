@@ -7,6 +7,7 @@ mod listen;
 mod models;
 mod parties;
 mod policies;
+mod proxy;
 mod settings;
 mod upstreams;
 mod url;

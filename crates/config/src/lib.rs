@@ -25,7 +25,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    BaseUrl, Control, Danger, Evidence, KeyHeader, Limits, Listen, Logging, Refusals, Route, Settings, Tls, Upstream,
+    BaseUrl, Control, Danger, Evidence, ForwardedHeader, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Route, Settings,
+    Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

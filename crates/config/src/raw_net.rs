@@ -1,7 +1,9 @@
-//! The network as it is written: listeners, TLS.
+//! The network as it is written: listeners, TLS, the proxy to upstreams.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::raw::Secret;
 
 /// Where the gate listens.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -20,6 +22,22 @@ pub(crate) struct Listen {
     /// Host names by which operators reach the admin API, beside its address and `localhost`; another name in the `Host`
     /// header is refused, so that a web page cannot reach it through the operator's browser.
     pub(crate) hosts: Vec<String>,
+    /// Addresses and networks of the proxies in front of the data plane, such as `10.0.0.0/8`. Only they are believed about
+    /// the address of a client, which is counted and logged and permits nothing.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// The header in which they tell it.
+    pub(crate) forwarded_header: ForwardedHeader,
+}
+
+/// How trusted proxies tell the address of a client.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ForwardedHeader {
+    /// `X-Forwarded-For: CLIENT, PROXY`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded: for=CLIENT, for=PROXY` (RFC 7239)
+    Forwarded,
 }
 
 impl Default for Listen {
@@ -30,6 +48,8 @@ impl Default for Listen {
             admin: "127.0.0.1:7701".to_owned(),
             admin_tls: None,
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
         }
     }
 }
@@ -52,4 +72,40 @@ pub(crate) struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub(crate) client_ca: Option<String>,
+}
+
+/// The proxy to upstreams.
+///
+/// It is asked for a tunnel (`CONNECT`) to every upstream that speaks TLS; TLS ends at the upstream, so the proxy sees no key and
+/// no content. An upstream on this machine is reached directly. A plain `http` upstream elsewhere cannot be reached through a
+/// proxy: except it in `no_proxy`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Proxy {
+    /// `environment`: the one in `HTTPS_PROXY`, with the exceptions in `NO_PROXY`, or both in small letters. `HTTP_PROXY` and
+    /// `ALL_PROXY` are not read.
+    Word(#[schemars(regex(pattern = "^environment$"))] String),
+    /// The one described here.
+    Written(WrittenProxy),
+}
+
+/// A proxy.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenProxy {
+    /// Its address, such as `http://proxy.example:3128`; `https` if it speaks TLS itself.
+    pub(crate) url: String,
+    /// The user at the proxy. Needs `password`.
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    /// The user's password at the proxy.
+    #[serde(default)]
+    pub(crate) password: Option<Secret>,
+    /// PEM file with the authorities of a proxy that speaks TLS, instead of Mozilla's list.
+    #[serde(default)]
+    pub(crate) ca: Option<String>,
+    /// Upstreams that are reached directly: host names (and all below them), addresses, networks such as `10.0.0.0/8`, each
+    /// with a port or without; `*` for all.
+    #[serde(default)]
+    pub(crate) no_proxy: Vec<String>,
 }

@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Secret;
+use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
 
 /// Everything that is no part of the bundle.
@@ -46,6 +48,19 @@ pub struct Listen {
     pub admin_tls: Option<Tls>,
     /// Further host names of the admin API, lower case, without a port.
     pub hosts: BTreeSet<String>,
+    /// The networks of the proxies in front of the data plane, none wider than /8.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How they tell the address of a client.
+    pub forwarded_header: ForwardedHeader,
+}
+
+/// The header in which trusted proxies tell the address of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
 }
 
 /// TLS on a listener: paths of PEM files, relative to the configuration's folder or absolute. Each could be read when the
@@ -84,8 +99,38 @@ pub struct Upstream {
     pub api_key: Option<Secret>,
     /// How it is presented.
     pub key_header: KeyHeader,
+    /// How it is verified, and what is shown to it.
+    pub trust: Trust,
+    /// The proxy on the way, if there is one.
+    pub proxy: Option<Arc<Proxy>>,
     /// Longest wait for a connection.
     pub connect: Duration,
+}
+
+/// How an upstream is verified, and what is shown to it: PEM texts that nobody has parsed yet.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The authorities that are trusted, instead of Mozilla's.
+    pub ca: Option<Vec<u8>>,
+    /// The gate's certificate there, and its key.
+    pub client: Option<(Vec<u8>, Secret)>,
+    /// The name that its certificate has to bear, if not the host's; lower case.
+    pub server_name: Option<String>,
+}
+
+/// A proxy to upstreams.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Whether it speaks TLS itself.
+    pub is_tls: bool,
+    /// Lower case; an IPv6 address without its brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// User and password there.
+    pub credentials: Option<(String, Secret)>,
+    /// The authorities of its own certificate, instead of Mozilla's.
+    pub ca: Option<Vec<u8>>,
 }
 
 /// Scheme, host, port and path prefix; no user, query or fragment, no slash at the end, no `/v1` at the end.

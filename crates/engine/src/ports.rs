@@ -123,7 +123,7 @@ pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
 /// A request's head as it arrived.
 #[derive(Debug)]
 pub struct Head {
-    /// The peer's address without its port.
+    /// The client's address without its port, as far as it is known: behind a trusted proxy the one that it tells.
     pub peer: String,
     /// The certificate that the peer has shown and that the listener verified, DER. No identity yet: nothing decides on it.
     pub certificate: Option<Arc<[u8]>>,

@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod client;
+pub mod connect;
 pub mod dialect;
+pub mod forwarded;
 pub mod framing;
 mod health;
 mod inflate;

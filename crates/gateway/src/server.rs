@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::Api;
+use crate::forwarded::TrustedProxies;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::tls::{self, NotOpened, TlsListener};
@@ -48,6 +49,17 @@ pub struct ServerLimits {
     pub drain: Duration,
 }
 
+/// How the data plane listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// TLS, if it speaks it.
+    pub tls: Option<Arc<TlsListener>>,
+    /// Who is believed about the address of a client.
+    pub trusted: TrustedProxies,
+    /// Bounds.
+    pub limits: ServerLimits,
+}
+
 /// Serves the data plane, with TLS or without, until `stop` turns true, then drains.
 ///
 /// # Errors
@@ -55,14 +67,15 @@ pub struct ServerLimits {
 pub async fn serve<W: World + 'static>(
     world: Arc<W>,
     listener: TcpListener,
-    tls: Option<Arc<TlsListener>>,
-    limits: ServerLimits,
+    listening: Listening,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let Listening { tls, trusted, limits } = listening;
     let connections = Arc::new(Semaphore::new(limits.connections));
     let running = Arc::new(Semaphore::new(limits.concurrent));
     let large = LargeCalls::start()?;
-    let gate = Arc::new(Gate { world, tls, running: Arc::clone(&running), stop: stop.clone(), large: large.handle.clone() });
+    let gate =
+        Arc::new(Gate { world, tls, trusted, running: Arc::clone(&running), stop: stop.clone(), large: large.handle.clone() });
     let drain = limits.drain;
     let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let workers = Workers::start(
@@ -142,6 +155,7 @@ async fn stopping(stop: &mut watch::Receiver<bool>) {
 struct Gate<W> {
     world: Arc<W>,
     tls: Option<Arc<TlsListener>>,
+    trusted: TrustedProxies,
     running: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Where calls with a large body run.
@@ -269,7 +283,7 @@ async fn call<W: World + 'static>(
     let is_large = incoming.size_hint().upper().is_none_or(|length| length > LARGE);
     let (client, answer) = HttpClient::new(incoming, ending);
     let head = Head {
-        peer: peer.address.to_string(),
+        peer: gate.trusted.client(peer.address, &parts.headers).to_string(),
         certificate: peer.certificate,
         headers: parts.headers,
         query: parts.uri.query().map(ToOwned::to_owned),

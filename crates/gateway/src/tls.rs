@@ -66,7 +66,7 @@ impl fmt::Display for UnusableMaterial {
 
 impl std::error::Error for UnusableMaterial {}
 
-fn unusable(part: &'static str, why: impl Into<String>) -> UnusableMaterial {
+pub(crate) fn unusable(part: &'static str, why: impl Into<String>) -> UnusableMaterial {
     UnusableMaterial { part, why: why.into() }
 }
 

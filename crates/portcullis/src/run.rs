@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use gateway::admin::{self, Origin};
+use gateway::forwarded::{ForwardedHeader, TrustedProxies};
 use gateway::framing::Limits as FramingLimits;
-use gateway::server::{self, ServerLimits};
+use gateway::server::{self, Listening, ServerLimits};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::AdminAct;
@@ -105,8 +106,8 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
     let admin_listener = bind(with_port(listen.admin, ports.admin)).await?;
     let (data, admin) = (data_listener.local_addr()?, admin_listener.local_addr()?);
     let (stop, stopping) = watch::channel(false);
-    let data_tls = gate.certificates.data();
-    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, data_tls, limits, stopping.clone()));
+    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), limits };
+    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, listening, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
     let administering = vec![
@@ -136,6 +137,14 @@ fn limits(config: &config::Config) -> ServerLimits {
         framing: FramingLimits { head_bytes: limits.header_bytes, headers: limits.headers },
         drain: limits.drain,
     }
+}
+
+fn trusted(listen: &config::Listen) -> TrustedProxies {
+    let header = match listen.forwarded_header {
+        config::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+        config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+    };
+    TrustedProxies { networks: listen.trusted_proxies.clone(), header }
 }
 
 /// The Host values that name the admin API.

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
+
+use crate::check::proxy::network;
 use crate::check::upstreams::Vault;
 use crate::check::{Report, url};
 use crate::problem::{Path, shown};
 use crate::raw;
 use crate::raw_net;
-use crate::settings::{Danger, Listen, Tls};
+use crate::settings::{Danger, ForwardedHeader, Listen, Tls};
 
 /// Longest PEM file, in bytes.
 pub(super) const MAX_PEM: usize = 1 << 20;
@@ -21,11 +24,35 @@ pub(super) fn listen(file: &raw::File, danger: &Danger, vault: &Vault<'_>, repor
     let data = address(&raw.data, &section, "data", tls.is_some(), danger, report);
     let admin = address(&raw.admin, &section, "admin", admin_tls.is_some(), danger, report);
     let hosts = hosts(&raw.hosts, &section.key("hosts"), report);
+    let trusted_proxies = trusted_proxies(&raw.trusted_proxies, &section.key("trusted_proxies"), report);
+    let forwarded_header = match raw.forwarded_header {
+        raw_net::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+        raw_net::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+    };
     let (data, admin) = (data?, admin?);
     if data == admin && data.port() != 0 {
         report.problem(&section.key("admin"), format!("`{admin}` is taken by `listen.data`, the two planes do not share a port"));
     }
-    Some(Listen { data, tls, admin, admin_tls, hosts })
+    Some(Listen { data, tls, admin, admin_tls, hosts, trusted_proxies, forwarded_header })
+}
+
+/// Networks of proxies. Whoever may write the header may choose an address, so a network that is nearly everybody is an error.
+fn trusted_proxies(raw: &[String], path: &Path, report: &mut Report<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for (index, text) in raw.iter().enumerate() {
+        let path = path.index(index);
+        match network(text) {
+            Some(network) if network.prefix_len() < 8 => {
+                report.problem(&path, format!("`{text}` is nearly everybody: expected a network with a prefix of at least 8"));
+            }
+            Some(network) => networks.push(network),
+            None => {
+                let expected = "expected an address or a network without bits behind its prefix, such as `10.0.0.0/8`";
+                report.problem(&path, format!("{expected}, found `{}`", shown(text)));
+            }
+        }
+    }
+    networks
 }
 
 fn hosts(raw: &[String], path: &Path, report: &mut Report<'_>) -> BTreeSet<String> {
