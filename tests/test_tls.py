@@ -1,10 +1,12 @@
 """TLS at the gate's listeners: real certificates, real clients, and clients that behave badly."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import pathlib
 import re
+import select
 import socket
 import ssl
 import threading
@@ -15,7 +17,8 @@ import openai
 import pytest
 from authority import Authority, replace_file
 from conftest import allowed_model, member
-from gate import Gate
+from cut_upstream import flowing, silent
+from gate import AdminConnection, Gate
 from upstream import Upstream
 
 CHAT = {"model": "small", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello."}]}
@@ -36,7 +39,7 @@ def with_tls(data: pathlib.Path, listen: str, more: str = "") -> None:
 class Site:
     """A gate behind TLS on both planes, and the authority of its certificates."""
 
-    def __init__(self, upstream: str, client_ca: Authority | None = None) -> None:
+    def __init__(self, upstream: str, client_ca: Authority | None = None, patience: int = 60) -> None:
         self.root = Authority()
 
         def configure(data: pathlib.Path) -> None:
@@ -48,7 +51,7 @@ class Site:
                 asks = ", client_ca: tls/clients.crt"
             listen = f"  tls: {{certificate: tls/gate.crt, key: tls/gate.key{asks}}}\n"
             listen += "  admin_tls: {certificate: tls/admin.crt, key: tls/admin.key}"
-            with_tls(data, listen, f"\nlimits: {{handshakes: {MANY}, handshake_seconds: 60, head_seconds: 60}}\n")
+            with_tls(data, listen, f"\nlimits: {{handshakes: {MANY}, handshake_seconds: {patience}, head_seconds: 60}}\n")
 
         self.gate = Gate(upstream, configure=configure)
         self.tls = self.gate.data / "tls"
@@ -295,7 +298,7 @@ def test_an_end_that_is_near_is_told(site: Site) -> None:
 def test_clients_are_asked_for_a_certificate() -> None:
     clients, strangers = Authority("clients"), Authority("strangers")
     with Upstream() as upstream:
-        site = Site(upstream.url, client_ca=clients)
+        site = Site(upstream.url, client_ca=clients, patience=1)
         with site.gate as gate:
             clients.write(site.tls, "client", "client.example")
             strangers.write(site.tls, "stranger", "client.example")
@@ -311,6 +314,41 @@ def test_clients_are_asked_for_a_certificate() -> None:
                 with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
                     ask(site.connect(context), gate.key("ALICE"))
             assert len(upstream.requests) == 1
+            # A handshake that does not go on is ended after its second.
+            with socket.create_connection(("127.0.0.1", gate.port), 10) as slow:
+                slow.sendall(HANDSHAKE)
+                slow.settimeout(30)
+                assert slow.recv(16) == b""
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_lock_cuts_what_runs_over_tls(reads: bool) -> None:
+    upstream_of = {True: silent, False: flowing}
+    with Upstream(script=upstream_of[reads]) as upstream:
+        site = Site(upstream.url)
+        with site.gate as gate, AdminConnection(gate.data) as admin:
+            wire = site.connect()
+            headers = {"content-type": "application/json", "authorization": f"Bearer {gate.key('ALICE')}"}
+            wire.request("POST", "/v1/chat/completions", json.dumps({**CHAT, "stream": True}), headers)
+            answer = wire.getresponse()
+            seen = answer.read1()
+            while b"first words" not in seen:
+                seen += answer.read1()
+            began = time.monotonic()
+            admin.ask("POST", "/admin/v1/locks", {"target": "user:alice", "kind": "kill"})
+            if reads:
+                # Who reads is told why, and then the stream is over.
+                with contextlib.suppress(ConnectionError, http.client.IncompleteRead):
+                    while piece := answer.read1():
+                        seen += piece
+                assert b"principal-locked" in seen
+            else:
+                # Who does not read sees a reset, whatever lies unread.
+                poll = select.poll()
+                poll.register(wire.sock, 0)
+                assert poll.poll(10_000), "no end"
+            # The bound of 10 ms is held by test_cut.py; here: at once, and not when a time-out ends.
+            assert time.monotonic() - began < 5
 
 
 def test_the_plain_gate_is_as_it_was() -> None:

@@ -9,6 +9,7 @@ mod parties;
 mod policies;
 mod proxy;
 mod settings;
+mod telemetry;
 mod upstreams;
 mod url;
 

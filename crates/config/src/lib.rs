@@ -26,7 +26,7 @@ pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
     BaseUrl, Control, Danger, Evidence, ForwardedHeader, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Route, Settings,
-    Tls, Trust, Upstream,
+    Signal, Telemetry, Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_limits::{Evidence, Limits};
-pub(crate) use crate::raw_net::{Listen, Proxy};
+pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -53,6 +53,8 @@ pub(crate) struct File {
     pub(crate) evidence: Evidence,
     /// What the gate tells about itself on standard error.
     pub(crate) logging: Logging,
+    /// Where telemetry goes; nowhere without this key.
+    pub(crate) telemetry: Option<Telemetry>,
     /// What weakens the gate. Each switch is named in the start banner, in `/metrics` and in `doctor`.
     pub(crate) danger: Danger,
 }

@@ -1,5 +1,7 @@
 //! The network as it is written: listeners, TLS, the proxy to upstreams.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,50 @@ pub(crate) struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub(crate) client_ca: Option<String>,
+}
+
+/// Telemetry: where spans, metrics and log records of calls go, by OTLP over HTTP.
+///
+/// They hold codes, times, counts, request ids and names from this file, never content, addresses, parties or keys. What a
+/// collector does not take in time is lost and counted. Takes effect at the next start.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// The collector's address, such as `https://otel.example:4318`; `/v1/traces` and the like are appended. `http` only to this
+    /// machine.
+    pub(crate) endpoint: String,
+    /// Headers of every request, such as the collector's key. The gate's own: `content-type`, `host` and the like are refused.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Secret>,
+    /// PEM file with the authorities that are trusted there, instead of Mozilla's list.
+    #[serde(default)]
+    pub(crate) ca: Option<String>,
+    /// What is sent; all three if left out.
+    #[serde(default)]
+    pub(crate) signals: Option<Vec<Signal>>,
+    /// Longest time that a record waits, in seconds.
+    #[serde(default = "five")]
+    #[schemars(range(min = 1, max = 300))]
+    pub(crate) interval_seconds: u64,
+    /// Tell upstreams the trace (`traceparent`). Its id is 16 bytes that the caller chooses and no scanner reads.
+    #[serde(default)]
+    pub(crate) propagate: bool,
+}
+
+const fn five() -> u64 {
+    5
+}
+
+/// A kind of telemetry.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Signal {
+    /// A span per call.
+    Traces,
+    /// Counts and durations.
+    Metrics,
+    /// A record per refusal and per attempt that failed.
+    Logs,
 }
 
 /// The proxy to upstreams.

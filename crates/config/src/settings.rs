@@ -31,8 +31,40 @@ pub struct Settings {
     pub evidence: Evidence,
     /// The gate's own messages.
     pub logging: Logging,
+    /// Where telemetry goes.
+    pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// Where telemetry goes.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// The collector.
+    pub endpoint: BaseUrl,
+    /// Headers of every request; names in lower case.
+    pub headers: BTreeMap<String, Secret>,
+    /// The authorities that are trusted there, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way.
+    pub proxy: Option<Arc<Proxy>>,
+    /// What is sent.
+    pub signals: BTreeSet<Signal>,
+    /// Longest time that a record waits.
+    pub interval: Duration,
+    /// Whether upstreams are told the trace.
+    pub is_propagated: bool,
+}
+
+/// A kind of telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Counts and durations.
+    Metrics,
+    /// Log records.
+    Logs,
 }
 
 /// Where to listen.

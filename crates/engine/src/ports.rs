@@ -131,6 +131,23 @@ pub struct Head {
     pub headers: HeaderMap,
     /// The query part of the target, if there was one.
     pub query: Option<String>,
+    /// Where the call stands in a distributed trace, if calls are traced.
+    pub trace: Option<Trace>,
+}
+
+/// A place in a distributed trace (W3C trace context). Nothing decides on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// The trace; the caller's own if it told one.
+    pub trace: [u8; 16],
+    /// The caller's span.
+    pub parent: Option<[u8; 8]>,
+    /// The span of this call.
+    pub span: [u8; 8],
+    /// Whether the caller wants it kept.
+    pub is_sampled: bool,
+    /// Whether upstreams are told.
+    pub is_passed_on: bool,
 }
 
 /// The client at the other end. What it is sent are [`Released`] pieces and nothing else.

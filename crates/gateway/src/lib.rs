@@ -15,6 +15,8 @@ pub mod metrics;
 pub mod protocols;
 pub mod server;
 pub mod sse;
+pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 mod workers;

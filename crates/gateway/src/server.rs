@@ -24,6 +24,7 @@ use crate::forwarded::TrustedProxies;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::tls::{self, NotOpened, TlsListener};
+use crate::trace::Tracing;
 use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
@@ -56,6 +57,8 @@ pub struct Listening {
     pub tls: Option<Arc<TlsListener>>,
     /// Who is believed about the address of a client.
     pub trusted: TrustedProxies,
+    /// Whether and how calls are traced.
+    pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: ServerLimits,
 }
@@ -70,12 +73,19 @@ pub async fn serve<W: World + 'static>(
     listening: Listening,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let Listening { tls, trusted, limits } = listening;
+    let Listening { tls, trusted, tracing, limits } = listening;
     let connections = Arc::new(Semaphore::new(limits.connections));
     let running = Arc::new(Semaphore::new(limits.concurrent));
     let large = LargeCalls::start()?;
-    let gate =
-        Arc::new(Gate { world, tls, trusted, running: Arc::clone(&running), stop: stop.clone(), large: large.handle.clone() });
+    let gate = Arc::new(Gate {
+        world,
+        tls,
+        trusted,
+        tracing,
+        running: Arc::clone(&running),
+        stop: stop.clone(),
+        large: large.handle.clone(),
+    });
     let drain = limits.drain;
     let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let workers = Workers::start(
@@ -156,6 +166,7 @@ struct Gate<W> {
     world: Arc<W>,
     tls: Option<Arc<TlsListener>>,
     trusted: TrustedProxies,
+    tracing: Option<Tracing>,
     running: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Where calls with a large body run.
@@ -285,6 +296,7 @@ async fn call<W: World + 'static>(
     let head = Head {
         peer: gate.trusted.client(peer.address, &parts.headers).to_string(),
         certificate: peer.certificate,
+        trace: gate.tracing.map(|tracing| tracing.trace(&parts.headers, [(); 3].map(|()| gate.world.random()))),
         headers: parts.headers,
         query: parts.uri.query().map(ToOwned::to_owned),
     };

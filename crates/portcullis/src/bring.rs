@@ -9,8 +9,9 @@ use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings};
 use engine::{Candour, Limits, Off, Route, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
+use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use inspect::Scanners;
 use model::Bundle;
 use policy::PolicySnapshot;
@@ -126,6 +127,33 @@ fn basic(user: &str, password: &identity::Secret) -> Result<HeaderValue, String>
         .map_err(|_| "password: it holds characters that no header can".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The queue for telemetry and what empties it, if there is a collector.
+pub(crate) fn telemetry(settings: &Settings) -> Result<Option<(Telemetry, Exporter)>, Problems> {
+    let Some(telemetry) = &settings.telemetry else { return Ok(None) };
+    let told = |problem: String| vec![format!("telemetry.{problem}")];
+    let mut headers = HeaderMap::new();
+    for (name, secret) in &telemetry.headers {
+        let unusable = || told(format!("headers.{name}: it holds characters that no header can"));
+        let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?, value);
+    }
+    let has = |signal| telemetry.signals.contains(&signal);
+    let collector = Collector {
+        base_url: telemetry.endpoint.to_string(),
+        headers,
+        trust: Trust { ca: telemetry.ca.as_deref(), ..Trust::default() },
+        proxy: telemetry.proxy.as_deref().map(proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?,
+        signals: Signals {
+            traces: has(config::Signal::Traces),
+            metrics: has(config::Signal::Metrics),
+            logs: has(config::Signal::Logs),
+        },
+        interval: telemetry.interval,
+    };
+    Telemetry::new(collector).map(Some).map_err(|problem| told(problem.to_string()))
 }
 
 fn limits(settings: &Settings) -> Limits {

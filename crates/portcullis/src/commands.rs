@@ -136,6 +136,7 @@ async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
 fn check(cli: &Cli, data: &Path) -> Exit {
     let checked = bring::read(data, &offline()).and_then(|(config, mut warnings)| {
         warnings.extend(certificates::check(data, &config.settings.listen)?);
+        bring::telemetry(&config.settings)?;
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {

@@ -11,6 +11,7 @@ use engine::ports::{Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyHe
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
 use gateway::metrics::Metrics;
+use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
@@ -32,6 +33,7 @@ pub(crate) struct Gate {
     pub(crate) metrics: Metrics,
     pub(crate) table: Arc<ArcSwap<UpstreamTable>>,
     pub(crate) certificates: Certificates,
+    pub(crate) telemetry: Option<Telemetry>,
     /// Variables that `quickstart` adds to the process's environment.
     pub(crate) environment: BTreeMap<String, String>,
     upstreams: HttpUpstreams,
@@ -68,6 +70,7 @@ impl Gate {
         in_force: InForce,
         table: UpstreamTable,
         certificates: Certificates,
+        telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
     ) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(table));
@@ -80,6 +83,7 @@ impl Gate {
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
             certificates,
+            telemetry,
             environment,
             ledgers,
             started: Instant::now(),
@@ -190,6 +194,9 @@ impl World for Gate {
 
     fn observe_event(&self, event: &Event<'_>) {
         self.metrics.observe(event);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.observe(event, now());
+        }
         match event {
             Event::Ended { request, reason, status, timings, .. } => {
                 let overhead = timings.overhead.as_micros();

@@ -63,6 +63,9 @@ impl Administrator for Gate {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
         }
         text.push_str(&self.certificates.metrics());
+        if let Some(telemetry) = &self.telemetry {
+            text.push_str(&telemetry.metrics());
+        }
         text
     }
 

@@ -10,6 +10,7 @@ use gateway::admin::{self, Origin};
 use gateway::forwarded::{ForwardedHeader, TrustedProxies};
 use gateway::framing::Limits as FramingLimits;
 use gateway::server::{self, Listening, ServerLimits};
+use gateway::trace::Tracing;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::AdminAct;
@@ -45,6 +46,13 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
     administering: Vec<JoinHandle<()>>,
+    exporting: Exporting,
+}
+
+/// What sends telemetry. It ends after everything that there is to tell of.
+struct Exporting {
+    task: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
 }
 
 /// Opens the data folder, brings the configuration in force, and starts to listen.
@@ -89,13 +97,23 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     }
     let listen = settings.listen.clone();
     let certificates = Certificates::load(data, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let telemetry = bring::telemetry(&settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let (telemetry, exporter) = telemetry.unzip();
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
-    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, certificates, environment));
-    listen_all(gate, listen, ports, server_limits).await
+    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, certificates, telemetry, environment));
+    let (ended, ending) = watch::channel(false);
+    let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
+    listen_all(gate, listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await
 }
 
-async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limits: ServerLimits) -> anyhow::Result<Running> {
+async fn listen_all(
+    gate: Arc<Gate>,
+    listen: config::Listen,
+    ports: Ports,
+    limits: ServerLimits,
+    exporting: Exporting,
+) -> anyhow::Result<Running> {
     let with_port = |mut address: SocketAddr, port: Option<u16>| {
         if let Some(port) = port {
             address.set_port(port);
@@ -106,7 +124,11 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
     let admin_listener = bind(with_port(listen.admin, ports.admin)).await?;
     let (data, admin) = (data_listener.local_addr()?, admin_listener.local_addr()?);
     let (stop, stopping) = watch::channel(false);
-    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), limits };
+    let in_force = gate.in_force.load();
+    let tracing = in_force.config.settings.telemetry.as_ref();
+    let tracing = tracing.map(|telemetry| Tracing { is_passed_on: telemetry.is_propagated });
+    drop(in_force);
+    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), tracing, limits };
     let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, listening, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
@@ -115,7 +137,7 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
         tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
         tokio::spawn(certificates::watch(Arc::clone(&gate), stopping)),
     ];
-    Ok(Running { gate, data, admin, stop, serving, administering })
+    Ok(Running { gate, data, admin, stop, serving, administering, exporting })
 }
 
 const fn scheme(is_tls: bool) -> &'static str {
@@ -250,6 +272,10 @@ impl Running {
         self.stop.send(true).ok();
         self.serving.await??;
         for task in self.administering {
+            task.await?;
+        }
+        self.exporting.stop.send(true).ok();
+        if let Some(task) = self.exporting.task {
             task.await?;
         }
         std::fs::remove_file(self.gate.data.join("admin.sock")).ok();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use model::Dialect;
 
 use crate::check::listen::listen;
+use crate::check::proxy::proxy;
+use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
 use crate::check::{Report, models};
 use crate::problem::{Path, shown, suggestion};
@@ -23,7 +25,9 @@ pub(crate) fn settings(
     report: &mut Report<'_>,
 ) -> Option<Settings> {
     let vault = Vault { source, env };
-    let upstreams = upstreams(file, &vault, report);
+    let proxied = proxy(file, &vault, report);
+    let upstreams = upstreams(file, proxied.as_ref(), &vault, report);
+    let telemetry = file.telemetry.as_ref().and_then(|raw| telemetry(raw, proxied.as_ref(), &vault, report));
     let danger = danger(&file.danger, report);
     let fields = [
         (Dialect::Openai, fields(&file.fields.openai, "openai", report)),
@@ -44,6 +48,7 @@ pub(crate) fn settings(
         limits: limits(&file.limits),
         evidence: Evidence { fsync: Duration::from_millis(file.evidence.fsync_ms), content_cap: size(file.evidence.content_cap) },
         logging: logging(&file.logging),
+        telemetry,
         danger,
     })
 }

@@ -8,7 +8,7 @@ use model::Name;
 
 use crate::check::listen::MAX_PEM;
 use crate::check::models::{dialect, dialects_of};
-use crate::check::proxy::{pem, proxy};
+use crate::check::proxy::{Proxied, pem};
 use crate::check::{Report, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
@@ -25,9 +25,13 @@ pub(super) struct Vault<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report<'_>) -> BTreeMap<Name, Upstream> {
+pub(super) fn upstreams(
+    file: &raw::File,
+    proxied: Option<&Proxied>,
+    vault: &Vault<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<Name, Upstream> {
     report.look_alikes("upstreams");
-    let proxied = proxy(file, vault, report);
     let mut upstreams = BTreeMap::new();
     for (key, raw) in &file.upstreams {
         let path = Path::of(&["upstreams", key]);
@@ -45,7 +49,7 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
             }
         }
         let trust = trust(raw, &path, base_url.as_ref(), vault, report);
-        let proxy = base_url.as_ref().zip(proxied.as_ref()).and_then(|(url, proxied)| proxied.proxy_for(url));
+        let proxy = base_url.as_ref().zip(proxied).and_then(|(url, proxied)| proxied.proxy_for(url));
         if proxy.is_some() && base_url.as_ref().is_some_and(|url| !url.is_tls) {
             let message = "a plain `http` upstream is not reached through a proxy, which would see key and content: write `https`, \
                            or except it in `proxy.no_proxy`";

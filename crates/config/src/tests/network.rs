@@ -81,3 +81,70 @@ fn trusted_proxies() {
     assert_eq!(listen.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "2001:db8::1/128"]);
     assert_eq!(listen.forwarded_header, ForwardedHeader::Forwarded);
 }
+
+#[test]
+fn telemetry() {
+    let (config, _) = load_in(&[], "{}\n");
+    assert!(config.settings.telemetry.is_none(), "off by default");
+    let main = "telemetry: {endpoint: 'https://otel.example:4318/', headers: {X-Key: '${KEY}'}, ca: ca.pem}\n\
+                proxy: {url: 'http://proxy:3128'}\n";
+    let (config, warnings) = load_in(&[KEY], main);
+    let telemetry = config.settings.telemetry.as_ref().unwrap();
+    assert_eq!(telemetry.endpoint.to_string(), "https://otel.example:4318");
+    assert_eq!(telemetry.headers.iter().map(|(name, key)| (name.as_str(), key.expose())).collect::<Vec<_>>(), [("x-key", KEY.1)]);
+    assert_eq!((telemetry.signals.len(), telemetry.interval.as_secs(), telemetry.is_propagated), (3, 5, false));
+    assert!(telemetry.proxy.is_some() && warnings.is_empty(), "{warnings:?}");
+    assert!(!format!("{config:?}").contains("Zk3vT9q"), "no secret in Debug");
+}
+
+/// Each fact: what is added to an otherwise empty file, and every line that is said about it.
+#[test]
+fn what_is_refused() {
+    let facts: &[(&str, &[&str])] = &[
+        (
+            "listen: {trusted_proxies: [10.0.0.0/8, 10.0.0.1, 10.0.0.1/8, '::/0', proxy]}\n",
+            &[
+                "portcullis.yaml:1:50: listen.trusted_proxies[2]: expected an address or a network without bits behind its prefix, \
+               such as `10.0.0.0/8`, found `10.0.0.1/8`",
+                "portcullis.yaml:1:62: listen.trusted_proxies[3]: `::/0` is nearly everybody: expected a network with a prefix of at \
+               least 8",
+                "portcullis.yaml:1:70: listen.trusted_proxies[4]: expected an address or a network without bits behind its prefix, \
+               such as `10.0.0.0/8`, found `proxy`",
+            ],
+        ),
+        (
+            "proxy: enviroment\n",
+            &["portcullis.yaml:1:8: proxy: expected `environment` or a mapping, found the text `enviroment`"],
+        ),
+        (
+            "proxy: {url: 'http://a:b@proxy:1', user: me, no_proxy: ['10.0.0.1/8']}\n",
+            &[
+                "portcullis.yaml:1:14: proxy.url: not the address of a proxy: a user or password is not allowed here",
+                "portcullis.yaml:1:42: proxy.user: a `user` needs a `password`",
+                "portcullis.yaml:1:57: proxy.no_proxy[0]: expected `*`, a host name, an address or a network such as `10.0.0.0/8`, with a \
+               port or without, found `10.0.0.1/8`",
+            ],
+        ),
+        (
+            "proxy: {url: 'http://proxy:1'}\nupstreams: {u: {kind: openai, api_key: '${K}', base_url: 'http://x.example', ca: c}}\n\
+             danger: {plaintext_upstreams: true}\n",
+            &[
+                "portcullis.yaml:2:58: upstreams.u.base_url: a plain `http` upstream is not reached through a proxy, which would see key \
+               and content: write `https`, or except it in `proxy.no_proxy`",
+                "portcullis.yaml:2:82: upstreams.u.ca: the file `c` cannot be read: no such file",
+                "portcullis.yaml:2:82: upstreams.u.ca: the upstream's address is `http`: there is no TLS to set up",
+            ],
+        ),
+        (
+            "upstreams: {u: {kind: openai, api_key: '${K}', base_url: 'https://x.example', client_key: k, server_name: 'a b'}}\n",
+            &[
+                "portcullis.yaml:1:91: upstreams.u.client_key: a `client_key` needs a `client_certificate`",
+                "portcullis.yaml:1:91: upstreams.u.client_key: the file `k` cannot be read: no such file",
+                "portcullis.yaml:1:107: upstreams.u.server_name: the host must be a name or an address, found `a b`",
+            ],
+        ),
+    ];
+    for (main, expected) in facts {
+        assert_eq!(super::lines(&super::load(main).unwrap_err()), *expected, "{main}");
+    }
+}
