@@ -12,6 +12,7 @@ mod placeholder;
 mod problem;
 mod raw;
 mod raw_limits;
+mod raw_net;
 mod schema;
 mod settings;
 mod shape;
@@ -23,7 +24,10 @@ mod yaml;
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
-pub use settings::{BaseUrl, Control, Danger, Evidence, KeyHeader, Limits, Listen, Logging, Refusals, Retention, Route, Settings, Upstream};
+pub use settings::{
+    BaseUrl, Control, Danger, Evidence, ForwardedHeader, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Retention, Route,
+    Settings, Signal, Telemetry, Tls, Trust, Upstream,
+};
 pub use source::{Source, SourceError, Texts};
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks the main file, the policies and the secrets that it names.
     ///
-    /// `env` looks an environment variable up; only names in `${…}` of fields that take secrets are asked for.
+    /// `env` looks an environment variable up; asked for are names in `${…}`, and those of proxies if `proxy: environment` stands
+    /// in the file.
     ///
     /// # Errors
     /// Every problem, sorted by file and position. A problem never quotes a secret.

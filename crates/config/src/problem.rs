@@ -86,7 +86,7 @@ impl Path {
 
     /// Whether what stands here may be a secret, so that it is not quoted in a message.
     pub(crate) fn is_secret(&self) -> bool {
-        self.0.iter().any(|step| matches!(step, Step::Key(key) if key == "api_key"))
+        self.0.iter().any(|step| matches!(step, Step::Key(key) if key == "api_key" || key == "password" || key == "headers"))
     }
 }
 

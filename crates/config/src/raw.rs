@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
+pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -22,6 +23,8 @@ pub(crate) struct File {
     pub(crate) listen: Listen,
     /// The model providers, by a name of your choice.
     pub(crate) upstreams: BTreeMap<String, Upstream>,
+    /// The proxy through which upstreams are reached. Without this key none is used, whatever the environment says.
+    pub(crate) proxy: Option<Proxy>,
     /// The models that clients can ask for, by the name that they ask with.
     pub(crate) models: BTreeMap<String, Model>,
     /// Groups of models, for policies: `resource in Portcullis::ModelGroup::"NAME"`.
@@ -52,27 +55,10 @@ pub(crate) struct File {
     pub(crate) retention: Retention,
     /// What the gate tells about itself on standard error.
     pub(crate) logging: Logging,
+    /// Where telemetry goes; nowhere without this key.
+    pub(crate) telemetry: Option<Telemetry>,
     /// What weakens the gate. Each switch is named in the start banner, in `/metrics` and in `doctor`.
     pub(crate) danger: Danger,
-}
-
-/// Where the gate listens.
-#[derive(Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Listen {
-    /// Address and port for clients. Port 0 takes a free one.
-    pub(crate) data: String,
-    /// Address and port for operators, `/metrics` and health. Port 0 takes a free one.
-    pub(crate) admin: String,
-    /// Host names by which operators reach the admin API, beside its address and `localhost`; another name in the `Host`
-    /// header is refused, so that a web page cannot reach it through the operator's browser.
-    pub(crate) hosts: Vec<String>,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self { data: "127.0.0.1:7700".to_owned(), admin: "127.0.0.1:7701".to_owned(), hosts: Vec::new() }
-    }
 }
 
 /// A provider's wire format.
@@ -104,7 +90,20 @@ pub(crate) struct Upstream {
     /// The header in which the key is presented; its kind's own if left out. Azure OpenAI takes `api-key`.
     #[serde(default)]
     pub(crate) key_header: Option<KeyHeader>,
-    /// Longest wait for a connection, in seconds.
+    /// PEM file with the authorities that are trusted there, instead of Mozilla's list. Like the other files of an upstream it
+    /// is read at the start and at `apply`.
+    #[serde(default)]
+    pub(crate) ca: Option<String>,
+    /// PEM file with the certificate, and what leads to its root, that the gate shows there. Needs `client_key`.
+    #[serde(default)]
+    pub(crate) client_certificate: Option<String>,
+    /// PEM file with that certificate's private key. Others than the gate's own user must not be able to read it.
+    #[serde(default)]
+    pub(crate) client_key: Option<String>,
+    /// The host name that the upstream's certificate has to bear and that TLS asks for, if not the one in `base_url`.
+    #[serde(default)]
+    pub(crate) server_name: Option<String>,
+    /// Longest wait for a connection, with TLS and the proxy's tunnel, in seconds.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 300))]
     pub(crate) connect_seconds: u64,

@@ -40,6 +40,12 @@ pub(crate) struct Limits {
     /// Most bytes of a stream that are held back while a scanner is undecided; above it the stream is cut.
     #[schemars(range(min = 65536, max = 67_108_864))]
     pub(crate) held_bytes: u64,
+    /// Most TLS handshakes at once on one port; for one more, the oldest is given up.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(crate) handshakes: u64,
+    /// Longest time for a TLS handshake, in seconds.
+    #[schemars(range(min = 1, max = 300))]
+    pub(crate) handshake_seconds: u64,
     /// Longest time for a request's head to arrive, in seconds.
     #[schemars(range(min = 1, max = 300))]
     pub(crate) head_seconds: u64,
@@ -77,6 +83,8 @@ impl Default for Limits {
             stream_bytes: 64 << 20,
             event_bytes: 1 << 20,
             held_bytes: 1 << 20,
+            handshakes: 1024,
+            handshake_seconds: 10,
             head_seconds: 10,
             body_seconds: 60,
             first_byte_seconds: 300,

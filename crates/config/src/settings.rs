@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Secret;
+use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
 
 /// Everything that is no part of the bundle.
@@ -31,8 +33,40 @@ pub struct Settings {
     pub retention: Retention,
     /// The gate's own messages.
     pub logging: Logging,
+    /// Where telemetry goes.
+    pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// Where telemetry goes.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// The collector.
+    pub endpoint: BaseUrl,
+    /// Headers of every request; names in lower case.
+    pub headers: BTreeMap<String, Secret>,
+    /// The authorities that are trusted there, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way.
+    pub proxy: Option<Arc<Proxy>>,
+    /// What is sent.
+    pub signals: BTreeSet<Signal>,
+    /// Longest time that a record waits.
+    pub interval: Duration,
+    /// Whether upstreams are told the trace.
+    pub is_propagated: bool,
+}
+
+/// A kind of telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Counts and durations.
+    Metrics,
+    /// Log records.
+    Logs,
 }
 
 /// Where to listen.
@@ -40,10 +74,39 @@ pub struct Settings {
 pub struct Listen {
     /// The data plane.
     pub data: SocketAddr,
+    /// TLS for it.
+    pub tls: Option<Tls>,
     /// The admin API.
     pub admin: SocketAddr,
+    /// TLS for it.
+    pub admin_tls: Option<Tls>,
     /// Further host names of the admin API, lower case, without a port.
     pub hosts: BTreeSet<String>,
+    /// The networks of the proxies in front of the data plane, none wider than /8.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How they tell the address of a client.
+    pub forwarded_header: ForwardedHeader,
+}
+
+/// The header in which trusted proxies tell the address of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
+}
+
+/// TLS on a listener: paths of PEM files, relative to the configuration's folder or absolute. Each could be read when the
+/// configuration was; what is in them is for whoever listens to judge, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate's chain.
+    pub certificate: String,
+    /// Its private key, for the gate's own user only.
+    pub key: String,
+    /// The authorities of clients, if clients need a certificate.
+    pub client_ca: Option<String>,
 }
 
 /// The header in which a key is presented.
@@ -70,8 +133,38 @@ pub struct Upstream {
     pub api_key: Option<Secret>,
     /// How it is presented.
     pub key_header: KeyHeader,
+    /// How it is verified, and what is shown to it.
+    pub trust: Trust,
+    /// The proxy on the way, if there is one.
+    pub proxy: Option<Arc<Proxy>>,
     /// Longest wait for a connection.
     pub connect: Duration,
+}
+
+/// How an upstream is verified, and what is shown to it: PEM texts that nobody has parsed yet.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The authorities that are trusted, instead of Mozilla's.
+    pub ca: Option<Vec<u8>>,
+    /// The gate's certificate there, and its key.
+    pub client: Option<(Vec<u8>, Secret)>,
+    /// The name that its certificate has to bear, if not the host's; lower case.
+    pub server_name: Option<String>,
+}
+
+/// A proxy to upstreams.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Whether it speaks TLS itself.
+    pub is_tls: bool,
+    /// Lower case; an IPv6 address without its brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// User and password there.
+    pub credentials: Option<(String, Secret)>,
+    /// The authorities of its own certificate, instead of Mozilla's.
+    pub ca: Option<Vec<u8>>,
 }
 
 /// Scheme, host, port and path prefix; no user, query or fragment, no slash at the end, no `/v1` at the end.
@@ -157,6 +250,10 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Most bytes held back per stream.
     pub held_bytes: usize,
+    /// Most TLS handshakes at once.
+    pub handshakes: usize,
+    /// Longest TLS handshake.
+    pub handshake: Duration,
     /// Longest time for a request's head.
     pub head: Duration,
     /// Longest time for a request's body.

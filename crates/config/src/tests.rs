@@ -2,6 +2,7 @@
 
 mod examples;
 mod fuzz;
+mod network;
 mod policies;
 mod problems;
 mod reasons;

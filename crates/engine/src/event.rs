@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::{ReasonCode, RequestId, Side, Verdict};
+use model::{Dialect, Name, ReasonCode, RequestId, Side, UnixMillis, Verdict};
+
+use crate::ports::Trace;
 
 /// Where the time of one interaction went. All of it is the gate's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +23,27 @@ pub struct Timings {
     pub upstream: Duration,
     /// From arrival to the first released byte, less the upstream's time.
     pub overhead: Duration,
+}
+
+/// What is known of a call beside how it ended: names from the configuration and times, nothing of its content.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The path of its API at the provider.
+    pub api: &'static str,
+    /// The provider's kind.
+    pub dialect: Dialect,
+    /// What it asked for, if it is a declared model.
+    pub model: Option<&'a Name>,
+    /// Which upstream answered.
+    pub upstream: Option<&'a Name>,
+    /// Whether it asked for a stream.
+    pub is_stream: bool,
+    /// When it arrived.
+    pub at: UnixMillis,
+    /// How long it took.
+    pub took: Duration,
+    /// Its place in a distributed trace.
+    pub trace: Option<&'a Trace>,
 }
 
 /// One thing that happened.
@@ -72,5 +95,7 @@ pub enum Event<'a> {
         timings: &'a Timings,
         /// Bytes released to the client.
         released: u64,
+        /// What else is known of it.
+        facts: &'a Facts<'a>,
     },
 }

@@ -17,7 +17,7 @@ use text::Document;
 use crate::act::act;
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, Permit, decide};
-use crate::event::{Event, Timings};
+use crate::event::{Event, Facts, Timings};
 use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
@@ -43,6 +43,10 @@ pub(crate) struct Call {
     pub(crate) intent: Option<u64>,
     /// Whether the client has seen the head of an answer.
     pub(crate) has_begun: bool,
+    /// What it asks for, once that is known to be a declared model.
+    pub(crate) model: Option<Name>,
+    /// Which upstream answered.
+    pub(crate) upstream: Option<Name>,
     pub(crate) is_stream: bool,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
@@ -108,6 +112,8 @@ impl Call {
             is_recorded: false,
             intent: None,
             has_begun: false,
+            model: None,
+            upstream: None,
             is_stream: false,
             status: 0,
             outcome: Outcome::new(),
@@ -138,8 +144,18 @@ async fn finish<W: World, P: Protocol, C: Client>(
     // The last piece leaves first: nobody waits for the outcome.
     give_way().await;
     record::outcome(world, &mut call, reason);
-    let released = call.outcome.released_bytes;
-    world.observe_event(&Event::Ended { request: call.request, reason, status: call.status, timings: &call.timings, released });
+    let facts = Facts {
+        api: protocol.upstream_path(),
+        dialect: protocol.dialect(),
+        model: call.model.as_ref(),
+        upstream: call.upstream.as_ref(),
+        is_stream: call.is_stream,
+        at: call.at,
+        took: world.monotonic().saturating_sub(call.started),
+        trace: head.trace.as_ref(),
+    };
+    let (request, status, released) = (call.request, call.status, call.outcome.released_bytes);
+    world.observe_event(&Event::Ended { request, reason, status, timings: &call.timings, released, facts: &facts });
     call.request
 }
 
@@ -184,6 +200,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     label::request(world, call.identified()?, &recorded);
     let sent = world.monotonic();
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
+    call.upstream = recorded.permit().outbound().get(reply.position).map(|outbound| outbound.upstream.clone());
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
@@ -205,6 +222,8 @@ fn judge<W: World, P: Protocol>(
     let understood = protocol.understand(head, &document, &admitted)?;
     let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
     guard.touches(model.clone());
+    // A name that nobody declared is a text of the client's.
+    call.model = snapshot.routes.contains_key(&model).then(|| model.clone());
     call.is_stream = understood.stream;
     let parsed = world.monotonic();
     call.timings.understand = parsed.saturating_sub(begun);

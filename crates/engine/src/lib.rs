@@ -25,7 +25,7 @@ mod snapshot;
 pub use act::Attempt;
 pub use admit::Identified;
 pub use decide::{Judgement, Permit};
-pub use event::{Event, Timings};
+pub use event::{Event, Facts, Timings};
 pub use inspection::Inspected;
 pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use record::Recorded;

@@ -125,12 +125,31 @@ pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
 /// A request's head as it arrived.
 #[derive(Debug)]
 pub struct Head {
-    /// The peer's address without its port.
+    /// The client's address without its port, as far as it is known: behind a trusted proxy the one that it tells.
     pub peer: String,
+    /// The certificate that the peer has shown and that the listener verified, DER. No identity yet: nothing decides on it.
+    pub certificate: Option<Arc<[u8]>>,
     /// The headers.
     pub headers: HeaderMap,
     /// The query part of the target, if there was one.
     pub query: Option<String>,
+    /// Where the call stands in a distributed trace, if calls are traced.
+    pub trace: Option<Trace>,
+}
+
+/// A place in a distributed trace (W3C trace context). Nothing decides on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// The trace; the caller's own if it told one.
+    pub trace: [u8; 16],
+    /// The caller's span.
+    pub parent: Option<[u8; 8]>,
+    /// The span of this call.
+    pub span: [u8; 8],
+    /// Whether the caller wants it kept.
+    pub is_sampled: bool,
+    /// Whether upstreams are told.
+    pub is_passed_on: bool,
 }
 
 /// The client at the other end. What it is sent are [`Released`] pieces and nothing else.

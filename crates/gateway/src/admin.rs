@@ -107,8 +107,13 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
 /// How a connection reached the admin API.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// TCP: Host must be one of these, an operator's credential is required.
-    Tcp(Arc<Vec<String>>),
+    /// TCP: an operator's credential is required.
+    Tcp {
+        /// Host must be one of these.
+        hosts: Arc<Vec<String>>,
+        /// `http` or `https`: the scheme of the pages that may ask.
+        scheme: &'static str,
+    },
     /// A Unix socket whose peer runs as the gate's own user: the operator `local`, role admin.
     OwnUser,
 }
@@ -310,7 +315,7 @@ async fn read<T: for<'de> Deserialize<'de>>(body: Incoming) -> Result<T, Refusal
 
 /// A browser page of another origin, or a name rebound to loopback, is not an operator.
 fn check_host(origin: &Origin, headers: &HeaderMap, target: Option<&str>) -> Result<(), Refusal> {
-    let Origin::Tcp(allowed) = origin else { return Ok(()) };
+    let Origin::Tcp { hosts: allowed, scheme } = origin else { return Ok(()) };
     let is_allowed = |name: &str| allowed.iter().any(|known| known.eq_ignore_ascii_case(name));
     let mut hosts = headers.get_all(HOST).iter().map(|value| value.to_str().unwrap_or(""));
     let is_one = hosts.next().is_some_and(is_allowed) && hosts.next().is_none();
@@ -319,7 +324,7 @@ fn check_host(origin: &Origin, headers: &HeaderMap, target: Option<&str>) -> Res
     }
     match headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("")) {
         None => Ok(()),
-        Some(page) if page.strip_prefix("http://").is_some_and(is_allowed) => Ok(()),
+        Some(page) if page.split_once("://").is_some_and(|(with, host)| with == *scheme && is_allowed(host)) => Ok(()),
         Some(_) => Err(Refusal::because(ReasonCode::HostNotAllowed, "the Origin header names another page")),
     }
 }

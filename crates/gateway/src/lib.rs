@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod client;
+pub mod connect;
 pub mod dialect;
+pub mod forwarded;
 pub mod framing;
 mod health;
 pub mod inflate;
@@ -13,5 +15,8 @@ pub mod metrics;
 pub mod protocols;
 pub mod server;
 pub mod sse;
+pub mod telemetry;
+pub mod tls;
+pub mod trace;
 pub mod upstream;
 mod workers;

@@ -164,8 +164,8 @@ fn bump(cell: Option<&AtomicU64>, by: u64) {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Event, Timings};
-    use model::{ReasonCode, RequestId, UnixMillis};
+    use engine::{Event, Facts, Timings};
+    use model::{Dialect, ReasonCode, RequestId, UnixMillis};
 
     use super::Metrics;
 
@@ -174,7 +174,18 @@ mod tests {
         let metrics = Metrics::default();
         let request = RequestId::new(UnixMillis(1), [0; 10]);
         let timings = Timings { decide: std::time::Duration::from_micros(60), ..Timings::default() };
-        metrics.observe(&Event::Ended { request, reason: ReasonCode::PolicyDenied, status: 404, timings: &timings, released: 7 });
+        let facts = Facts {
+            api: "/v1/chat/completions",
+            dialect: Dialect::Openai,
+            model: None,
+            upstream: None,
+            is_stream: false,
+            at: UnixMillis(1),
+            took: std::time::Duration::ZERO,
+            trace: None,
+        };
+        let (reason, status, timings) = (ReasonCode::PolicyDenied, 404, &timings);
+        metrics.observe(&Event::Ended { request, reason, status, timings, released: 7, facts: &facts });
         let text = metrics.render();
         assert!(text.contains("portcullis_interactions_total{reason=\"policy-denied\"} 1"), "{text}");
         assert!(text.contains("portcullis_stage_seconds_bucket{stage=\"decide\",le=\"0.000050\"} 0"), "{text}");

@@ -10,6 +10,7 @@ use text::Document;
 
 use crate::dialect::{self, Api};
 use crate::sse::{self, SseReader};
+use crate::trace;
 
 /// One API.
 #[derive(Debug, Clone)]
@@ -42,7 +43,11 @@ impl Protocol for Adapter {
     }
 
     fn upstream_headers(&self, head: &Head) -> HeaderMap {
-        dialect::upstream_headers(self.api, &head.headers)
+        let mut headers = dialect::upstream_headers(self.api, &head.headers);
+        if let Some(traceparent) = head.trace.as_ref().and_then(trace::header) {
+            headers.insert(trace::TRACEPARENT, traceparent);
+        }
+        headers
     }
 
     fn client_headers(&self, headers: &HeaderMap) -> HeaderMap {

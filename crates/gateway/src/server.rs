@@ -1,7 +1,7 @@
 //! Listening: accept, guard the framing, hand each request to a task of its own, drain.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{ReasonCode, Refusal, RequestId};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::Api;
-use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, linger};
+use crate::forwarded::TrustedProxies;
+use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
+use crate::tls::{self, NotOpened, TlsListener};
+use crate::trace::Tracing;
 use crate::workers::{self, Accepted, Workers};
 
 /// How long a cut connection may take to write its last word; a lock is in effect at the socket within 10 ms.
@@ -46,27 +50,49 @@ pub struct ServerLimits {
     pub drain: Duration,
 }
 
-/// Serves the data plane until `stop` turns true, then drains.
+/// How the data plane listens.
+#[derive(Debug)]
+pub struct Listening {
+    /// TLS, if it speaks it.
+    pub tls: Option<Arc<TlsListener>>,
+    /// Who is believed about the address of a client.
+    pub trusted: TrustedProxies,
+    /// Whether and how calls are traced.
+    pub tracing: Option<Tracing>,
+    /// Bounds.
+    pub limits: ServerLimits,
+}
+
+/// Serves the data plane, with TLS or without, until `stop` turns true, then drains.
 ///
 /// # Errors
 /// When the listener itself fails in a way that does not pass.
 pub async fn serve<W: World + 'static>(
     world: Arc<W>,
     listener: TcpListener,
-    limits: ServerLimits,
+    listening: Listening,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let Listening { tls, trusted, tracing, limits } = listening;
     let connections = Arc::new(Semaphore::new(limits.connections));
     let running = Arc::new(Semaphore::new(limits.concurrent));
     let large = LargeCalls::start()?;
-    let gate = Arc::new(Gate { world, running: Arc::clone(&running), stop: stop.clone(), large: large.handle.clone() });
+    let gate = Arc::new(Gate {
+        world,
+        tls,
+        trusted,
+        tracing,
+        running: Arc::clone(&running),
+        stop: stop.clone(),
+        large: large.handle.clone(),
+    });
     let drain = limits.drain;
     let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let workers = Workers::start(
         move |stream, (peer, permit): (SocketAddr, OwnedSemaphorePermit)| {
             let (gate, limits) = (Arc::clone(&gate), limits.clone());
             async move {
-                connection(gate, stream, peer, &limits).await;
+                connection(gate, stream, peer.ip().to_canonical(), &limits).await;
                 drop(permit);
             }
         },
@@ -138,14 +164,25 @@ async fn stopping(stop: &mut watch::Receiver<bool>) {
 
 struct Gate<W> {
     world: Arc<W>,
+    tls: Option<Arc<TlsListener>>,
+    trusted: TrustedProxies,
+    tracing: Option<Tracing>,
     running: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     /// Where calls with a large body run.
     large: Handle,
 }
 
-/// One connection: HTTP/1.1 behind the framing guard.
-async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, peer: SocketAddr, limits: &ServerLimits) {
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+struct Peer {
+    address: IpAddr,
+    /// The certificate that it has shown, DER.
+    certificate: Option<Arc<[u8]>>,
+}
+
+/// One connection: TLS first if the listener speaks it.
+async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, address: IpAddr, limits: &ServerLimits) {
     // Without it, small events of a stream would wait for the peer's acknowledgement.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -154,10 +191,43 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
     rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER).ok();
     // A second handle, to reset the connection: a slow reader would not see an ordinary end behind what it has not read.
     let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
-    let guard = FramingGuard::new(stream, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));
+    let Some(tls) = &gate.tls else {
+        let peer = Peer { address, certificate: None };
+        return guarded(gate, stream, socket, peer, limits).await;
+    };
+    match tls.open(stream).await {
+        Ok(stream) => {
+            let peer = Peer { address, certificate: tls::client_certificate(&stream) };
+            guarded(gate, stream, socket, peer, limits).await;
+        }
+        Err(NotOpened::Plain(stream)) => {
+            gate.world.noise(&address.to_string(), ReasonCode::TlsExpected);
+            refuse_plain(stream, socket, RequestId::new(gate.world.now(), gate.world.random())).await;
+        }
+        Err(NotOpened::Failed) => gate.world.noise(&address.to_string(), ReasonCode::TlsHandshakeFailed),
+        Err(NotOpened::Gone) => {}
+    }
+}
+
+/// Tells a client that speaks plain HTTP to a TLS port what is wrong, in its own words.
+async fn refuse_plain(mut stream: TcpStream, socket: OwnedFd, request: RequestId) {
+    let answer = canned(ReasonCode::TlsExpected, request);
+    // A client that does not read it has missed it.
+    drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(&answer)).await);
+    linger(socket).await;
+}
+
+/// One connection whose bytes are in the clear: HTTP/1.1 behind the framing guard. `socket` is another handle of it.
+async fn guarded<W: World + 'static, IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    gate: Arc<Gate<W>>,
+    io: IO,
+    socket: OwnedFd,
+    peer: Peer,
+    limits: &ServerLimits,
+) {
+    let guard = FramingGuard::new(io, limits.framing.clone(), RequestId::new(gate.world.now(), gate.world.random()));
     let verdict = guard.verdict();
     let ending = Arc::new(Ending::default());
-    let peer = peer.ip().to_string();
     let service = {
         let (gate, ending, peer, verdict) = (Arc::clone(&gate), Arc::clone(&ending), peer.clone(), verdict.clone());
         service_fn(move |request| {
@@ -194,7 +264,7 @@ async fn connection<W: World + 'static>(gate: Arc<Gate<W>>, stream: TcpStream, p
         tracing::debug!(%error, "a connection ended early");
     }
     if let Some(reason) = verdict.reason() {
-        gate.world.noise(&peer, reason);
+        gate.world.noise(&peer.address.to_string(), reason);
         linger(socket).await;
     }
 }
@@ -217,13 +287,19 @@ fn reset(socket: &OwnedFd) {
 async fn call<W: World + 'static>(
     gate: Arc<Gate<W>>,
     ending: Arc<Ending>,
-    peer: String,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Answer, NoAnswer> {
     let (parts, incoming) = request.into_parts();
     let is_large = incoming.size_hint().upper().is_none_or(|length| length > LARGE);
     let (client, answer) = HttpClient::new(incoming, ending);
-    let head = Head { peer, headers: parts.headers, query: parts.uri.query().map(ToOwned::to_owned) };
+    let head = Head {
+        peer: gate.trusted.client(peer.address, &parts.headers).to_string(),
+        certificate: peer.certificate,
+        trace: gate.tracing.map(|tracing| tracing.trace(&parts.headers, [(); 3].map(|()| gate.world.random()))),
+        headers: parts.headers,
+        query: parts.uri.query().map(ToOwned::to_owned),
+    };
     let slot = Arc::clone(&gate.running).try_acquire_owned();
     let route =
         if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };

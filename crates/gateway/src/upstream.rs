@@ -1,4 +1,5 @@
-//! Calls to upstreams: pooled HTTP/1.1 connections per upstream and thread, keys added here and nowhere else.
+//! Calls to upstreams: pooled HTTP/1.1 connections per upstream and thread, keys added here and nowhere else. How a connection
+//! comes about is [`crate::connect`]'s concern.
 //!
 //! INVARIANT: nothing leaves through this module but an [`Attempt`], and the client's own credential is not in it: its
 //! headers come from an allow-list.
@@ -16,14 +17,14 @@ use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGEN
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::Name;
 
+use crate::connect::{Connector, Proxy, Trust};
 use crate::health::Health;
 use crate::inflate::{Inflate, InflateError};
+use crate::tls::{UnusableMaterial, unusable};
 use crate::workers;
 
 /// Most bytes of headers an upstream may answer with; the HTTP library refuses more.
@@ -31,7 +32,7 @@ const MAX_HEADER_BUFFER: usize = 64 << 10;
 /// Connections kept open per upstream and thread.
 const IDLE_PER_UPSTREAM: usize = 64;
 
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpsClient = Client<Connector, Full<Bytes>>;
 
 /// How an upstream takes its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,17 @@ pub enum KeyHeader {
     XApiKey,
     /// `api-key`.
     ApiKey,
+}
+
+/// How an upstream is reached.
+#[derive(Debug)]
+pub struct Reach<'a> {
+    /// How it is verified, and what is shown to it.
+    pub trust: Trust<'a>,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// Longest wait for a connection, TLS and proxy included.
+    pub connect: Duration,
 }
 
 /// One upstream as configured, with its connections and what is remembered of it.
@@ -62,32 +74,20 @@ impl fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Puts an upstream together; the key never prints. `connect` is the longest wait for a connection.
+    /// Puts an upstream together; the key never prints.
     ///
     /// # Errors
-    /// When the key holds characters that a header cannot.
-    pub fn new(
-        base_url: &str,
-        key: Option<&str>,
-        form: KeyHeader,
-        connect: Duration,
-    ) -> Result<Self, http::header::InvalidHeaderValue> {
-        let key = key.map(|key| header(key, form)).transpose()?;
-        let clients = std::iter::repeat_n(connector(connect), workers::n_slots()).map(client).collect();
+    /// When the key holds characters that a header cannot, or a certificate cannot be used.
+    pub fn new(base_url: &str, key: Option<(&str, KeyHeader)>, reach: Reach<'_>) -> Result<Self, UnusableMaterial> {
+        let unprintable = |_| unusable("api_key", "it holds characters that no header can");
+        let key = key.map(|(key, form)| header(key, form)).transpose().map_err(unprintable)?;
+        let connector = Connector::new(&reach.trust, reach.proxy, reach.connect)?;
+        let clients = std::iter::repeat_n(connector, workers::n_slots()).map(client).collect();
         Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), key, clients, health: Health::default() })
     }
 }
 
-/// Plain or with TLS, as the URL says; with the Mozilla root certificates, which all clones share.
-fn connector(connect: Duration) -> HttpsConnector<HttpConnector> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(connect));
-    hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(http)
-}
-
-fn client(connector: HttpsConnector<HttpConnector>) -> HttpsClient {
+fn client(connector: Connector) -> HttpsClient {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))

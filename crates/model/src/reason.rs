@@ -80,6 +80,8 @@ reason_codes! {
     RouteUnknown "route-unknown" Client false "the gate does not serve this path"
     MethodNotAllowed "method-not-allowed" Client false "the path does not take this method"
     FramingAmbiguous "framing-ambiguous" Client false "the request's length or headers can be read in two ways"
+    TlsExpected "tls-expected" Client false "this port speaks TLS, and the request came without it"
+    TlsHandshakeFailed "tls-handshake-failed" Client false "no TLS connection came about"
     HeadersTooLarge "headers-too-large" Client false "the request's headers exceed the limit"
     HeaderRefused "header-refused" Client false "a request header is not acceptable"
     BodyTooLarge "body-too-large" Client false "the request body exceeds the limit"

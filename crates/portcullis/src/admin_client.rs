@@ -1,17 +1,22 @@
 //! Talks to the admin API of a running gate: over the Unix socket in the data folder, or over TCP with an operator's
-//! credential from `PORTCULLIS_OPERATOR` when `PORTCULLIS_ADMIN_URL` is set.
+//! credential from `PORTCULLIS_OPERATOR` when `PORTCULLIS_ADMIN_URL` is set. An `https` URL is verified by Mozilla's list of
+//! authorities, or by the PEM file that `PORTCULLIS_ADMIN_CA` names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use gateway::connect::{Trust, speak_tls};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request};
+use http::uri::Authority;
+use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::files;
 
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 16 << 20;
@@ -57,9 +62,26 @@ pub(crate) async fn over_tcp(
     path: &str,
     body: Option<&Value>,
 ) -> anyhow::Result<AdminAnswer> {
-    let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-    let authority = authority.with_context(|| format!("`{url}` is not an admin URL: expected http://HOST:PORT"))?;
-    let stream = TcpStream::connect(authority).await.with_context(|| format!("no gate answers at {url}"))?;
+    let uri: Uri = url.parse().with_context(|| format!("`{url}` is not an admin URL: expected https://HOST:PORT"))?;
+    let (host, authority) = (uri.host().unwrap_or_default(), uri.authority().map(Authority::as_str).unwrap_or_default());
+    let is_tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => bail!("`{url}` is not an admin URL: expected https://HOST:PORT, or http:// on this machine"),
+    };
+    let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let host = host.trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, port)).await.with_context(|| format!("no gate answers at {url}"))?;
+    if !is_tls {
+        return exchange(stream, authority, Some(token), method, path, body).await;
+    }
+    let ca = std::env::var_os("PORTCULLIS_ADMIN_CA").map(PathBuf::from);
+    let read = |path: &PathBuf| files::read_bounded(path, 1 << 20).with_context(|| format!("cannot read `{}`", path.display()));
+    let ca = ca.as_ref().map(read).transpose()?;
+    let trust = Trust { ca: ca.as_deref(), ..Trust::default() };
+    let stream = speak_tls(stream, host, &trust)
+        .await
+        .with_context(|| format!("no TLS with {url}; if its authority is your own, name its file in PORTCULLIS_ADMIN_CA"))?;
     exchange(stream, authority, Some(token), method, path, body).await
 }
 

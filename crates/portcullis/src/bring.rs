@@ -4,13 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _};
 use engine::{Candour, Limits, Off, Route, Snapshot};
-use gateway::upstream::{KeyHeader, Upstream, UpstreamTable};
+use gateway::connect::{Proxy, Trust, client_config};
+use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
+use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use inspect::Scanners;
 use model::Bundle;
 use policy::PolicySnapshot;
 use store::Bundles;
+use zeroize::Zeroizing;
 
 use crate::files::{Folder, Noting};
 
@@ -103,12 +109,63 @@ fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {
             config::KeyHeader::XApiKey => KeyHeader::XApiKey,
             config::KeyHeader::ApiKey => KeyHeader::ApiKey,
         };
-        let key = upstream.api_key.as_ref().map(identity::Secret::expose);
-        let made = Upstream::new(&upstream.base_url.to_string(), key, form, upstream.connect);
-        let made = made.map_err(|_| vec![format!("upstreams.{name}.api_key: holds characters that no header can")])?;
-        table.insert(name.clone(), made);
+        let key = upstream.api_key.as_ref().map(|key| (key.expose(), form));
+        let proxy = upstream.proxy.as_deref().map(proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?;
+        let reach = Reach { trust: trust(&upstream.trust), proxy, connect: upstream.connect };
+        let made = Upstream::new(&upstream.base_url.to_string(), key, reach);
+        table.insert(name.clone(), made.map_err(|problem| vec![format!("upstreams.{name}.{problem}")])?);
     }
     Ok(table)
+}
+
+fn trust(trust: &config::Trust) -> Trust<'_> {
+    let client = trust.client.as_ref().map(|(certificate, key)| (certificate.as_slice(), key.expose().as_bytes()));
+    Trust { ca: trust.ca.as_deref(), client, server_name: trust.server_name.as_deref() }
+}
+
+fn proxy(proxy: &config::Proxy) -> Result<Proxy, String> {
+    let url = config::BaseUrl { is_tls: proxy.is_tls, host: proxy.host.clone(), port: proxy.port, prefix: String::new() };
+    let uri = url.to_string().parse().map_err(|_| "url: it is not an address".to_owned())?;
+    let tls = client_config(&Trust { ca: proxy.ca.as_deref(), ..Trust::default() }).map_err(|problem| problem.to_string())?;
+    let authorization = proxy.credentials.as_ref().map(|(user, password)| basic(user, password)).transpose()?;
+    Ok(Proxy { uri, authorization, tls })
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7617#section-2
+//# constructs the user-pass by concatenating the user-id, a single colon (":") character, and the password
+fn basic(user: &str, password: &identity::Secret) -> Result<HeaderValue, String> {
+    let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())))
+        .map_err(|_| "password: it holds characters that no header can".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The queue for telemetry and what empties it, if there is a collector.
+pub(crate) fn telemetry(settings: &Settings) -> Result<Option<(Telemetry, Exporter)>, Problems> {
+    let Some(telemetry) = &settings.telemetry else { return Ok(None) };
+    let told = |problem: String| vec![format!("telemetry.{problem}")];
+    let mut headers = HeaderMap::new();
+    for (name, secret) in &telemetry.headers {
+        let unusable = || told(format!("headers.{name}: it holds characters that no header can"));
+        let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?, value);
+    }
+    let has = |signal| telemetry.signals.contains(&signal);
+    let collector = Collector {
+        base_url: telemetry.endpoint.to_string(),
+        headers,
+        trust: Trust { ca: telemetry.ca.as_deref(), ..Trust::default() },
+        proxy: telemetry.proxy.as_deref().map(proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?,
+        signals: Signals {
+            traces: has(config::Signal::Traces),
+            metrics: has(config::Signal::Metrics),
+            logs: has(config::Signal::Logs),
+        },
+        interval: telemetry.interval,
+    };
+    Telemetry::new(collector).map(Some).map_err(|problem| told(problem.to_string()))
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -13,6 +13,7 @@ use crate::admin_client::{self, AdminAnswer};
 use crate::audit;
 use crate::backup;
 use crate::bring;
+use crate::certificates;
 use crate::cli::{Audit, Cli, Command, Init, Key, seconds};
 use crate::files;
 use crate::gate::{now, random};
@@ -140,7 +141,9 @@ async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
 }
 
 fn check(cli: &Cli, data: &Path) -> Exit {
-    let checked = bring::read(data, &offline()).and_then(|(config, warnings)| {
+    let checked = bring::read(data, &offline()).and_then(|(config, mut warnings)| {
+        warnings.extend(certificates::check(data, &config.settings.listen)?);
+        bring::telemetry(&config.settings)?;
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {
@@ -296,6 +299,7 @@ fn doctor(cli: &Cli, data: &Path) -> Exit {
         Ok((config, warnings)) => {
             findings.extend(warnings);
             findings.extend(config.settings.danger.names().into_iter().map(|name| format!("danger: {name} is set")));
+            findings.extend(certificates::check(data, &config.settings.listen).unwrap_or_else(|problems| problems));
         }
         Err(problems) => findings.extend(problems),
     }
@@ -327,7 +331,10 @@ fn doctor(cli: &Cli, data: &Path) -> Exit {
 fn retained(value: &Value, dry_run: bool) -> String {
     let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
     if value.get("content_days").is_none_or(Value::is_null) {
-        return format!("content is kept until its subject is erased: portcullis.yaml sets no `retention` ({} keys)", number("keys"));
+        return format!(
+            "content is kept until its subject is erased: portcullis.yaml sets no `retention` ({} keys)",
+            number("keys")
+        );
     }
     let mut text = match number("n_aged") {
         0 => String::new(),

@@ -91,11 +91,7 @@ impl Source for Folder {
     }
 
     fn read_secret(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
-        let path = self.root.join(path);
-        if is_exposed(&path) {
-            return Err(SourceError("others can read it; make it 0600".to_owned()));
-        }
-        read_bounded(&path, limit).map_err(|error| SourceError(error.to_string()))
+        read_private(&self.root.join(path), limit).map_err(|error| SourceError(error.to_string()))
     }
 }
 
@@ -143,10 +139,26 @@ pub(crate) fn read_secret_file(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("`{}` is not text", path.display()))
 }
 
-fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+/// Reads a file that holds a secret; one that others can read is refused.
+pub(crate) fn read_private(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    read_file(path, limit, true)
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    read_file(path, limit, false)
+}
+
+fn read_file(path: &Path, limit: usize, is_private: bool) -> io::Result<Vec<u8>> {
+    // Not to wait for a writer of a pipe.
+    let file = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("not a file"));
+    }
+    // Of the very file that is read, not of whatever stood there a moment ago.
+    if is_private && metadata.permissions().mode() & 0o077 != 0 {
+        return Err(io::Error::other("others can read it; make it 0600"));
     }
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX);

@@ -11,9 +11,12 @@ use engine::ports::{Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyHe
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
 use gateway::metrics::Metrics;
+use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
+
+use crate::certificates::Certificates;
 
 /// What operators have put in force, with the text it came from.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Gate {
     pub(crate) in_force: ArcSwap<InForce>,
     pub(crate) metrics: Metrics,
     pub(crate) table: Arc<ArcSwap<UpstreamTable>>,
+    pub(crate) certificates: Certificates,
+    pub(crate) telemetry: Option<Telemetry>,
     /// Variables that `quickstart` adds to the process's environment.
     pub(crate) environment: BTreeMap<String, String>,
     upstreams: HttpUpstreams,
@@ -66,6 +71,8 @@ impl Gate {
         store: Store,
         in_force: InForce,
         table: UpstreamTable,
+        certificates: Certificates,
+        telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
     ) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(table));
@@ -78,6 +85,8 @@ impl Gate {
             metrics: Metrics::default(),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
+            certificates,
+            telemetry,
             environment,
             ledgers,
             handles,
@@ -193,6 +202,9 @@ impl World for Gate {
 
     fn observe_event(&self, event: &Event<'_>) {
         self.metrics.observe(event);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.observe(event, now());
+        }
         match event {
             Event::Ended { request, reason, status, timings, .. } => {
                 let overhead = timings.overhead.as_micros();

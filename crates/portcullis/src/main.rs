@@ -4,6 +4,7 @@ mod admin_client;
 mod audit;
 mod backup;
 mod bring;
+mod certificates;
 mod cli;
 mod commands;
 mod explain;

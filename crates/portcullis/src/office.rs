@@ -37,6 +37,7 @@ impl Administrator for Gate {
             "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
             "danger": in_force.config.settings.danger.names(),
             "retention": {"content_days": in_force.config.settings.retention.content_days},
+            "tls": self.certificates.status(),
             "epoch": self.store.epoch().version(),
             "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
                 "space_low": log.is_space_low},
@@ -62,6 +63,10 @@ impl Administrator for Gate {
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
+        }
+        text.push_str(&self.certificates.metrics());
+        if let Some(telemetry) = &self.telemetry {
+            text.push_str(&telemetry.metrics());
         }
         text
     }
@@ -243,6 +248,7 @@ impl Gate {
             let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
             kept.map_err(|error| vec![error.to_string()])?;
             self.table.store(Arc::new(table));
+            self.certificates.look();
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
         Ok(

@@ -32,7 +32,9 @@ pub(crate) fn table(rows: Option<&Value>, columns: &[&str]) -> String {
 fn cell(column: &str, value: Option<&Value>) -> String {
     match (column, value) {
         (_, None | Some(Value::Null)) => "-".to_owned(),
-        ("at" | "created" | "expires" | "through", Some(Value::Number(millis))) => millis.as_u64().map_or_else(|| "-".to_owned(), time),
+        ("at" | "created" | "expires" | "through", Some(Value::Number(millis))) => {
+            millis.as_u64().map_or_else(|| "-".to_owned(), time)
+        }
         ("holder", Some(holder)) => match (holder.get("chain"), holder.get("operator")) {
             (Some(Value::Array(links)), _) => links.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" > "),
             (_, Some(operator)) => format!(

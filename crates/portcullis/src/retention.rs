@@ -43,7 +43,9 @@ pub(crate) async fn watch(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
 /// What is old; erases it unless this is a dry run.
 pub(crate) async fn retain(gate: &Gate, by: By, dry_run: bool) -> Result<Value, Refusal> {
     let Some(retention) = of(&gate.in_force.load().config.settings) else {
-        return Ok(json!({"content_days": null, "keys": gate.store.aged(Retention { days: u32::MAX }).1, "aged": [], "n_aged": 0, "erased": 0}));
+        return Ok(
+            json!({"content_days": null, "keys": gate.store.aged(Retention { days: u32::MAX }).1, "aged": [], "n_aged": 0, "erased": 0}),
+        );
     };
     let (aged, keys) = gate.store.aged(retention);
     let erased = match dry_run {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use gateway::admin::{self, Origin};
+use gateway::forwarded::{ForwardedHeader, TrustedProxies};
 use gateway::framing::Limits as FramingLimits;
-use gateway::server::{self, ServerLimits};
+use gateway::server::{self, Listening, ServerLimits};
+use gateway::trace::Tracing;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::AdminAct;
@@ -19,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::bring;
+use crate::certificates::{self, Certificates};
 use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
@@ -44,6 +47,13 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
     administering: Vec<JoinHandle<()>>,
+    exporting: Exporting,
+}
+
+/// What sends telemetry. It ends after everything that there is to tell of.
+struct Exporting {
+    task: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
 }
 
 /// Opens the data folder, brings the configuration in force, and starts to listen.
@@ -62,7 +72,9 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
         output::note(&format!("warning: a torn write at the end of the log was cut off: {cut:?}"));
     }
     if let Some(from) = store.opened().migrated_from {
-        output::note(&format!("the data folder was of format {from} and was brought to this version's; older versions no longer read it"));
+        output::note(&format!(
+            "the data folder was of format {from} and was brought to this version's; older versions no longer read it"
+        ));
     }
     let settings = config.settings.clone();
     let kept = retention::of(&settings);
@@ -92,13 +104,24 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
         output::note(&format!("DANGER: {switch}"));
     }
     let listen = settings.listen.clone();
+    let certificates = Certificates::load(data, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let telemetry = bring::telemetry(&settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let (telemetry, exporter) = telemetry.unzip();
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
-    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, environment));
-    listen_all(gate, listen, ports, server_limits).await
+    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, certificates, telemetry, environment));
+    let (ended, ending) = watch::channel(false);
+    let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
+    listen_all(gate, listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await
 }
 
-async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limits: ServerLimits) -> anyhow::Result<Running> {
+async fn listen_all(
+    gate: Arc<Gate>,
+    listen: config::Listen,
+    ports: Ports,
+    limits: ServerLimits,
+    exporting: Exporting,
+) -> anyhow::Result<Running> {
     let with_port = |mut address: SocketAddr, port: Option<u16>| {
         if let Some(port) = port {
             address.set_port(port);
@@ -109,15 +132,25 @@ async fn listen_all(gate: Arc<Gate>, listen: config::Listen, ports: Ports, limit
     let admin_listener = bind(with_port(listen.admin, ports.admin)).await?;
     let (data, admin) = (data_listener.local_addr()?, admin_listener.local_addr()?);
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, limits, stopping.clone()));
+    let in_force = gate.in_force.load();
+    let tracing = in_force.config.settings.telemetry.as_ref();
+    let tracing = tracing.map(|telemetry| Tracing { is_passed_on: telemetry.is_propagated });
+    drop(in_force);
+    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), tracing, limits };
+    let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, listening, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
     let administering = vec![
         tokio::spawn(administer_tcp(Arc::clone(&gate), admin_listener, hosts, stopping.clone())),
         tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
-        tokio::spawn(retention::watch(Arc::clone(&gate), stopping)),
+        tokio::spawn(retention::watch(Arc::clone(&gate), stopping.clone())),
+        tokio::spawn(certificates::watch(Arc::clone(&gate), stopping)),
     ];
-    Ok(Running { gate, data, admin, stop, serving, administering })
+    Ok(Running { gate, data, admin, stop, serving, administering, exporting })
+}
+
+const fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -135,6 +168,14 @@ fn limits(config: &config::Config) -> ServerLimits {
         framing: FramingLimits { head_bytes: limits.header_bytes, headers: limits.headers },
         drain: limits.drain,
     }
+}
+
+fn trusted(listen: &config::Listen) -> TrustedProxies {
+    let header = match listen.forwarded_header {
+        config::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+        config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+    };
+    TrustedProxies { networks: listen.trusted_proxies.clone(), header }
 }
 
 /// The Host values that name the admin API.
@@ -160,6 +201,8 @@ fn admin_socket(data: &Path) -> anyhow::Result<UnixListener> {
 
 async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<String>>, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+    let tls = gate.certificates.admin();
+    let origin = Origin::Tcp { hosts, scheme: scheme(tls.is_some()) };
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|is_stopping| *is_stopping) => return,
@@ -168,9 +211,16 @@ async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<S
         let Ok((stream, _)) = accepted else { continue };
         // Above the bound a connection is closed at once: probes come back, operators have the socket.
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let (gate, origin) = (Arc::clone(&gate), Origin::Tcp(Arc::clone(&hosts)));
+        let (gate, origin, tls) = (Arc::clone(&gate), origin.clone(), tls.clone());
         tokio::spawn(async move {
-            serve_admin(gate, origin, TokioIo::new(stream)).await;
+            match tls {
+                None => serve_admin(gate, origin, TokioIo::new(stream)).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.open(stream).await {
+                        serve_admin(gate, origin, TokioIo::new(stream)).await;
+                    }
+                }
+            }
             drop(slot);
         });
     }
@@ -202,12 +252,12 @@ async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(gate: Arc<G
 impl Running {
     /// Where clients go.
     pub(crate) fn data_url(&self) -> String {
-        format!("http://{}", self.data)
+        format!("{}://{}", scheme(self.gate.certificates.data().is_some()), self.data)
     }
 
     /// Where operators go.
     pub(crate) fn admin_url(&self) -> String {
-        format!("http://{}", self.admin)
+        format!("{}://{}", scheme(self.gate.certificates.admin().is_some()), self.admin)
     }
 
     /// Serves until SIGINT or SIGTERM; SIGHUP applies the files on disk.
@@ -231,6 +281,10 @@ impl Running {
         self.stop.send(true).ok();
         self.serving.await??;
         for task in self.administering {
+            task.await?;
+        }
+        self.exporting.stop.send(true).ok();
+        if let Some(task) = self.exporting.task {
             task.await?;
         }
         std::fs::remove_file(self.gate.data.join("admin.sock")).ok();

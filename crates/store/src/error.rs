@@ -28,7 +28,9 @@ pub enum StoreError {
     #[error("`{0}` is a data folder already")]
     AlreadyInitialised(PathBuf),
     /// The folder was written by a later version.
-    #[error("`{path}` has format {found}, this version knows formats up to {known}: start the version that wrote it, or a newer one; there is no way back, but a backup made before")]
+    #[error(
+        "`{path}` has format {found}, this version knows formats up to {known}: start the version that wrote it, or a newer one; there is no way back, but a backup made before"
+    )]
     Newer {
         /// The folder.
         path: PathBuf,

@@ -39,9 +39,7 @@ pub(crate) fn format(layout: &Layout) -> Result<u32, StoreError> {
     };
     let number = text.trim_end().strip_prefix(NAME).and_then(|number| number.parse::<u32>().ok()).filter(|number| *number > 0);
     match number {
-        Some(found) if found > FORMAT => {
-            Err(StoreError::Newer { path: layout.root().to_path_buf(), found, known: FORMAT })
-        }
+        Some(found) if found > FORMAT => Err(StoreError::Newer { path: layout.root().to_path_buf(), found, known: FORMAT }),
         Some(found) => Ok(found),
         None => Err(StoreError::damaged("format", format!("expected `{NAME}N`"))),
     }

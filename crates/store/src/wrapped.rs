@@ -49,8 +49,7 @@ pub(crate) fn wrap(key: &SubjectKey, epoch: &EpochKey) -> Result<Vec<u8>, StoreE
     let through = Some(key.through);
     let context = context(&key.id, &key.subject, epoch.id, through);
     let wrapped = encrypt(&cipher(&*epoch.bytes)?, &context, &*key.secret)?;
-    let line =
-        Line { id: key.id.clone(), subject: key.subject.clone(), epoch: epoch.id, key: STANDARD.encode(wrapped), through };
+    let line = Line { id: key.id.clone(), subject: key.subject.clone(), epoch: epoch.id, key: STANDARD.encode(wrapped), through };
     let mut bytes = serde_json::to_vec(&line).map_err(|_| StoreError::Crypto("a key line cannot be written"))?;
     bytes.push(b'\n');
     Ok(bytes)

@@ -1,16 +1,18 @@
 //! Everything that is no part of the bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::Dialect;
 
+use crate::check::listen::listen;
+use crate::check::proxy::proxy;
+use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, models, url};
+use crate::check::{Report, models};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
-use crate::settings::{Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Retention, Settings};
+use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
 use crate::source::Source;
 
 /// Longest name of a request field.
@@ -24,7 +26,10 @@ pub(crate) fn settings(
     env: &dyn Fn(&str) -> Option<String>,
     report: &mut Report<'_>,
 ) -> Option<Settings> {
-    let upstreams = upstreams(file, &Vault { source, env }, report);
+    let vault = Vault { source, env };
+    let proxied = proxy(file, &vault, report);
+    let upstreams = upstreams(file, proxied.as_ref(), &vault, report);
+    let telemetry = file.telemetry.as_ref().and_then(|raw| telemetry(raw, proxied.as_ref(), &vault, report));
     let danger = danger(&file.danger, report);
     let fields = [
         (Dialect::Openai, fields(&file.fields.openai, "openai", report)),
@@ -32,7 +37,7 @@ pub(crate) fn settings(
     ];
     let retention = retention(&file.retention, report);
     // Last, for what comes before is checked whether or not the addresses are right.
-    let listen = listen(file, &danger, report)?;
+    let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
         listen,
         upstreams,
@@ -47,53 +52,9 @@ pub(crate) fn settings(
         evidence: Evidence { fsync: Duration::from_millis(file.evidence.fsync_ms), content_cap: size(file.evidence.content_cap) },
         retention,
         logging: logging(&file.logging),
+        telemetry,
         danger,
     })
-}
-
-fn listen(file: &raw::File, danger: &Danger, report: &mut Report<'_>) -> Option<Listen> {
-    let section = Path::of(&["listen"]);
-    let data = address(&file.listen.data, &section.key("data"), danger, report);
-    let admin = address(&file.listen.admin, &section.key("admin"), danger, report);
-    let mut hosts = BTreeSet::new();
-    for (index, host) in file.listen.hosts.iter().enumerate() {
-        let path = section.key("hosts").index(index);
-        match url::host_name(host) {
-            Ok(host) if hosts.insert(host.clone()) => {}
-            Ok(host) => report.problem(&path, format!("`{host}` stands twice in this list")),
-            Err(_) => report.problem(&path, format!("expected a host name without a port, found `{}`", shown(host))),
-        }
-    }
-    let (data, admin) = (data?, admin?);
-    if data == admin && data.port() != 0 {
-        report.problem(&section.key("admin"), format!("`{admin}` is taken by `listen.data`, the two planes do not share a port"));
-    }
-    Some(Listen { data, admin, hosts })
-}
-
-fn address(written: &str, path: &Path, danger: &Danger, report: &mut Report<'_>) -> Option<SocketAddr> {
-    let Ok(address) = written.parse::<SocketAddr>() else {
-        let hint = if written.starts_with("localhost") { "; write `127.0.0.1` for `localhost`" } else { "" };
-        report
-            .problem(path, format!("expected an address and a port such as `127.0.0.1:7700`, found `{}`{hint}", shown(written)));
-        return None;
-    };
-    if address.ip().to_canonical().is_loopback() {
-        return Some(address);
-    }
-    if !danger.plaintext_beyond_loopback {
-        let message = format!(
-            "`{address}` can be reached from other machines, and the gate does not speak TLS itself: put a TLS proxy in front of a \
-             loopback address, or set `danger.plaintext_beyond_loopback: true`"
-        );
-        report.problem(path, message);
-    }
-    if !danger.off.is_empty() || !danger.scanners_off.is_empty() {
-        let message =
-            format!("`{address}` can be reached from other machines, which is refused while controls are off under `danger`");
-        report.problem(path, message);
-    }
-    Some(address)
 }
 
 fn danger(raw: &raw::Danger, report: &mut Report<'_>) -> Danger {
@@ -171,6 +132,8 @@ fn limits(raw: &raw::Limits) -> Limits {
         stream_bytes: raw.stream_bytes,
         event_bytes: size(raw.event_bytes),
         held_bytes: size(raw.held_bytes),
+        handshakes: size(raw.handshakes),
+        handshake: seconds(raw.handshake_seconds),
         head: seconds(raw.head_seconds),
         body: seconds(raw.body_seconds),
         first_byte: seconds(raw.first_byte_seconds),

@@ -6,12 +6,14 @@ use std::time::Duration;
 use identity::Secret;
 use model::Name;
 
+use crate::check::listen::MAX_PEM;
 use crate::check::models::{dialect, dialects_of};
+use crate::check::proxy::{Proxied, pem};
 use crate::check::{Report, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
 use crate::raw;
-use crate::settings::{BaseUrl, KeyHeader, Upstream};
+use crate::settings::{BaseUrl, KeyHeader, Trust, Upstream};
 use crate::source::Source;
 
 /// Longest file that holds a secret, in bytes.
@@ -23,7 +25,12 @@ pub(super) struct Vault<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report<'_>) -> BTreeMap<Name, Upstream> {
+pub(super) fn upstreams(
+    file: &raw::File,
+    proxied: Option<&Proxied>,
+    vault: &Vault<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<Name, Upstream> {
     report.look_alikes("upstreams");
     let mut upstreams = BTreeMap::new();
     for (key, raw) in &file.upstreams {
@@ -41,6 +48,13 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
                 report.warn(&path, "no `api_key`: calls go there without a credential");
             }
         }
+        let trust = trust(raw, &path, base_url.as_ref(), vault, report);
+        let proxy = base_url.as_ref().zip(proxied).and_then(|(url, proxied)| proxied.proxy_for(url));
+        if proxy.is_some() && base_url.as_ref().is_some_and(|url| !url.is_tls) {
+            let message = "a plain `http` upstream is not reached through a proxy, which would see key and content: write `https`, \
+                           or except it in `proxy.no_proxy`";
+            report.problem(&path.key("base_url"), message);
+        }
         if raw.dialects.as_ref().is_some_and(Vec::is_empty) {
             report.problem(&path.key("dialects"), "expected at least one of `openai`, `anthropic`, or no such key");
         }
@@ -51,12 +65,54 @@ pub(super) fn upstreams(file: &raw::File, vault: &Vault<'_>, report: &mut Report
         if let (Some(name), Some(base_url), Some(api_key)) = (name, base_url, api_key) {
             let connect = Duration::from_secs(raw.connect_seconds);
             let key_header = key_header(raw);
-            let upstream =
-                Upstream { kind: dialect(raw.kind), dialects: dialects_of(raw), base_url, api_key, key_header, connect };
+            let (kind, dialects) = (dialect(raw.kind), dialects_of(raw));
+            let upstream = Upstream { kind, dialects, base_url, api_key, key_header, trust, proxy, connect };
             upstreams.insert(name, upstream);
         }
     }
     upstreams
+}
+
+/// How the upstream is verified, and what is shown to it; all of it is for `https`.
+fn trust(raw: &raw::Upstream, path: &Path, url: Option<&BaseUrl>, vault: &Vault<'_>, report: &mut Report<'_>) -> Trust {
+    let fields = [
+        ("ca", &raw.ca),
+        ("client_certificate", &raw.client_certificate),
+        ("client_key", &raw.client_key),
+        ("server_name", &raw.server_name),
+    ];
+    for (field, _) in fields.iter().filter(|(_, value)| value.is_some() && url.is_some_and(|url| !url.is_tls)) {
+        report.problem(&path.key(field), "the upstream's address is `http`: there is no TLS to set up");
+    }
+    let ca = raw.ca.as_ref().and_then(|file| pem(file, &path.key("ca"), vault, report));
+    let certificate = raw.client_certificate.as_ref().map(|file| pem(file, &path.key("client_certificate"), vault, report));
+    let key = raw.client_key.as_ref().map(|file| private_key(file, &path.key("client_key"), vault, report));
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => certificate.zip(key),
+        (Some(_), None) => {
+            report.problem(&path.key("client_certificate"), "a `client_certificate` needs a `client_key`");
+            None
+        }
+        (None, Some(_)) => {
+            report.problem(&path.key("client_key"), "a `client_key` needs a `client_certificate`");
+            None
+        }
+        (None, None) => None,
+    };
+    let name = raw.server_name.as_ref().and_then(|name| {
+        let message = |message: &str| report.problem(&path.key("server_name"), format!("{message}, found `{}`", shown(name)));
+        url::host_name(name).map_err(message).ok()
+    });
+    Trust { ca, client, server_name: name }
+}
+
+fn private_key(file: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<Secret> {
+    match vault.source.read_secret(file, MAX_PEM).map(String::from_utf8) {
+        Ok(Ok(text)) => return Some(Secret::new(text)),
+        Ok(Err(_)) => report.problem(path, format!("the file `{}` is not a PEM file", shown(file))),
+        Err(error) => report.problem(path, format!("the file `{}` cannot be read: {error}", shown(file))),
+    }
+    None
 }
 
 /// The address, from the file or from the variable that it names.
@@ -78,7 +134,7 @@ fn base_url(written: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'
 }
 
 /// The secret itself; reports why not without ever quoting what stands there.
-fn resolved(secret: &raw::Secret, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<Secret> {
+pub(super) fn resolved(secret: &raw::Secret, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<Secret> {
     let (text, origin) = match secret {
         raw::Secret::Variable(written) => {
             let Some(name) = variable(written) else {

@@ -26,7 +26,7 @@ pub(super) fn base_url(text: &str) -> Result<BaseUrl, &'static str> {
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.contains('@') {
-        return Err("a user or password is not allowed, write the key under `api_key`");
+        return Err("a user or password is not allowed here");
     }
     let (host, port) = host_and_port(authority, is_tls)?;
     Ok(BaseUrl { is_tls, host, port, prefix: prefix(path)? })

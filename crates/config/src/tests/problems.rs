@@ -6,7 +6,7 @@ use super::{lines, load, load_with};
 use crate::{Control, Refusals, Texts};
 
 const GOOD: &str = "\
-listen: {data: 127.0.0.1:0, admin: '[::1]:0', hosts: [Gate.Example]}
+listen: {data: '0.0.0.0:0', tls: {certificate: tls/c, key: tls/k}, admin: '[::1]:0', hosts: [Gate.Example]}
 upstreams:
   openai: {kind: openai, base_url: https://api.openai.com/v1, api_key: '${KEY}'}
   local: {kind: openai, dialects: [openai, anthropic], base_url: http://127.0.0.1:8080, connect_seconds: 2}
@@ -33,7 +33,9 @@ logging: {format: json, level: debug}
 fn a_whole_configuration() {
     let texts = Texts::new()
         .with("policies/a.cedar", "permit(principal, action, resource);")
-        .with("keys/claude", "Zk3vT9qLw2Rb7YxN4mHc\n");
+        .with("keys/claude", "Zk3vT9qLw2Rb7YxN4mHc\n")
+        .with("tls/c", "")
+        .with("tls/k", "");
     let (config, warnings) = load_with(texts, GOOD).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     let settings = &config.settings;
@@ -49,6 +51,7 @@ fn a_whole_configuration() {
         settings.upstreams.values().map(|upstream| upstream.api_key.as_ref().map(identity::Secret::expose)).collect();
     assert_eq!(keys, [Some("Zk3vT9qLw2Rb7YxN4mHc"), None, Some("sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e")]);
     assert_eq!(settings.listen.hosts, ["gate.example".to_owned()].into());
+    assert_eq!(settings.listen.tls.as_ref().map(|tls| (tls.key.as_str(), tls.client_ca.is_none())), Some(("tls/k", true)));
     assert_eq!(settings.refusals, Refusals::Explain);
     assert_eq!((settings.limits.depth, settings.limits.body_bytes), (32, 8 << 20));
     assert_eq!(config.bundle.policies.keys().collect::<Vec<_>>(), ["policies/a.cedar"]);
@@ -64,8 +67,18 @@ fn what_is_refused() {
         (
             "listen: {data: 0.0.0.0:80}\n",
             &[
-                "portcullis.yaml:1:16: listen.data: `0.0.0.0:80` can be reached from other machines, and the gate does not speak TLS \
-               itself: put a TLS proxy in front of a loopback address, or set `danger.plaintext_beyond_loopback: true`",
+                "portcullis.yaml:1:16: listen.data: `0.0.0.0:80` can be reached from other machines: give it a certificate and a key \
+               under `listen.tls`, put a TLS proxy in front of a loopback address, or set `danger.plaintext_beyond_loopback: true`",
+            ],
+        ),
+        (
+            "listen: {data: 0.0.0.0:80, tls: {certificate: c, key: k}, admin: 0.0.0.0:81}\n",
+            &[
+                "portcullis.yaml:1:47: listen.tls.certificate: the file `c` cannot be read: no such file",
+                "portcullis.yaml:1:55: listen.tls.key: the file `k` cannot be read: no such file",
+                "portcullis.yaml:1:66: listen.admin: `0.0.0.0:81` can be reached from other machines: give it a certificate and a key \
+               under `listen.admin_tls`, put a TLS proxy in front of a loopback address, or set \
+               `danger.plaintext_beyond_loopback: true`",
             ],
         ),
         (

@@ -39,6 +39,8 @@ pub(super) fn status(code: ReasonCode) -> StatusCode {
         C::ContentTypeRefused | C::EncodingRefused => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         C::TwoCredentials
         | C::FramingAmbiguous
+        | C::TlsExpected
+        | C::TlsHandshakeFailed
         | C::HeaderRefused
         | C::BodyMalformed
         | C::BodyNotUtf8

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use model::{ReasonCode, RequestId};
 
 /// A whole answer under the id `request`, after which the connection is closed.
-pub(super) fn canned(reason: ReasonCode, request: RequestId) -> BytesMut {
+pub(crate) fn canned(reason: ReasonCode, request: RequestId) -> BytesMut {
     let body = format!(
         "{{\"error\":{{\"message\":\"{} (docs/reasons/{reason}.md)\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"{reason}\"}}}}",
         reason.text()

@@ -21,7 +21,7 @@ use bytes::{Buf, BytesMut};
 use model::{ReasonCode, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use canned::canned;
+pub(crate) use canned::canned;
 use chunked::Chunked;
 use head::BodyLength;
 pub use linger::linger;
@@ -61,6 +61,8 @@ pub struct FramingGuard<IO> {
     judged: BytesMut,
     /// The rest of the canned answer to a refused first request.
     canned: BytesMut,
+    /// Whether a canned answer was written and the writing side is still to be ended.
+    is_answered: bool,
     /// The id under which a refused first request is answered.
     request: RequestId,
     piece: Box<[u8]>,
@@ -94,6 +96,7 @@ impl<IO> FramingGuard<IO> {
             head: BytesMut::new(),
             judged: BytesMut::new(),
             canned: BytesMut::new(),
+            is_answered: false,
             request,
             piece: vec![0; PIECE].into_boxed_slice(),
         }
@@ -184,7 +187,7 @@ impl<IO: AsyncRead + Unpin> FramingGuard<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> FramingGuard<IO> {
-    /// Writes the canned answer, if there is one, then fails.
+    /// Writes the canned answer and ends the writing side, if there is one, then fails.
     fn poll_fail(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.canned.has_remaining() {
             let count = ready!(Pin::new(&mut self.io).poll_write(context, &self.canned))?;
@@ -192,6 +195,12 @@ impl<IO: AsyncWrite + Unpin> FramingGuard<IO> {
                 break;
             }
             self.canned.advance(count);
+            self.is_answered = true;
+        }
+        if self.is_answered {
+            // Behind TLS, what was written may still wait in a record, and an end that is not told looks like an attack.
+            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+            self.is_answered = false;
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request's framing was refused")))
     }

@@ -157,7 +157,10 @@ fn a_folder_of_a_newer_version_is_left_alone() {
     assert_eq!(Audit::open_offline(dir.path(), None).unwrap().format().unwrap(), (2, 2));
     std::fs::write(dir.path().join("format"), "portcullis-data+3\n").unwrap();
     let expected = "has format 3, this version knows formats up to 2: start the version that wrote it";
-    for error in [Store::open(dir.path(), options()).map(|_| ()).unwrap_err(), Audit::open_offline(dir.path(), None).map(|_| ()).unwrap_err()] {
+    for error in [
+        Store::open(dir.path(), options()).map(|_| ()).unwrap_err(),
+        Audit::open_offline(dir.path(), None).map(|_| ()).unwrap_err(),
+    ] {
         assert!(error.to_string().contains(expected), "{error}");
     }
     for text in ["", "portcullis-data+0", "portcullis-data+x", "format 2"] {

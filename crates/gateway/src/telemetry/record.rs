@@ -1,0 +1,111 @@
+//! What is kept of an event until it is exported: codes, times, counts, and names from the configuration. Nothing else is asked
+//! for, so nothing else can leak: no address, no party, no text of a client or of an upstream.
+
+use std::time::Duration;
+
+use engine::ports::Trace;
+use engine::{Event, Facts};
+use model::{Dialect, ReasonCode, UnixMillis};
+
+/// One thing to export.
+#[derive(Debug)]
+pub(super) enum Record {
+    Call(Box<Call>),
+    Attempt(Attempt),
+}
+
+/// A call that ended.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) trace: Trace,
+    pub(super) request: String,
+    pub(super) reason: ReasonCode,
+    pub(super) status: u16,
+    /// Since 1970.
+    pub(super) started: Duration,
+    pub(super) took: Duration,
+    pub(super) overhead: Duration,
+    pub(super) released: u64,
+    pub(super) operation: &'static str,
+    pub(super) provider: &'static str,
+    /// A declared model.
+    pub(super) model: Option<String>,
+    pub(super) upstream: Option<String>,
+    pub(super) is_stream: bool,
+}
+
+/// An attempt at an upstream that failed.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Since 1970.
+    pub(super) at: Duration,
+    pub(super) request: String,
+    pub(super) upstream: String,
+    pub(super) reason: ReasonCode,
+}
+
+impl Record {
+    /// What is exported of an event at `now`; `None` if nothing is.
+    pub(super) fn of(event: &Event<'_>, now: UnixMillis) -> Option<Self> {
+        match event {
+            Event::Ended { request, reason, status, timings, released, facts } => {
+                let trace = facts.trace.cloned()?;
+                let (operation, provider) = (operation(facts), provider(facts.dialect));
+                Some(Self::Call(Box::new(Call {
+                    trace,
+                    request: request.to_string(),
+                    reason: *reason,
+                    status: *status,
+                    started: Duration::from_millis(facts.at.0),
+                    took: facts.took,
+                    overhead: timings.overhead,
+                    released: *released,
+                    operation,
+                    provider,
+                    model: facts.model.map(ToString::to_string),
+                    upstream: facts.upstream.map(ToString::to_string),
+                    is_stream: facts.is_stream,
+                })))
+            }
+            Event::AttemptFailed { request, upstream, reason } => Some(Self::Attempt(Attempt {
+                at: Duration::from_millis(now.0),
+                request: request.to_string(),
+                upstream: (*upstream).to_owned(),
+                reason: *reason,
+            })),
+            _ => None,
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn is_failed(&self) -> bool {
+        self.reason != ReasonCode::Permitted
+    }
+
+    //= https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
+    //# Span name SHOULD be `{gen_ai.operation.name} {gen_ai.request.model}`.
+    pub(super) fn name(&self) -> String {
+        match &self.model {
+            Some(model) => format!("{} {model}", self.operation),
+            None => "portcullis.request".to_owned(),
+        }
+    }
+}
+
+/// The operation, by the path of its API.
+fn operation(facts: &Facts<'_>) -> &'static str {
+    match facts.api {
+        "/v1/embeddings" => "embeddings",
+        "/v1/completions" => "text_completion",
+        "/v1/messages/count_tokens" => "count_tokens",
+        _ => "chat",
+    }
+}
+
+const fn provider(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Openai => "openai",
+        Dialect::Anthropic => "anthropic",
+    }
+}

@@ -1,0 +1,210 @@
+"""Telemetry over OTLP, read by the project's own messages in Python; and nothing secret in any byte of it."""
+
+import http.server
+import json
+import pathlib
+import queue
+import threading
+from collections.abc import Callable
+
+from gate import Gate
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from test_operations import CHAT, call, chat
+from upstream import Upstream, answer
+from upstream import Request as UpstreamRequest
+from upstream import chat as chat_body
+
+CANARY = "canary-Zk3vT9qLw2Rb7YxN4mHc"
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
+PATIENCE = 30.0
+FORMS = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+}
+
+
+class Collector:
+    """An OTLP receiver; a context manager. Keeps what it got, raw and decoded."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.raw: list[bytes] = []
+        self.heads: list[dict[str, str]] = []
+        self._got: dict[str, queue.Queue] = {path: queue.Queue() for path in FORMS}
+        collector = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                collector.raw.append(str(self.headers).encode() + body)
+                collector.heads.append({key.lower(): value for key, value in self.headers.items()})
+                collector._got[self.path].put(FORMS[self.path].FromString(body))
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "Collector":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def until(self, path: str, wanted: Callable[[object], bool]) -> object:
+        """Waits for an item of a signal: a span, a metric or a log record."""
+        while True:
+            message = self._got[path].get(timeout=PATIENCE)
+            for item in items(message):
+                if wanted(item):
+                    return item
+
+
+def items(message: object) -> list:
+    """Every span, metric or log record of a request, after a look at its resource."""
+    found = []
+    for name, scope, inner in (
+        ("resource_spans", "scope_spans", "spans"),
+        ("resource_metrics", "scope_metrics", "metrics"),
+        ("resource_logs", "scope_logs", "log_records"),
+    ):
+        for resource in getattr(message, name, []):
+            assert values(resource.resource.attributes)["service.name"] == "portcullis"
+            found += [item for scoped in getattr(resource, scope) for item in getattr(scoped, inner)]
+    return found
+
+
+def values(attributes: object) -> dict[str, object]:
+    """Attributes as a dictionary."""
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in attributes}
+
+
+def configured(collector: str, **more: object) -> Callable[[pathlib.Path], None]:
+    def configure(data: pathlib.Path) -> None:
+        (data / "collector.key").write_text(CANARY)
+        (data / "collector.key").chmod(0o600)
+        section = {"endpoint": collector, "interval_seconds": 1, "headers": {"X-Api-Key": {"file": "collector.key"}}, **more}
+        with (data / "portcullis.yaml").open("a") as file:
+            file.write(f"\ntelemetry: {json.dumps(section)}\n")
+
+    return configure
+
+
+def is_call(request: str) -> Callable[[object], bool]:
+    return lambda item: values(item.attributes).get("portcullis.request") == request
+
+
+def test_calls_refusals_and_sums() -> None:
+    with Collector() as collector, Upstream() as upstream, Gate(upstream.url, configured(collector.url)) as gate:
+        url, key = f"{gate.url}/v1/chat/completions", gate.key("ALICE")
+        status, head, _ = call(url, key, CHAT, traceparent=TRACEPARENT, tracestate=f"a={CANARY}")
+        assert status == 200
+        span = collector.until("/v1/traces", is_call(head["x-request-id"]))
+        told = values(span.attributes)
+        assert (span.name, span.kind, span.trace_id.hex(), span.parent_span_id.hex()) == ("chat small", 2, TRACE, PARENT)
+        assert len(span.span_id) == 8 and any(span.span_id) and span.span_id.hex() != PARENT
+        assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano
+        assert told["gen_ai.operation.name"] == "chat" and told["gen_ai.provider.name"] == "openai"
+        assert told["gen_ai.request.model"] == "small" and told["portcullis.upstream"] == "provider"
+        assert told["http.response.status_code"] == 200 and "error.type" not in told and span.status.code == 0
+        # Upstreams are not told unless the file says so.
+        assert upstream.requests[0].header("traceparent") is None and upstream.requests[0].header("tracestate") is None
+
+        # A model that nobody declared is a text of the client's.
+        status, head, _ = chat(gate, key, model=CANARY)
+        assert status == 404
+        span = collector.until("/v1/traces", is_call(head["x-request-id"]))
+        told = values(span.attributes)
+        assert span.name == "portcullis.request" and "gen_ai.request.model" not in told
+        assert told["error.type"] == "model-not-found" and span.status.code == 2 and not span.parent_span_id
+        line = collector.until("/v1/logs", is_call(head["x-request-id"]))
+        assert (line.severity_text, line.event_name) == ("WARN", "portcullis.call.failed")
+        assert line.trace_id == span.trace_id and line.span_id == span.span_id
+
+        def counted(metric: object) -> bool:
+            if metric.name != "gen_ai.client.operation.duration":
+                return False
+            points = [point for point in metric.histogram.data_points if values(point.attributes)["gen_ai.request.model"] == "small"]
+            return any(point.count == sum(point.bucket_counts) >= 1 and point.sum > 0 for point in points)
+
+        metric = collector.until("/v1/metrics", counted)
+        assert metric.unit == "s" and metric.histogram.aggregation_temporality == 2
+        point = metric.histogram.data_points[0]
+        assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
+        assert all(head["x-api-key"] == CANARY for head in collector.heads)
+        assert all(head["content-type"] == "application/x-protobuf" for head in collector.heads)
+
+
+def test_nothing_secret_in_any_byte() -> None:
+    async def leaky(request: UpstreamRequest, _: object) -> list[bytes]:
+        return answer(200, chat_body(f"the answer is {CANARY}-answer"), extra=f"x-ratelimit-note: {CANARY}\r\n")
+
+    with Collector() as collector, Upstream(script=leaky) as upstream, Gate(upstream.url, configured(collector.url)) as gate:
+        url, key = f"{gate.url}/v1/chat/completions", gate.key("ALICE")
+        body = {**CHAT, "messages": [{"role": "user", "content": f"{CANARY}-prompt"}], "user": f"{CANARY}-user"}
+        headers = {
+            "traceparent": f"00-{TRACE}-{PARENT}-01-{CANARY}",
+            "baggage": CANARY,
+            "user-agent": f"{CANARY}-agent",
+            "x-forwarded-for": "203.0.113.77",
+        }
+        last = ""
+        for changes in ({}, {"model": f"{CANARY}-model"}, {"tools": CANARY}, {CANARY: {}}, {"stream": True}):
+            _, head, _ = call(url, key, {**body, **changes}, **headers)
+            last = head["x-request-id"]
+        call(url, f"{key}{CANARY}", body, **headers)
+        call(f"{gate.url}/{CANARY}", key, body, **headers)
+        collector.until("/v1/traces", is_call(last))
+        gate._stop()
+        # All of it was sent when the gate had stopped. The collector's own key is in the head of each request, once.
+        assert collector.raw
+        for raw, head in zip(collector.raw, collector.heads, strict=True):
+            text = raw.replace(head["x-api-key"].encode(), b"", 1)
+            for secret in (CANARY, key, "203.0.113.77", "127.0.0.1:", "alice"):
+                assert secret.encode() not in text.split(b"\n\n", 1)[-1], secret
+
+
+def test_a_trace_is_passed_on_if_the_file_says_so() -> None:
+    configure = configured("http://127.0.0.1:9", propagate=True)
+    with Upstream() as upstream, Gate(upstream.url, configure) as gate:
+        url, key = f"{gate.url}/v1/chat/completions", gate.key("ALICE")
+        for sent, is_kept in ((TRACEPARENT, True), (TRACEPARENT.upper(), False), (CANARY, False)):
+            assert call(url, key, CHAT, traceparent=sent)[0] == 200
+            version, trace, span, flags = upstream.requests[-1].header("traceparent").split("-")
+            assert (version, flags, len(trace), len(span)) == ("00", "01", 32, 16)
+            assert (trace == TRACE) is is_kept and span != PARENT
+
+
+def test_a_collector_that_is_not_there_costs_nothing_but_telemetry() -> None:
+    with Upstream() as upstream, Gate(upstream.url, configured("http://127.0.0.1:9")) as gate:
+        for _ in range(20):
+            assert chat(gate, gate.key("ALICE"))[0] == 200
+        operator = gate.environment["PORTCULLIS_OPERATOR"]
+        text = call(f"{gate.admin_url}/metrics", operator)[2]["text"]
+        assert 'portcullis_telemetry_records_total{result="dropped"} 0' in text
+
+
+def test_what_cannot_be_a_collector() -> None:
+    def endpoint(section: dict) -> str:
+        with Upstream() as upstream, Gate(upstream.url) as gate:
+            with (gate.data / "portcullis.yaml").open("a") as file:
+                file.write(f"\ntelemetry: {json.dumps(section)}\n")
+            done = gate.cli("check")
+            assert done.returncode == 3
+            return done.stderr
+
+    assert "write `https`" in endpoint({"endpoint": "http://otel.example:4318"})
+    told = endpoint({"endpoint": "http://127.0.0.1:4318", "headers": {"host": "${PATH}", "x-key": CANARY}})
+    assert "is not a header that can be set here" in told and "expected `${NAME}` or `{file: PATH}`" in told
+    assert CANARY not in told
