@@ -11,6 +11,7 @@ mod load;
 mod placeholder;
 mod problem;
 mod raw;
+mod raw_issuers;
 mod raw_limits;
 mod schema;
 mod settings;
@@ -23,7 +24,7 @@ mod yaml;
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
-pub use settings::{BaseUrl, Control, Danger, Evidence, KeyHeader, Limits, Listen, Logging, Refusals, Route, Settings, Upstream};
+pub use settings::{BaseUrl, Control, Danger, Evidence, Issuer, KeyHeader, Limits, Listen, Logging, Refusals, Route, Settings, Upstream};
 pub use source::{Source, SourceError, Texts};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Endpoint;
 use engine::ports::{Head, World};
 use http::{Method, Request};
 use hyper::body::{Body, Incoming};
@@ -20,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::Api;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, linger};
+use crate::oauth::{self, OauthVoice};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::workers::{self, Accepted, Workers};
 
@@ -254,6 +256,10 @@ enum Route {
     Models,
     /// One model, by its id.
     Model(String),
+    /// The gate as an issuer of tokens.
+    Issuer(Endpoint),
+    /// As much of it as is not there.
+    NoIssuer(Refusal),
     Refused(Refusal),
 }
 
@@ -263,6 +269,13 @@ impl Route {
         match found {
             Some((api, deployment)) if *method == Method::POST => return Self::Call(api, deployment.map(ToOwned::to_owned)),
             Some(_) => return Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            None => {}
+        }
+        match oauth::at(path) {
+            Some((endpoint, takes)) if takes == *method => return Self::Issuer(endpoint),
+            Some((_, takes)) => {
+                return Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
+            }
             None => {}
         }
         match (path, method) {
@@ -287,6 +300,8 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
         Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
+        Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
+        Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
         Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
     };

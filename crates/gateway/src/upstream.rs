@@ -79,7 +79,7 @@ impl Upstream {
 }
 
 /// Plain or with TLS, as the URL says; with the Mozilla root certificates, which all clones share.
-fn connector(connect: Duration) -> HttpsConnector<HttpConnector> {
+pub(crate) fn connector(connect: Duration) -> HttpsConnector<HttpConnector> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);

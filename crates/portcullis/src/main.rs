@@ -14,6 +14,7 @@ mod quickstart;
 mod run;
 mod sample;
 mod scan;
+mod tokens;
 mod tour;
 
 use std::process::ExitCode;

@@ -22,6 +22,7 @@ use crate::bring;
 use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
+use crate::tokens;
 
 pub(crate) use crate::gate::now;
 
@@ -88,7 +89,8 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let listen = settings.listen.clone();
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
-    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, environment));
+    let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &store))?;
+    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, environment, issuing));
     listen_all(gate, listen, ports, server_limits).await
 }
 

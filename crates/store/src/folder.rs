@@ -28,6 +28,7 @@ pub(crate) struct Folder {
     pub(crate) lock: File,
     pub(crate) port: Arc<dyn FilePort>,
     pub(crate) signer: LogSigner,
+    pub(crate) keys: Arc<dyn KeyProvider>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) recovered: Recovered,
@@ -76,7 +77,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
     let signer = keys.log()?;
     let verifier = signer.verifier().map_err(|error| StoreError::damaged("keys", error.to_string()))?;
     let checkpoint = read_checkpoint(port.as_ref(), &verifier)?;
-    let vault = Arc::new(Vault::open(&layout, keys, true)?);
+    let vault = Arc::new(Vault::open(&layout, Arc::clone(&keys), true)?);
     let recovered = recover(port.as_ref(), checkpoint.size)?;
     let sealed = Summary::load(port.as_ref(), &verifier, &checkpoint)?;
     let mut replay = Replay::default();
@@ -94,7 +95,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
         }
     }
     sync_tail(port.as_ref(), checkpoint.size)?;
-    Ok(Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay })
+    Ok(Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay })
 }
 
 /// After the end of a process its last writes may still be in the cache only.

@@ -3,6 +3,7 @@
 //! ```text
 //! lock                       held by the running gate
 //! keys/log-N.key             Ed25519, signs checkpoints (0600)
+//! keys/token-N.key           Ed25519, signs task tokens (0600)
 //! keys/content-N.key         AES-256, wraps the subjects' keys (0600)
 //! content/subjects           one wrapped key per subject
 //! log/journal/FIRST.seg      the truth: entries and their encrypted content, append-only

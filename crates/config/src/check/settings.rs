@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Dialect;
 
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, models, url};
+use crate::check::{Report, issuers, models, url};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Listen, Logging, Refusals, Settings};
@@ -28,12 +28,16 @@ pub(crate) fn settings(
         (Dialect::Openai, fields(&file.fields.openai, "openai", report)),
         (Dialect::Anthropic, fields(&file.fields.anthropic, "anthropic", report)),
     ];
+    let issuers = issuers::issuers(file, report);
+    let tokens = issuers::tokens(file, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, report)?;
     Some(Settings {
         listen,
         upstreams,
         routes: models::routes(file),
+        issuers,
+        tokens,
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
             raw::Refusals::ExplainUsers => Refusals::ExplainUsers,
