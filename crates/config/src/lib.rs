@@ -11,6 +11,7 @@ mod load;
 mod placeholder;
 mod problem;
 mod raw;
+mod raw_issuers;
 mod raw_limits;
 mod raw_net;
 mod schema;
@@ -25,8 +26,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    BaseUrl, Control, Danger, Evidence, ForwardedHeader, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Retention, Route,
-    Settings, Signal, Telemetry, Tls, Trust, Upstream,
+    BaseUrl, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Retention,
+    Route, Settings, Signal, Telemetry, Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

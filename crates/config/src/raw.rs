@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
 
@@ -39,6 +40,10 @@ pub(crate) struct File {
     pub(crate) services: BTreeMap<String, Party>,
     /// Who runs the gate, with their role. Their credentials are valid on the admin API only.
     pub(crate) operators: BTreeMap<String, Role>,
+    /// Whose access tokens are taken as credentials, by a name of your choice: lower-case letters, digits and `-`.
+    pub(crate) issuers: BTreeMap<String, Issuer>,
+    /// The gate as an issuer of task tokens. Absent, it makes none.
+    pub(crate) tokens: Option<Tokens>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Secret;
+use identity::token::{Gate, IssuerRules};
 use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
 
@@ -21,6 +22,10 @@ pub struct Settings {
     pub upstreams: BTreeMap<Name, Upstream>,
     /// Where each alias is served, in order of preference; never empty.
     pub routes: BTreeMap<ModelName, Vec<Route>>,
+    /// Whose tokens are taken.
+    pub issuers: Vec<Issuer>,
+    /// The gate as an issuer, if it is one.
+    pub tokens: Option<Gate>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -67,6 +72,21 @@ pub enum Signal {
     Metrics,
     /// Log records.
     Logs,
+}
+
+/// An issuer of tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// What is accepted from it.
+    pub rules: IssuerRules,
+    /// Where its keys are, if not where discovery says.
+    pub jwks_uri: Option<String>,
+    /// Between two fetches of its keys.
+    pub refresh: Duration,
+    /// Between two fetches at least.
+    pub least_gap: Duration,
+    /// How old keys may become while newer ones cannot be had.
+    pub max_key_age: Duration,
 }
 
 /// Where to listen.

@@ -60,6 +60,7 @@ fn asks(registry: &Registry) -> Vec<Ask> {
             Action::UseHostedTool => vec![Resource::HostedTool("openai/web_search".to_owned())],
             Action::FetchRemote => vec![Resource::Destination("files.example".to_owned())],
             Action::UseBeta => vec![Resource::Beta("anthropic/files-api-2025-04-14".to_owned())],
+            Action::IssueToken => registry.agents.keys().cloned().map(Resource::Agent).collect(),
             // By role, not by policy.
             Action::Administer => Vec::new(),
         }
@@ -79,6 +80,7 @@ fn facts() -> Facts {
         label: Label::default(),
         ledger_version: 0,
         answered: BTreeSet::new(),
+        mandate: Default::default(),
     }
 }
 
@@ -159,7 +161,7 @@ fn the_table_depends_on_every_policy() {
         }
     }
     // The baseline is compiled in, and is not of the sample.
-    assert_eq!(n_policies + 1, compiled(&whole).n_policies(), "every policy of the sample has an `@id` on a line of its own");
+    assert_eq!(n_policies + 2, compiled(&whole).n_policies(), "every policy of the sample has an `@id` on a line of its own");
 }
 
 /// The file without the policy whose `@id` line is given.

@@ -1,11 +1,13 @@
 //! Stage 1, admit: who is it, and is anything of it locked?
 //!
-//! It stands before the body is read: a party that is not known costs the gate one hash and no memory.
+//! It stands before the body is read: a party that is not known costs the gate one hash or one signature, and no memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use identity::Plane;
-use model::{Chain, Credential, Holder, ReasonCode, RequestId, UnixMillis};
+use identity::token::{self, Bearer, TokenError, Unverified};
+use identity::{Plane, Shown};
+use model::{Chain, Credential, Holder, Mandate, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 
 use crate::guard::Guard;
 use crate::ports::{Head, World};
@@ -30,6 +32,7 @@ pub struct Identified {
     at: UnixMillis,
     credential: Arc<Credential>,
     chain: Chain,
+    mandate: Mandate,
 }
 
 impl Identified {
@@ -56,24 +59,115 @@ impl Identified {
     pub const fn chain(&self) -> &Chain {
         &self.chain
     }
+
+    /// What a token says beside the chain; nothing where a key was presented.
+    #[must_use]
+    pub const fn mandate(&self) -> &Mandate {
+        &self.mandate
+    }
+
+    /// The same party, on behalf of whom it asks for a token: the chain that the token will have.
+    pub(crate) fn on_behalf(self, chain: Chain, mandate: Mandate) -> Self {
+        Self { chain, mandate, ..self }
+    }
 }
 
 /// Verifies the presented credential and looks at the locks.
-pub(crate) fn admit<W: World>(
+pub(crate) async fn admit<W: World>(
     world: &W,
     head: &Head,
     request: RequestId,
     at: UnixMillis,
-) -> Result<(Identified, Guard), ReasonCode> {
+) -> Result<(Identified, Guard), Refusal> {
     let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let presented = identity::credential_from_request(headers, head.query.as_deref())?;
+    match identity::shown_in_request(headers, head.query.as_deref())? {
+        Shown::Key(key) => admit_key(world, key, request, at).map_err(Refusal::new),
+        Shown::Token(token) => {
+            let bearer = verified(world, token, at).await?;
+            let Holder::Data { chain } = bearer.credential.holder.clone() else {
+                return Err(ReasonCode::CredentialWrongPlane.into());
+            };
+            let task = bearer.mandate.task.as_ref().map(|task| task.id.clone());
+            let guard = Guard::new(bearer.credential.id.clone(), chain.clone()).descending(bearer.parents, task);
+            let credential = Arc::new(bearer.credential);
+            looked_at(world, Identified { request, at, credential, chain, mandate: bearer.mandate }, guard)
+        }
+    }
+}
+
+/// Verifies a key.
+pub(crate) fn admit_key<W: World>(
+    world: &W,
+    presented: &[u8],
+    request: RequestId,
+    at: UnixMillis,
+) -> Result<(Identified, Guard), ReasonCode> {
     let presented = identity::parse(presented).map_err(|error| error.reason())?;
     let credential = world.credential(&presented.hash);
     identity::verify(&presented, credential.as_deref(), at, Plane::Data)?;
     let credential = credential.ok_or(ReasonCode::CredentialUnknown)?;
     let Holder::Data { chain } = &credential.holder else { return Err(ReasonCode::CredentialWrongPlane) };
     let chain = chain.clone();
-    let mut guard = Guard::new(credential.id.clone(), chain.clone());
+    let guard = Guard::new(credential.id.clone(), chain.clone());
+    looked_at(world, Identified { request, at, credential, chain, mandate: Mandate::default() }, guard)
+        .map_err(|refusal| refusal.code)
+}
+
+fn looked_at<W: World>(world: &W, identified: Identified, mut guard: Guard) -> Result<(Identified, Guard), Refusal> {
     guard.check(world)?;
-    Ok((Identified { request, at, credential, chain }, guard))
+    Ok((identified, guard))
+}
+
+/// Verifies a token: of the gate itself, or of an issuer that operators trust. What it descends from is looked at as well.
+pub(crate) async fn verified<W: World>(world: &W, token: &str, at: UnixMillis) -> Result<Bearer, Refusal> {
+    let token = Unverified::parse(token).map_err(told)?;
+    if let Some(issuing) = world.issuing().filter(|issuing| issuing.gate.url == token.issuer()) {
+        let bearer = token::verify_task(&token, &issuing.gate, &issuing.keys, at).map_err(told)?;
+        return still_stands(world, bearer, at);
+    }
+    match by_issuer(world, &token, at) {
+        // The issuer may have a new key since its keys were fetched; asked once.
+        Err(TokenError::KeyUnknown | TokenError::KeysStale) => {
+            world.renew(token.issuer()).await;
+            by_issuer(world, &token, at).map_err(told)
+        }
+        verified => verified.map_err(told),
+    }
+}
+
+fn by_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<Bearer, TokenError> {
+    let trusted = world.issuer(token.issuer()).ok_or(TokenError::IssuerUnknown)?;
+    let (keys, fetched) = trusted.keys.ok_or(TokenError::KeysStale)?;
+    // Nobody has said for so long that these are still the keys that a revoked one could be among them.
+    if at.since(fetched) / 1000 > trusted.max_age {
+        return Err(TokenError::KeysStale);
+    }
+    token::verify_access(token, &trusted.rules, &keys, at)
+}
+
+/// A task token holds no longer than what it came from: the keys of its agents, the trust in the issuer of its subject and in
+/// what that says of groups. Locks are looked at later, and again.
+fn still_stands<W: World>(world: &W, bearer: Bearer, at: UnixMillis) -> Result<Bearer, Refusal> {
+    for parent in bearer.parents.iter().filter(|parent| parent.as_str().starts_with(Plane::Data.prefix())) {
+        let key = world.credential_by_id(parent).ok_or(ReasonCode::CredentialUnknown)?;
+        if key.is_expired(at) {
+            return Err(Refusal::because(ReasonCode::CredentialExpired, "the key of an agent of the chain has expired"));
+        }
+    }
+    if let Some(federated) = &bearer.mandate.federated {
+        let issuer = federated.principal.name.as_str().split(':').next().and_then(|name| Name::new(name).ok());
+        let rules = issuer.and_then(|name| world.issuer_named(&name));
+        let mapped = rules.map(|rules| rules.groups.as_ref().map(|rule| rule.map.values().cloned().collect::<BTreeSet<_>>()));
+        // One group less may be one that a policy forbids something to; so it is not left out, the token is refused.
+        let is_vouched_for = mapped.is_some_and(|mapped| federated.groups.is_subset(&mapped.unwrap_or_default()));
+        if !is_vouched_for {
+            let what = "the issuer of the subject, or one of its groups, is no longer configured: exchange the token again";
+            return Err(Refusal::because(ReasonCode::CredentialUnknown, what));
+        }
+    }
+    Ok(bearer)
+}
+
+fn told(error: TokenError) -> Refusal {
+    Refusal::because(error.reason(), error.to_string())
 }

@@ -104,8 +104,7 @@ pub(crate) fn decide<P: Protocol>(
     now: UnixMillis,
 ) -> Result<Permit, Refused> {
     let input = input(protocol, identified, inspected, now);
-    // With policy switched off the answer is empty of links and says permit; `Off` goes to the record.
-    let answer = if snapshot.off.policy { Answer::unasked() } else { snapshot.policy.decide(&input) };
+    let answer = asked(snapshot, &input);
     let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
     let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
     if judgement.answer.verdict != Verdict::Permit {
@@ -119,6 +118,16 @@ pub(crate) fn decide<P: Protocol>(
         }
         Err(refusal) => Err(refuse(refusal, judgement)),
     }
+}
+
+/// What policy answers. With policy switched off the answer is empty of links and says permit, and `Off` goes to the record; what
+/// a task was granted holds all the same.
+pub(crate) fn asked(snapshot: &Snapshot, input: &DecisionInput) -> Answer {
+    if !snapshot.off.policy {
+        return snapshot.policy.decide(input);
+    }
+    let beyond = input.beyond_grant();
+    if beyond.is_empty() { Answer::unasked() } else { Answer::meet(beyond) }
 }
 
 /// The complete input: the call itself first, then every effect that rides along.
@@ -139,6 +148,7 @@ fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspect
         label: label.clone(),
         ledger_version,
         answered: std::collections::BTreeSet::new(),
+        mandate: identified.mandate().clone(),
     };
     DecisionInput { chain: identified.chain().clone(), asks, facts }
 }

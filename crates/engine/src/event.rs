@@ -28,10 +28,8 @@ pub struct Timings {
 /// What is known of a call beside how it ended: names from the configuration and times, nothing of its content.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// The path of its API at the provider.
-    pub api: &'static str,
-    /// The provider's kind.
-    pub dialect: Dialect,
+    /// The provider's kind, and the path of its API there; `None` for an endpoint of the gate.
+    pub api: Option<(Dialect, &'static str)>,
     /// What it asked for, if it is a declared model.
     pub model: Option<&'a Name>,
     /// Which upstream answered.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use model::{Chain, CredentialId, ModelName, ReasonCode};
+use model::{Chain, CredentialId, ModelName, Name, ReasonCode};
 
 use crate::ports::{Client, Clock, Epoch};
 
@@ -15,13 +15,21 @@ pub(crate) struct Guard {
     credential: CredentialId,
     chain: Chain,
     model: Option<ModelName>,
+    /// Credentials that the presented one descends from.
+    parents: Vec<CredentialId>,
+    task: Option<Name>,
     seen: u64,
 }
 
 impl Guard {
     /// A guard for a call of `chain` with `credential`; the epoch has not been looked at yet.
     pub(crate) const fn new(credential: CredentialId, chain: Chain) -> Self {
-        Self { credential, chain, model: None, seen: 0 }
+        Self { credential, chain, model: None, parents: Vec::new(), task: None, seen: 0 }
+    }
+
+    /// A lock on one of `parents`, or on the task, stops the call too.
+    pub(crate) fn descending(self, parents: Vec<CredentialId>, task: Option<Name>) -> Self {
+        Self { parents, task, ..self }
     }
 
     /// From now on a lock on `model` stops the call too.
@@ -38,7 +46,8 @@ impl Guard {
     pub(crate) fn check<W: Epoch>(&mut self, world: &W) -> Result<(), ReasonCode> {
         let locks = world.locks();
         self.seen = locks.version();
-        locks.stops(&self.credential, &self.chain, self.model.as_ref()).map_or(Ok(()), Err)
+        let stops = locks.stops(&self.credential, &self.chain, self.model.as_ref());
+        stops.or_else(|| locks.stops_descent(&self.parents, self.task.as_ref())).map_or(Ok(()), Err)
     }
 
     /// Waits for `future`, at most `limit`; ends early with a reason as soon as a lock stops this call.
@@ -101,6 +110,22 @@ pub(crate) async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
         Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Waits for `future`, at most `limit`; for what stands before anybody is known, so no lock could end it.
+pub(crate) async fn timely<W: Clock, T>(
+    world: &W,
+    limit: Duration,
+    late: ReasonCode,
+    future: impl Future<Output = T>,
+) -> Result<T, ReasonCode> {
+    let mut future = pin!(future);
+    let mut timeout = pin!(world.sleep(limit));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Ok(value)),
+        Poll::Pending => timeout.as_mut().poll(context).map(|()| Err(late)),
     })
     .await
 }

@@ -22,7 +22,7 @@ use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
 use crate::models;
-use crate::ports::{Client, Head, Protocol, World};
+use crate::ports::{Client, Head, Protocol, Voice, World};
 use crate::record::{self, Outcome};
 use crate::release::{self, Released};
 use crate::respond::respond;
@@ -61,22 +61,22 @@ pub async fn interaction<W: World, P: Protocol, C: Client>(world: &W, protocol: 
 }
 
 /// Refuses a request that has no path through the gate; a known party's request is recorded all the same.
-pub async fn turn_away<W: World, P: Protocol, C: Client>(
+pub async fn turn_away<W: World, V: Voice, C: Client>(
     world: &W,
-    protocol: &P,
+    voice: &V,
     head: &Head,
     client: &mut C,
     refusal: &Refusal,
 ) -> RequestId {
     let mut call = Call::begin(world);
-    let ended = match admit(world, head, call.request, call.at) {
+    let ended = match admit(world, head, call.request, call.at).await {
         Ok((identified, _)) => {
             call.identified = Some(identified);
             Err(refusal.clone())
         }
-        Err(unknown) => Err(unknown.into()),
+        Err(unknown) => Err(unknown),
     };
-    finish(world, protocol, head, client, call, ended).await
+    finish(world, voice, head, client, call, ended).await
 }
 
 /// Lists the models that the caller may call.
@@ -100,7 +100,7 @@ pub async fn show_model<W: World, P: Protocol, C: Client>(
 }
 
 impl Call {
-    fn begin<W: World>(world: &W) -> Self {
+    pub(crate) fn begin<W: World>(world: &W) -> Self {
         let at = world.now();
         Self {
             request: RequestId::new(at, world.random()),
@@ -122,15 +122,15 @@ impl Call {
     }
 
     /// Who calls; every stage behind admit has somebody.
-    fn identified(&self) -> Result<&Identified, ReasonCode> {
+    pub(crate) fn identified(&self) -> Result<&Identified, ReasonCode> {
         self.identified.as_ref().ok_or(ReasonCode::Internal)
     }
 }
 
 /// Refuses if need be, and writes the outcome.
-async fn finish<W: World, P: Protocol, C: Client>(
+pub(crate) async fn finish<W: World, V: Voice, C: Client>(
     world: &W,
-    protocol: &P,
+    voice: &V,
     head: &Head,
     client: &mut C,
     mut call: Call,
@@ -139,14 +139,13 @@ async fn finish<W: World, P: Protocol, C: Client>(
     let mut reason = ReasonCode::Permitted;
     if let Err(refusal) = ended {
         reason = refusal.code;
-        refuse(world, protocol, head, client, &mut call, &refusal).await;
+        refuse(world, voice, head, client, &mut call, &refusal).await;
     }
     // The last piece leaves first: nobody waits for the outcome.
     give_way().await;
     record::outcome(world, &mut call, reason);
     let facts = Facts {
-        api: protocol.upstream_path(),
-        dialect: protocol.dialect(),
+        api: voice.api(),
         model: call.model.as_ref(),
         upstream: call.upstream.as_ref(),
         is_stream: call.is_stream,
@@ -167,7 +166,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     call: &mut Call,
 ) -> Result<(), Refusal> {
     // Who? Before anything of the body is read.
-    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     call.identified = Some(identified);
 
@@ -241,9 +240,9 @@ fn judge<W: World, P: Protocol>(
 }
 
 /// Tells the client and, if this was not done yet, the log. Everything that is not a permit ends here.
-async fn refuse<W: World, P: Protocol, C: Client>(
+async fn refuse<W: World, V: Voice, C: Client>(
     world: &W,
-    protocol: &P,
+    voice: &V,
     head: &Head,
     client: &mut C,
     call: &mut Call,
@@ -266,7 +265,7 @@ async fn refuse<W: World, P: Protocol, C: Client>(
         Some(_) => {}
     }
     if call.has_begun {
-        let piece = release::stream_refusal(protocol, &refusal, call.request);
+        let piece = release::stream_refusal(voice, &refusal, call.request);
         let is_lock = is_lock(refusal.code);
         let is_told = match (call.is_stream, is_lock) {
             (false, _) => false,
@@ -281,7 +280,7 @@ async fn refuse<W: World, P: Protocol, C: Client>(
         }
         return;
     }
-    let (status, headers, piece) = release::refusal(protocol, &refusal, call.request);
+    let (status, headers, piece) = release::refusal(voice, &refusal, call.request);
     call.status = status.as_u16();
     call.has_begun = true;
     client.begin(status, headers);

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, Name, ReasonCode, Refusal, Resource, Verdict};
 
 use crate::admit::{Identified, admit};
-use crate::decide::{Judgement, told};
+use crate::decide::{Judgement, asked, told};
 use crate::guard::Guard;
 use crate::interaction::Call;
 use crate::ports::{Client, Head, Protocol, World};
@@ -26,7 +26,7 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
     client: &mut C,
     call: &mut Call,
 ) -> Result<(), Refusal> {
-    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
     let listed = callable(world, &call.snapshot, identified, protocol.dialect(), call.snapshot.routes.keys());
     call.is_recorded = record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
@@ -44,10 +44,10 @@ pub(crate) async fn one<W: World, P: Protocol, C: Client>(
     call: &mut Call,
     id: &str,
 ) -> Result<(), Refusal> {
-    let (identified, mut guard) = admit(world, head, call.request, call.at)?;
+    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
-    let asked = Name::new(id).map_err(|_| ReasonCode::ModelNotFound)?;
-    let known = call.snapshot.routes.keys().filter(|name| **name == asked);
+    let wanted = Name::new(id).map_err(|_| ReasonCode::ModelNotFound)?;
+    let known = call.snapshot.routes.keys().filter(|name| **name == wanted);
     let judged = callable(world, &call.snapshot, identified, protocol.dialect(), known);
     let [(_, only)] = judged.as_slice() else { return Err(ReasonCode::ModelNotFound.into()) };
     if !only.is_listed {
@@ -60,11 +60,11 @@ pub(crate) async fn one<W: World, P: Protocol, C: Client>(
     }
     call.is_recorded = record::listing(world, &call.snapshot, identified, &judged, &guard).await?;
     guard.check(world)?;
-    answer(world, client, call, &mut guard, protocol.model_item(&asked)).await
+    answer(world, client, call, &mut guard, protocol.model_item(&wanted)).await
 }
 
 /// Sends a document of the gate's own.
-async fn answer<W: World, C: Client>(
+pub(crate) async fn answer<W: World, C: Client>(
     world: &W,
     client: &mut C,
     call: &mut Call,
@@ -102,12 +102,13 @@ fn callable<'m, W: World>(
         label,
         ledger_version,
         answered: BTreeSet::new(),
+        mandate: identified.mandate().clone(),
     };
     let locks = world.locks();
     let judge = |model: &ModelName| {
         let asks = vec![Ask { action: Action::CallModel, resource: Resource::Model(model.clone()) }];
         let input = DecisionInput { chain: identified.chain().clone(), asks, facts: facts.clone() };
-        let answer = if snapshot.off.policy { Answer::unasked() } else { snapshot.policy.decide(&input) };
+        let answer = asked(snapshot, &input);
         let is_free = locks.stops(&credential.id, identified.chain(), Some(model)).is_none();
         let is_listed = is_free && answer.verdict == Verdict::Permit;
         (model.clone(), Judged { input, answer, is_listed })

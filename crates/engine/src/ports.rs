@@ -11,7 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use evidence::{Header, RecordError};
 use http::{HeaderMap, StatusCode};
-use model::{Credential, Dialect, Digest, Effect, Label, LockSet, Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
+use model::{
+    Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
+    UnixMillis,
+};
 use text::{Document, NodeId, Splices};
 
 use crate::act::Attempt;
@@ -41,6 +45,47 @@ pub trait Epoch: Send + Sync {
 pub trait Credentials: Send + Sync {
     /// The credential with this hash, if there is one. Expired and revoked ones are returned too.
     fn credential(&self, hash: &Digest) -> Option<Arc<Credential>>;
+    /// The credential with this id: for tokens, which name what they descend from.
+    fn credential_by_id(&self, id: &CredentialId) -> Option<Arc<Credential>>;
+}
+
+/// An issuer that operators trust, with its keys as they are now.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    /// What is accepted from it.
+    pub rules: Arc<IssuerRules>,
+    /// Its keys, and when they were fetched; none before the first time.
+    pub keys: Option<(Arc<KeySet>, UnixMillis)>,
+    /// How old keys may become, in seconds, while newer ones cannot be had.
+    pub max_age: u64,
+}
+
+/// The gate as an issuer of task tokens.
+#[derive(Debug)]
+pub struct Issuing {
+    /// Its name, and how long its tokens live.
+    pub gate: TokenGate,
+    /// The public keys of every token that may still be valid.
+    pub keys: KeySet,
+    /// The key that signs.
+    pub signer: Arc<dyn Signer>,
+    /// The keys as a JWK Set.
+    pub published: serde_json::Value,
+}
+
+/// Who issues tokens that are accepted here. Looking something up waits for nobody.
+pub trait Issuers: Send + Sync {
+    /// The issuer with this `iss`.
+    fn issuer(&self, url: &str) -> Option<Trusted>;
+    /// The issuer of this name.
+    fn issuer_named(&self, name: &Name) -> Option<Arc<IssuerRules>>;
+    /// Asks for an issuer's keys anew, for a token names one that is not there. Ends when they have come or it is clear that they
+    /// will not come soon; bounded in time, in how often it leads to a request, and in how many wait.
+    fn renew(&self, url: &str) -> impl Future<Output = ()> + Send;
+    /// The gate as an issuer; none if operators have not made it one.
+    fn issuing(&self) -> Option<Arc<Issuing>>;
+    /// Ends a token for good, on the word of a client that it belongs to: in force before this waits for its record.
+    fn revoke(&self, target: LockTarget, by: &CredentialId) -> impl Future<Output = Result<(), RecordError>> + Send;
 }
 
 /// The ledgers of running tasks.
@@ -64,6 +109,8 @@ pub struct Record {
 pub trait Records: Send + Sync {
     /// Ends when the entry is accepted: written, in order, before anything that follows from it.
     fn accept(&self, record: Record) -> impl Future<Output = Result<u64, RecordError>> + Send;
+    /// Ends when the entry is durable: for what must not happen without a record that outlives the machine.
+    fn durable(&self, record: Record) -> impl Future<Output = Result<u64, RecordError>> + Send;
     /// Hands over an entry whose acceptance nobody waits for. The adapter never drops it silently: if it cannot be
     /// written, the log is marked broken and every later `accept` is refused.
     fn submit(&self, record: Record);
@@ -111,9 +158,11 @@ pub trait Upstreams: Send + Sync {
 }
 
 /// Everything at once.
-pub trait World: Clock + Epoch + Credentials + Ledgers + Records + Upstreams {
+pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Records + Upstreams {
     /// 10 random bytes for a request id.
     fn random(&self) -> [u8; 10];
+    /// 32 random bytes for the ids of tokens; none if there is no randomness.
+    fn entropy(&self) -> Option<[u8; 32]>;
     /// What operators have put in force.
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What binds the names of what providers keep to tasks.
@@ -267,8 +316,18 @@ pub trait EventReader: Send {
     fn finish(&mut self) -> Result<(), ReasonCode>;
 }
 
+/// How refusals are told.
+pub trait Voice: Send + Sync {
+    /// The dialect and the path at the provider of what it speaks for; `None` for the gate's own endpoints.
+    fn api(&self) -> Option<(Dialect, &'static str)>;
+    /// A refusal as a whole answer.
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
+    /// A refusal in the middle of a stream.
+    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+}
+
 /// A protocol adapter: translates, and decides nothing.
-pub trait Protocol: Send + Sync {
+pub trait Protocol: Voice {
     /// The reader of its streams.
     type Events: EventReader;
     /// Which dialect it speaks.
@@ -292,14 +351,10 @@ pub trait Protocol: Send + Sync {
     fn events(&self, limit: usize) -> Self::Events;
     /// Writes an event with other data.
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
-    /// A refusal in the provider's shape.
-    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
     /// The list of models, as the provider would write it.
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes);
     /// One model, as the provider would write it.
     fn model_item(&self, model: &Name) -> (HeaderMap, Bytes);
-    /// A refusal in the middle of a stream.
-    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
 }
 
 /// Adds what only a splice can say: `null` in place of a value.

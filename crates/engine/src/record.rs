@@ -299,11 +299,12 @@ const fn result(reason: ReasonCode, outcome: &Outcome, has_begun: bool) -> Outco
 }
 
 /// The part that every entry of an interaction has.
-fn header(kind: EntryKind, identified: &Identified, snapshot: &Snapshot, epoch: u64) -> Header {
+pub(crate) fn header(kind: EntryKind, identified: &Identified, snapshot: &Snapshot, epoch: u64) -> Header {
     Header {
         request: Some(identified.request()),
         credential: Some(identified.credential().id.clone()),
         chain: Some(identified.chain().clone()),
+        task: identified.mandate().task.as_ref().map(|task| task.id.clone()),
         snapshot: Some(snapshot.digest),
         epoch: Some(epoch),
         notes: snapshot.off.names().into_iter().map(|control| format!("skipped: {control}")).collect(),
@@ -317,7 +318,7 @@ fn found<W: World>(world: &W, request: RequestId, findings: &[Finding]) {
     }
 }
 
-fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn serialise<T: serde::Serialize>(content: &T) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::with_capacity(CONTENT);
     serde_json::to_writer(&mut bytes, content).map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
     Ok(bytes)
@@ -344,7 +345,7 @@ fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
         Resource::HostedTool(id) => Resource::HostedTool(plain(snapshot, id)),
         Resource::Destination(id) => Resource::Destination(plain(snapshot, id)),
         Resource::Beta(id) => Resource::Beta(plain(snapshot, id)),
-        Resource::Gate => Resource::Gate,
+        Resource::Agent(_) | Resource::Gate => resource.clone(),
     };
     asks.iter().map(|ask| Ask { action: ask.action, resource: resource(&ask.resource) }).collect()
 }

@@ -131,6 +131,9 @@ pub struct Header {
     /// On whose behalf who acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
+    /// The task, where a task token was presented or made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Name>,
     /// The operator who acted; absent where the gate acted by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<PrincipalId>,
@@ -188,6 +191,7 @@ impl Header {
             request: None,
             credential: None,
             chain: None,
+            task: None,
             operator: None,
             asks: Vec::new(),
             more_asks: 0,

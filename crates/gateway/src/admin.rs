@@ -91,6 +91,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn rotate_key(&self, by: &Operator, id: Name, overlap: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Ends a credential.
     fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Makes a new key for the gate's own tokens; the one before it still verifies them, the one before that no longer does.
+    fn rotate_token_key(&self, by: &Operator) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Loads the configuration from disk and, unless `dry_run`, puts it in force: all or nothing.
     fn apply(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Why a request was answered as it was.
@@ -278,6 +280,10 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(OperatorAct::ManageKeys)?;
             let ExpireBody { id, in_seconds } = read(body).await?;
             admin.expire_key(by, id, in_seconds).await
+        }
+        ["admin", "v1", "tokens", "rotate"] => {
+            may(OperatorAct::ManageKeys)?;
+            admin.rotate_token_key(by).await
         }
         ["admin", "v1", "apply"] => {
             may(OperatorAct::Apply)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use engine::ports::{AnswerView, Head, Protocol, StreamEvent, Understood};
+use engine::ports::{AnswerView, Head, Protocol, StreamEvent, Understood, Voice};
 use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
@@ -26,6 +26,20 @@ pub const OPENAI: Adapter = Adapter { api: Api::Chat, deployment: None };
 
 /// What answers in Anthropic's shapes where no API was named.
 pub const ANTHROPIC: Adapter = Adapter { api: Api::Messages, deployment: None };
+
+impl Voice for Adapter {
+    fn api(&self) -> Option<(Dialect, &'static str)> {
+        Some((self.dialect(), self.upstream_path()))
+    }
+
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+        dialect::refusal(self.api.dialect(), refusal, request)
+    }
+
+    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
+        dialect::stream_refusal(self.api.dialect(), refusal, request)
+    }
+}
 
 impl Protocol for Adapter {
     type Events = SseReader;
@@ -68,14 +82,6 @@ impl Protocol for Adapter {
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
         sse::write(event.name.as_deref(), data)
-    }
-
-    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        dialect::refusal(self.api.dialect(), refusal, request)
-    }
-
-    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
-        dialect::stream_refusal(self.api.dialect(), refusal, request)
     }
 
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Endpoint;
 use engine::ports::{Head, World};
 use http::{Method, Request};
 use hyper::body::{Body, Incoming};
@@ -22,6 +23,7 @@ use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::Api;
 use crate::forwarded::TrustedProxies;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
+use crate::oauth::{self, OauthVoice};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::tls::{self, NotOpened, TlsListener};
 use crate::trace::Tracing;
@@ -330,6 +332,10 @@ enum Route {
     Models,
     /// One model, by its id.
     Model(String),
+    /// The gate as an issuer of tokens.
+    Issuer(Endpoint),
+    /// As much of it as is not there.
+    NoIssuer(Refusal),
     Refused(Refusal),
 }
 
@@ -339,6 +345,13 @@ impl Route {
         match found {
             Some((api, deployment)) if *method == Method::POST => return Self::Call(api, deployment.map(ToOwned::to_owned)),
             Some(_) => return Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            None => {}
+        }
+        match oauth::at(path) {
+            Some((endpoint, takes)) if takes == *method => return Self::Issuer(endpoint),
+            Some((_, takes)) => {
+                return Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
+            }
             None => {}
         }
         match (path, method) {
@@ -363,6 +376,8 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
         Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
+        Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
+        Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
         Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
     };

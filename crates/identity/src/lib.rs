@@ -1,4 +1,4 @@
-//! API keys: minted, recognised and verified as pure functions of bytes, the store's entry and `now`.
+//! API keys and tokens: minted, recognised and verified as pure functions of bytes, the store's entry, keys and `now`.
 //!
 //! A credential reads `pcl_` (data plane) or `pclop_` (operators), 12 characters of public id, `_`, 43 characters of secret,
 //! 6 characters of checksum. The two prefixes are two planes: neither parses as the other. The gate keeps only SHA-256 over
@@ -8,16 +8,19 @@
 //! `now` and random bytes come in as parameters. It does not decide who may do what, and nothing that it returns is a proof:
 //! `Identified` is made in `engine`.
 
+mod form;
 mod handle;
 mod issue;
 mod key;
 mod present;
 mod secret;
+pub mod token;
 mod verify;
 
+pub use form::{Form, FormError};
 pub use handle::Handles;
 pub use issue::{Issued, RotateError, Rotated, issue, rotate};
 pub use key::{ENTROPY, IdentityError, Minted, Plane, Presented, mint, parse};
-pub use present::{credential_from_headers, credential_from_request};
+pub use present::{Shown, basic, credential_from_headers, credential_from_request, shown_in_request};
 pub use secret::Secret;
 pub use verify::verify;

@@ -3,9 +3,17 @@
 //! A gate that takes the first of two credentials can be made to judge one party and forward another's, so a second one is
 //! refused wherever it stands, even if it is the same. A credential in the URL is never accepted: URLs end up in logs.
 
-use model::ReasonCode;
+use std::fmt;
 
-/// Most bytes that a presented credential may have; whatever is longer is not ours.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::ReasonCode;
+use zeroize::Zeroizing;
+
+use crate::Secret;
+use crate::token::MAX_TOKEN;
+
+/// Most bytes that a presented key may have; whatever is longer is not ours.
 const MAX_PRESENTED: usize = 256;
 /// Query parameters that other APIs take a credential from, lower case.
 const QUERY_NAMES: [&str; 9] =
@@ -28,6 +36,38 @@ pub fn credential_from_request<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     query: Option<&str>,
 ) -> Result<&'a [u8], ReasonCode> {
+    match shown_in_request(headers, query)? {
+        Shown::Key(key) => Ok(key),
+        Shown::Token(_) => Err(ReasonCode::CredentialUnknown),
+    }
+}
+
+/// What a request carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown<'a> {
+    /// What may be a key of the gate.
+    Key(&'a [u8]),
+    /// What may be a signed token. Only `Authorization: Bearer` carries one: the other headers are those of API keys.
+    Token(&'a str),
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(bytes) => write!(formatter, "Key({} bytes)", bytes.len()),
+            Self::Token(text) => write!(formatter, "Token({} bytes)", text.len()),
+        }
+    }
+}
+
+/// The one credential of a request: a key, or a token.
+///
+/// # Errors
+/// As [`credential_from_request`].
+pub fn shown_in_request<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    query: Option<&str>,
+) -> Result<Shown<'a>, ReasonCode> {
     let mut found: Option<(bool, &'a [u8])> = None;
     for (name, value) in headers {
         let is_bearer = name.eq_ignore_ascii_case("authorization");
@@ -44,8 +84,30 @@ pub fn credential_from_request<'a>(
     if query.is_some_and(query_has_credential) {
         return Err(ReasonCode::TwoCredentials);
     }
-    let token = if is_bearer { bearer(value) } else { Some(value.trim_ascii()) };
-    token.filter(|token| is_token(token)).ok_or(ReasonCode::CredentialUnknown)
+    let shown = if is_bearer { bearer(value) } else { Some(value.trim_ascii()) };
+    let shown = shown.filter(|shown| is_token(shown)).ok_or(ReasonCode::CredentialUnknown)?;
+    match std::str::from_utf8(shown) {
+        Ok(token) if is_bearer && is_compact(token) => Ok(Shown::Token(token)),
+        _ if shown.len() <= MAX_PRESENTED => Ok(Shown::Key(shown)),
+        _ => Err(ReasonCode::CredentialUnknown),
+    }
+}
+
+/// Whether a text has the outer form of a signed token: a JSON object in base64url, and three parts. No key of the gate has.
+fn is_compact(text: &str) -> bool {
+    text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+/// The user and the password of `Authorization: Basic`, as RFC 6749 (section 2.3.1) has clients write them: form-encoded.
+#[must_use]
+pub fn basic(value: &[u8]) -> Option<(String, Secret)> {
+    let (scheme, rest) = value.split_at_checked("basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") || rest.len() > MAX_TOKEN {
+        return None;
+    }
+    let decoded = Zeroizing::new(STANDARD.decode(rest.trim_ascii()).ok()?);
+    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((percent_decoded(user), Secret::new(percent_decoded(password))))
 }
 
 //= https://www.rfc-editor.org/rfc/rfc6750#section-2.1
@@ -59,7 +121,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// The characters of RFC 6750's `b64token`, and a length that a credential can have.
 fn is_token(text: &[u8]) -> bool {
     let is_known = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
-    !text.is_empty() && text.len() <= MAX_PRESENTED && text.iter().all(is_known)
+    !text.is_empty() && text.len() <= MAX_TOKEN && text.iter().all(is_known)
 }
 
 /// Whether a parameter has a credential's usual name, or its value has one of our prefixes.
@@ -100,7 +162,7 @@ mod tests {
     use model::ReasonCode::{CredentialMissing, CredentialUnknown, TwoCredentials};
     use proptest::prelude::*;
 
-    use super::{MAX_PRESENTED, credential_from_headers, credential_from_request};
+    use super::{MAX_PRESENTED, Shown, basic, credential_from_headers, credential_from_request, shown_in_request};
 
     type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -153,6 +215,34 @@ mod tests {
         }
         for query in ["", "beta=true", "limit=20&after_id=x", "monkey=1", "%", "%4", "%zz=%"] {
             assert_eq!(find(with_header, Some(query)), Ok("abc"), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_token_stands_behind_bearer_and_nowhere_else() {
+        let token = "eyJhbGciOiJub25lIn0.e30.";
+        let long = format!("eyJ{}.e30.", "a".repeat(8200));
+        let facts: &[(&str, String, Result<Shown<'_>, model::ReasonCode>)] = &[
+            ("authorization", format!("Bearer {token}"), Ok(Shown::Token(token))),
+            ("x-api-key", token.to_owned(), Ok(Shown::Key(token.as_bytes()))),
+            ("authorization", format!("Bearer {long}"), Err(CredentialUnknown)),
+            ("authorization", "Bearer eyJ.eyJ".to_owned(), Ok(Shown::Key(b"eyJ.eyJ"))),
+            ("authorization", format!("Bearer {}", "a".repeat(MAX_PRESENTED + 1)), Err(CredentialUnknown)),
+        ];
+        for (name, value, expected) in facts {
+            assert_eq!(shown_in_request([(*name, value.as_bytes())], None), *expected, "{name} {value}");
+        }
+        assert_eq!(credential_from_headers([("authorization", format!("Bearer {token}").as_bytes())]), Err(CredentialUnknown));
+    }
+
+    #[test]
+    fn basic_credentials() {
+        let read = |text: &str| basic(text.as_bytes()).map(|(user, secret)| (user, secret.expose().to_owned()));
+        let pair = |user: &str, secret: &str| Some((user.to_owned(), secret.to_owned()));
+        assert_eq!(read("Basic YTpiOmM="), pair("a", "b:c"));
+        assert_eq!(read("bAsIc YWdlbnQlM0Fib3Q6cA=="), pair("agent:bot", "p"));
+        for text in ["Basic", "Basic YQ==", "Basic a:b", "Bearer YTpi", "Basic /w==", ""] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Credential, CredentialId, Digest, LockKind, LockTarget, UnixMillis};
+use crate::{Credential, CredentialId, Digest, LockKind, LockTarget, Name, UnixMillis};
 
 /// One act that changes the gate. Replaying all of them in order gives the state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,11 @@ pub enum AdminAct {
     Unlocked {
         /// What.
         target: LockTarget,
+    },
+    /// A new key signs the gate's own tokens; the one before it still verifies them.
+    TokenKeyMade {
+        /// Its id.
+        id: Name,
     },
     /// A bundle came into force.
     BundleApplied {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Chain, Challenge, CredentialId, Dialect, FindingGroup, Label, Resource, UnixMillis};
+use crate::{
+    Action, Chain, Challenge, CredentialId, Dialect, FindingGroup, Label, LinkAnswer, Mandate, ReasonCode, Resource, UnixMillis,
+    Verdict,
+};
 
 /// One thing that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Facts {
     pub ledger_version: u64,
     /// Challenges that have been answered for this very call.
     pub answered: BTreeSet<Challenge>,
+    /// What a token says beside the chain.
+    #[serde(default, skip_serializing_if = "Mandate::is_empty")]
+    pub mandate: Mandate,
 }
 
 /// Who asks for what, under which circumstances. `asks` is not empty: the call itself first, then its effects.
@@ -56,4 +62,25 @@ pub struct DecisionInput {
     pub asks: Vec<Ask>,
     /// Under which circumstances.
     pub facts: Facts,
+}
+
+impl DecisionInput {
+    /// A refusal for every ask that the task's grant does not cover: the grant is a link of the chain like any other, and no
+    /// policy and no switch takes it out. Empty where no task token was presented, or everything is covered.
+    #[must_use]
+    pub fn beyond_grant(&self) -> Vec<LinkAnswer> {
+        let (Some(task), Some(actor)) = (&self.facts.mandate.task, self.chain.actor()) else { return Vec::new() };
+        let refused = |ask: &Ask| LinkAnswer {
+            principal: actor.clone(),
+            action: ask.action,
+            resource: ask.resource.clone(),
+            verdict: Verdict::Deny,
+            reason: ReasonCode::GrantExceeded,
+            policies: Vec::new(),
+            errors: Vec::new(),
+            challenges: Vec::new(),
+            duties: Vec::new(),
+        };
+        self.asks.iter().filter(|ask| !task.grant.covers(ask)).map(refused).collect()
+    }
 }

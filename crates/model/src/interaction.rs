@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModelName;
+use crate::{ModelName, Name};
 
 /// Which provider's wire format a call speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,14 +39,23 @@ pub enum Action {
     StoreRemotely,
     /// Switch on a provider feature that is not part of the stable API.
     UseBeta,
+    /// Hand a task token to an agent that acts on somebody's behalf.
+    IssueToken,
     /// Change or read the gate itself.
     Administer,
 }
 
 impl Action {
     /// Every action, for coverage tests.
-    pub const ALL: [Self; 6] =
-        [Self::CallModel, Self::UseHostedTool, Self::FetchRemote, Self::StoreRemotely, Self::UseBeta, Self::Administer];
+    pub const ALL: [Self; 7] = [
+        Self::CallModel,
+        Self::UseHostedTool,
+        Self::FetchRemote,
+        Self::StoreRemotely,
+        Self::UseBeta,
+        Self::IssueToken,
+        Self::Administer,
+    ];
 
     /// The action's name in Cedar and in the log.
     #[must_use]
@@ -57,6 +66,7 @@ impl Action {
             Self::FetchRemote => "fetchRemote",
             Self::StoreRemotely => "storeRemotely",
             Self::UseBeta => "useBeta",
+            Self::IssueToken => "issueToken",
             Self::Administer => "administer",
         }
     }
@@ -74,6 +84,8 @@ pub enum Resource {
     Destination(String),
     /// A provider feature, `anthropic/files-api-2025-04-14`.
     Beta(String),
+    /// An agent, as the receiver of a task token.
+    Agent(Name),
     /// The gate itself.
     Gate,
 }
@@ -87,6 +99,7 @@ impl Resource {
             Self::HostedTool(_) => "HostedTool",
             Self::Destination(_) => "Destination",
             Self::Beta(_) => "Beta",
+            Self::Agent(_) => "Agent",
             Self::Gate => "Gate",
         }
     }
@@ -95,7 +108,7 @@ impl Resource {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::Model(name) => name.as_str(),
+            Self::Model(name) | Self::Agent(name) => name.as_str(),
             Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) => id,
             Self::Gate => "gate",
         }

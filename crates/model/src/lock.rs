@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode};
 
-/// What can be stopped, written `credential:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`, `model:NAME` or `all`.
+/// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
+/// `model:NAME` or `all`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LockTarget {
     /// One credential.
     Credential(CredentialId),
+    /// One task, with every token that was derived for it.
+    Task(Name),
     /// One party, with everything it takes part in.
     Principal(PrincipalId),
     /// One model alias.
@@ -26,6 +29,7 @@ impl fmt::Display for LockTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential(id) => write!(formatter, "credential:{id}"),
+            Self::Task(id) => write!(formatter, "task:{id}"),
             Self::Principal(id) => write!(formatter, "{id}"),
             Self::Model(name) => write!(formatter, "model:{name}"),
             Self::All => formatter.write_str("all"),
@@ -41,6 +45,7 @@ impl FromStr for LockTarget {
         }
         match text.split_once(':') {
             Some(("credential", id)) => Ok(Self::Credential(Name::new(id)?)),
+            Some(("task", id)) => Ok(Self::Task(Name::new(id)?)),
             Some(("model", name)) => Ok(Self::Model(Name::new(name)?)),
             _ => Ok(Self::Principal(text.parse()?)),
         }
@@ -125,16 +130,36 @@ impl LockSet {
         if self.locks.contains_key(&LockTarget::All) {
             return Some(ReasonCode::GateLocked);
         }
-        match self.kind(&LockTarget::Credential(credential.clone())) {
-            Some(LockKind::Revoke) => return Some(ReasonCode::CredentialRevoked),
-            Some(LockKind::Kill) => return Some(ReasonCode::CredentialLocked),
-            None => {}
+        if let Some(reason) = self.stops_credential(credential) {
+            return Some(reason);
         }
         if chain.links().iter().any(|link| self.locks.contains_key(&LockTarget::Principal(link.clone()))) {
             return Some(ReasonCode::PrincipalLocked);
         }
         let is_locked = |name: &ModelName| self.locks.contains_key(&LockTarget::Model(name.clone()));
         model.is_some_and(is_locked).then_some(ReasonCode::ModelLocked)
+    }
+
+    /// The reason why a token must stop: one of the credentials that it descends from, or its task, is stopped. What is revoked
+    /// takes everything with it that was derived from it.
+    #[must_use]
+    pub fn stops_descent(&self, parents: &[CredentialId], task: Option<&Name>) -> Option<ReasonCode> {
+        if self.locks.is_empty() {
+            return None;
+        }
+        let of_task = task.and_then(|task| self.kind(&LockTarget::Task(task.clone()))).map(of_kind);
+        of_task.or_else(|| parents.iter().find_map(|parent| self.stops_credential(parent)))
+    }
+
+    fn stops_credential(&self, id: &CredentialId) -> Option<ReasonCode> {
+        self.kind(&LockTarget::Credential(id.clone())).map(of_kind)
+    }
+}
+
+const fn of_kind(kind: LockKind) -> ReasonCode {
+    match kind {
+        LockKind::Revoke => ReasonCode::CredentialRevoked,
+        LockKind::Kill => ReasonCode::CredentialLocked,
     }
 }
 
@@ -164,6 +189,24 @@ mod tests {
             let locks = LockSet::default().with(target.clone(), LockKind::Kill);
             assert_eq!(locks.stops(&credential, &chain, Some(&model)), expected, "{target}");
             assert_eq!(locks.without(&target).and_then(|free| free.stops(&credential, &chain, Some(&model))), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_stopped_takes_its_descendants_with_it() -> Result<(), Box<dyn std::error::Error>> {
+        let parents = [Name::new("at.okta.1")?, Name::new("pcl_1")?];
+        let task = Name::new("task_1")?;
+        let facts = [
+            ("credential:at.okta.1", LockKind::Revoke, Some(ReasonCode::CredentialRevoked)),
+            ("credential:pcl_1", LockKind::Kill, Some(ReasonCode::CredentialLocked)),
+            ("task:task_1", LockKind::Revoke, Some(ReasonCode::CredentialRevoked)),
+            ("task:task_2", LockKind::Revoke, None),
+            ("credential:task_1", LockKind::Revoke, None),
+        ];
+        for (target, kind, expected) in facts {
+            let locks = LockSet::default().with(target.parse()?, kind);
+            assert_eq!(locks.stops_descent(&parents, Some(&task)), expected, "{target}");
         }
         Ok(())
     }

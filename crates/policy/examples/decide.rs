@@ -90,6 +90,7 @@ fn input(links: &[String], model: &str) -> DecisionInput {
             label: Label::default(),
             ledger_version: 3,
             answered: BTreeSet::new(),
+            mandate: Default::default(),
         },
     }
 }

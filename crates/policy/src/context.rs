@@ -28,7 +28,8 @@ thread_local! {
 pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
     KEPT.with_borrow_mut(|kept| {
         let is_same = |kept: &&Kept| {
-            let Facts { now, credential, credential_age, dialect, stream, findings, label, ledger_version, answered } = facts;
+            let Facts { now, credential, credential_age, dialect, stream, findings, label, ledger_version, answered, mandate } =
+                facts;
             // `now` as the context has it; everything else as it is.
             seconds(kept.facts.now) == seconds(*now)
                 && kept.facts.credential == *credential
@@ -39,6 +40,7 @@ pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
                 && kept.facts.label == *label
                 && kept.facts.ledger_version == *ledger_version
                 && kept.facts.answered == *answered
+                && kept.facts.mandate == *mandate
                 && kept.shape == *shape
         };
         if let Some(found) = kept.iter().find(is_same) {
@@ -67,6 +69,7 @@ fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         ("content", content(facts)?),
         ("flow", flow(facts)?),
         ("answered", answers(facts)?),
+        ("task", task(facts)?),
         ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
     Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
@@ -110,6 +113,19 @@ fn flow(facts: &Facts) -> Result<RestrictedExpression, String> {
 fn answers(facts: &Facts) -> Result<RestrictedExpression, String> {
     let fact = |challenge: Challenge| (answered(challenge), RestrictedExpression::new_bool(facts.answered.contains(&challenge)));
     record([fact(Challenge::Approval), fact(Challenge::StepUp), fact(Challenge::Posture)])
+}
+
+fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
+    let task = facts.mandate.task.as_ref();
+    let id = task.map_or("", |task| task.id.as_str());
+    let purpose = task.and_then(|task| task.purpose.as_ref()).map_or("", |purpose| purpose.as_str());
+    let grant = task.map(|task| task.grant.lines()).unwrap_or_default();
+    record([
+        ("id", string(id)),
+        ("purpose", string(purpose)),
+        ("grant", strings(grant.iter().map(String::as_str))),
+        ("mayAct", RestrictedExpression::new_bool(facts.mandate.may_act)),
+    ])
 }
 
 fn record<const N: usize>(fields: [(&str, RestrictedExpression); N]) -> Result<RestrictedExpression, String> {

@@ -1,6 +1,7 @@
 //! The decision: for every ask and every link one evaluation, and the meet over all of them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response};
 use model::{
@@ -10,6 +11,7 @@ use model::{
 
 use crate::context;
 use crate::entities;
+use crate::guests::Guests;
 use crate::index::{Candidates, Index};
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
@@ -23,6 +25,7 @@ pub struct PolicySnapshot {
     pub(crate) index: Index,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
+    guests: Guests,
 }
 
 impl PolicySnapshot {
@@ -39,7 +42,8 @@ impl PolicySnapshot {
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
         let index = Index::new(loaded.policies, &entities, is_challengeable);
-        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new() })
+        let guests = Guests::new(&entities);
+        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests })
     }
 
     /// How many policies there are, the baseline included.
@@ -51,26 +55,54 @@ impl PolicySnapshot {
     /// Decides. Total: whatever cannot be evaluated is a deny that says so. Pure: equal inputs give equal answers.
     #[must_use]
     pub fn decide(&self, input: &DecisionInput) -> Answer {
-        let call = Call::new(&input.chain, &input.facts);
+        let call = self.call(&input.chain, &input.facts);
         let links = input.asks.iter().flat_map(|ask| input.chain.links().iter().map(|link| self.link(&call, link, ask)));
-        Answer::meet(links.collect())
+        Answer::meet(links.chain(input.beyond_grant()).collect())
     }
 
     /// The models that `chain` may call under `facts`, sorted by name: those that a plain call would be permitted, no others.
     /// One decision per declared model.
     #[must_use]
     pub fn model_list(&self, chain: &Chain, facts: &Facts) -> Vec<ModelName> {
-        let call = Call::new(chain, facts);
+        let call = self.call(chain, facts);
         let is_callable = |name: &&ModelName| {
             let ask = Ask { action: Action::CallModel, resource: Resource::Model((*name).clone()) };
-            chain.links().iter().all(|link| self.link(&call, link, &ask).verdict == Verdict::Permit)
+            let is_granted = facts.mandate.task.as_ref().is_none_or(|task| task.grant.covers(&ask));
+            is_granted && chain.links().iter().all(|link| self.link(&call, link, &ask).verdict == Verdict::Permit)
         };
         self.registry.models.keys().filter(is_callable).cloned().collect()
     }
 
+    /// What all links and asks share: context and entities. A party that an issuer vouches for is put beside those that
+    /// operators declare.
+    fn call<'a>(&self, chain: &Chain, facts: &'a Facts) -> Call<'a> {
+        let shape = chain.shape();
+        let context = context::of(&shape, facts);
+        let Some(guest) = &facts.mandate.federated else { return Call { shape, facts, context, entities: Ok(None) } };
+        let undeclared = guest.groups.iter().find(|group| !self.registry.groups.contains_key(*group));
+        let entities = match undeclared {
+            // A group that nobody declares may have been one that a policy forbids something to.
+            Some(group) => Err(format!("`{group}` is no declared group")),
+            None if self.is_declared(&guest.principal) => {
+                Err(format!("`{}` is declared, and vouched for by an issuer", guest.principal))
+            }
+            None => self.guests.with(&self.entities, guest).map(Some),
+        };
+        Call { shape, facts, context, entities }
+    }
+
+    fn is_declared(&self, principal: &PrincipalId) -> bool {
+        match principal.kind {
+            PrincipalKind::User => self.registry.users.contains_key(&principal.name),
+            PrincipalKind::Agent => self.registry.agents.contains_key(&principal.name),
+            PrincipalKind::Service => self.registry.services.contains_key(&principal.name),
+            PrincipalKind::Operator => false,
+        }
+    }
+
     /// The answer for one link and one ask.
     fn link(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
-        if let Some(reason) = self.unknown(principal, ask, &call.shape) {
+        if let Some(reason) = self.unknown(principal, ask, call) {
             return refused(principal, ask, reason, Vec::new());
         }
         let error = |message: String| refused(principal, ask, ReasonCode::PolicyError, vec![message]);
@@ -78,26 +110,37 @@ impl PolicySnapshot {
             Ok(context) => context,
             Err(message) => return error(message.clone()),
         };
+        let entities = match &call.entities {
+            Ok(with_guest) => with_guest.as_deref().unwrap_or(&self.entities),
+            Err(message) => return error(message.clone()),
+        };
         let Some(triple) = triple(principal, ask) else {
             return error(format!("`{}` does not apply to {}", ask.action.as_str(), ask.resource.type_name()));
         };
-        let candidates = self.index.candidates(&self.entities, &triple.0, &triple.1, &triple.2);
+        let candidates = self.index.candidates(entities, &triple.0, &triple.1, &triple.2);
         // Without a schema: a test holds the requests that are built here against the schema.
         match Request::new(triple.0, triple.1, triple.2, context.clone(), None) {
-            Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, &request), call.facts),
+            Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts),
             Err(failure) => error(failure.to_string()),
         }
     }
 
-    fn evaluate(&self, principal: &PrincipalId, ask: &Ask, candidates: &Candidates, request: &Request) -> LinkAnswer {
-        let response = self.authorizer.is_authorized(request, &candidates.all, &self.entities);
+    fn evaluate(
+        &self,
+        principal: &PrincipalId,
+        ask: &Ask,
+        candidates: &Candidates,
+        entities: &Entities,
+        request: &Request,
+    ) -> LinkAnswer {
+        let response = self.authorizer.is_authorized(request, &candidates.all, entities);
         let mut answer = self.read(principal, ask, &response);
         if answer.challenges.is_empty() {
             return answer;
         }
         // Only challengeable forbids stood in the way. Does anything permit it behind them? Those that were not satisfied
         // change nothing, and none erred, so all of them may be left out.
-        let behind = candidates.unchallenged.as_ref().map(|set| self.authorizer.is_authorized(request, set, &self.entities));
+        let behind = candidates.unchallenged.as_ref().map(|set| self.authorizer.is_authorized(request, set, entities));
         let behind = behind.map(|response| self.read(principal, ask, &response));
         match (behind, answer.challenges.first()) {
             (Some(behind), Some(first)) if behind.verdict == Verdict::Permit => {
@@ -137,21 +180,22 @@ impl PolicySnapshot {
     }
 
     /// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
-    fn unknown(&self, principal: &PrincipalId, ask: &Ask, shape: &ChainShape) -> Option<ReasonCode> {
+    fn unknown(&self, principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
         let agent = self.registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
-        let is_known = match principal.kind {
-            PrincipalKind::User => self.registry.users.contains_key(&principal.name),
-            PrincipalKind::Agent => agent.is_some(),
-            PrincipalKind::Service => self.registry.services.contains_key(&principal.name),
-            PrincipalKind::Operator => false,
-        };
+        let is_guest = call.facts.mandate.federated.as_ref().is_some_and(|guest| {
+            guest.principal == *principal && matches!(principal.kind, PrincipalKind::User | PrincipalKind::Service)
+        });
+        let is_known = is_guest || self.is_declared(principal);
         if !is_known {
             return Some(ReasonCode::PrincipalUnknown);
         }
         if matches!(&ask.resource, Resource::Model(name) if !self.registry.models.contains_key(name)) {
             return Some(ReasonCode::ModelNotFound);
         }
-        let misses_user = shape.missing.iter().any(|missing| missing == "user");
+        if matches!(&ask.resource, Resource::Agent(name) if !self.registry.agents.contains_key(name)) {
+            return Some(ReasonCode::PrincipalUnknown);
+        }
+        let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
         let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
         (misses_user && needs_user).then_some(ReasonCode::AgentWithoutUser)
     }
@@ -162,14 +206,8 @@ struct Call<'a> {
     shape: ChainShape,
     facts: &'a Facts,
     context: Result<Context, String>,
-}
-
-impl<'a> Call<'a> {
-    fn new(chain: &Chain, facts: &'a Facts) -> Self {
-        let shape = chain.shape();
-        let context = context::of(&shape, facts);
-        Self { shape, facts, context }
-    }
+    /// The declared parties and the guest; none if there is no guest.
+    entities: Result<Option<Arc<Entities>>, String>,
 }
 
 /// Principal, action and resource in Cedar's form; `None` for a pair that the vocabulary does not have.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
-use model::{Level, Name, Registry, UserText};
+use model::{Level, Name, PrincipalId, PrincipalKind, Registry, UserText};
 
 use crate::vocabulary::{PARSED, uid};
 
@@ -42,6 +42,15 @@ pub(crate) fn build(registry: &Registry) -> Result<Entities, String> {
         entities.push(with_attributes("Model", name, attributes, parents("ModelGroup", &model.groups)?)?);
     }
     Entities::from_entities(entities, PARSED.as_ref()).map_err(|error| with_sources(&error))
+}
+
+/// One party that nobody declares; as plain as a declared one of its kind.
+pub(crate) fn guest(principal: &PrincipalId, groups: &BTreeSet<Name>) -> Result<Entity, String> {
+    match principal.kind {
+        PrincipalKind::User => plain("User", &principal.name, "Group", groups),
+        PrincipalKind::Service => plain("Service", &principal.name, "Group", groups),
+        PrincipalKind::Agent | PrincipalKind::Operator => Err(format!("no issuer vouches for `{principal}`")),
+    }
 }
 
 /// An error with everything behind it: which groups stand in a circle is told by the last source only.

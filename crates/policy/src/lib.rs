@@ -8,6 +8,7 @@ mod context;
 mod decide;
 mod entities;
 mod explain;
+mod guests;
 mod index;
 mod load;
 mod problem;

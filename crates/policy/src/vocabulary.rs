@@ -59,6 +59,7 @@ pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
         Action::UseHostedTool => matches!(resource, Resource::HostedTool(_)),
         Action::FetchRemote => matches!(resource, Resource::Destination(_)),
         Action::UseBeta => matches!(resource, Resource::Beta(_)),
+        Action::IssueToken => matches!(resource, Resource::Agent(_)),
         // Administration is decided by the operator's role, never by these policies.
         Action::Administer => false,
     }

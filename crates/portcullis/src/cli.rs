@@ -220,6 +220,8 @@ pub(crate) enum Key {
         #[arg(long, value_name = "TIME", default_value = "1h")]
         overlap: String,
     },
+    /// Make a new key that signs task tokens. Tokens of the one before stay valid; those of the one before that end.
+    RotateTokens,
     /// End a credential.
     Expire {
         /// The credential's id.

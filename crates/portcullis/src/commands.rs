@@ -224,6 +224,10 @@ async fn keys(cli: &Cli, data: &Path, key: &Key) -> anyhow::Result<Exit> {
                 ask(data, "/admin/v1/keys/rotate", &json!({"id": id, "overlap": seconds(overlap).map_err(wrong)?})).await?;
             Ok(show(cli, answer, secret))
         }
+        Key::RotateTokens => {
+            let answer = ask(data, "/admin/v1/tokens/rotate", &json!({})).await?;
+            Ok(show(cli, answer, |value| format!("{} signs from now on", value.get("id").and_then(Value::as_str).unwrap_or(""))))
+        }
         Key::Expire { id, within } => {
             let answer =
                 ask(data, "/admin/v1/keys/expire", &json!({"id": id, "in_seconds": seconds(within).map_err(wrong)?})).await?;

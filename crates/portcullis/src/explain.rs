@@ -41,10 +41,12 @@ pub(crate) fn explain(request: RequestId, entries: &[Entry]) -> Value {
                 let verdict =
                     header.verdict.map_or_else(|| "-".to_owned(), |verdict| json!(verdict).as_str().unwrap_or("-").to_owned());
                 lines.push(format!("verdict  {verdict} ({})", header.reason.map_or("", ReasonCode::as_str)));
+                lines.extend(header.task.iter().map(|task| format!("task     {task}")));
                 lines.extend(header.notes.iter().map(|note| format!("note     {note}")));
                 set("verdict", json!(header.verdict));
                 set("reason", json!(header.reason));
                 set("chain", json!(header.chain));
+                set("task", json!(header.task));
                 set("findings", json!(header.findings));
                 set("snapshot", json!(header.snapshot));
                 if let Some(content) = read::<IntentContent<'_>>(entry) {

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use config::Config;
-use engine::ports::{Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
+use engine::ports::{Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
+use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
 use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
-use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+use model::{Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
 
 use crate::certificates::Certificates;
+use crate::tokens;
 
 /// What operators have put in force, with the text it came from.
 #[derive(Debug)]
@@ -36,6 +38,9 @@ pub(crate) struct Gate {
     pub(crate) telemetry: Option<Telemetry>,
     /// Variables that `quickstart` adds to the process's environment.
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) issuers: IssuerDirectory,
+    /// The gate as an issuer, if it is one.
+    pub(crate) issuing: ArcSwapOption<Issuing>,
     upstreams: HttpUpstreams,
     /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
     /// there is still true.
@@ -65,7 +70,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], ReasonCode> {
 }
 
 impl Gate {
-    /// Puts a gate together.
+    /// Puts a gate together. Inside a runtime that lives as long as the gate: the keys of issuers are fetched there.
     pub(crate) fn new(
         data: &Path,
         store: Store,
@@ -74,15 +79,20 @@ impl Gate {
         certificates: Certificates,
         telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
-    ) -> Self {
+        issuing: Option<Arc<Issuing>>,
+    ) -> anyhow::Result<Self> {
+        let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
+        issuers.apply(tokens::trusted(&in_force.config.settings));
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
-        let handles = Arc::new(identity::Handles::new(&[]));
-        Self {
+        let handles = Arc::new(identity::Handles::new(&store.token_seeds()?));
+        Ok(Self {
             data: data.to_owned(),
             store,
             in_force: ArcSwap::from_pointee(in_force),
             metrics: Metrics::default(),
+            issuers,
+            issuing: ArcSwapOption::new(issuing),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
             certificates,
@@ -91,7 +101,7 @@ impl Gate {
             ledgers,
             handles,
             started: Instant::now(),
-        }
+        })
     }
 
     /// Whether a presented credential would be admitted now.
@@ -131,6 +141,10 @@ impl Credentials for Gate {
     fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
         self.store.credentials().lookup(hash)
     }
+
+    fn credential_by_id(&self, id: &CredentialId) -> Option<Arc<Credential>> {
+        self.store.credentials().by_id(id)
+    }
 }
 
 impl Ledgers for Gate {
@@ -154,6 +168,10 @@ impl Ledgers for Gate {
 impl Records for Gate {
     async fn accept(&self, record: Record) -> Result<u64, RecordError> {
         self.store.log.accept(draft(record)).await.map(|receipt| receipt.index)
+    }
+
+    async fn durable(&self, record: Record) -> Result<u64, RecordError> {
+        self.store.log.durable(draft(record)).await.map(|receipt| receipt.index)
     }
 
     fn submit(&self, record: Record) {
@@ -190,6 +208,10 @@ impl World for Gate {
     fn random(&self) -> [u8; 10] {
         // Without randomness ids could collide, never credentials: those are made by `random` above, which can fail.
         random().unwrap_or_default()
+    }
+
+    fn entropy(&self) -> Option<[u8; 32]> {
+        random().ok()
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

@@ -17,6 +17,7 @@ mod retention;
 mod run;
 mod sample;
 mod scan;
+mod tokens;
 mod tour;
 
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use crate::explain;
 use crate::gate::{Gate, InForce, now, random};
 use crate::output;
 use crate::retention;
+use crate::tokens;
 
 /// Longest life of a credential: ten years.
 const MAX_LIFE: u64 = 10 * 366 * 86_400;
@@ -128,6 +129,23 @@ impl Administrator for Gate {
         Ok(json!({"id": id, "expires": at}))
     }
 
+    async fn rotate_token_key(&self, by: &Operator) -> Result<Value, Refusal> {
+        let made = tokio::task::block_in_place(|| {
+            if self.issuing.load().is_none() {
+                return Err(anyhow::anyhow!("`tokens` is not configured, so there is no key to rotate"));
+            }
+            self.store.add_token_key()?;
+            tokens::issuing(&self.in_force.load().config.settings, &self.store)
+        });
+        let issuing = made.map_err(|error| Refusal::because(ReasonCode::FieldType, format!("{error:#}")))?;
+        let id = issuing.as_ref().map_or("", |issuing| issuing.signer.key_id()).to_owned();
+        let name = Name::new(&id).map_err(|_| ReasonCode::Internal)?;
+        // Recorded before it signs: whoever reads the log knows every key that ever did.
+        self.act(by, AdminAct::TokenKeyMade { id: name }).await?;
+        self.issuing.store(issuing);
+        Ok(json!({"id": id}))
+    }
+
     async fn apply(&self, by: &Operator, dry_run: bool) -> Result<Value, Refusal> {
         let by = By {
             operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
@@ -218,6 +236,8 @@ impl Gate {
         match target {
             LockTarget::All => true,
             LockTarget::Credential(id) => self.store.credentials().by_id(id).is_some(),
+            // Tasks are not listed: their tokens say all that there is to know.
+            LockTarget::Task(_) => true,
             LockTarget::Model(name) => registry.models.contains_key(name),
             LockTarget::Principal(id) => match id.kind {
                 PrincipalKind::User => registry.users.contains_key(&id.name),
@@ -234,11 +254,19 @@ impl Gate {
         let (snapshot, table) = bring::snapshot(&config.bundle, &config.settings)?;
         let before = self.in_force.load_full();
         let mut changes = changes(&before.config.bundle, &config.bundle);
+        if before.config.settings.issuers != config.settings.issuers {
+            changes.push("issuers: changed".to_owned());
+        }
+        if before.config.settings.tokens != config.settings.tokens {
+            changes.push("tokens: changed".to_owned());
+        }
         if before.config.settings.listen != config.settings.listen {
             changes.push("listen: takes effect at the next start".to_owned());
         }
         let digest = snapshot.digest;
         if !dry_run {
+            let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &self.store));
+            let issuing = issuing.map_err(|error| vec![format!("tokens: {error:#}")])?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
@@ -249,6 +277,8 @@ impl Gate {
             kept.map_err(|error| vec![error.to_string()])?;
             self.table.store(Arc::new(table));
             self.certificates.look();
+            self.issuers.apply(tokens::trusted(&config.settings));
+            self.issuing.store(issuing);
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
         Ok(

@@ -26,6 +26,7 @@ use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
 use crate::retention;
+use crate::tokens;
 
 pub(crate) use crate::gate::now;
 
@@ -109,7 +110,9 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let (telemetry, exporter) = telemetry.unzip();
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
-    let gate = Arc::new(Gate::new(data, store, InForce { snapshot, config }, table, certificates, telemetry, environment));
+    let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &store))?;
+    let in_force = InForce { snapshot, config };
+    let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment, issuing)?);
     let (ended, ending) = watch::channel(false);
     let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
     listen_all(gate, listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await

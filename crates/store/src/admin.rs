@@ -155,7 +155,11 @@ impl Administration {
                 None => Err(AdminError::NotLocked(target.clone())),
             },
             AdminAct::BundleApplied { digest } => self.bundles.read(digest).map(|_| ()).map_err(AdminError::Bundle),
-            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::Locked { .. } => Ok(()),
+            AdminAct::Initialised { .. }
+            | AdminAct::Started { .. }
+            | AdminAct::Stopped
+            | AdminAct::TokenKeyMade { .. }
+            | AdminAct::Locked { .. } => Ok(()),
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Folder {
     pub(crate) lock: File,
     pub(crate) port: Arc<dyn FilePort>,
     pub(crate) signer: LogSigner,
+    pub(crate) keys: Arc<dyn KeyProvider>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) recovered: Recovered,
@@ -82,7 +83,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
     let verifier = signer.verifier().map_err(|error| StoreError::damaged("keys", error.to_string()))?;
     let checkpoint = read_checkpoint(port.as_ref(), &verifier)?;
     let migrated_from = migrate(&layout, keys.as_ref())?;
-    let vault = Arc::new(Vault::open(&layout, keys, true)?);
+    let vault = Arc::new(Vault::open(&layout, Arc::clone(&keys), true)?);
     let recovered = recover(port.as_ref(), checkpoint.size)?;
     let sealed = Summary::load(port.as_ref(), &verifier, &checkpoint)?;
     let mut replay = Replay::default();
@@ -100,7 +101,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
         }
     }
     sync_tail(port.as_ref(), checkpoint.size)?;
-    Ok(Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay, migrated_from })
+    Ok(Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay, migrated_from })
 }
 
 /// After the end of a process its last writes may still be in the cache only.

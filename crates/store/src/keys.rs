@@ -48,6 +48,18 @@ pub trait KeyProvider: Send + Sync + std::fmt::Debug {
     /// [`StoreError`] when it cannot be kept.
     fn add_content(&self) -> Result<EpochKey, StoreError>;
 
+    /// The seeds of the keys that sign the gate's own tokens, oldest first; the newest signs. None before the first was made.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a key is not acceptable.
+    fn tokens(&self) -> Result<Vec<Zeroizing<[u8; 32]>>, StoreError>;
+
+    /// Makes the next key for tokens, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be kept.
+    fn add_token(&self) -> Result<(), StoreError>;
+
     /// Destroys a content key; what only it wraps is gone for ever.
     ///
     /// # Errors
@@ -55,12 +67,14 @@ pub trait KeyProvider: Send + Sync + std::fmt::Debug {
     fn destroy_content(&self, id: u32) -> Result<(), StoreError>;
 }
 
-/// Keys as files: `log-N.key` and `content-N.key`, mode 600.
+/// Keys as files: `log-N.key`, `content-N.key` and `token-N.key`, mode 600.
 #[derive(Debug, Clone)]
 pub struct FileKeys {
     folder: PathBuf,
 }
 
+/// First words of a token key's file.
+const TOKEN_FORM: &str = "portcullis-token-key+";
 /// First words of a content key's file.
 const CONTENT_FORM: &str = "portcullis-content-key+";
 
@@ -101,13 +115,17 @@ impl FileKeys {
     }
 
     fn read_content(&self, id: u32) -> Result<EpochKey, StoreError> {
-        let path = self.file("content", id);
+        Ok(EpochKey { id, bytes: self.read_key("content", CONTENT_FORM, id)? })
+    }
+
+    fn read_key(&self, kind: &str, form: &str, id: u32) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let path = self.file(kind, id);
         let text = read(&path)?;
-        let encoded = text.strip_prefix(CONTENT_FORM).and_then(|rest| rest.strip_prefix(&format!("{id}+")));
+        let encoded = text.strip_prefix(form).and_then(|rest| rest.strip_prefix(&format!("{id}+")));
         let bytes = encoded.and_then(|encoded| STANDARD.decode(encoded).ok()).map(Zeroizing::new);
         let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-        let bytes = bytes.ok_or_else(|| wrong(&path, format!("expected `{CONTENT_FORM}{id}+` and 32 bytes in base64")))?;
-        Ok(EpochKey { id, bytes: Zeroizing::new(bytes) })
+        let bytes = bytes.ok_or_else(|| wrong(&path, format!("expected `{form}{id}+` and 32 bytes in base64")))?;
+        Ok(Zeroizing::new(bytes))
     }
 }
 
@@ -129,6 +147,16 @@ impl KeyProvider for FileKeys {
         let text = Zeroizing::new(format!("{CONTENT_FORM}{id}+{}", STANDARD.encode(*bytes)));
         write(&self.file("content", id), &text)?;
         Ok(EpochKey { id, bytes })
+    }
+
+    fn tokens(&self) -> Result<Vec<Zeroizing<[u8; 32]>>, StoreError> {
+        self.ids("token")?.into_iter().map(|id| self.read_key("token", TOKEN_FORM, id)).collect()
+    }
+
+    fn add_token(&self) -> Result<(), StoreError> {
+        let id = self.ids("token")?.pop().unwrap_or(0).saturating_add(1);
+        let text = Zeroizing::new(format!("{TOKEN_FORM}{id}+{}", STANDARD.encode(*random_key()?)));
+        write(&self.file("token", id), &text)
     }
 
     fn destroy_content(&self, id: u32) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! format                     `portcullis-data+N`: which version of this layout
 //! lock                       held by the running gate
 //! keys/log-N.key             Ed25519, signs checkpoints (0600)
+//! keys/token-N.key           Ed25519, signs task tokens (0600)
 //! keys/content-N.key         AES-256, wraps the subjects' keys (0600)
 //! content/subjects           the subjects' keys, wrapped
 //! log/journal/FIRST.seg      the truth: entries and their encrypted content, append-only

@@ -11,7 +11,21 @@ use tokio::sync::watch;
 /// Credentials by the hash of what was presented.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    by_hash: ArcSwap<HashMap<Digest, Arc<Credential>>>,
+    known: ArcSwap<Known>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Known {
+    by_hash: HashMap<Digest, Arc<Credential>>,
+    by_id: HashMap<CredentialId, Arc<Credential>>,
+}
+
+impl Known {
+    fn put(&mut self, credential: Credential) {
+        let credential = Arc::new(credential);
+        self.by_hash.insert(credential.hash, Arc::clone(&credential));
+        self.by_id.insert(credential.id.clone(), credential);
+    }
 }
 
 impl Credentials {
@@ -22,28 +36,28 @@ impl Credentials {
     /// keyed besides. The comparison of the hashes themselves takes constant time all the same.
     #[must_use]
     pub fn lookup(&self, hash: &Digest) -> Option<Arc<Credential>> {
-        let found = self.by_hash.load().get(hash).cloned()?;
+        let found = self.known.load().by_hash.get(hash).cloned()?;
         verify_slices_are_equal(&found.hash.0, &hash.0).is_ok().then_some(found)
     }
 
     /// The credential with this id.
     #[must_use]
     pub fn by_id(&self, id: &CredentialId) -> Option<Arc<Credential>> {
-        self.by_hash.load().values().find(|credential| credential.id == *id).cloned()
+        self.known.load().by_id.get(id).cloned()
     }
 
     /// Every credential, sorted by id.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Credential>> {
-        let mut all: Vec<Arc<Credential>> = self.by_hash.load().values().cloned().collect();
+        let mut all: Vec<Arc<Credential>> = self.known.load().by_hash.values().cloned().collect();
         all.sort_unstable_by(|left, right| left.id.cmp(&right.id));
         all
     }
 
     fn set(&self, credential: &Credential) {
-        let mut next = HashMap::clone(&self.by_hash.load());
-        next.insert(credential.hash, Arc::new(credential.clone()));
-        self.by_hash.store(Arc::new(next));
+        let mut next = Known::clone(&self.known.load());
+        next.put(credential.clone());
+        self.known.store(Arc::new(next));
     }
 }
 
@@ -99,7 +113,7 @@ impl Replay {
     /// Takes the next act in the order of the log.
     pub(crate) fn apply(&mut self, act: &AdminAct) {
         match act {
-            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped => {}
+            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::TokenKeyMade { .. } => {}
             AdminAct::CredentialCreated { credential } => {
                 self.credentials.insert(credential.id.clone(), credential.clone());
             }
@@ -134,9 +148,10 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(replay: Replay) -> Self {
-        let by_hash = replay.credentials.into_values().map(|credential| (credential.hash, Arc::new(credential))).collect();
+        let mut known = Known::default();
+        replay.credentials.into_values().for_each(|credential| known.put(credential));
         Self {
-            credentials: Credentials { by_hash: ArcSwap::from_pointee(by_hash) },
+            credentials: Credentials { known: ArcSwap::from_pointee(known) },
             epoch: Epoch::new(replay.locks),
             bundle: ArcSwap::from_pointee(replay.bundle),
         }
@@ -145,7 +160,7 @@ impl Live {
     /// Puts an act in force. Callers hold the lock of administration: changes come one at a time.
     pub(crate) fn apply(&self, act: &AdminAct) {
         match act {
-            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped => {}
+            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::TokenKeyMade { .. } => {}
             AdminAct::CredentialCreated { credential } => self.credentials.set(credential),
             AdminAct::CredentialExpires { id, at } => {
                 if let Some(found) = self.credentials.by_id(id) {

@@ -10,6 +10,7 @@ use arc_swap::Guard;
 use evidence::{EntryKind, Header, OutcomeResult, decode};
 use flow::Ledgers;
 use model::{AdminAct, Bundle, Digest, ReasonCode, RequestId, UnixMillis};
+use zeroize::Zeroizing;
 
 use crate::admin::{AdminError, Administered, Administration, By};
 use crate::audit::Entry;
@@ -18,6 +19,7 @@ use crate::error::StoreError;
 use crate::folder::{self, Folder};
 use crate::integrate::Integrator;
 use crate::journal::{Follower, Item};
+use crate::keys::KeyProvider;
 use crate::live::{Credentials, Epoch, Live};
 use crate::log::{Log, entry};
 use crate::noise::NoiseCounter;
@@ -57,6 +59,7 @@ pub struct Store {
     noise: Arc<NoiseCounter>,
     port: Arc<dyn FilePort>,
     vault: Arc<Vault>,
+    keys: Arc<dyn KeyProvider>,
     clock: Clock,
     opened: Opened,
     /// As of the start.
@@ -92,7 +95,8 @@ impl Store {
             Bundles::new(&folder.layout).read(digest)?;
         }
         let connection = projection::open(&folder.layout.projection())?;
-        let Folder { layout, lock, port, signer, vault, checkpoint, recovered, sealed, all, replay, migrated_from } = folder;
+        let Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay, migrated_from } =
+            folder;
         let progress = Arc::new(Progress::new(recovered.next, recovered.next, checkpoint.size));
         let queue = Arc::new(Queue::new(options.queue));
         let noise = Arc::new(NoiseCounter::new(Arc::clone(&options.clock)));
@@ -120,6 +124,7 @@ impl Store {
             noise,
             port: Arc::clone(&port),
             vault,
+            keys,
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
             ledgers: Arc::clone(&all.ledgers),
@@ -189,6 +194,28 @@ impl Store {
     /// [`AdminError`] when the act makes no sense, or loosens and cannot be recorded.
     pub async fn administer(&self, act: AdminAct, by: By) -> Result<Administered, AdminError> {
         self.administration.perform((self.clock)(), act, by).await
+    }
+
+    /// The seeds of the keys that sign the gate's own tokens, oldest first; at least one, which is made if there is none. Blocks
+    /// on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a key is not acceptable or cannot be kept.
+    pub fn token_seeds(&self) -> Result<Vec<Zeroizing<[u8; 32]>>, StoreError> {
+        let seeds = self.keys.tokens()?;
+        if !seeds.is_empty() {
+            return Ok(seeds);
+        }
+        self.keys.add_token()?;
+        self.keys.tokens()
+    }
+
+    /// Makes the next key for tokens. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be kept.
+    pub fn add_token_key(&self) -> Result<(), StoreError> {
+        self.keys.add_token()
     }
 
     /// Writes a remark of the gate itself into the log, as an act of administration. Does not wait for it.

@@ -9,7 +9,7 @@ use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, models};
+use crate::check::{Report, issuers, models};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -36,12 +36,16 @@ pub(crate) fn settings(
         (Dialect::Anthropic, fields(&file.fields.anthropic, "anthropic", report)),
     ];
     let retention = retention(&file.retention, report);
+    let issuers = issuers::issuers(file, report);
+    let tokens = issuers::tokens(file, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
         listen,
         upstreams,
         routes: models::routes(file),
+        issuers,
+        tokens,
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
             raw::Refusals::ExplainUsers => Refusals::ExplainUsers,

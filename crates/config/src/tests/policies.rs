@@ -44,6 +44,7 @@ fn call(chain: &str, model: &str) -> DecisionInput {
             label: Label::default(),
             ledger_version: 0,
             answered: BTreeSet::new(),
+            mandate: Default::default(),
         },
     }
 }

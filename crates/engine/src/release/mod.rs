@@ -8,7 +8,7 @@ mod track;
 use bytes::Bytes;
 use model::{Refusal, RequestId};
 
-use crate::ports::Protocol;
+use crate::ports::Voice;
 
 pub(crate) use machine::{Batch, Machine, Sealer};
 
@@ -61,18 +61,18 @@ impl Released {
 }
 
 /// A refusal in the provider's shape, as the whole answer.
-pub(crate) fn refusal<P: Protocol>(
-    protocol: &P,
+pub(crate) fn refusal<V: Voice>(
+    voice: &V,
     refusal: &Refusal,
     request: RequestId,
 ) -> (http::StatusCode, http::HeaderMap, Released) {
-    let (status, headers, body) = protocol.refusal(refusal, request);
+    let (status, headers, body) = voice.refusal(refusal, request);
     (status, headers, Released::seal(body))
 }
 
 /// A refusal in the middle of a stream.
-pub(crate) fn stream_refusal<P: Protocol>(protocol: &P, refusal: &Refusal, request: RequestId) -> Released {
-    Released::seal(protocol.stream_refusal(refusal, request))
+pub(crate) fn stream_refusal<V: Voice>(voice: &V, refusal: &Refusal, request: RequestId) -> Released {
+    Released::seal(voice.stream_refusal(refusal, request))
 }
 
 /// A document that the gate wrote itself, such as the list of models.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Form, Head, LaneId, LeafUse, Ledgers, Protocol, Record, Records,
-    ReplyBody, ReplyHead, SendError, StreamEvent, Understood, Upstreams, World,
+    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Form, Head, Issuers, Issuing, LaneId, LeafUse, Ledgers, Protocol,
+    Record, Records, ReplyBody, ReplyHead, SendError, StreamEvent, Trusted, Understood, Upstreams, Voice, World,
 };
 use engine::{Attempt, Candour, Event, Limits, Off, Released, Route, Snapshot};
 use evidence::{EntryKind, Header, RecordError};
@@ -175,6 +175,26 @@ impl Credentials for Scripted {
     fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
         (self.credential.hash == *hash).then(|| Arc::clone(&self.credential))
     }
+    fn credential_by_id(&self, id: &Name) -> Option<Arc<Credential>> {
+        (self.credential.id == *id).then(|| Arc::clone(&self.credential))
+    }
+}
+
+/// Nobody issues tokens here.
+impl Issuers for Scripted {
+    fn issuer(&self, _: &str) -> Option<Trusted> {
+        None
+    }
+    fn issuer_named(&self, _: &Name) -> Option<Arc<identity::token::IssuerRules>> {
+        None
+    }
+    async fn renew(&self, _: &str) {}
+    fn issuing(&self) -> Option<Arc<Issuing>> {
+        None
+    }
+    async fn revoke(&self, _: LockTarget, _: &Name) -> Result<(), RecordError> {
+        Err(RecordError::Closed)
+    }
 }
 
 impl Ledgers for Scripted {
@@ -204,6 +224,9 @@ impl Records for Scripted {
             script.applied = Some(snapshot);
         }
         Ok(1)
+    }
+    async fn durable(&self, record: Record) -> Result<u64, RecordError> {
+        self.accept(record).await
     }
     fn submit(&self, record: Record) {
         self.log(Happened::Recorded(record.header.kind, record.header.reason));
@@ -275,6 +298,9 @@ impl World for Scripted {
     fn random(&self) -> [u8; 10] {
         [9; 10]
     }
+    fn entropy(&self) -> Option<[u8; 32]> {
+        Some([9; 32])
+    }
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(self.script.lock().unwrap().applied.as_ref().unwrap_or(&self.snapshot))
     }
@@ -340,6 +366,20 @@ impl EventReader for ToyEvents {
     }
 }
 
+impl Voice for Toy {
+    fn api(&self) -> Option<(Dialect, &'static str)> {
+        Some((Dialect::Openai, "/toy"))
+    }
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", HeaderValue::from_str(&request.to_string()).unwrap());
+        (StatusCode::FORBIDDEN, headers, Bytes::from(refusal.code.to_string()))
+    }
+    fn stream_refusal(&self, refusal: &Refusal, _: RequestId) -> Bytes {
+        Bytes::from(format!("!{}", refusal.code))
+    }
+}
+
 impl Protocol for Toy {
     type Events = ToyEvents;
     fn dialect(&self) -> Dialect {
@@ -381,20 +421,12 @@ impl Protocol for Toy {
     fn rewrite(&self, _: &StreamEvent, data: &[u8]) -> Bytes {
         Bytes::from([data, b"\n"].concat())
     }
-    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-request-id", HeaderValue::from_str(&request.to_string()).unwrap());
-        (StatusCode::FORBIDDEN, headers, Bytes::from(refusal.code.to_string()))
-    }
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
         let names: Vec<&str> = models.iter().map(Name::as_str).collect();
         (HeaderMap::new(), Bytes::from(names.join(",")))
     }
     fn model_item(&self, model: &Name) -> (HeaderMap, Bytes) {
         (HeaderMap::new(), Bytes::from(format!("only {model}")))
-    }
-    fn stream_refusal(&self, refusal: &Refusal, _: RequestId) -> Bytes {
-        Bytes::from(format!("!{}", refusal.code))
     }
 }
 

@@ -13,9 +13,16 @@ use serde_json::{Value, json};
 pub(super) fn status(code: ReasonCode) -> StatusCode {
     use ReasonCode as C;
     match code {
-        C::CredentialMissing | C::CredentialUnknown | C::CredentialExpired | C::CredentialRevoked | C::CredentialWrongPlane => {
-            StatusCode::UNAUTHORIZED
-        }
+        C::CredentialMissing
+        | C::CredentialUnknown
+        | C::CredentialExpired
+        | C::CredentialRevoked
+        | C::CredentialWrongPlane
+        | C::TokenMalformed
+        | C::TokenUnverified
+        | C::TokenAudienceWrong
+        | C::TokenNotYetValid
+        | C::TokenBound => StatusCode::UNAUTHORIZED,
         C::CredentialLocked
         | C::PrincipalUnknown
         | C::PrincipalLocked
@@ -27,6 +34,7 @@ pub(super) fn status(code: ReasonCode) -> StatusCode {
         | C::PolicyForbidden
         | C::PolicyError
         | C::AgentWithoutUser
+        | C::GrantExceeded
         | C::ApprovalRequired
         | C::StepUpRequired
         | C::PostureRequired
@@ -56,10 +64,12 @@ pub(super) fn status(code: ReasonCode) -> StatusCode {
         | C::StatefulIdRefused
         | C::BetaRefused
         | C::RemoteMalformed
+        | C::GrantMalformed
+        | C::ExchangeRefused
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
         C::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-        C::EvidenceUnavailable | C::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        C::EvidenceUnavailable | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate
         | C::UpstreamResponseInvalid
@@ -109,7 +119,7 @@ pub(super) fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: Reque
 const fn delay(code: ReasonCode) -> Option<u16> {
     match code {
         ReasonCode::Overloaded | ReasonCode::UpstreamUnavailable => Some(1),
-        ReasonCode::Draining | ReasonCode::EvidenceUnavailable => Some(5),
+        ReasonCode::Draining | ReasonCode::EvidenceUnavailable | ReasonCode::IssuerKeysStale => Some(5),
         _ => None,
     }
 }

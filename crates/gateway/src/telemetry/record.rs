@@ -50,7 +50,7 @@ impl Record {
         match event {
             Event::Ended { request, reason, status, timings, released, facts } => {
                 let trace = facts.trace.cloned()?;
-                let (operation, provider) = (operation(facts), provider(facts.dialect));
+                let (operation, provider) = (operation(facts), provider(facts.api.map(|(dialect, _)| dialect)));
                 Some(Self::Call(Box::new(Call {
                     trace,
                     request: request.to_string(),
@@ -95,17 +95,19 @@ impl Call {
 
 /// The operation, by the path of its API.
 fn operation(facts: &Facts<'_>) -> &'static str {
-    match facts.api {
+    match facts.api.map_or("/oauth/token", |(_, path)| path) {
         "/v1/embeddings" => "embeddings",
+        "/oauth/token" => "issue_token",
         "/v1/completions" => "text_completion",
         "/v1/messages/count_tokens" => "count_tokens",
         _ => "chat",
     }
 }
 
-const fn provider(dialect: Dialect) -> &'static str {
+const fn provider(dialect: Option<Dialect>) -> &'static str {
     match dialect {
-        Dialect::Openai => "openai",
-        Dialect::Anthropic => "anthropic",
+        Some(Dialect::Openai) => "openai",
+        Some(Dialect::Anthropic) => "anthropic",
+        None => "portcullis",
     }
 }

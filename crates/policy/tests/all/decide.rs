@@ -116,6 +116,7 @@ fn an_action_on_a_resource_of_another_kind_is_refused() {
         Resource::HostedTool("openai/web_search".to_owned()),
         Resource::Destination("example.com".to_owned()),
         Resource::Beta("anthropic/files".to_owned()),
+        Resource::Agent(name("bot")),
         Resource::Gate,
     ];
     let mut table = String::new();
@@ -135,6 +136,7 @@ useHostedTool: HostedTool
 fetchRemote: Destination
 storeRemotely: Model
 useBeta: Beta
+issueToken: Agent
 administer: 
 ";
     assert_eq!(table, expected);

@@ -96,6 +96,7 @@ fn context(input: &DecisionInput) -> Value {
             "stepUp": facts.answered.contains(&Challenge::StepUp),
             "posture": facts.answered.contains(&Challenge::Posture),
         },
+        "task": {"id": "", "purpose": "", "grant": [], "mayAct": facts.mandate.may_act},
         "now": {"__extn": {"fn": "datetime", "arg": now}},
     })
 }
@@ -104,7 +105,9 @@ impl Oracle {
     fn new(bundle: &Bundle) -> Self {
         let schema = Schema::from_cedarschema_str(policy::SCHEMA).unwrap().0;
         let baseline = include_str!("../../src/baseline.cedar");
-        let mut policies = vec![Policy::parse(Some(PolicyId::new("baseline-clearance")), baseline).unwrap()];
+        let baseline: PolicySet = baseline.parse().unwrap();
+        let named = |policy: &Policy| policy.new_id(PolicyId::new(policy.annotation("id").unwrap()));
+        let mut policies: Vec<Policy> = baseline.policies().map(named).collect();
         // One policy a line, each with its id first; the generator writes them so.
         for line in bundle.policies.values().flat_map(|text| text.lines()) {
             let id = line.split('"').nth(1).unwrap();
@@ -129,6 +132,7 @@ impl Oracle {
             Resource::HostedTool(id) => uid("HostedTool", id),
             Resource::Destination(id) => uid("Destination", id),
             Resource::Beta(id) => uid("Beta", id),
+            Resource::Agent(id) => uid("Agent", id.as_str()),
             Resource::Gate => uid("Gate", "gate"),
         };
         // Validated: this is where it shows whether what we build conforms.

@@ -5,6 +5,7 @@
 mod decide;
 mod equal;
 mod explain;
+mod guests;
 mod monotone;
 mod problems;
 mod random;

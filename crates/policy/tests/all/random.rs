@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
     Action, Agent, Ask, Bundle, Chain, Challenge, DecisionInput, Dialect, Facts, FindingCount, FindingGroup, Group, Integrity,
-    Label, Level, Model, Name, Origins, Party, Readers, Registry, Resource, UnixMillis, UserText,
+    Label, Level, Mandate, Model, Name, Origins, Party, Readers, Registry, Resource, UnixMillis, UserText,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -159,7 +159,7 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                 autonomous: Action::ALL
                     .into_iter()
                     .enumerate()
-                    .filter(|(bit, _)| members[at] >> (bit + 2) & 1 == 1)
+                    .filter(|(bit, _)| u32::from(members[at]) >> (bit + 2) & 1 == 1)
                     .map(|(_, action)| action)
                     .collect(),
                 user_text: if members[at] & 1 == 1 { UserText::Verbatim } else { UserText::Mixed },
@@ -203,7 +203,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         .prop_map(|host| Ask { action: Action::FetchRemote, resource: Resource::Destination(host.to_owned()) });
     let tool = Just(Ask { action: Action::UseHostedTool, resource: Resource::HostedTool("openai/web_search".to_owned()) });
     let beta = Just(Ask { action: Action::UseBeta, resource: Resource::Beta("anthropic/files".to_owned()) });
-    prop_oneof![6 => to_model, 2 => remote, 1 => tool, 1 => beta]
+    let token =
+        select(vec!["a0", "a1"]).prop_map(|agent| Ask { action: Action::IssueToken, resource: Resource::Agent(name(agent)) });
+    prop_oneof![6 => to_model, 2 => remote, 1 => tool, 1 => beta, 1 => token]
 }
 
 fn label() -> impl Strategy<Value = Label> {
@@ -231,8 +233,10 @@ fn findings() -> impl Strategy<Value = BTreeMap<String, FindingCount>> {
 pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     let answered = subsequence(vec![Challenge::Approval, Challenge::StepUp, Challenge::Posture], 0..=3);
     let dialect = select(vec![None, Some(Dialect::Openai), Some(Dialect::Anthropic)]);
-    (select(&INSTANTS), select(vec![0, 60, u64::MAX]), dialect, any::<bool>(), findings(), label(), 0..9_u64, answered).prop_map(
-        |(now, credential_age, dialect, stream, findings, label, ledger_version, answered)| Facts {
+    let may_act = any::<bool>().prop_map(|may_act| Mandate { may_act, ..Mandate::default() });
+    let times = (select(&INSTANTS), select(vec![0, 60, u64::MAX]));
+    (times, dialect, any::<bool>(), findings(), label(), 0..9_u64, answered, may_act).prop_map(
+        |((now, credential_age), dialect, stream, findings, label, ledger_version, answered, mandate)| Facts {
             now: UnixMillis(now.0),
             credential: name("pk_1"),
             credential_age,
@@ -242,6 +246,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
             label,
             ledger_version,
             answered: answered.into_iter().collect(),
+            mandate,
         },
     )
 }

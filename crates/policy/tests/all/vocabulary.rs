@@ -33,6 +33,7 @@ fn the_schema_holds_every_action_with_its_resource() {
     // The same table as in `decide::an_action_on_a_resource_of_another_kind_is_refused`.
     let expected = "callModel: Portcullis::Model
 fetchRemote: Portcullis::Destination
+issueToken: Portcullis::Agent
 storeRemotely: Portcullis::Model
 useBeta: Portcullis::Beta
 useHostedTool: Portcullis::HostedTool

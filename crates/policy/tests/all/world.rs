@@ -91,6 +91,7 @@ pub(crate) fn input(links: &[&str], model: &str) -> DecisionInput {
             label: Label::default(),
             ledger_version: 0,
             answered: BTreeSet::new(),
+            mandate: Default::default(),
         },
     }
 }

@@ -1,0 +1,106 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{Grant, GrantError, MAX_GRANT_NAMES, Reach};
+use crate::{Action, Ask, Resource};
+
+fn reach() -> impl Strategy<Value = Reach> {
+    let these = prop::collection::btree_set("[a-d]", 1..4).prop_map(Reach::These);
+    prop_oneof![1 => Just(Reach::Every), 4 => these]
+}
+
+fn grant() -> impl Strategy<Value = Grant> {
+    let kinds = Grant::TYPES.map(|(_, action, _)| action);
+    prop::collection::vec((prop::sample::select(kinds.to_vec()), reach()), 0..5).prop_map(|parts| {
+        let mut grant = Grant::nothing();
+        for (action, reach) in parts {
+            grant.add(action, reach).unwrap();
+        }
+        grant
+    })
+}
+
+fn asks() -> Vec<Ask> {
+    let beta = |id: &str| Ask { action: Action::UseBeta, resource: Resource::Beta(id.to_owned()) };
+    let tool = |id: &str| Ask { action: Action::UseHostedTool, resource: Resource::HostedTool(id.to_owned()) };
+    let model = |id: &str| Ask { action: Action::CallModel, resource: Resource::Model(id.parse().unwrap()) };
+    let store = |id: &str| Ask { action: Action::StoreRemotely, resource: Resource::Model(id.parse().unwrap()) };
+    ["a", "b", "c", "d", "e"].into_iter().flat_map(|id| [beta(id), tool(id), model(id), store(id)]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn within_is_a_partial_order(a in grant(), b in grant(), c in grant()) {
+        prop_assert!(a.is_within(&a));
+        prop_assert!(Grant::nothing().is_within(&a));
+        if a.is_within(&b) && b.is_within(&c) {
+            prop_assert!(a.is_within(&c));
+        }
+        if a.is_within(&b) && b.is_within(&a) {
+            prop_assert_eq!(&a, &b);
+        }
+    }
+
+    /// Whatever a narrower grant covers, the wider one covers: so no exchange gives more than its parent had.
+    #[test]
+    fn what_is_within_covers_no_more(a in grant(), b in grant()) {
+        let covers_no_more = asks().iter().all(|ask| !a.covers(ask) || b.covers(ask));
+        if a.is_within(&b) {
+            prop_assert!(covers_no_more);
+        }
+    }
+
+    /// A part that is left out never adds anything.
+    #[test]
+    fn fewer_parts_grant_less(parts in prop::collection::vec((prop::sample::select(vec![Action::CallModel, Action::UseBeta]), reach()), 1..4), dropped in 0_usize..4) {
+        let of = |parts: &[(Action, Reach)]| {
+            let mut grant = Grant::nothing();
+            for (action, reach) in parts {
+                grant.add(*action, reach.clone()).unwrap();
+            }
+            grant
+        };
+        let mut fewer = parts.clone();
+        fewer.remove(dropped % parts.len());
+        prop_assert!(of(&fewer).is_within(&of(&parts)));
+        for ask in asks() {
+            prop_assert!(!of(&fewer).covers(&ask) || of(&parts).covers(&ask));
+        }
+    }
+
+    #[test]
+    fn the_log_holds_it_as_it_was(a in grant()) {
+        let text = serde_json::to_string(&a).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), a);
+    }
+}
+
+#[test]
+fn what_is_no_reach() {
+    let text = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let many: Vec<String> = (0..=MAX_GRANT_NAMES).map(|number| format!("m{number}")).collect();
+    let facts = [
+        (text(&[]), Err(GrantError::Empty)),
+        (text(&[""]), Err(GrantError::Name)),
+        (text(&["a b"]), Err(GrantError::Name)),
+        (text(&["caf\u{e9}"]), Err(GrantError::Name)),
+        (vec!["a".repeat(257)], Err(GrantError::Name)),
+        (text(&["*", "a"]), Err(GrantError::Mixed)),
+        (many, Err(GrantError::TooMany)),
+        (text(&["*"]), Ok(Reach::Every)),
+        (text(&["a", "a"]), Ok(Reach::These(BTreeSet::from(["a".to_owned()])))),
+    ];
+    for (names, expected) in facts {
+        assert_eq!(Reach::new(names.clone()), expected, "{names:?}");
+    }
+}
+
+#[test]
+fn an_empty_grant_grants_nothing_and_every_type_has_an_action_of_its_own() {
+    assert!(asks().iter().all(|ask| !Grant::nothing().covers(ask)));
+    let actions: BTreeSet<Action> = Grant::TYPES.iter().map(|(_, action, _)| *action).collect();
+    assert_eq!(actions.len(), Grant::TYPES.len());
+}
