@@ -90,7 +90,7 @@ impl Peer {
         let begun = Instant::now();
         while TcpStream::connect(&address).is_err() {
             ensure!(tree.0.try_wait()?.is_none(), "it ended before it was ready, see {}", folder.join("output.txt").display());
-            ensure!(begun.elapsed() < Duration::from_secs(90), "it was not ready in time");
+            ensure!(begun.elapsed() < Duration::from_secs(240), "it was not ready in time");
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok((tree, address))
