@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A peer that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// The proxy of `LiteLLM`, two workers, a master key, no database.
+    /// The proxy of `LiteLLM`, one worker, a master key, no database.
     Litellm,
     /// The open-source gateway of Portkey.
     Portkey,
@@ -34,7 +34,7 @@ impl Peer {
     /// What stands in the page.
     pub(super) const fn version(self) -> &'static str {
         match self {
-            Self::Litellm => "LiteLLM 1.105.7 (PyPI, two workers, master key, no database)",
+            Self::Litellm => "LiteLLM 1.105.7 (PyPI, one worker, master key, no database)",
             Self::Portkey => "Portkey gateway 1.15.2 (npm, one process)",
         }
     }
@@ -126,7 +126,8 @@ fn litellm(installed: &Path, folder: &Path, upstream: u16, port: u16) -> Result<
     );
     std::fs::write(&config, text)?;
     let mut command = Command::new(installed.join("bin/litellm"));
-    command.args(["--host", "127.0.0.1", "--num_workers", "2", "--port", &port.to_string(), "--config"]).arg(config);
+    // With more workers its supervisor kills those that take longer than five seconds to begin, for ever on a busy machine.
+    command.args(["--host", "127.0.0.1", "--num_workers", "1", "--port", &port.to_string(), "--config"]).arg(config);
     command.env("LITELLM_MASTER_KEY", KEY).env("LITELLM_TELEMETRY", "False").env("LITELLM_LOCAL_MODEL_COST_MAP", "True");
     command.env("LITELLM_LOG", "ERROR");
     Ok(command)
