@@ -123,6 +123,11 @@ impl<'a> Walk<'a> {
             self.problem(position, path, format!("expected at least {least} in this list, found {}", items.len()));
             return None;
         }
+        let most = schema.get("maxItems").and_then(Json::as_u64).unwrap_or(u64::MAX);
+        if u64::try_from(items.len()).is_ok_and(|count| count > most) {
+            self.problem(position, path, format!("expected at most {most} in this list, found {}", items.len()));
+            return None;
+        }
         let inner = schema.get("items")?;
         let mut fitting = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {

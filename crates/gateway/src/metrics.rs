@@ -175,8 +175,7 @@ mod tests {
         let request = RequestId::new(UnixMillis(1), [0; 10]);
         let timings = Timings { decide: std::time::Duration::from_micros(60), ..Timings::default() };
         let facts = Facts {
-            api: "/v1/chat/completions",
-            dialect: Dialect::Openai,
+            api: Some((Dialect::Openai, "/v1/chat/completions")),
             model: None,
             upstream: None,
             is_stream: false,

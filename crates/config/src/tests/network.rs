@@ -7,7 +7,7 @@ use crate::{Config, ForwardedHeader, Texts, Warning};
 fn load_in(environment: &[(&str, &str)], main: &str) -> (Config, Vec<Warning>) {
     let texts = Texts::new()
         .with("policies/a.cedar", "")
-        .with("portcullis.yaml", main)
+        .with("portcullis.yaml", format!("{main}operators: {{root: admin}}\n").as_str())
         .with("ca.pem", "authority")
         .with("c.pem", "certificate")
         .with("k.pem", "key-Zk3vT9qLw2Rb");
@@ -131,8 +131,8 @@ fn what_is_refused() {
             &[
                 "portcullis.yaml:2:58: upstreams.u.base_url: a plain `http` upstream is not reached through a proxy, which would see key \
                and content: write `https`, or except it in `proxy.no_proxy`",
-                "portcullis.yaml:2:82: upstreams.u.ca: the file `c` cannot be read: no such file",
                 "portcullis.yaml:2:82: upstreams.u.ca: the upstream's address is `http`: there is no TLS to set up",
+                "portcullis.yaml:2:82: upstreams.u.ca: the file `c` cannot be read: no such file",
             ],
         ),
         (

@@ -143,10 +143,7 @@ fn what_is_refused() {
         ),
         (
             "upstreams: {u: {kind: openai, base_url: https://me:pw@x.example}}\n",
-            &[
-                "portcullis.yaml:1:41: upstreams.u.base_url: not a URL for an upstream: a user or password is not allowed, write the \
-               key under `api_key`",
-            ],
+            &["portcullis.yaml:1:41: upstreams.u.base_url: not a URL for an upstream: a user or password is not allowed here"],
         ),
         (
             "policies: [policies/none.cedar]\n",

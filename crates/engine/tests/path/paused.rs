@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Client, Clock, Credentials, Epoch, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError, Upstreams, World,
+    Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError, Trusted,
+    Upstreams, World,
 };
 use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
 use evidence::RecordError;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{Credential, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+use model::{Credential, Digest, Label, LockSet, LockTarget, Name, ReasonCode, UnixMillis};
 
 use crate::world::{Happened, Scripted, Toy, scripted};
 use crate::{PERMIT, written};
@@ -124,6 +125,27 @@ impl Credentials for Paused {
     fn credential(&self, hash: &Digest) -> Option<Arc<Credential>> {
         self.scripted.credential(hash)
     }
+    fn credential_by_id(&self, id: &Name) -> Option<Arc<Credential>> {
+        self.scripted.credential_by_id(id)
+    }
+}
+
+impl Issuers for Paused {
+    fn issuer(&self, url: &str) -> Option<Trusted> {
+        self.scripted.issuer(url)
+    }
+    fn issuer_named(&self, name: &Name) -> Option<Arc<identity::token::IssuerRules>> {
+        self.scripted.issuer_named(name)
+    }
+    async fn renew(&self, url: &str) {
+        self.scripted.renew(url).await;
+    }
+    fn issuing(&self) -> Option<Arc<Issuing>> {
+        self.scripted.issuing()
+    }
+    async fn revoke(&self, target: LockTarget, by: &Name) -> Result<(), RecordError> {
+        self.scripted.revoke(target, by).await
+    }
 }
 
 impl Ledgers for Paused {
@@ -139,6 +161,9 @@ impl Records for Paused {
     async fn accept(&self, record: Record) -> Result<u64, RecordError> {
         self.time.pass(self.slow.log).await;
         self.scripted.accept(record).await
+    }
+    async fn durable(&self, record: Record) -> Result<u64, RecordError> {
+        self.accept(record).await
     }
     fn submit(&self, record: Record) {
         self.scripted.submit(record);
@@ -188,6 +213,12 @@ impl Upstreams for Paused {
 impl World for Paused {
     fn random(&self) -> [u8; 10] {
         [9; 10]
+    }
+    fn entropy(&self) -> Option<[u8; 32]> {
+        self.scripted.entropy()
+    }
+    fn handles(&self) -> Arc<identity::Handles> {
+        self.scripted.handles()
     }
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.scripted.snapshot)

@@ -2,11 +2,11 @@
 
 use model::ReasonCode;
 
-use super::request::{ELSEWHERE, KEPT, PROMPT, STREAM_OPTIONS, TOLD};
+use super::request::{ELSEWHERE, KEPT, PREVIOUS, PROMPT, STREAM_OPTIONS, TOLD};
 use crate::dialect::table::{Class, Holds, Row, Shape, fields, inert, refused, says};
 
 /// The body of a completion.
-pub(super) static COMPLETION: Shape = fields("completion", &[COMPLETION_ROWS, KEPT, TOLD, ELSEWHERE]);
+pub(super) static COMPLETION: Shape = fields("completion", &[COMPLETION_ROWS, KEPT, TOLD, PREVIOUS, ELSEWHERE]);
 
 /// Text, or numbers of tokens, which no scanner can read.
 const fn prompt(name: &'static str) -> Row {
@@ -36,7 +36,7 @@ const COMPLETION_ROWS: &[Row] = &[
 ];
 
 /// The body of an embedding.
-pub(super) static EMBEDDING: Shape = fields("embedding", &[EMBEDDING_ROWS, KEPT, TOLD, ELSEWHERE, PROMPT]);
+pub(super) static EMBEDDING: Shape = fields("embedding", &[EMBEDDING_ROWS, KEPT, TOLD, PREVIOUS, ELSEWHERE, PROMPT]);
 
 const EMBEDDING_ROWS: &[Row] =
     &[inert("model", Holds::Text), prompt("input"), inert("dimensions", Holds::Integer), inert("encoding_format", Holds::Text)];

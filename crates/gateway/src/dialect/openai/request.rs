@@ -7,7 +7,7 @@ use crate::dialect::table::{
 };
 
 /// The request's body.
-pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT, TOLD, ELSEWHERE, PROMPT]);
+pub(super) static REQUEST: Shape = fields("request", &[CALL, SAMPLING, KEPT, TOLD, PREVIOUS, ELSEWHERE, PROMPT]);
 
 const CALL: &[Row] = &[
     inert("model", Holds::Text),
@@ -58,9 +58,11 @@ pub(super) const TOLD: &[Row] = &[
     inert("prompt_cache_retention", Holds::Text),
 ];
 
+/// Of the Responses API alone.
+pub(super) const PREVIOUS: &[Row] = &[stateful("previous_response_id")];
+
 /// Not of these APIs, but strings that a compatible server could take for what they are elsewhere.
 pub(super) const ELSEWHERE: &[Row] = &[
-    stateful("previous_response_id"),
     stateful("conversation"),
     stateful("conversation_id"),
     stateful("container"),

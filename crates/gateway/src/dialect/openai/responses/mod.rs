@@ -48,7 +48,6 @@ const KEPT: &[Row] = &[
     effect("store", Consequence::StoreUnlessFalse, Holds::Boolean),
     // The answer would be fetched later, by whoever knows its id.
     stateful("background"),
-    // In front of the row that refuses it elsewhere.
     handle("previous_response_id"),
     refused("access_programs", ReasonCode::BetaRefused),
 ];
