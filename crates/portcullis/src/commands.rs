@@ -125,10 +125,10 @@ async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
         files::write_new(data, &files)?;
     }
     let (config, _) = bring::read(data, &BTreeMap::new()).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
-    store::Store::init(data, now())?;
     let spec =
         gateway::admin::KeySpec { principal: format!("operator:{}", options.operator), on_behalf_of: None, expires_in: None };
     let holder = crate::office::holder(&config.bundle.registry, &spec).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+    store::Store::init(data, now())?;
     let random = random().map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
     let issued = identity::issue(random, holder, now(), Some(now().plus_seconds(90 * 86_400)));
     let opened = {

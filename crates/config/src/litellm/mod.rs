@@ -229,9 +229,10 @@ impl Import {
         routes.push(route);
         let (fate, message) = match routes.len() {
             1 => (Fate::Taken, format!("model `{name}`")),
-            n_routes => {
-                (Fate::Changed, format!("destination {n_routes} of `{name}`: tried in this order, LiteLLM spreads calls over them"))
-            }
+            n_routes => (
+                Fate::Changed,
+                format!("destination {n_routes} of `{name}`: tried in this order, LiteLLM spreads calls over them"),
+            ),
         };
         self.remark(position, path, fate, message);
     }

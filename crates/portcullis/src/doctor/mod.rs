@@ -107,7 +107,7 @@ fn configuration(data: &Path, findings: &mut Findings) -> Option<config::Config>
             problems.into_iter().for_each(|problem| findings.add("config", State::Bad, problem, "portcullis check"));
         }
     }
-    certificates(data, &config, findings);
+    listeners(data, &config, findings);
     let danger = config.settings.danger.names();
     if danger.is_empty() {
         findings.ok("danger", "no control is weakened");
@@ -124,7 +124,7 @@ fn configuration(data: &Path, findings: &mut Findings) -> Option<config::Config>
 }
 
 /// Certificates of the listeners: readable, of a chain, not about to end.
-fn certificates(data: &Path, config: &config::Config, findings: &mut Findings) {
+fn listeners(data: &Path, config: &config::Config, findings: &mut Findings) {
     let (state, lines) = match certificates::check(data, &config.settings.listen) {
         Ok(warnings) if warnings.is_empty() => return findings.ok("certificates", "nothing to say of those of the listeners"),
         Ok(warnings) => (State::Warn, warnings),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use config::{BaseUrl, Config, Settings};
+use config::{Config, Settings, Upstream};
 use http::Method;
 use model::AdminAct;
 use serde_json::Value;
@@ -83,34 +83,39 @@ async fn applied(data: &Path) -> Option<String> {
 /// Whether a connection to each upstream comes about. Nothing is sent.
 pub(super) async fn upstreams(settings: &Settings, findings: &mut Findings) {
     // All at once: each may take its time.
-    let tries: Vec<_> = settings
-        .upstreams
-        .iter()
-        .map(|(name, upstream)| (name, &upstream.base_url, tokio::spawn(reach(upstream.base_url.clone()))))
-        .collect();
+    let tries: Vec<_> =
+        settings.upstreams.iter().map(|(name, upstream)| (name, upstream, tokio::spawn(reach(first_hop(upstream))))).collect();
     let mut reached = Vec::new();
-    for (name, url, trying) in tries {
-        reached.push((name, url, trying.await.unwrap_or_else(|error| Err(error.to_string()))));
+    for (name, upstream, trying) in tries {
+        reached.push((name, upstream, trying.await.unwrap_or_else(|error| Err(error.to_string()))));
     }
     if reached.is_empty() {
         findings.note("upstreams", "none is declared");
     }
-    for (name, url, reached) in reached {
+    for (name, upstream, reached) in reached {
+        let url = &upstream.base_url;
+        let way = if upstream.proxy.is_some() { " (its proxy)" } else { "" };
         match reached {
             _ if url.is_loopback() && url.port == NO_SAMPLE => {
                 findings.note("upstreams", format!("{name}: the built-in sample, which runs with quickstart only"))
             }
-            Ok(()) => findings.ok("upstreams", format!("{name}: {url} can be reached")),
+            Ok(()) => findings.ok("upstreams", format!("{name}: {url}{way} can be reached")),
             Err(what) => {
-                let message = format!("{name}: {url} cannot be reached from here: {what}");
+                let message = format!("{name}: {url}{way} cannot be reached from here: {what}");
                 findings.add("upstreams", State::Warn, message, "name, firewall, proxy?");
             }
         }
     }
 }
 
-async fn reach(url: BaseUrl) -> Result<(), String> {
-    let connecting = tokio::net::TcpStream::connect((url.host.as_str(), url.port));
+/// Where the first connection goes: host and port.
+fn first_hop(upstream: &Upstream) -> (String, u16) {
+    let direct = || (upstream.base_url.host.clone(), upstream.base_url.port);
+    upstream.proxy.as_ref().map_or_else(direct, |proxy| (proxy.host.clone(), proxy.port))
+}
+
+async fn reach((host, port): (String, u16)) -> Result<(), String> {
+    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
     match tokio::time::timeout(PATIENCE, connecting).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),

@@ -107,7 +107,8 @@ pub(crate) fn write_keys(folder: &Path, keys: &Keys) -> Result<(), ArchiveError>
 
 /// `log-N.key`, `content-N.key` or `token-N.key`.
 fn is_key(name: &str) -> bool {
-    let number = name.strip_suffix(".key").and_then(|stem| KINDS.iter().find_map(|kind| stem.strip_prefix(kind)?.strip_prefix('-')));
+    let number =
+        name.strip_suffix(".key").and_then(|stem| KINDS.iter().find_map(|kind| stem.strip_prefix(kind)?.strip_prefix('-')));
     number.is_some_and(|number| !number.is_empty() && number.len() < 10 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -169,7 +170,9 @@ mod tests {
         for name in ["log-1.key", "content-12.key", "token-3.key"] {
             assert!(is_key(name), "{name}");
         }
-        for name in ["log-.key", "log-1", "1.key", "log-1.key.tmp", "other-1.key", "log-x.key", "../log-1.key", "log-1234567890.key"] {
+        for name in
+            ["log-.key", "log-1", "1.key", "log-1.key.tmp", "other-1.key", "log-x.key", "../log-1.key", "log-1234567890.key"]
+        {
             assert!(!is_key(name), "{name}");
         }
     }
