@@ -12,7 +12,7 @@ mod proxy;
 mod settings;
 mod telemetry;
 mod upstreams;
-mod url;
+pub(crate) mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 

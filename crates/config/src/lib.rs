@@ -7,6 +7,7 @@
 //! parse Cedar (that is `policy`) and does not connect anything (that is the binary).
 
 mod check;
+pub mod litellm;
 mod load;
 mod placeholder;
 mod problem;

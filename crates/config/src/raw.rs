@@ -67,7 +67,7 @@ pub(crate) struct File {
 }
 
 /// A provider's wire format.
-#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// `OpenAI`: `/v1/chat/completions`, key as `Authorization: Bearer`.

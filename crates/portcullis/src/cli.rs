@@ -81,12 +81,23 @@ pub(crate) enum Command {
     },
     /// Show the state of the running gate.
     Status,
-    /// Look for problems in the data folder: permissions, credential files, switched-off controls, drift.
-    Doctor,
+    /// Exit with 0 if the gate that runs on the data folder can serve; for health checks.
+    Health,
+    /// Look for what is to be mended: configuration, permissions, credential files, log, space, clock, upstreams, drift.
+    Doctor(Doctor),
+    /// Make a configuration from that of another gateway.
+    #[command(subcommand)]
+    Import(Import),
     /// Print a completion script.
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one per command.
+    Man {
+        /// A folder; existing pages in it are replaced.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
     /// Print the JSON Schema of portcullis.yaml.
     Schema,
@@ -138,6 +149,34 @@ pub(crate) struct Scan {
     /// Show findings whole instead of their first characters.
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing to mend, 1 something to mend.")]
+pub(crate) struct Doctor {
+    /// Do not read the whole log.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Do not connect to upstreams.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// Sources of `import`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// From the `config.yaml` of a LiteLLM proxy. What has no counterpart is named line by line; secrets are never copied.
+    #[command(after_help = "Without `--write` the configuration goes to standard output; the report goes to standard error.
+
+Exit codes: 0 done, 3 the file cannot be read or holds no model that can be served.")]
+    Litellm {
+        /// The LiteLLM configuration.
+        file: PathBuf,
+        /// Write portcullis.yaml and policies into this folder; existing files are never overwritten.
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
 }
 
 /// Options of `backup`.

@@ -14,9 +14,12 @@ use crate::audit;
 use crate::backup;
 use crate::bring;
 use crate::certificates;
-use crate::cli::{Audit, Cli, Command, Init, Key, seconds};
+use crate::cli::{Audit, Cli, Command, Import, Init, Key, seconds};
+use crate::doctor;
 use crate::files;
 use crate::gate::{now, random};
+use crate::import;
+use crate::man;
 use crate::output;
 use crate::quickstart;
 use crate::run;
@@ -80,7 +83,13 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
         }
-        Command::Doctor => Ok(doctor(cli, data)),
+        Command::Health => {
+            let ready = admin_client::call_socket(data, Method::GET, "/healthz/ready", None).await.context("not ready")?;
+            Ok(show(cli, ready, |_| "ready".to_owned()))
+        }
+        Command::Doctor(options) => doctor::doctor(data, options, cli.json).await,
+        Command::Import(Import::Litellm { file, write }) => import::litellm(file, write.as_deref(), cli.json),
+        Command::Man { folder } => man::write(&Cli::command(), folder),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "portcullis", &mut std::io::stdout());
             Ok(Exit::Ok)
@@ -110,12 +119,16 @@ fn start_logging(data: Option<&Path>) {
 async fn init(cli: &Cli, data: &Path, options: &Init) -> anyhow::Result<Exit> {
     let files = config::templates::init(&options.operator);
     files::create_folder(data)?;
-    files::write_new(data, &files)?;
-    store::Store::init(data, now())?;
+    // Files that were written by hand or by `import` stay, and are checked before anything is made.
+    let has_own = data.join("portcullis.yaml").exists() && !data.join("log").exists();
+    if !has_own {
+        files::write_new(data, &files)?;
+    }
     let (config, _) = bring::read(data, &BTreeMap::new()).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     let spec =
         gateway::admin::KeySpec { principal: format!("operator:{}", options.operator), on_behalf_of: None, expires_in: None };
     let holder = crate::office::holder(&config.bundle.registry, &spec).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+    store::Store::init(data, now())?;
     let random = random().map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
     let issued = identity::issue(random, holder, now(), Some(now().plus_seconds(90 * 86_400)));
     let opened = {
@@ -177,7 +190,7 @@ fn check(cli: &Cli, data: &Path) -> Exit {
 }
 
 /// What the files of `quickstart` need besides the process's environment: the sample upstream has an address only while it runs.
-fn offline() -> BTreeMap<String, String> {
+pub(crate) fn offline() -> BTreeMap<String, String> {
     let name = "PORTCULLIS_SAMPLE_URL";
     let is_set = std::env::var_os(name).is_some();
     if is_set { BTreeMap::new() } else { BTreeMap::from([(name.to_owned(), "http://127.0.0.1:9".to_owned())]) }
@@ -295,41 +308,6 @@ fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit>
         ));
     }
     Ok(if different.is_empty() { Exit::Ok } else { Exit::Failure })
-}
-
-fn doctor(cli: &Cli, data: &Path) -> Exit {
-    let mut findings = Vec::new();
-    match bring::read(data, &offline()) {
-        Ok((config, warnings)) => {
-            findings.extend(warnings);
-            findings.extend(config.settings.danger.names().into_iter().map(|name| format!("danger: {name} is set")));
-            findings.extend(certificates::check(data, &config.settings.listen).unwrap_or_else(|problems| problems));
-        }
-        Err(problems) => findings.extend(problems),
-    }
-    for name in ["keys", "log", "quickstart.env", "admin.sock"] {
-        let path = data.join(name);
-        if path.exists() && files::is_exposed(&path) {
-            findings.push(format!("{}: others can read it; make it private", path.display()));
-        }
-    }
-    if data.join("quickstart.env").exists() {
-        findings.push(format!(
-            "{}: holds working credentials; `portcullis key expire` them before real use",
-            data.join("quickstart.env").display()
-        ));
-    }
-    if let Err(error) = audit::verify(data) {
-        findings.push(error.to_string());
-    }
-    if cli.json {
-        output::line(&json!({"findings": findings}).to_string());
-    } else if findings.is_empty() {
-        output::line("nothing to mend");
-    } else {
-        findings.iter().for_each(|finding| output::line(&format!("- {finding}")));
-    }
-    if findings.is_empty() { Exit::Ok } else { Exit::Failure }
 }
 
 fn retained(value: &Value, dry_run: bool) -> String {

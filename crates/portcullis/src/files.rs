@@ -52,7 +52,31 @@ pub(crate) fn read_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> 
 
 /// Whether others than the owner can read a file.
 pub(crate) fn is_exposed(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & forbidden(path) != 0)
+}
+
+/// The permission bits that a file with a secret must not have.
+fn forbidden(path: &Path) -> u32 {
+    // Of what systemd hands over, the group's bits are the mask of an access list that names the gate's user alone.
+    let handed = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
+    let is_handed = handed.is_some_and(|folder| path.parent() == Some(Path::new(&folder)) && !is_open(Path::new(&folder)));
+    if is_handed { 0o037 } else { 0o077 }
+}
+
+/// Whether everybody may enter a folder.
+fn is_open(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
+/// Permission bits of a file, if it is there.
+pub(crate) fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o777)
+}
+
+/// Free bytes where a file lies.
+pub(crate) fn free(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(path)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// The configuration's folder on disk.
@@ -130,6 +154,11 @@ impl Source for Noting {
     }
 }
 
+/// Reads a text that people name.
+pub(crate) fn read_text(path: &Path, limit: usize) -> anyhow::Result<String> {
+    String::from_utf8(read_bounded(path, limit)?).map_err(|_| anyhow::anyhow!("not valid UTF-8"))
+}
+
 /// Reads a secret that people hand to a command: from a file that only its owner can read.
 pub(crate) fn read_secret_file(path: &Path) -> anyhow::Result<String> {
     if is_exposed(path) {
@@ -157,7 +186,7 @@ fn read_file(path: &Path, limit: usize, is_private: bool) -> io::Result<Vec<u8>>
         return Err(io::Error::other("not a file"));
     }
     // Of the very file that is read, not of whatever stood there a moment ago.
-    if is_private && metadata.permissions().mode() & 0o077 != 0 {
+    if is_private && metadata.permissions().mode() & forbidden(path) != 0 {
         return Err(io::Error::other("others can read it; make it 0600"));
     }
     let mut bytes = Vec::new();

@@ -267,14 +267,15 @@ impl Gate {
         if !dry_run {
             let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &self.store));
             let issuing = issuing.map_err(|error| vec![format!("tokens: {error:#}")])?;
+            // First, for it may fail: then nothing of the rest is in force.
+            let retention = retention::of(&config.settings);
+            let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
+            kept.map_err(|error| vec![error.to_string()])?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
-            let retention = retention::of(&config.settings);
-            let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
-            kept.map_err(|error| vec![error.to_string()])?;
             self.table.store(Arc::new(table));
             self.certificates.look();
             self.issuers.apply(tokens::trusted(&config.settings));

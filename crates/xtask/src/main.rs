@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema}`.
+//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema,sbom}`.
 //!
 //! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
 //! builds in seconds and still works when a crate under work does not build.
@@ -12,6 +12,7 @@ mod proofs;
 mod robust;
 mod run;
 mod sandbox;
+mod sbom;
 mod schema;
 mod sizes;
 mod suites;
@@ -33,6 +34,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
   fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
   soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values
+  sbom [FILE]                            write what the binary is made of (CycloneDX 1.6); target/portcullis.cdx.json by default
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +59,8 @@ fn command(words: &[&str]) -> Result<bool> {
         ["sizes"] => sizes::sizes(),
         ["schema"] => schema::schema(false),
         ["schema", "--check"] => schema::schema(true),
+        ["sbom"] => sbom::sbom(None),
+        ["sbom", file] => sbom::sbom(Some(file)),
         ["bench", rest @ ..] => bench::bench(rest),
         ["fuzz", rest @ ..] => robust::fuzz(rest),
         ["soak", rest @ ..] => robust::soak(rest),

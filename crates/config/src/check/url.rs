@@ -11,7 +11,7 @@ const MAX_URL: usize = 2048;
 ///
 /// # Errors
 /// What is wrong, as the second half of a message. Never quotes user or password.
-pub(super) fn base_url(text: &str) -> Result<BaseUrl, &'static str> {
+pub(crate) fn base_url(text: &str) -> Result<BaseUrl, &'static str> {
     if text.len() > MAX_URL || !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>', '`']) {
         return Err("it holds a character that a URL does not have, or is too long");
     }
@@ -61,7 +61,7 @@ fn host_and_port(authority: &str, is_tls: bool) -> Result<(String, u16), &'stati
 }
 
 /// A DNS name or a plain IPv4 address, lower case.
-pub(super) fn host_name(text: &str) -> Result<String, &'static str> {
+pub(crate) fn host_name(text: &str) -> Result<String, &'static str> {
     let host = text.to_ascii_lowercase();
     let is_label = |label: &str| {
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

@@ -28,6 +28,8 @@ const ROUNDS: u32 = 600_000;
 const MAX_ROUNDS: u32 = 10_000_000;
 /// Fewest characters of a passphrase.
 const MIN_PASSPHRASE: usize = 12;
+/// What the names of key files begin with.
+const KINDS: [&str; 3] = ["log", "content", "token"];
 /// Most key files, and longest one.
 const MAX_KEYS: usize = 1000;
 const MAX_KEY: u64 = 4096;
@@ -103,9 +105,10 @@ pub(crate) fn write_keys(folder: &Path, keys: &Keys) -> Result<(), ArchiveError>
     Ok(())
 }
 
-/// `log-N.key` or `content-N.key`.
+/// `log-N.key`, `content-N.key` or `token-N.key`.
 fn is_key(name: &str) -> bool {
-    let number = name.strip_suffix(".key").and_then(|stem| stem.strip_prefix("log-").or_else(|| stem.strip_prefix("content-")));
+    let number =
+        name.strip_suffix(".key").and_then(|stem| KINDS.iter().find_map(|kind| stem.strip_prefix(kind)?.strip_prefix('-')));
     number.is_some_and(|number| !number.is_empty() && number.len() < 10 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -155,5 +158,22 @@ pub(crate) fn open(member: &[u8], passphrase: &Passphrase, origin: &str) -> Resu
     match keys.keys().find(|name| !is_key(name)) {
         Some(name) => Err(damaged(&format!("`{name}` is not the name of a key"))),
         None => Ok(keys.into_iter().map(|(name, text)| (name, Zeroizing::new(text))).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_key;
+
+    #[test]
+    fn only_keys_are_keys() {
+        for name in ["log-1.key", "content-12.key", "token-3.key"] {
+            assert!(is_key(name), "{name}");
+        }
+        for name in
+            ["log-.key", "log-1", "1.key", "log-1.key.tmp", "other-1.key", "log-x.key", "../log-1.key", "log-1234567890.key"]
+        {
+            assert!(!is_key(name), "{name}");
+        }
     }
 }

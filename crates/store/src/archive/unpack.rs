@@ -199,7 +199,6 @@ impl Unpack<'_> {
         if self.signature.is_none() {
             return Err(at(end, "it ends without its manifest: cut off, or not made by `portcullis backup`"));
         }
-        drop(tar);
         let limit = BLOCK.saturating_mul(4);
         io::copy(&mut (&mut counted).take(limit), &mut io::sink()).map_err(|error| at(end, error.to_string()))?;
         match counted.bytes.checked_sub(end.saturating_add(BLOCK.saturating_mul(2))) {
