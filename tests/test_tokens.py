@@ -1,15 +1,17 @@
 """Tokens of issuers and of the gate, and one test for every attack on them. The issuer's keys are the tests' own."""
 
 import base64
+import http.client
 import json
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from issuer import Issuer, Key, encode, part, payload
 from test_operations import call
 from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, trust, until
-from upstream import Upstream
+from upstream import Upstream, chat_events, polite, stream
 
 SECRET_MAIL = "please write to jane.roe@example.com"
 
@@ -97,6 +99,19 @@ def test_everything_is_decided_again_from_the_log(gate: TokenGate, okta: Issuer)
     until(replayed)
 
 
+def test_no_token_is_kept(gate: TokenGate, okta: Issuer) -> None:
+    user = okta.token()
+    shown = [user, gate.task("helper", user), okta.token(aud="elsewhere"), okta.confused()]
+    for token in shown:
+        gate.chat(token)
+    gate.exchange("helper", shown[2])
+    kept = b"".join(path.read_bytes() for path in gate.data.rglob("*") if path.is_file())
+    told = "\n".join(gate.lines).encode() + gate.cli("audit", "query", "--json", "--limit", "1000").stdout.encode()
+    for token in shown:
+        signature = token.split(".")[2].encode()
+        assert len(signature) > 40 and signature not in kept and signature not in told
+
+
 def test_what_is_published(gate: TokenGate, okta: Issuer) -> None:
     status, _, metadata = call(f"{gate.url}/.well-known/oauth-authorization-server", None)
     assert (status, metadata["issuer"], metadata["token_endpoint"]) == (200, GATE, f"{GATE}/oauth/token")
@@ -180,6 +195,30 @@ def test_a_revoked_parent_takes_its_children_with_it(gate: TokenGate, okta: Issu
     gate.kill_hard()
     gate.start_again()
     until(lambda: gate.refusal(child) == "credential-revoked")
+
+
+def test_a_revocation_cuts_live_streams(gate: TokenGate, okta: Issuer, world: tuple) -> None:
+    async def stall(*_: object) -> list[bytes]:
+        # Everything but the end: the connection stays, and nothing more comes.
+        return stream(chat_events([{"role": "assistant", "content": ""}, {"content": "hello"}]))[:3]
+
+    until(lambda: gate.chat(okta.token())[0] == 200)
+    token = gate.task("helper", okta.token())
+    body = json.dumps({"model": "small", "stream": True, "messages": [{"role": "user", "content": "Hello."}]}).encode()
+    head = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    world[3].script = stall
+    try:
+        request = urllib.request.Request(f"{gate.url}/v1/chat/completions", body, head)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.readline().startswith(b"data:")
+            assert gate.post("/oauth/revoke", gate.agents["helper"], {"token": token})[0] == 200
+            try:
+                rest = answer.read()
+            except http.client.IncompleteRead as cut:
+                rest = cut.partial
+        assert b"credential-revoked" in rest
+    finally:
+        world[3].script = polite
 
 
 def test_operators_revoke_tasks_tokens_and_agents(gate: TokenGate, okta: Issuer) -> None:

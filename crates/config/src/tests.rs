@@ -3,6 +3,7 @@
 mod examples;
 mod fuzz;
 mod network;
+mod issuers;
 mod policies;
 mod problems;
 mod reasons;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use identity::token::{self, Bearer, TokenError, Unverified};
 use identity::{Plane, Shown};
-use model::{Chain, Credential, Holder, Mandate, Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use model::{Chain, Credential, CredentialId, Holder, Mandate, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 
 use crate::guard::Guard;
 use crate::ports::{Head, World};
@@ -67,8 +67,10 @@ impl Identified {
     }
 
     /// The same party, on behalf of whom it asks for a token: the chain that the token will have.
-    pub(crate) fn on_behalf(self, chain: Chain, mandate: Mandate) -> Self {
-        Self { chain, mandate, ..self }
+    pub(crate) fn on_behalf(mut self, chain: Chain, mandate: Mandate) -> Self {
+        self.chain = chain;
+        self.mandate = mandate;
+        self
     }
 }
 
@@ -83,16 +85,20 @@ pub(crate) async fn admit<W: World>(
     match identity::shown_in_request(headers, head.query.as_deref())? {
         Shown::Key(key) => admit_key(world, key, request, at).map_err(Refusal::new),
         Shown::Token(token) => {
-            let bearer = verified(world, token, at).await?;
-            let Holder::Data { chain } = bearer.credential.holder.clone() else {
-                return Err(ReasonCode::CredentialWrongPlane.into());
-            };
-            let task = bearer.mandate.task.as_ref().map(|task| task.id.clone());
-            let guard = Guard::new(bearer.credential.id.clone(), chain.clone()).descending(bearer.parents, task);
-            let credential = Arc::new(bearer.credential);
-            looked_at(world, Identified { request, at, credential, chain, mandate: bearer.mandate }, guard)
+            let Bearer { credential, parents, mandate, .. } = verified(world, token, at).await?;
+            let seen = Seen { request, at, credential: Arc::new(credential), parents, mandate };
+            looked_at(world, seen).map_err(Refusal::new)
         }
     }
+}
+
+/// A credential that was verified; nobody has looked at the locks yet.
+struct Seen {
+    request: RequestId,
+    at: UnixMillis,
+    credential: Arc<Credential>,
+    parents: Vec<CredentialId>,
+    mandate: Mandate,
 }
 
 /// Verifies a key.
@@ -106,16 +112,18 @@ pub(crate) fn admit_key<W: World>(
     let credential = world.credential(&presented.hash);
     identity::verify(&presented, credential.as_deref(), at, Plane::Data)?;
     let credential = credential.ok_or(ReasonCode::CredentialUnknown)?;
-    let Holder::Data { chain } = &credential.holder else { return Err(ReasonCode::CredentialWrongPlane) };
-    let chain = chain.clone();
-    let guard = Guard::new(credential.id.clone(), chain.clone());
-    looked_at(world, Identified { request, at, credential, chain, mandate: Mandate::default() }, guard)
-        .map_err(|refusal| refusal.code)
+    looked_at(world, Seen { request, at, credential, parents: Vec::new(), mandate: Mandate::default() })
 }
 
-fn looked_at<W: World>(world: &W, identified: Identified, mut guard: Guard) -> Result<(Identified, Guard), Refusal> {
+/// Looks at the locks: on the credential, on everybody in its chain, and on what it descends from.
+fn looked_at<W: World>(world: &W, seen: Seen) -> Result<(Identified, Guard), ReasonCode> {
+    let Seen { request, at, credential, parents, mandate } = seen;
+    let Holder::Data { chain } = &credential.holder else { return Err(ReasonCode::CredentialWrongPlane) };
+    let chain = chain.clone();
+    let task = mandate.task.as_ref().map(|task| task.id.clone());
+    let mut guard = Guard::new(credential.id.clone(), chain.clone()).descending(parents, task);
     guard.check(world)?;
-    Ok((identified, guard))
+    Ok((Identified { request, at, credential, chain, mandate }, guard))
 }
 
 /// Verifies a token: of the gate itself, or of an issuer that operators trust. What it descends from is looked at as well.

@@ -203,6 +203,9 @@ pub struct Mandate {
     /// The task, where a task token was presented.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// The task that a token is asked for: what policies see of it while they decide on that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Task>,
     /// Whether the subject's token itself names the actor who asks for a token (RFC 8693, section 4.4).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_act: bool,
@@ -212,7 +215,7 @@ impl Mandate {
     /// Whether it says nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.federated.is_none() && self.task.is_none() && !self.may_act
+        self.federated.is_none() && self.task.is_none() && self.asked.is_none() && !self.may_act
     }
 }
 

@@ -116,7 +116,7 @@ fn answers(facts: &Facts) -> Result<RestrictedExpression, String> {
 }
 
 fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
-    let task = facts.mandate.task.as_ref();
+    let task = facts.mandate.asked.as_ref().or(facts.mandate.task.as_ref());
     let id = task.map_or("", |task| task.id.as_str());
     let purpose = task.and_then(|task| task.purpose.as_ref()).map_or("", |purpose| purpose.as_str());
     let grant = task.map(|task| task.grant.lines()).unwrap_or_default();

@@ -233,6 +233,12 @@ impl Gate {
     fn is_known(&self, target: &LockTarget) -> bool {
         let in_force = self.in_force.load();
         let registry = &in_force.config.bundle.registry;
+        // Parties of issuers are not declared: `user:ISSUER:SUBJECT`.
+        let is_vouched_for = |name: &Name| {
+            name.as_str()
+                .split_once(':')
+                .is_some_and(|(issuer, _)| Name::new(issuer).is_ok_and(|issuer| self.issuers.named(&issuer).is_some()))
+        };
         match target {
             LockTarget::All => true,
             LockTarget::Credential(id) => self.store.credentials().by_id(id).is_some(),
@@ -240,9 +246,9 @@ impl Gate {
             LockTarget::Task(_) => true,
             LockTarget::Model(name) => registry.models.contains_key(name),
             LockTarget::Principal(id) => match id.kind {
-                PrincipalKind::User => registry.users.contains_key(&id.name),
+                PrincipalKind::User => registry.users.contains_key(&id.name) || is_vouched_for(&id.name),
                 PrincipalKind::Agent => registry.agents.contains_key(&id.name),
-                PrincipalKind::Service => registry.services.contains_key(&id.name),
+                PrincipalKind::Service => registry.services.contains_key(&id.name) || is_vouched_for(&id.name),
                 PrincipalKind::Operator => registry.operators.contains_key(&id.name),
             },
         }

@@ -17,6 +17,9 @@ use crate::gate::Gate;
 /// has replaced.
 const MAX_KEYS: usize = 2;
 
+/// Most locks while clients may add more: each is looked at in every call, and none is ever removed. Operators may go on.
+const MAX_LOCKS: usize = 50_000;
+
 /// The issuers of a configuration.
 pub(crate) fn trusted(settings: &Settings) -> Vec<IssuerConfig> {
     let config = |issuer: &config::Issuer| IssuerConfig {
@@ -61,6 +64,9 @@ impl Issuers for Gate {
     }
 
     async fn revoke(&self, target: LockTarget, by: &CredentialId) -> Result<(), RecordError> {
+        if self.store.epoch().locks().iter().count() >= MAX_LOCKS {
+            return Err(RecordError::Unavailable("too many revocations".to_owned()));
+        }
         let by = By { operator: None, credential: Some(by.clone()) };
         match self.store.administer(AdminAct::Locked { target, kind: LockKind::Revoke }, by).await {
             // It is in force, whether or not the log can be written now.

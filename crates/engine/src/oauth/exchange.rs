@@ -135,7 +135,7 @@ fn judge<W: World>(
 ) -> Result<Judgement, Refusal> {
     let agent = token.chain.actor().ok_or(ReasonCode::Internal)?;
     let may_act = subject.may_act.as_ref() == Some(agent);
-    let mandate = Mandate { may_act, ..subject.mandate.clone() };
+    let mandate = Mandate { may_act, asked: Some(token.task.clone()), ..subject.mandate.clone() };
     let identified = call.identified.take().ok_or(ReasonCode::Internal)?;
     call.identified = Some(identified.on_behalf(token.chain.clone(), mandate.clone()));
     let ledgers = [Some(&subject.credential.ledger), Some(&actor.ledger), token.ledger().as_ref()].map(|ledger| ledger.cloned());

@@ -79,7 +79,7 @@ impl TaskToken {
             created: self.issued,
             expires: Some(self.expires),
         };
-        let mandate = Mandate { federated: self.federated, task: Some(self.task), may_act: false };
+        let mandate = Mandate { federated: self.federated, task: Some(self.task), ..Mandate::default() };
         Ok(Bearer { credential, parents: self.parents, mandate, may_act: None, issuer: None })
     }
 

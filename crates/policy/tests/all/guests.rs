@@ -36,7 +36,8 @@ fn task(grant: Grant) -> Task {
 fn a_guest_is_in_the_groups_of_its_token_and_in_no_others() {
     let snapshot = load(POLICIES);
     let denied = Err(ReasonCode::PolicyDenied);
-    let facts: [(&[&str], &[&str], Result<(), ReasonCode>); 9] = [
+    type Fact<'a> = (&'a [&'a str], &'a [&'a str], Result<(), ReasonCode>);
+    let facts: [Fact<'_>; 9] = [
         (&["user:okta:ada"], &["staff"], Ok(())),
         (&["user:okta:ada"], &["deep2"], Ok(())),
         (&["user:okta:ada"], &[], denied),
@@ -98,7 +99,7 @@ fn a_grant_is_a_link_of_the_chain() {
     let facts = [
         (small(), vec![call("small")], Verdict::Permit),
         (small(), vec![call("large")], Verdict::Deny),
-        (small(), vec![call("small"), store.clone()], Verdict::Deny),
+        (small(), vec![call("small"), store], Verdict::Deny),
         (small(), vec![delegate.clone()], Verdict::Deny),
         (grant(&[(Action::IssueToken, "sub")]), vec![delegate], Verdict::Permit),
         (grant(&[(Action::CallModel, "*")]), vec![call("large")], Verdict::Permit),
@@ -140,6 +141,11 @@ fn who_may_be_handed_a_token() {
     for (policies, may_act, expected) in facts {
         assert_eq!(load(policies).decide(&asked(may_act)).verdict, expected, "{policies} {may_act}");
     }
+    let purposeful = "permit (principal, action, resource) when { context.task.purpose == \"summary\" };";
+    let mut opened = asked(false);
+    opened.facts.mandate.asked = Some(task(grant(&[(Action::CallModel, "small")])));
+    assert_eq!(load(purposeful).decide(&opened).verdict, Verdict::Permit, "the task that is asked for");
+    assert_eq!(load(purposeful).decide(&asked(false)).verdict, Verdict::Deny);
     let mut unknown = asked(true);
     unknown.asks[0].resource = Resource::Agent(name("ghost"));
     assert_eq!(load(permit).decide(&unknown).reason, ReasonCode::PrincipalUnknown);
