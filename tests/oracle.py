@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import oracle_pii
+
 Acts = dict[str, str]
 """Kind or group to act; what is not named has its default: secrets are redacted, personal data passes."""
 
@@ -206,7 +208,7 @@ TOKENS: dict[str, list[Shape]] = {
     "private-key": [],
     "portcullis-api-key": [Shape(("pcl_", "pclop_"), "", URLSAFE, 20)],
 }  # fmt: skip
-BOUNDED = ("CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS")
+BOUNDED = ("CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", *oracle_pii.KINDS)
 KINDS = (*TOKENS, *BOUNDED)
 
 _OTHER_JWT = re.compile(
@@ -305,13 +307,15 @@ def _iban(text: bytes) -> Iterator[tuple[int, int]]:
             yield start, at
 
 
-_SSN = re.compile(rb"(?<![0-9])(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9])")
+_SSN = re.compile(rb"(?<![0-9])(?!000|666|9)[0-9]{3}([- ]?)(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9])")
 
 
 def _ssn(text: bytes) -> Iterator[tuple[int, int]]:
     at = 0
     while found := _SSN.search(text, at):
-        yield found.span()
+        topics = oracle_pii.named(text, found.start())
+        if found[1] == b"-" or "ssn" in topics or {"social", "security"} <= topics:
+            yield found.span()
         at = found.start() + 1
 
 
@@ -337,6 +341,7 @@ _FINDERS: dict[str, Callable[[bytes], Iterator[tuple[int, int]]]] = {
     "IBAN_CODE": _iban,
     "US_SSN": _ssn,
     "EMAIL_ADDRESS": _email,
+    **oracle_pii.FINDERS,
 }
 
 

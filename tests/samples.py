@@ -170,7 +170,40 @@ SAMPLES: dict[str, str] = {
     "IBAN_CODE": _iban("DE", "370400440532013000"),
     "US_SSN": "536-22-8726",
     "EMAIL_ADDRESS": "mia.keller@example.org",
+    "IP_ADDRESS": "203.0.113.77",
+    "DOMAIN_NAME": "https://www.harbour-office.example/",
+    "PHONE_NUMBER": "+49 30 5550 1234",
+    "CRYPTO": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+    "PASSPORT": "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+    "FR_NIR": "2 69 05 49 588 157 80",
+    "IT_FISCAL_CODE": "RSSMRA85T10A562S",
+    "ES_NIF": "12345678Z",
+    "ES_NIE": "X1234567L",
+    "BE_NATIONAL_NUMBER": "85.07.30-033.28",
+    "CZ_BIRTH_NUMBER": "710319/2745",
+    "SE_PERSONNUMMER": "811218-9876",
+    "UK_NINO": "AB123456C",
 }
+"""Values that are found wherever they stand."""
+
+TOLD: dict[str, tuple[str, str]] = {
+    "DATE_OF_BIRTH": ("born on ", "31 August 1970"),
+    "US_DRIVER_LICENSE": ("driver's license ", "A56319335"),
+    "US_ITIN": ("ITIN ", "912-70-1234"),
+    "US_NPI": ("NPI: ", "1234567893"),
+    "MEDICAL_LICENSE": ("DEA no. ", "AB1234563"),
+    "MEDICAL_RECORD": ("MRN ", "00482913"),
+    "DE_TAX_ID": ("Steuer-ID ", "86095742719"),
+    "DE_ID_CARD": ("Personalausweis ", "T220001293"),
+    "PL_PESEL": ("PESEL ", "44051401359"),
+    "RO_CNP": ("CNP ", "1800101221144"),
+    "NL_BSN": ("BSN ", "111222333"),
+    "PT_NIF": ("contribuinte ", "123456789"),
+    "GR_AMKA": ("ΑΜΚΑ ", "01018012342"),
+    "GR_AFM": ("ΑΦΜ ", "094259216"),
+    "UK_NHS": ("NHS number ", "943 476 5919"),
+}
+"""Values that only the words before them make one."""
 
 
 def _luhn(number: str) -> str:

@@ -7,6 +7,7 @@
 use model::FindingGroup;
 
 use crate::context::ContextRule;
+use crate::pii::{self, domain, ip};
 use crate::{email, number, secrets};
 
 /// Bytes before an offset that finders may look at: what a lane keeps of released text.
@@ -17,10 +18,13 @@ pub(crate) static SCANS: [Scan; N_SCANS] = [
     Scan { group: FindingGroup::Secret, finder: Finder::Context(secrets::SECRETS) },
     Scan { group: FindingGroup::Pii, finder: Finder::Own { kinds: number::KINDS, find: number::scan } },
     Scan { group: FindingGroup::Pii, finder: Finder::Own { kinds: &["EMAIL_ADDRESS"], find: email::scan } },
+    Scan { group: FindingGroup::Pii, finder: Finder::Own { kinds: &["IP_ADDRESS"], find: ip::scan } },
+    Scan { group: FindingGroup::Pii, finder: Finder::Own { kinds: &["DOMAIN_NAME"], find: domain::scan } },
+    Scan { group: FindingGroup::Pii, finder: Finder::Own { kinds: pii::NAMES, find: pii::scan } },
 ];
 
 /// How many scans there are.
-pub(crate) const N_SCANS: usize = 3;
+pub(crate) const N_SCANS: usize = 6;
 
 /// Kinds of one group that are found together.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ mod lane;
 mod leet;
 mod nested;
 mod number;
+mod pii;
 mod redact;
 mod rules;
 mod scan;

@@ -2,6 +2,7 @@
 
 use crate::bounded::Input;
 use crate::class::Class;
+use crate::pii::words::{self, Near};
 
 /// What can be said about a bounded rule at one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,33 +161,35 @@ fn is_issued(digits: &[u8]) -> bool {
     }
 }
 
-/// Three, two and four digits with the same separator (dash or space) twice. `start` is a digit with no digit before it.
+/// Three, two and four digits with dashes between them; with spaces or nothing between them where the words before say what they
+/// are. `start` is a digit with no digit before it.
 fn ssn(text: &[u8], start: usize, is_final: bool) -> Found {
-    const LENGTH: usize = 11;
+    /// Digits are nines.
+    const LAYOUTS: [&[u8]; 3] = [b"999-99-9999", b"999 99 9999", b"999999999"];
     let rest = text.get(start..).unwrap_or_default();
-    let digits = rest.get(..LENGTH).unwrap_or(rest);
-    let separator = digits.get(3).copied();
-    let fits = digits.iter().enumerate().all(|(place, byte)| match place {
-        3 => matches!(byte, b'-' | b' '),
-        6 => Some(*byte) == separator,
-        _ => byte.is_ascii_digit(),
-    });
-    if !fits {
-        return Found::No;
-    }
-    let next = rest.get(LENGTH);
+    let fits = |layout: &[u8]| {
+        layout.iter().zip(rest).all(|(wanted, byte)| if *wanted == b'9' { byte.is_ascii_digit() } else { byte == wanted })
+    };
+    let Some(layout) = LAYOUTS.into_iter().find(|layout| fits(layout)) else { return Found::No };
+    let next = rest.get(layout.len());
     if next.is_none() && !is_final {
         return Found::Pending;
     }
-    if digits.len() < LENGTH || next.is_some_and(u8::is_ascii_digit) {
+    let whole = rest.get(..layout.len()).unwrap_or_default();
+    if whole.is_empty() || next.is_some_and(u8::is_ascii_digit) {
         return Found::No;
     }
-    let number = |from: usize, to: usize| {
-        digits.get(from..to).unwrap_or_default().iter().fold(0_u32, |value, digit| value * 10 + u32::from(digit - b'0'))
-    };
-    let (area, group, serial) = (number(0, 3), number(4, 6), number(7, LENGTH));
-    let issued = area != 0 && area != 666 && area < 900 && group != 0 && serial != 0;
-    if issued { Found::At(start + LENGTH) } else { Found::No }
+    let is_telling = layout.contains(&b'-');
+    let is_told = || Near::before(text, start).speaks_of(&[words::SSN, words::SOCIAL.and(words::SECURITY)]);
+    if is_issued_ssn(whole) && (is_telling || is_told()) { Found::At(start + layout.len()) } else { Found::No }
+}
+
+/// Area, group and serial that are given out.
+fn is_issued_ssn(number: &[u8]) -> bool {
+    let mut digits = number.iter().filter(|byte| byte.is_ascii_digit());
+    let mut part = |length: usize| digits.by_ref().take(length).fold(0_u32, |value, digit| value * 10 + u32::from(digit - b'0'));
+    let (area, group, serial) = (part(3), part(2), part(4));
+    area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
 }
 
 /// A country code, two check digits and the country's number of letters and digits, with an optional space after every fourth

@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::texts::{Random, jwt, mixed, pem, planted};
+use common::texts::{Random, jwt, mixed, pem, planted, words};
 use common::{Passed, duties, oracle, run_lane};
 use inspect::{Lane, MAX_HELD, MAX_UNDECIDED, Scanners, redact_text};
 use model::{Duties, Side};
@@ -270,7 +270,7 @@ fn nothing_of_a_planted_secret_is_released() {
             let text = format!("look: \"{value}\" that is all");
             for cut in 0..text.len() {
                 let Passed { text: released, .. } = run_lane(&scanners, &duties, pieces(&text, &[cut]));
-                assert_eq!(released, format!("look: \"[redacted:{kind}]\" that is all"), "{text}");
+                assert_eq!(released, format!("look: \"{}[redacted:{kind}]\" that is all", words(kind)), "{text}");
             }
         }
     }
@@ -347,7 +347,7 @@ fn prose_is_held_by_the_word() {
         let word = text[..at]
             .chars()
             .rev()
-            .take_while(|character| character.is_ascii_alphanumeric() || "-._".contains(*character))
+            .take_while(|character| character.is_ascii_alphanumeric() || "-._:".contains(*character))
             .count();
         let number = usize::from(text[..at].ends_with(' ')) * 3;
         assert!(lane.held() <= word.max(number), "{} held behind {:?}", lane.held(), &text[..at]);

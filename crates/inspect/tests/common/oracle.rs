@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use inspect::{Hit, Scanners};
 use model::{Act, Duties, FindingGroup, FindingKind, Side};
 
 const PAGE: &str = include_str!("../../../../docs/SCANNERS.md");
@@ -50,6 +51,20 @@ pub(crate) fn example(kind: &str) -> Option<(&'static str, &'static str, usize)>
     Some((row.prefixes.first()?, &row.class, row.min))
 }
 
+/// Kinds of personal data that this file knows.
+const BOUNDED: [&str; 4] = ["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS"];
+
+/// Kinds told by form and words. Their second implementation is `tests/oracle_pii.py`, which `tests/test_pii.py` holds against the
+/// scanners; here they are what a scan of the whole text finds, which a lane has to find as well.
+const PERSONAL: &str = "IP_ADDRESS DOMAIN_NAME PHONE_NUMBER DATE_OF_BIRTH CRYPTO PASSPORT US_DRIVER_LICENSE \
+    US_ITIN US_NPI MEDICAL_LICENSE MEDICAL_RECORD DE_TAX_ID DE_ID_CARD FR_NIR IT_FISCAL_CODE ES_NIF ES_NIE \
+    PL_PESEL RO_CNP NL_BSN BE_NATIONAL_NUMBER CZ_BIRTH_NUMBER SE_PERSONNUMMER PT_NIF GR_AMKA GR_AFM UK_NHS UK_NINO";
+
+/// How many kinds of personal data there are.
+pub(crate) fn n_pii() -> usize {
+    BOUNDED.len() + PERSONAL.split_whitespace().count()
+}
+
 /// The kinds in the order of the rules.
 pub(crate) static KINDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut kinds: Vec<String> = Vec::new();
@@ -61,7 +76,8 @@ pub(crate) static KINDS: LazyLock<Vec<String>> = LazyLock::new(|| {
             kinds.push(row.kind.clone());
         }
     }
-    kinds.extend(["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS"].map(str::to_owned));
+    kinds.extend(BOUNDED.iter().map(|kind| (*kind).to_owned()));
+    kinds.extend(PERSONAL.split_whitespace().map(str::to_owned));
     kinds
 });
 
@@ -112,8 +128,20 @@ pub(crate) fn matches(text: &str) -> Vec<Found> {
             }
         }
     }
+    all.extend(personal(text));
     let inside = |a: &Found, b: &Found| a != b && a.0 == b.0 && b.1 <= a.1 && a.2 <= b.2;
     all.iter().filter(|found| !all.iter().any(|other| inside(found, other))).copied().collect()
+}
+
+/// What a scan of the whole text finds of [`PERSONAL`].
+fn personal(text: &str) -> Vec<Found> {
+    static SCANNERS: LazyLock<Scanners> = LazyLock::new(|| {
+        let others: Vec<&str> =
+            KINDS.iter().map(String::as_str).filter(|kind| !PERSONAL.split_whitespace().any(|own| own == *kind)).collect();
+        Scanners::all().without(&others)
+    });
+    let hits = SCANNERS.scan(text);
+    hits.iter().flat_map(Hit::matches).map(|(kind, _, span)| (number(kind.as_str()), span.start, span.end)).collect()
 }
 
 fn match_at(kind: &str, bytes: &[u8], start: usize) -> Option<usize> {
@@ -124,6 +152,7 @@ fn match_at(kind: &str, bytes: &[u8], start: usize) -> Option<usize> {
         "IBAN_CODE" => iban(bytes, start),
         "US_SSN" => ssn(bytes, start),
         "EMAIL_ADDRESS" => email(bytes, start),
+        personal if PERSONAL.split_whitespace().any(|own| own == personal) => None,
         "private-key" => pem(rest).map(|length| start + length),
         kind => {
             let rows = ROWS.iter().filter(|row| row.kind == kind);
@@ -251,14 +280,44 @@ fn iban(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 fn ssn(bytes: &[u8], start: usize) -> Option<usize> {
-    let text = std::str::from_utf8(bytes.get(start..start + 11)?).ok()?;
-    let shape: String = text.chars().map(|character| if character.is_ascii_digit() { '9' } else { character }).collect();
     let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-    if !["999-99-9999", "999 99 9999"].contains(&&*shape) || is_digit(start.checked_sub(1)) || is_digit(Some(start + 11)) {
+    let length = if bytes.get(start + 3).is_some_and(u8::is_ascii_digit) { 9 } else { 11 };
+    let text = std::str::from_utf8(bytes.get(start..start + length)?).ok()?;
+    let shape: String = text.chars().map(|character| if character.is_ascii_digit() { '9' } else { character }).collect();
+    let is_told = || {
+        let words = words_before(bytes, start);
+        words.contains(&"ssn".to_owned())
+            || words.contains(&"ssns".to_owned())
+            || (words.contains(&"social".to_owned()) && words.contains(&"security".to_owned()))
+    };
+    let is_shaped = shape == "999-99-9999" || (["999 99 9999", "999999999"].contains(&&*shape) && is_told());
+    if !is_shaped || is_digit(start.checked_sub(1)) || is_digit(Some(start + length)) {
         return None;
     }
-    let unissued = ["000", "666"].contains(&&text[..3]) || text.starts_with('9') || &text[4..6] == "00" || &text[7..] == "0000";
-    (!unissued).then_some(start + 11)
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let unissued =
+        ["000", "666"].contains(&&digits[..3]) || digits.starts_with('9') || &digits[3..5] == "00" || &digits[5..] == "0000";
+    (!unissued).then_some(start + length)
+}
+
+/// The words within 64 bytes before a place, in lower case, up to the nearest one with a digit.
+fn words_before(bytes: &[u8], at: usize) -> Vec<String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 128;
+    let mut words = Vec::new();
+    let mut word = String::new();
+    for place in (at.saturating_sub(65)..at).rev() {
+        if is_word(bytes[place]) {
+            word.insert(0, char::from(bytes[place]).to_ascii_lowercase());
+        }
+        let is_over = !is_word(bytes[place]) || place == 0;
+        if is_over && !word.is_empty() {
+            if word.bytes().any(|byte| byte.is_ascii_digit()) {
+                break;
+            }
+            words.push(std::mem::take(&mut word));
+        }
+    }
+    words
 }
 
 fn email(bytes: &[u8], start: usize) -> Option<usize> {
@@ -277,7 +336,7 @@ fn email(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 fn group(number: usize) -> FindingGroup {
-    if number + 4 < KINDS.len() { FindingGroup::Secret } else { FindingGroup::Pii }
+    if number + n_pii() < KINDS.len() { FindingGroup::Secret } else { FindingGroup::Pii }
 }
 
 /// What is released of a whole text, or the kind that is denied.

@@ -122,6 +122,10 @@ pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
         }
         "US_SSN" => format!("{}-{}-{}", 100 + random.below(500), 10 + random.below(89), 1000 + random.below(8999)),
         "EMAIL_ADDRESS" => format!("{}@{}.com", random.string("abcdefghij.", 9), random.string("abcdefghij", 7)),
+        other if personal(other).is_some() => {
+            let (words, values) = personal(other).unwrap();
+            format!("{words}{}", random.pick::<&str>(values))
+        }
         other => {
             let (prefix, class, min) = super::oracle::example(other).unwrap_or_else(|| panic!("no example of `{other}`"));
             let alphabet = match class {
@@ -228,6 +232,37 @@ const SCRAPS: &[&str] = &[
     "SKELETON",
     "HTTPS",
     "skill-set",
+    "phone ",
+    "call +1 ",
+    "order ",
+    "+49 30 ",
+    "(030) 90 18",
+    "00 49",
+    " office",
+    "x12",
+    "2024-08-31",
+    "August ",
+    "May 5, 2001",
+    "born",
+    "10.0.0.",
+    "1.2.3.4",
+    "version ",
+    "2001:db8:",
+    "::",
+    "12:34:56",
+    "https:/",
+    "https://",
+    "www.",
+    "example.com",
+    ".co.uk/",
+    "X-",
+    "AB 12 ",
+    "RSSMRA85",
+    "passport ",
+    "ssn ",
+    "P<UTO<<",
+    "1234567",
+    "99.99.99-",
     "\n",
     "\t",
     "\"",
@@ -251,7 +286,8 @@ pub(crate) fn mixed(random: &mut Random, kinds: &[String]) -> String {
             0 | 1 => planted(random.pick::<String>(kinds), random),
             2 => {
                 let mut value = planted(random.pick::<String>(kinds), random);
-                value.truncate(random.below(value.len() + 1));
+                let length = value.floor_char_boundary(random.below(value.len() + 1));
+                value.truncate(length);
                 value
             }
             _ => (*random.pick(SCRAPS)).to_owned(),
@@ -264,4 +300,53 @@ pub(crate) fn mixed(random: &mut Random, kinds: &[String]) -> String {
         text.push_str(random.pick::<&str>(JOINTS));
     }
     text
+}
+
+/// The words that stand in front of a planted value and are not replaced with it.
+pub(crate) fn words(kind: &str) -> &'static str {
+    personal(kind).map_or("", |(words, _)| words)
+}
+
+/// Words that a kind of personal data needs before it, and values of it: examples that their issuers publish, or made by their
+/// rule.
+fn personal(kind: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let found: (&str, &[&str]) = match kind {
+        "IP_ADDRESS" => ("", &["192.0.2.17", "203.0.113.254", "2001:db8::17", "2001:db8:85a3:8d3:1319:8a2e:370:7348"]),
+        "DOMAIN_NAME" => ("", &["https://www.example.com/", "example.org", "ftp://files.example.net", "shop.example.co.uk"]),
+        "PHONE_NUMBER" => ("", &["+49 30 901820", "(212) 555-2368", "001-212-555-2368x12", "+442079460018", "01 42 68 53 00"]),
+        "DATE_OF_BIRTH" => (" born ", &["1970-08-31", "8/31/1970", "31 August 1970", "August 31, 1970", "31.8.70"]),
+        "CRYPTO" => (
+            "",
+            &[
+                "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+                "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            ],
+        ),
+        "PASSPORT" => (" passport ", &["C01X00T47", "912803456", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"]),
+        "US_DRIVER_LICENSE" => (" driver's license ", &["A5631933", "LH329609T", "M943688896309"]),
+        "US_ITIN" => (" itin ", &["912-70-1234", "912701234"]),
+        "US_NPI" => (" NPI ", &["1234567893", "1245319599"]),
+        "MEDICAL_LICENSE" => (" DEA: ", &["AB1234563", "F91234563"]),
+        "MEDICAL_RECORD" => (" MRN ", &["00482913", "A123456"]),
+        "DE_TAX_ID" => (" Steuer-ID ", &["86095742719", "47 036 892 816"]),
+        "DE_ID_CARD" => (" Ausweis ", &["T220001293", "L01X00T471"]),
+        "FR_NIR" => (" NIR ", &["269054958815780", "2 69 05 49 588 157 80"]),
+        "IT_FISCAL_CODE" => ("", &["RSSMRA85T10A562S", "MRTMTT91D08F205J"]),
+        "ES_NIF" => ("", &["12345678Z", "12.345.678-Z"]),
+        "ES_NIE" => ("", &["X1234567L", "Y-1234567-X"]),
+        "PL_PESEL" => (" pesel ", &["44051401359", "02070803628"]),
+        "RO_CNP" => (" CNP ", &["1800101221144"]),
+        "NL_BSN" => (" BSN ", &["111222333", "1234.56.782"]),
+        "BE_NATIONAL_NUMBER" => (" rijksregister ", &["85.07.30-033.28", "17073003384"]),
+        "CZ_BIRTH_NUMBER" => (" rodné ", &["710319/2745", "7103192745"]),
+        "SE_PERSONNUMMER" => (" personnummer ", &["811218-9876", "19811218-9876", "8112189876"]),
+        "PT_NIF" => (" contribuinte ", &["123456789"]),
+        "GR_AMKA" => (" ΑΜΚΑ ", &["01018012342"]),
+        "GR_AFM" => (" ΑΦΜ ", &["094259216"]),
+        "UK_NHS" => (" NHS ", &["943 476 5919", "4010232137"]),
+        "UK_NINO" => ("", &["AB123456C", "AB 12 34 56 C"]),
+        _ => return None,
+    };
+    Some(found)
 }
