@@ -84,7 +84,7 @@ fn trusted_proxies() {
 
 #[test]
 fn telemetry() {
-    let (config, _) = load_in(&[], "{}\n");
+    let (config, _) = load_in(&[], "");
     assert!(config.settings.telemetry.is_none(), "off by default");
     let main = "telemetry: {endpoint: 'https://otel.example:4318/', headers: {X-Key: '${KEY}'}, ca: ca.pem}\n\
                 proxy: {url: 'http://proxy:3128'}\n";
@@ -138,8 +138,8 @@ fn what_is_refused() {
         (
             "upstreams: {u: {kind: openai, api_key: '${K}', base_url: 'https://x.example', client_key: k, server_name: 'a b'}}\n",
             &[
-                "portcullis.yaml:1:91: upstreams.u.client_key: a `client_key` needs a `client_certificate`",
                 "portcullis.yaml:1:91: upstreams.u.client_key: the file `k` cannot be read: no such file",
+                "portcullis.yaml:1:91: upstreams.u.client_key: a `client_key` needs a `client_certificate`",
                 "portcullis.yaml:1:107: upstreams.u.server_name: the host must be a name or an address, found `a b`",
             ],
         ),

@@ -82,6 +82,7 @@ fn the_comments_of_init_hold_together_too() {
     let mut files = init("root");
     let main = files.get_mut("portcullis.yaml").unwrap();
     *main = uncommented(main);
+    files.extend(["tls/gate.crt", "tls/gate.key"].map(|path| (path.to_owned(), "PEM".to_owned())));
     let (config, _) = load(files);
     assert_eq!((config.bundle.registry.users.len(), config.settings.routes.len()), (1, 1));
 }

@@ -49,6 +49,9 @@ fn around(source: &str, find: &Range<usize>) -> Range<usize> {
     source.floor_char_boundary(start)..source.ceil_char_boundary(end)
 }
 
+/// Gives the next find at or behind a place.
+type Next = fn(&[u8], usize) -> Option<Range<usize>>;
+
 /// What a region is made around, of each kind in order, and merged by place.
 struct Finds<'a> {
     bytes: &'a [u8],
@@ -70,7 +73,7 @@ impl Iterator for Finds<'_> {
         let first = [&self.run, &self.digits, &self.at_sign].into_iter().flatten().map(|find| find.start).min()?;
         let is_first = |find: &Option<Range<usize>>| find.as_ref().is_some_and(|find| find.start == first);
         let bytes = self.bytes;
-        let (find, next): (_, fn(&[u8], usize) -> Option<Range<usize>>) = if is_first(&self.run) {
+        let (find, next): (_, Next) = if is_first(&self.run) {
             (&mut self.run, next_run)
         } else if is_first(&self.digits) {
             (&mut self.digits, next_digits)
