@@ -7,8 +7,10 @@
 mod before;
 mod form;
 
-pub(crate) use before::Before;
-pub(crate) use form::{Fit, Form, Item, form, has_entropy, run, some, text};
+pub(crate) use before::{Before, begins_word};
+#[cfg(test)]
+pub(crate) use form::Item;
+pub(crate) use form::{Fit, Form, form, has_entropy, run, some, text};
 
 use crate::class::Class;
 use before::JOINT;
@@ -40,15 +42,6 @@ pub(crate) enum Clue {
 /// Bytes between the end of a key's word and the joint.
 const REACH: usize = 32;
 
-/// Bytes of a value's surroundings in which a digit is looked for.
-const BROAD: Class = Class::URL_SAFE
-    .or(Class::BASE64)
-    .or(Class::DOT)
-    .or(Class::COLON)
-    .or(Class::PIPE)
-    .or(Class::PERCENT)
-    .or(Class::TILDE)
-    .or(Class::AT);
 /// A value does not begin behind one of these.
 const INNER: Class = Class::URL_SAFE.or(Class::DOT).or(Class::TILDE);
 /// A digit counts up to this many bytes behind a value's start.
@@ -56,14 +49,19 @@ const MAX_RUN: usize = 256;
 /// Letters of a word that may stand before a value's first digit (a month).
 const LONGEST_WORD: usize = 9;
 
+/// Bytes of a value that are looked at before any rule is.
+const QUICK_LOOK: usize = 32;
+
 /// The rules of a table that are switched on.
 pub(crate) struct Contexts {
     rules: &'static [ContextRule],
     /// Words by their first letter, with the rule's place and the reach; an operator is needed where there is none.
     words: [Vec<Word>; 26],
     needs_operator: bool,
-    /// Rules without words, by place.
-    others: Vec<usize>,
+    /// Rules without words: the bytes that a value begins with at least, and the place.
+    others: Vec<(usize, usize)>,
+    /// No value begins with fewer bytes that are neither blank nor a quote.
+    least: usize,
 }
 
 struct Word {
@@ -78,12 +76,15 @@ impl Contexts {
         let mut words = [const { Vec::new() }; 26];
         let mut others = Vec::new();
         let mut all_need_operator = true;
+        let mut least = MAX_RUN;
         for (place, rule) in rules.iter().enumerate().filter(|(place, _)| is_on(*place)) {
+            let shortest = rule.forms.iter().map(Form::least).min().unwrap_or_default();
+            least = least.min(shortest);
             let (list, reach, needs_operator) = match rule.clue {
                 Clue::Assigned(words) => (words, REACH, true),
                 Clue::Near { words, reach } => (words, reach, false),
                 Clue::None | Clue::Own(_) => {
-                    others.push(place);
+                    others.push((shortest, place));
                     continue;
                 }
             };
@@ -94,7 +95,7 @@ impl Contexts {
                 }
             }
         }
-        Self { rules, words, needs_operator: all_need_operator, others }
+        Self { rules, words, needs_operator: all_need_operator, others, least }
     }
 
     /// As [`Find`](crate::bounded::Find) says.
@@ -124,18 +125,26 @@ impl Contexts {
 
     /// The first rule of the table whose clue and form fit at a start, or could with more text.
     fn evaluate(&self, text: &[u8], start: usize, is_final: bool) -> Option<(usize, Fit)> {
+        // A cheap look first: what begins here is mostly too short.
+        let rest = text.get(start..).unwrap_or_default();
+        let length = Class::VISIBLE.run(rest.get(..QUICK_LOOK).unwrap_or(rest));
+        let goes_on = length == QUICK_LOOK || (length == rest.len() && !is_final);
+        let length = if goes_on { usize::MAX } else { length };
+        if length < self.least {
+            return None;
+        }
         let mut best = None;
         let mut try_rule = |place: usize, before: Option<&Before<'_>>| {
             if best.is_some_and(|(known, _)| known <= place) {
                 return;
             }
             let Some(rule) = self.rules.get(place) else { return };
+            // The clue first: it costs less than the entropy of a value that hardly ever is one.
+            if matches!(rule.clue, Clue::Own(test) if !before.is_some_and(test)) {
+                return;
+            }
             let fit = rule.fit(text, start, is_final);
-            let is_clued = match rule.clue {
-                Clue::Own(test) => fit != Fit::No && before.is_some_and(test),
-                Clue::None | Clue::Assigned(_) | Clue::Near { .. } => true,
-            };
-            if fit != Fit::No && is_clued {
+            if fit != Fit::No {
                 best = Some((place, fit));
             }
         };
@@ -144,8 +153,10 @@ impl Contexts {
         if let Some(before) = before.as_ref().filter(|before| before.has_operator() || !self.needs_operator) {
             self.clued(before, |place| try_rule(place, Some(before)));
         }
-        for place in &self.others {
-            try_rule(*place, before.as_ref());
+        for (least, place) in &self.others {
+            if *least <= length {
+                try_rule(*place, before.as_ref());
+            }
         }
         best
     }
@@ -181,7 +192,7 @@ impl ContextRule {
 /// Where a value can begin whose first digit stands at `digit`, from `least` on, in order.
 fn starts(text: &[u8], least: usize, digit: usize) -> impl Iterator<Item = usize> + '_ {
     let open = text.get(least..digit).unwrap_or_default();
-    let run = BROAD.run_back(open, MAX_RUN);
+    let run = Class::VISIBLE.run_back(open, MAX_RUN);
     let mut first = digit - run;
     if let Some((b' ', before)) = open.get(..open.len() - run).and_then(<[u8]>::split_last) {
         let before = before.strip_suffix(b".").unwrap_or(before);
