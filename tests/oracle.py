@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import clues
 import oracle_pii
 
 Acts = dict[str, str]
@@ -89,10 +90,19 @@ TOKENS: dict[str, list[Shape]] = {
     "gitlab-ptt": [Shape(("glptt-",), "", URLSAFE, 40)],
     "gitlab-runner-authentication-token": [Shape(("glrt-",), "", URLSAFE + ".", 20)],
     "slack-bot-token": [_slack("xoxb-")],
+    "slack-config-access-token": [Shape(("xoxe.xoxb-", "xoxe.xoxp-"), "", ALNUM + r"\-", 100)],
+    "slack-config-refresh-token": [Shape(("xoxe-1-",), "", ALNUM, 100)],
     "slack-user-token": [_slack("xoxp-", "xoxe-")],
     "slack-app-token": [_slack("xapp-")],
     "slack-webhook-url": [
-        Shape(tuple(f"hooks.slack.com/{word}/" for word in ("services", "workflows", "triggers")), "", ALNUM + "+/", 36)
+        Shape(
+            tuple(
+                f"{scheme}hooks.slack.com/{word}/" for scheme in ("https://", "http://", "") for word in ("services", "workflows", "triggers")
+            ),
+            "",
+            ALNUM + "+/",
+            36,
+        )
     ],
     "gcp-api-key": [Shape(("AIza",), WORD, URLSAFE, 35)],
     "stripe-access-token": [
@@ -156,10 +166,12 @@ TOKENS: dict[str, list[Shape]] = {
     "infracost-api-token": [Shape(("ico-",), WORD, ALNUM, 32)],
     "intra42-client-secret": [Shape(("s-s4t2ud-", "s-s4t2af-",), WORD, "0-9a-fA-F", 64)],
     "langsmith-api-key": [Shape(("lsv2_pt_", "lsv2_sk_",), WORD, WORD, 42)],
+    "jwt-base64": [Shape(("ZXlK",), WORD, JWT, 48)],
     "linear-api-key": [Shape(("lin_api_",), "", ALNUM, 40)],
     "mapbox-secret-token": [Shape(("sk.eyJ1",), WORD, URLSAFE + ".", 60)],
-    "newrelic-user-api-key": [Shape(("NRAK-",), WORD, ALNUM, 27)],
+    "new-relic-user-api-key": [Shape(("NRAK-",), WORD, ALNUM, 27)],
     "notion-api-token": [Shape(("ntn_",), WORD, ALNUM, 46)],
+    "microsoft-teams-webhook": [Shape((".webhook.office.com/webhookb2/",), "", ALNUM + r"\-@/", 100)],
     "nvidia-api-key": [Shape(("nvapi-",), WORD, URLSAFE, 60)],
     "octopus-deploy-api-key": [Shape(("API-",), WORD, "A-Z0-9", 26)],
     "openrouter-api-key": [Shape(("sk-or-v1-",), WORD, "0-9a-fA-F", 64)],
@@ -210,6 +222,7 @@ TOKENS: dict[str, list[Shape]] = {
 }  # fmt: skip
 BOUNDED = ("CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", *oracle_pii.KINDS)
 KINDS = (*TOKENS, *BOUNDED)
+"""The kinds that need nothing before them; those told by context are in `clues`."""
 
 _OTHER_JWT = re.compile(
     f"(?=(?<![{URLSAFE}])(ey[{URLSAFE}]{{17,512}}\\.ey[{ALNUM}_\\-/+]{{17}}[{JWT}]*))".encode()
@@ -380,13 +393,31 @@ def _spans(kind: str, text: str, is_nested: bool) -> set[tuple[int, int]]:
     return found
 
 
+def _by_context(text: str, is_nested: bool) -> dict[str, set[tuple[int, int]]]:
+    """The matches of the rules by context, by kind."""
+    found: dict[str, set[tuple[int, int]]] = {}
+    for layer, wholes in _layers(text) if is_nested else [(text, None)]:
+        data = layer.encode()
+        for start, end, kind in clues.find(data):
+            if wholes is not None:
+                first, last = len(data[:start].decode()), len(data[:end].decode()) - 1
+                start, end = wholes[first][0], wholes[last][1]
+            found.setdefault(kind, set()).add((start, end))
+    return found
+
+
 def matches(text: str, is_nested: bool = False) -> list[Match]:
-    """Every match of every rule that no other match of the same rule covers."""
-    found = []
-    for number, kind in enumerate(KINDS):
+    """Every match of every rule that no other match of the same rule covers, of rules by context where no token begins."""
+    found: list[Match] = []
+    by_context = _by_context(text, is_nested)
+    for number, kind in enumerate((*TOKENS, *clues.KINDS, *BOUNDED)):
+        spans = by_context.get(kind, set()) if kind in clues.KINDS else _spans(kind, text, is_nested)
+        if kind in clues.KINDS:
+            tokens = {match.start for match in found if match.is_token}
+            spans = {span for span in spans if span[0] not in tokens}
         reach = -1
         # At one start the longer first, so that what is covered comes after what covers it.
-        for start, end in sorted(_spans(kind, text, is_nested), key=lambda span: (span[0], -span[1])):
+        for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
             if end > reach:
                 reach = end
                 found.append(Match(start, end, kind, number, kind in TOKENS))
@@ -395,7 +426,7 @@ def matches(text: str, is_nested: bool = False) -> list[Match]:
 
 def act_on(kind: str, acts: Acts) -> str:
     """What the duties say of a kind."""
-    group = "secret" if kind in TOKENS else "pii"
+    group = "secret" if kind in TOKENS or kind in clues.KINDS else "pii"
     named = [acts[name] for name in (kind, group) if name in acts]
     order = ["allow", "mask", "redact", "deny"]
     return max(named, key=order.index) if named else ("redact" if group == "secret" else "allow")

@@ -1,5 +1,6 @@
 """The oracle itself: each made-up value is found whole and under its own name, and leaving a rule out changes that."""
 
+import clues
 import oracle
 import pytest
 from samples import SAMPLES, TOLD, VARIANTS, jwt, pem
@@ -79,3 +80,11 @@ def test_documents() -> None:
 def test_text_inside_text(text: str, wanted: str) -> None:
     assert oracle.redact_json(text, REDACT) == wanted
     assert oracle.redact(text, REDACT) != wanted or text.startswith("C:")
+
+
+@pytest.mark.parametrize("kind", clues.KINDS)
+def test_clues(kind: str) -> None:
+    clue, value = clues.example(kind)
+    for before, after in (("", ""), ("(", '"'), ("é ", " é")):
+        assert oracle.redact(before + clue + value + after) == f"{before}{clue}[redacted:{kind}]{after}"
+    assert value in oracle.redact(f"x{value}")

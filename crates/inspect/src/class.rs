@@ -42,6 +42,19 @@ impl Class {
     /// Letters, digits, `+`, `/`, `=`.
     pub(crate) const BASE64: Self = Self::ALNUM.or(Self::PLUS).or(Self::SLASH).or(Self::EQUALS);
 
+    /// Every printable byte but quotes, the backslash and the space.
+    pub(crate) const VISIBLE: Self = Self::URL_SAFE
+        .or(Self::BASE64)
+        .or(Self::DOT)
+        .or(Self::PERCENT)
+        .or(Self::COLON)
+        .or(Self::PIPE)
+        .or(Self::TILDE)
+        .or(Self::AT)
+        .or(Self::ARROW)
+        .or(Self::BRACKET)
+        .or(Self::SIGN);
+
     pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

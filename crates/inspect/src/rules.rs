@@ -81,7 +81,7 @@ pub(crate) const N_TOKENS: usize = TOKENS.len();
 /// The number of the first kind of every scan, and of the one that would come next.
 const FIRST: [usize; N_SCANS + 1] = first();
 
-/// How many rules there are. At most [`RuleSet::MOST`].
+/// How many rules there are. At most what a [`RuleSet`] holds.
 #[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
 pub(crate) const N_RULES: usize = FIRST[N_SCANS];
 
@@ -161,7 +161,8 @@ pub(crate) struct RuleSet([u64; N_WORDS]);
 
 impl RuleSet {
     /// Most rules that a set can hold.
-    pub(crate) const MOST: usize = N_WORDS * 64;
+    #[cfg(test)]
+    const MOST: usize = N_WORDS * 64;
 
     pub(crate) const EMPTY: Self = Self([0; N_WORDS]);
 

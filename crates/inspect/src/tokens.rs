@@ -8,6 +8,7 @@ const ALNUM_DASH: Class = Class::ALNUM.or(Class::DASH);
 const UPPER_DIGIT_DASH: Class = Class::UPPER.or(Class::DIGIT).or(Class::DASH);
 const UPPER_DIGIT: Class = Class::UPPER.or(Class::DIGIT);
 const URL_SAFE_DOT: Class = Class::URL_SAFE.or(Class::DOT);
+const TEAMS: Class = ALNUM_DASH.or(Class::AT).or(Class::SLASH);
 const PATH: Class = Class::ALNUM.or(Class::PLUS).or(Class::SLASH);
 
 /// A short token; of few bytes fewer differ.
@@ -59,6 +60,11 @@ pub(crate) const TOKENS: &[TokenRule] = &[
     TokenRule { kind: "gitlab-ptt", shapes: &[token("glptt-", Left::Any, Class::URL_SAFE, 40)] },
     TokenRule { kind: "gitlab-runner-authentication-token", shapes: &[token("glrt-", Left::Any, URL_SAFE_DOT, 20)] },
     TokenRule { kind: "slack-bot-token", shapes: &[token("xoxb-", Left::Any, ALNUM_DASH, 20)] },
+    TokenRule {
+        kind: "slack-config-access-token",
+        shapes: &[token("xoxe.xoxb-", Left::Any, ALNUM_DASH, 100), token("xoxe.xoxp-", Left::Any, ALNUM_DASH, 100)],
+    },
+    TokenRule { kind: "slack-config-refresh-token", shapes: &[token("xoxe-1-", Left::Any, Class::ALNUM, 100)] },
     TokenRule {
         kind: "slack-user-token",
         shapes: &[token("xoxp-", Left::Any, ALNUM_DASH, 20), token("xoxe-", Left::Any, ALNUM_DASH, 20)],
@@ -201,10 +207,12 @@ pub(crate) const TOKENS: &[TokenRule] = &[
         kind: "langsmith-api-key",
         shapes: &[token("lsv2_pt_", Left::Word, Class::WORD, 42), token("lsv2_sk_", Left::Word, Class::WORD, 42)],
     },
+    TokenRule { kind: "jwt-base64", shapes: &[token("ZXlK", Left::Word, JWT, 48)] },
     TokenRule { kind: "linear-api-key", shapes: &[token("lin_api_", Left::Any, Class::ALNUM, 40)] },
     TokenRule { kind: "mapbox-secret-token", shapes: &[token("sk.eyJ1", Left::Word, URL_SAFE_DOT, 60)] },
-    TokenRule { kind: "newrelic-user-api-key", shapes: &[token("NRAK-", Left::Word, Class::ALNUM, 27)] },
+    TokenRule { kind: "new-relic-user-api-key", shapes: &[token("NRAK-", Left::Word, Class::ALNUM, 27)] },
     TokenRule { kind: "notion-api-token", shapes: &[token("ntn_", Left::Word, Class::ALNUM, 46)] },
+    TokenRule { kind: "microsoft-teams-webhook", shapes: &[token(".webhook.office.com/webhookb2/", Left::Any, TEAMS, 100)] },
     TokenRule { kind: "nvidia-api-key", shapes: &[token("nvapi-", Left::Word, Class::URL_SAFE, 60)] },
     TokenRule { kind: "octopus-deploy-api-key", shapes: &[token("API-", Left::Word, UPPER_DIGIT, 26)] },
     TokenRule { kind: "openrouter-api-key", shapes: &[token("sk-or-v1-", Left::Word, Class::HEX, 64)] },

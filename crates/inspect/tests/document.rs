@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::texts::{Random, planted};
+use common::texts::{Random, clue_and_value};
 use common::{duties, oracle};
 use inspect::{Leaf, LeafHits, Scanners, findings, inspect_document, redact_document};
 use model::Side;
@@ -106,8 +106,9 @@ fn a_secret_in_any_leaf_is_redacted() {
     let document = parse(&text);
     let mut random = Random::new(21);
     for kind in oracle::KINDS.iter() {
-        let value = planted(kind, &mut random);
-        let body: String = value.chars().skip(value.len() / 2).take(16).collect();
+        let (clue, secret) = clue_and_value(kind, &mut random);
+        let value = clue + &secret;
+        let body: String = secret.chars().skip(secret.len() / 2).take(16).collect();
         for id in document.nodes() {
             let spans = [document.text(id).map(|_| document.span(id)), document.key_span(id)];
             for span in spans.into_iter().flatten() {
@@ -173,8 +174,9 @@ fn json_inside_a_string_is_redacted_and_stays_json() {
     let before = ["", "x ", "\n", "\t", "\"", "\\", "\u{e9}", "\u{e}", "\u{1}", "\u{1f600}", "\r\n", ": "];
     let mut random = Random::new(7);
     for kind in oracle::KINDS.iter() {
-        let value = planted(kind, &mut random);
-        let body: String = value.chars().skip(value.len() / 2).take(16).collect();
+        let (clue, secret) = clue_and_value(kind, &mut random);
+        let value = clue + &secret;
+        let body: String = secret.chars().skip(secret.len() / 2).take(16).collect();
         let first = value.chars().next().unwrap();
         for (before, writer) in before.iter().flat_map(|b| [Writer::Plain, Writer::Escaping, Writer::Everything].map(|w| (b, w)))
         {

@@ -25,6 +25,9 @@ fn the_page_names_exactly_the_kinds() {
     assert!(kinds.len() >= 24);
 }
 
+/// Rules by context that find what a stricter rule names better.
+const BROADER: &[&str] = &["generic-api-key", "bittrex-access-key"];
+
 #[test]
 fn every_scanner_is_missed_when_it_is_off() {
     let all: BTreeSet<&str> = oracle::KINDS.iter().map(String::as_str).collect();
@@ -32,13 +35,26 @@ fn every_scanner_is_missed_when_it_is_off() {
     let mut random = Random::new(11);
     for kind in &all {
         let text = format!("value: {}\n", planted(kind, &mut random));
-        assert_eq!(kinds(&Scanners::all(), &text), [(*kind).to_owned()], "{text}");
+        // What such a value holds besides: an address, a token of another kind.
+        let also = match *kind {
+            "sidekiq-sensitive-url" => "EMAIL_ADDRESS",
+            "slack-config-access-token" => "slack-bot-token",
+            "slack-config-refresh-token" => "slack-user-token",
+            _ => "",
+        };
+        assert_eq!(kinds(&Scanners::all().without(&[also]), &text), [(*kind).to_owned()], "{text}");
         let others: Vec<&str> = all.iter().copied().filter(|other| other != kind).collect();
         assert_eq!(kinds(&Scanners::all().without(&others), &text), [(*kind).to_owned()], "{text}");
-        let without = Arc::new(Scanners::all().without(&[kind]));
-        assert_eq!(without.scan(&text), [], "{text}");
-        let released = run_lane(&without, &duties, [text.as_str()]);
-        assert_eq!((released.text, released.hits), (text.clone(), vec![]));
+        let without = Arc::new(Scanners::all().without(&[kind, also]));
+        let found = kinds(&without, &text);
+        if found.iter().any(|kind| BROADER.contains(&kind.as_str())) {
+            // A broader rule takes its place, under the broader name.
+            assert!(common::context::kinds().any(|known| known == *kind), "{text}");
+        } else {
+            assert_eq!(found, [] as [&str; 0], "{text}");
+            let released = run_lane(&without, &duties, [text.as_str()]);
+            assert_eq!((released.text, released.hits), (text.clone(), vec![]));
+        }
         let released = run_lane(&Arc::new(Scanners::all()), &duties, [text.as_str()]);
         assert!(released.text.contains(&format!("[redacted:{kind}]\n")));
     }
@@ -222,6 +238,16 @@ fn hostile_texts_cost_linear_time() {
         "A1<",
         "May 1 ",
         "AB 1 ",
+        "api_key=1",
+        "api_key=a1b2c3d4e5f6=",
+        "discord: ",
+        "password=\"a1",
+        "kind:secret data: a1 ",
+        "curl -u a1:",
+        "123456789012345|",
+        "1-",
+        "=a1",
+        "twitter twitter 1,",
     ] {
         let text = scrap.repeat(400_000 / scrap.len());
         let hits = scanners.scan(&text);

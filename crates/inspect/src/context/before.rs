@@ -20,6 +20,7 @@ pub(crate) struct Before<'a> {
     /// Where the key begins and ends in it.
     key: (usize, usize),
     has_operator: bool,
+    is_sentence: bool,
 }
 
 impl<'a> Before<'a> {
@@ -32,7 +33,7 @@ impl<'a> Before<'a> {
         // In a sentence, `is` joins as `=` does.
         let is_sentence = !has_operator && before.get(first..).is_some_and(|key| ends_with(key, b" is"));
         let last = before.len() - if is_sentence { 3 } else { 0 };
-        Self { head, key: (first, last), has_operator: has_operator || is_sentence }
+        Self { head, key: (first, last), has_operator: has_operator || is_sentence, is_sentence }
     }
 
     pub(crate) const fn has_operator(&self) -> bool {
@@ -44,23 +45,40 @@ impl<'a> Before<'a> {
         self.head.get(self.key.0..self.key.1).unwrap_or_default()
     }
 
+    /// Whether an operator other than a comma or `|` stands between key and value, or `is`: behind a comma alone stand names as
+    /// well as values.
+    pub(crate) fn is_assigned(&self) -> bool {
+        let joint = self.head.get(self.key.1..).unwrap_or_default();
+        self.has_operator && (self.is_sentence || joint.iter().any(|byte| matches!(byte, b'=' | b':' | b'>')))
+    }
+
+    /// Whether a quote stands directly before the value.
+    pub(crate) fn is_quoted(&self) -> bool {
+        matches!(self.head.last(), Some(b'"' | b'\'' | b'`'))
+    }
+
     /// All that may be looked at, up to the value.
     pub(crate) const fn head(&self) -> &'a [u8] {
         self.head
     }
 
     /// Where words of the key begin: the key from there on, and its first byte. A letter begins a word behind anything but a
-    /// letter, and as a capital behind a small letter.
+    /// letter; as a capital behind a small letter, and between a capital and a small letter.
     pub(crate) fn words(&self) -> impl Iterator<Item = (&'a [u8], u8)> + use<'a> {
         let (head, (first, last)) = (self.head, self.key);
         (first..last).filter_map(move |at| {
             let byte = *head.get(at)?;
             let before = at.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or_default();
-            let begins = Class::LETTER.has(byte)
-                && (!Class::LETTER.has(before) || (before.is_ascii_lowercase() && byte.is_ascii_uppercase()));
-            begins.then(|| (head.get(at..last).unwrap_or_default(), byte))
+            let next = head.get(at + 1..last).and_then(<[u8]>::first).copied().unwrap_or_default();
+            begins_word(before, byte, next).then(|| (head.get(at..last).unwrap_or_default(), byte))
         })
     }
+}
+
+/// Whether a word begins with `byte`, by its neighbours in the text (0 for none).
+pub(crate) fn begins_word(before: u8, byte: u8, next: u8) -> bool {
+    let is_hump = byte.is_ascii_uppercase() && (before.is_ascii_lowercase() || next.is_ascii_lowercase());
+    Class::LETTER.has(byte) && (!Class::LETTER.has(before) || is_hump)
 }
 
 fn ends_with(text: &[u8], end: &[u8]) -> bool {

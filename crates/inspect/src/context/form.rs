@@ -18,10 +18,12 @@ const N_ITEMS: usize = 12;
 /// dot and a letter or digit stands behind it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
-    items: [Item; N_ITEMS],
+    pub(crate) items: [Item; N_ITEMS],
     /// Least Shannon entropy of the value in bits per byte.
-    entropy: f64,
+    pub(crate) entropy: f64,
     check: Option<fn(&[u8]) -> bool>,
+    /// Anything may stand behind the value.
+    pub(crate) is_open: bool,
 }
 
 /// What can be said of a form at one place.
@@ -45,7 +47,7 @@ pub(crate) const fn form<const N: usize>(parts: [Item; N]) -> Form {
         *place = *part;
         (into, from) = (rest, parts);
     }
-    Form { items, entropy: 0.0, check: None }
+    Form { items, entropy: 0.0, check: None, is_open: false }
 }
 
 /// Exactly these bytes.
@@ -70,10 +72,36 @@ impl Form {
         self
     }
 
+    /// With no condition on what stands behind the value.
+    pub(crate) const fn open(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
     /// With a test of the whole value.
     pub(crate) const fn check(mut self, check: fn(&[u8]) -> bool) -> Self {
         self.check = Some(check);
         self
+    }
+
+    /// How many bytes that are neither blank nor a quote every such value begins with, at least.
+    pub(crate) fn least(&self) -> usize {
+        let mut least = 0;
+        for item in &self.items {
+            match *item {
+                Item::Text("") => break,
+                Item::Text(literal) => {
+                    let visible = Class::VISIBLE.run(literal.as_bytes());
+                    least += visible;
+                    if visible < literal.len() {
+                        break;
+                    }
+                }
+                Item::Run { class, .. } if class.has(b' ') => break,
+                Item::Run { min, .. } => least += min,
+            }
+        }
+        least
     }
 
     /// Whether `text` begins with such a value, and how long it is.
@@ -99,6 +127,7 @@ impl Form {
             }
         }
         match text.get(at..).unwrap_or_default() {
+            _ if self.is_open => {}
             [] | [b'.'] if !is_final => return Fit::Pending,
             [b'.', next, ..] if Class::ALNUM.has(*next) => return Fit::No,
             [next, ..] if GOES_ON.has(*next) => return Fit::No,

@@ -1,4 +1,4 @@
-//! Values that are told by what stands before them: a key and an operator, or a word near by.
+//! Values that are told by what stands before them: mostly a key and an operator.
 //!
 //! Everything is decided at the value's start: by at most [`LOOK_BACK`](crate::bounded::LOOK_BACK) bytes before it and the bytes of
 //! the value itself, so a lane that has already released the key decides as a scan of the whole text does. Every value holds a
@@ -7,8 +7,10 @@
 mod before;
 mod form;
 
-pub(crate) use before::Before;
-pub(crate) use form::{Fit, Form, Item, form, has_entropy, run, some, text};
+pub(crate) use before::{Before, begins_word};
+#[cfg(test)]
+pub(crate) use form::Item;
+pub(crate) use form::{Fit, Form, form, has_entropy, run, some, text};
 
 use crate::class::Class;
 use before::JOINT;
@@ -30,9 +32,6 @@ pub(crate) enum Clue {
     /// One of these words in the key, and an operator between key and value. Words are lower case and begin with a letter; in the
     /// text they begin a word (also one inside `camelCase`), in any letter case.
     Assigned(&'static [&'static str]),
-    /// One of these words ends at most `reach` bytes before the joint of quotes, blanks and punctuation before the value; on the
-    /// same line, with nothing between but letters, digits, `_`, `-`, `.`, spaces and tabs.
-    Near { words: &'static [&'static str], reach: usize },
     /// A test of its own.
     Own(fn(&Before<'_>) -> bool),
 }
@@ -40,61 +39,43 @@ pub(crate) enum Clue {
 /// Bytes between the end of a key's word and the joint.
 const REACH: usize = 32;
 
-/// Bytes of a value's surroundings in which a digit is looked for.
-const BROAD: Class = Class::URL_SAFE
-    .or(Class::BASE64)
-    .or(Class::DOT)
-    .or(Class::COLON)
-    .or(Class::PIPE)
-    .or(Class::PERCENT)
-    .or(Class::TILDE)
-    .or(Class::AT);
 /// A value does not begin behind one of these.
 const INNER: Class = Class::URL_SAFE.or(Class::DOT).or(Class::TILDE);
 /// A digit counts up to this many bytes behind a value's start.
 const MAX_RUN: usize = 256;
-/// Letters of a word that may stand before a value's first digit (a month).
-const LONGEST_WORD: usize = 9;
+/// Bytes of a value that are looked at before any rule is.
+const QUICK_LOOK: usize = 32;
 
 /// The rules of a table that are switched on.
 pub(crate) struct Contexts {
     rules: &'static [ContextRule],
-    /// Words by their first letter, with the rule's place and the reach; an operator is needed where there is none.
-    words: [Vec<Word>; 26],
-    needs_operator: bool,
-    /// Rules without words, by place.
-    others: Vec<usize>,
-}
-
-struct Word {
-    word: &'static str,
-    place: usize,
-    reach: usize,
-    needs_operator: bool,
+    /// Words by their first letter, with the rule's place.
+    words: [Vec<(&'static str, usize)>; 26],
+    /// Rules without words: the bytes that a value begins with at least, and the place.
+    others: Vec<(usize, usize)>,
+    /// No value begins with fewer bytes that are neither blank nor a quote.
+    least: usize,
 }
 
 impl Contexts {
     pub(crate) fn new(rules: &'static [ContextRule], is_on: impl Fn(usize) -> bool) -> Self {
         let mut words = [const { Vec::new() }; 26];
         let mut others = Vec::new();
-        let mut all_need_operator = true;
+        let mut least = MAX_RUN;
         for (place, rule) in rules.iter().enumerate().filter(|(place, _)| is_on(*place)) {
-            let (list, reach, needs_operator) = match rule.clue {
-                Clue::Assigned(words) => (words, REACH, true),
-                Clue::Near { words, reach } => (words, reach, false),
-                Clue::None | Clue::Own(_) => {
-                    others.push(place);
-                    continue;
-                }
+            let shortest = rule.forms.iter().map(Form::least).min().unwrap_or_default();
+            least = least.min(shortest);
+            let Clue::Assigned(list) = rule.clue else {
+                others.push((shortest, place));
+                continue;
             };
-            all_need_operator &= needs_operator;
             for word in list {
                 if let Some(letter) = word.bytes().next().and_then(letter).and_then(|letter| words.get_mut(letter)) {
-                    letter.push(Word { word, place, reach, needs_operator });
+                    letter.push((*word, place));
                 }
             }
         }
-        Self { rules, words, needs_operator: all_need_operator, others }
+        Self { rules, words, others, least }
     }
 
     /// As [`Find`](crate::bounded::Find) says.
@@ -124,28 +105,38 @@ impl Contexts {
 
     /// The first rule of the table whose clue and form fit at a start, or could with more text.
     fn evaluate(&self, text: &[u8], start: usize, is_final: bool) -> Option<(usize, Fit)> {
+        // A cheap look first: what begins here is mostly too short.
+        let rest = text.get(start..).unwrap_or_default();
+        let length = Class::VISIBLE.run(rest.get(..QUICK_LOOK).unwrap_or(rest));
+        let goes_on = length == QUICK_LOOK || (length == rest.len() && !is_final);
+        let length = if goes_on { usize::MAX } else { length };
+        if length < self.least {
+            return None;
+        }
         let mut best = None;
         let mut try_rule = |place: usize, before: Option<&Before<'_>>| {
             if best.is_some_and(|(known, _)| known <= place) {
                 return;
             }
             let Some(rule) = self.rules.get(place) else { return };
+            // The clue first: it costs less than the entropy of a value that hardly ever is one.
+            if matches!(rule.clue, Clue::Own(test) if !before.is_some_and(test)) {
+                return;
+            }
             let fit = rule.fit(text, start, is_final);
-            let is_clued = match rule.clue {
-                Clue::Own(test) => fit != Fit::No && before.is_some_and(test),
-                Clue::None | Clue::Assigned(_) | Clue::Near { .. } => true,
-            };
-            if fit != Fit::No && is_clued {
+            if fit != Fit::No {
                 best = Some((place, fit));
             }
         };
         let is_joined = start.checked_sub(1).and_then(|at| text.get(at)).is_some_and(|byte| JOINT.has(*byte));
         let before = is_joined.then(|| Before::new(text, start));
-        if let Some(before) = before.as_ref().filter(|before| before.has_operator() || !self.needs_operator) {
+        if let Some(before) = before.as_ref().filter(|before| before.has_operator()) {
             self.clued(before, |place| try_rule(place, Some(before)));
         }
-        for place in &self.others {
-            try_rule(*place, before.as_ref());
+        for (least, place) in &self.others {
+            if *least <= length {
+                try_rule(*place, before.as_ref());
+            }
         }
         best
     }
@@ -153,14 +144,11 @@ impl Contexts {
     /// The rules whose words stand in the key.
     fn clued(&self, before: &Before<'_>, mut found: impl FnMut(usize)) {
         for (rest, first) in before.words() {
-            for word in letter(first).and_then(|letter| self.words.get(letter)).into_iter().flatten() {
-                let begin = rest.get(..word.word.len());
-                let is_near = rest.len() <= word.word.len() + word.reach;
-                if is_near
-                    && (before.has_operator() || !word.needs_operator)
-                    && begin.is_some_and(|begin| begin.eq_ignore_ascii_case(word.word.as_bytes()))
-                {
-                    found(word.place);
+            for (word, place) in letter(first).and_then(|letter| self.words.get(letter)).into_iter().flatten() {
+                let begin = rest.get(..word.len());
+                let is_near = rest.len() <= word.len() + REACH;
+                if is_near && begin.is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes())) {
+                    found(*place);
                 }
             }
         }
@@ -181,13 +169,7 @@ impl ContextRule {
 /// Where a value can begin whose first digit stands at `digit`, from `least` on, in order.
 fn starts(text: &[u8], least: usize, digit: usize) -> impl Iterator<Item = usize> + '_ {
     let open = text.get(least..digit).unwrap_or_default();
-    let run = BROAD.run_back(open, MAX_RUN);
-    let mut first = digit - run;
-    if let Some((b' ', before)) = open.get(..open.len() - run).and_then(<[u8]>::split_last) {
-        let before = before.strip_suffix(b".").unwrap_or(before);
-        let word = Class::LETTER.run_back(before, LONGEST_WORD);
-        first = if word > 0 { least + before.len() - word } else { first };
-    }
+    let first = digit - Class::VISIBLE.run_back(open, MAX_RUN);
     (first..text.len().min(digit + 1)).filter(|start| {
         let may_begin = text.get(*start).is_some_and(|byte| Class::URL_SAFE.has(*byte));
         may_begin && start.checked_sub(1).and_then(|at| text.get(at)).is_none_or(|byte| !INNER.has(*byte))

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod context;
 pub(crate) mod oracle;
 pub(crate) mod texts;
 

@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 use inspect::{Hit, Scanners};
 use model::{Act, Duties, FindingGroup, FindingKind, Side};
 
-const PAGE: &str = include_str!("../../../../docs/SCANNERS.md");
+use super::context;
+
+pub(crate) const PAGE: &str = include_str!("../../../../docs/SCANNERS.md");
 
 struct Row {
     kind: String,
@@ -76,12 +78,13 @@ pub(crate) static KINDS: LazyLock<Vec<String>> = LazyLock::new(|| {
             kinds.push(row.kind.clone());
         }
     }
+    kinds.extend(context::kinds());
     kinds.extend(BOUNDED.iter().map(|kind| (*kind).to_owned()));
     kinds.extend(PERSONAL.split_whitespace().map(str::to_owned));
     kinds
 });
 
-fn in_class(class: &str, byte: u8) -> bool {
+pub(crate) fn in_class(class: &str, byte: u8) -> bool {
     let character = char::from(byte);
     let alnum = character.is_ascii_alphanumeric();
     match class {
@@ -99,6 +102,17 @@ fn in_class(class: &str, byte: u8) -> bool {
         "jwt" => alnum || "_-+/=.".contains(character),
         "second" => alnum || "_-/+".contains(character),
         "base64" => alnum || "+/=".contains(character),
+        "digit" => character.is_ascii_digit(),
+        "urlsafe=" => alnum || "_-=".contains(character),
+        "teams" => alnum || "-@/".contains(character),
+        "azure" => alnum || "_.~".contains(character),
+        "azure-" => alnum || "_.~-".contains(character),
+        "base64url" => alnum || "_-+/=".contains(character),
+        "header" => alnum || "_-+/=.~@".contains(character),
+        "alnum%" => alnum || "%".contains(character),
+        "dash" => "_-".contains(character),
+        "equals" => "=".contains(character),
+        "visible" => character.is_ascii_graphic() && !"'\"`\\".contains(character),
         "label" => alnum || "_ ".contains(character),
         "local" => alnum || "._%+-".contains(character),
         "domain" => alnum || ".-".contains(character),
@@ -106,7 +120,7 @@ fn in_class(class: &str, byte: u8) -> bool {
     }
 }
 
-fn run(class: &str, bytes: &[u8]) -> usize {
+pub(crate) fn run(class: &str, bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| in_class(class, **byte)).count()
 }
 
@@ -117,18 +131,36 @@ fn number(kind: &str) -> usize {
     KINDS.iter().position(|known| known == kind).unwrap()
 }
 
+fn is_context(rule: usize) -> bool {
+    static FIRST: LazyLock<usize> = LazyLock::new(|| number(&context::kinds().next().unwrap()));
+    rule >= *FIRST && rule + 4 < KINDS.len()
+}
+
 /// Every match that counts, in no particular order.
 pub(crate) fn matches(text: &str) -> Vec<Found> {
+    static ALONE: LazyLock<Vec<usize>> = LazyLock::new(|| (0..KINDS.len()).filter(|number| !is_context(*number)).collect());
     let bytes = text.as_bytes();
     let mut all = BTreeSet::new();
     for start in 0..bytes.len() {
-        for kind in KINDS.iter() {
-            if let Some(end) = match_at(kind, bytes, start) {
-                all.insert((number(kind), start, end));
-            }
-        }
+        all.extend(ALONE.iter().filter_map(|number| Some((*number, start, match_at(&KINDS[*number], bytes, start)?))));
     }
-    all.extend(personal(text));
+    let mut all = outermost(&all);
+    let tokens: BTreeSet<usize> = all.iter().filter(|(number, ..)| is_token(*number)).map(|(_, start, _)| *start).collect();
+    let mut by_context = BTreeSet::new();
+    for start in (0..bytes.len()).filter(|start| !tokens.contains(start)) {
+        by_context.extend(context::match_at(bytes, start).map(|(kind, end)| (number(kind), start, end)));
+    }
+    all.append(&mut outermost(&by_context));
+    all.append(&mut outermost(&personal(text).into_iter().collect()));
+    all
+}
+
+fn is_token(number: usize) -> bool {
+    group(number) == FindingGroup::Secret && !is_context(number)
+}
+
+/// Without the matches that lie inside another one of the same rule.
+fn outermost(all: &BTreeSet<Found>) -> Vec<Found> {
     let inside = |a: &Found, b: &Found| a != b && a.0 == b.0 && b.1 <= a.1 && a.2 <= b.2;
     all.iter().filter(|found| !all.iter().any(|other| inside(found, other))).copied().collect()
 }
@@ -344,8 +376,8 @@ pub(crate) fn redact(text: &str, duties: &Duties) -> Result<String, String> {
     let judge = |found: &Found| duties.act(Side::Response, &FindingKind::made(KINDS[found.0].clone()), group(found.0));
     let mut found: Vec<Found> = matches(text).into_iter().filter(|found| judge(found) != Act::Allow).collect();
     found.sort_by_key(|(number, start, end)| {
-        let is_pii = group(*number) == FindingGroup::Pii;
-        (*start, is_pii, if is_pii { usize::MAX - end } else { 0 }, *number)
+        let is_bounded = !is_token(*number);
+        (*start, is_bounded, if is_bounded { usize::MAX - end } else { 0 }, *number)
     });
     if let Some(denied) = found.iter().find(|found| judge(found) == Act::Deny) {
         return Err(KINDS[denied.0].clone());

@@ -67,7 +67,12 @@ pub(crate) fn jwt(random: &mut Random, bytes: usize) -> String {
     format!("eyJhbGciOiJSUzI1NiJ9.eyJ{}.{}", random.string(URL_SAFE, bytes), random.string(URL_SAFE, 86))
 }
 
-/// A value of the kind, as its issuer would make it.
+/// What has to stand before a value of the kind, mostly nothing, and a value as its issuer would make it.
+pub(crate) fn clue_and_value(kind: &str, random: &mut Random) -> (String, String) {
+    super::context::example(kind, random).unwrap_or_else(|| (String::new(), planted(kind, random)))
+}
+
+/// A value of the kind, as its issuer would make it, behind what has to stand before it.
 pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
     let mut with = |prefix: &str, alphabet: &str, length: usize| format!("{prefix}{}", random.string(alphabet, length));
     match kind {
@@ -127,6 +132,9 @@ pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
             format!("{words}{}", random.pick::<&str>(values))
         }
         other => {
+            if let Some((clue, value)) = super::context::example(other, random) {
+                return clue + &value;
+            }
             let (prefix, class, min) = super::oracle::example(other).unwrap_or_else(|| panic!("no example of `{other}`"));
             let alphabet = match class {
                 "hex" => HEX,
@@ -134,7 +142,7 @@ pub(crate) fn planted(kind: &str, random: &mut Random) -> String {
                 _ => ALNUM,
             };
             // A few more, so that enough of them differ.
-            with(prefix, alphabet, min.max(12))
+            format!("{prefix}{}", random.string(alphabet, min.max(12)))
         }
     }
 }
@@ -208,6 +216,17 @@ const SCRAPS: &[&str] = &[
     "4111 1111 1111 1111",
     "4111111111111111",
     "4111-1111 1111-1111",
+    "api_key = ",
+    "password=\"",
+    "discord",
+    "Authorization: Basic ",
+    "twitter_id:'",
+    " is ",
+    "curl -u a1:",
+    "=",
+    ": ",
+    "12345678-1234-1234-1234-123456789abc",
+    "00112233445566778899aabbccddeeff",
     "0.4111111111111111",
     "41111111111111112",
     "37",
