@@ -6,8 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use budget::Counters;
 use config::Config;
-use engine::ports::{Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
+use engine::ports::{
+    Accounts, Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World,
+};
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
 use gateway::issuers::IssuerDirectory;
@@ -47,6 +50,8 @@ pub(crate) struct Gate {
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
     handles: Arc<identity::Handles>,
+    /// Started from the log.
+    pub(crate) counters: Counters,
     started: Instant,
 }
 
@@ -80,6 +85,7 @@ impl Gate {
         telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
         issuing: Option<Arc<Issuing>>,
+        counters: Counters,
     ) -> anyhow::Result<Self> {
         let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
         issuers.apply(tokens::trusted(&in_force.config.settings));
@@ -100,6 +106,7 @@ impl Gate {
             environment,
             ledgers,
             handles,
+            counters,
             started: Instant::now(),
         })
     }
@@ -162,6 +169,12 @@ impl Ledgers for Gate {
             }
         }
         self.ledgers.write().unwrap_or_else(PoisonError::into_inner).observe(ledger, origin, &label, at)
+    }
+}
+
+impl Accounts for Gate {
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 }
 
@@ -233,7 +246,7 @@ impl World for Gate {
                 tracing::debug!(%request, %reason, status, overhead_us = overhead, "ended");
             }
             Event::AttemptFailed { request, upstream, reason } => tracing::warn!(%request, upstream, %reason, "attempt failed"),
-            Event::Decided { .. } | Event::Found { .. } | Event::Unidentified { .. } => {}
+            Event::Decided { .. } | Event::Found { .. } | Event::Charged { .. } | Event::Unidentified { .. } => {}
         }
     }
 }
