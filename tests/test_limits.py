@@ -112,7 +112,8 @@ def test_clients_raise_rate_limit_errors_and_see_what_is_left() -> None:
             assert refused.value.body["error"]["type"] == "rate_limit_error"
             assert int(refused.value.response.headers["retry-after"]) >= 1
         explained = gate.cli("audit", "query", "--reason", "request-limit", "--json")
-        assert len(json.loads(explained.stdout)["rows"]) == 2, "refusals stand in the log"
+        refusals = [row for row in json.loads(explained.stdout)["rows"] if row["kind"] == "intent"]
+        assert len(refusals) == 2, "refusals stand in the log"
 
 
 def test_money_is_counted_exactly_and_its_budget_is_a_quota(tmp_path: pathlib.Path) -> None:
@@ -304,7 +305,7 @@ TEXTS = [
     "Hello.",
     "The quick brown fox jumps over the lazy dog. " * 40,
     "In 1969, 3.14159 people paid 1,234.56 for 42 tickets; call +49 30 1234567 before 12:30. " * 20,
-    json.dumps([{"id": number, "name": f"item-{number}", "tags": ["a", "b"], "price": number * 1.5} for number in range(60)], indent=2),
+    json.dumps([{"id": number, "name": f"item-{number}", "tags": ["a", "b"], "price": number * 1.5} for number in range(20)], indent=2),
     "def add(left: int, right: int) -> int:\n    return left + right\n\n" * 40,
     "Żółć, naïve café, schöne Grüße, добрый день, 東京都, 🙂🙃 " * 20,
 ]

@@ -50,7 +50,7 @@ pub(crate) struct Gate {
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
     handles: Arc<identity::Handles>,
-    /// Started from the log.
+    /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     started: Instant,
 }
@@ -85,7 +85,6 @@ impl Gate {
         telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
         issuing: Option<Arc<Issuing>>,
-        counters: Counters,
     ) -> anyhow::Result<Self> {
         let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
         issuers.apply(tokens::trusted(&in_force.config.settings));
@@ -106,7 +105,7 @@ impl Gate {
             environment,
             ledgers,
             handles,
-            counters,
+            counters: Counters::default(),
             started: Instant::now(),
         })
     }
