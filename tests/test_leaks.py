@@ -109,6 +109,9 @@ class Lab:
                 body = {"model": self._model, **asked(case.path, f"case-{number}-")}
                 if case.is_stream:
                     body["stream"] = True
+                    if case.path in (CHAT, COMPLETIONS):
+                        # A client that does not ask for it is not shown what was used; here everything that is sent is looked for.
+                        body["stream_options"] = {"include_usage": True}
                 reply = await connection.post(case.path, json.dumps(body).encode())
                 if problem := judge(case, reply):
                     failures.append(f"{case.name}: {problem}")

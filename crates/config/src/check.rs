@@ -3,11 +3,13 @@
 //! Each part looks at everything and reports what it finds; none stops at the first. Whether a name exists is asked of the tree,
 //! not of the entries that passed, so that one wrong entry does not make everything that refers to it wrong too.
 
+mod budgets;
 mod issuers;
 mod listen;
 mod models;
 mod parties;
 mod policies;
+mod prices;
 mod proxy;
 mod settings;
 mod telemetry;

@@ -12,6 +12,7 @@ mod load;
 mod placeholder;
 mod problem;
 mod raw;
+mod raw_budgets;
 mod raw_issuers;
 mod raw_limits;
 mod raw_net;
@@ -27,8 +28,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    BaseUrl, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Proxy, Refusals, Retention,
-    Route, Settings, Signal, Telemetry, Tls, Trust, Upstream,
+    BaseUrl, Budgets, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced, Proxy,
+    Refusals, Retention, Route, Settings, Signal, Telemetry, Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

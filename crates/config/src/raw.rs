@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
@@ -54,6 +55,11 @@ pub(crate) struct File {
     pub(crate) fields: Fields,
     /// Bounds. Exceeding one is a refusal, never a silent cut.
     pub(crate) limits: Limits,
+    /// How much callers may use, by a name of your choice: requests, tokens, money, calls at the same time. Policies say
+    /// whether, budgets say how much.
+    pub(crate) budgets: BTreeMap<String, Budget>,
+    /// What models cost.
+    pub(crate) prices: Option<Prices>,
     /// The evidence log.
     pub(crate) evidence: Evidence,
     /// How long content is kept.
@@ -162,6 +168,11 @@ pub(crate) struct Model {
     /// The model groups that it belongs to.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
+    /// The most that it may write where a request does not say and a budget counts what is written, in tokens; the gate then
+    /// writes it into the request. 4096 if left out.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) max_output_tokens: Option<u64>,
 }
 
 /// One place where a model is served.

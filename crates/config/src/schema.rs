@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-use crate::raw;
+use crate::{raw, raw_budgets};
 
 /// The schema as committed in `schema/portcullis.schema.json`: pretty, keys sorted, one line break at the end.
 ///
@@ -19,6 +19,12 @@ pub fn json_schema() -> String {
 pub(crate) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
     sorted(settings.into_generator().into_root_schema_for::<raw::File>().to_value())
+}
+
+/// The schema of a price file.
+pub(crate) fn prices() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
+    sorted(settings.into_generator().into_root_schema_for::<raw_budgets::PriceFile>().to_value())
 }
 
 /// Takes `null` out and unwraps comment lines.

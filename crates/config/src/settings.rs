@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use budget::{Prices, Rules};
 use identity::Secret;
 use identity::token::{Gate, IssuerRules};
 use ipnet::IpNet;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub fields: BTreeMap<Dialect, BTreeSet<String>>,
     /// Bounds.
     pub limits: Limits,
+    /// How much callers may use.
+    pub budgets: Budgets,
     /// The log of evidence.
     pub evidence: Evidence,
     /// How long content is kept.
@@ -288,6 +291,32 @@ pub struct Limits {
     pub client_write: Duration,
     /// Longest time to finish at the end.
     pub drain: Duration,
+}
+
+/// How much callers may use, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budgets {
+    /// The budgets.
+    pub rules: Rules,
+    /// What models cost.
+    pub prices: Prices,
+    /// Of which day the prices are; none without a price file.
+    pub priced: Option<Priced>,
+    /// The most that a model may write where a request does not say, in tokens.
+    pub caps: BTreeMap<ModelName, u64>,
+}
+
+/// How old a price file is, and may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Priced {
+    /// The day, counted from 1970.
+    pub day: u64,
+    /// Days after which an operator is told.
+    pub stale_after_days: u64,
+    /// The file, as written.
+    pub file: String,
+    /// Where the prices were looked up.
+    pub source: String,
 }
 
 /// The log of evidence.

@@ -12,6 +12,7 @@ use model::{
 };
 use text::Splices;
 
+use crate::account::{self, Most};
 use crate::admit::Identified;
 use crate::inspection::Inspected;
 use crate::ports::{Head, Protocol};
@@ -45,6 +46,8 @@ pub struct Permit {
     path: &'static str,
     headers: HeaderMap,
     duties: Arc<Duties>,
+    most: Most,
+    hides_usage: bool,
     judgement: Judgement,
 }
 
@@ -87,6 +90,21 @@ impl Permit {
         &self.duties
     }
 
+    /// The most that the call may use.
+    pub(crate) const fn most(&self) -> Most {
+        self.most
+    }
+
+    /// Whether the stream tells what was used because the gate asked for it.
+    pub(crate) const fn hides_usage(&self) -> bool {
+        self.hides_usage
+    }
+
+    /// The judgement, where nothing comes of the permit.
+    pub(crate) fn into_judgement(self) -> Judgement {
+        self.judgement
+    }
+
     /// The judgement as data.
     #[must_use]
     pub const fn judgement(&self) -> &Judgement {
@@ -111,10 +129,13 @@ pub(crate) fn decide<P: Protocol>(
         return Err(refuse(told(snapshot.refusals.explains(identified.chain()), &judgement.answer), judgement));
     }
     let duties = Arc::new(judgement.answer.duties());
-    match outbound(snapshot, protocol, inspected, &duties) {
+    match outbound(snapshot, protocol, identified, inspected, &duties) {
         Ok((model, outbound)) => {
             let headers = protocol.upstream_headers(head);
-            Ok(Permit { model, outbound, path: protocol.upstream_path(), headers, duties, judgement })
+            let (path, demand) = (protocol.upstream_path(), &inspected.understood().demand);
+            let most = Most::of(snapshot, inspected);
+            let hides_usage = demand.tells_usage.is_some();
+            Ok(Permit { model, outbound, path, headers, duties, most, hides_usage, judgement })
         }
         Err(refusal) => Err(refuse(refusal, judgement)),
     }
@@ -173,6 +194,7 @@ pub(crate) fn told(explains: bool, answer: &Answer) -> Refusal {
 fn outbound<P: Protocol>(
     snapshot: &Snapshot,
     protocol: &P,
+    identified: &Identified,
     inspected: &Inspected<'_>,
     duties: &Duties,
 ) -> Result<(Name, Vec<Outbound>), Refusal> {
@@ -183,6 +205,7 @@ fn outbound<P: Protocol>(
     // These are string leaves too, and are replaced below: a finding in one must not be spliced twice.
     let is_replaced = |span| span == understood.model_span || inspected.names().iter().any(|(name, _)| *name == span);
     let hits: Vec<_> = inspected.hits().iter().filter(|hit| !is_replaced(document.span(hit.node))).cloned().collect();
+    let edits = account::edits(snapshot, identified, inspected);
     let mut outbound = Vec::with_capacity(routes.len());
     for route in routes.iter().filter(|route| route.dialects.contains(&protocol.dialect())) {
         let mut splices = Splices::new();
@@ -194,6 +217,7 @@ fn outbound<P: Protocol>(
         for (span, name) in inspected.names() {
             splices.replace(span.clone(), text::quote(name));
         }
+        edits.iter().for_each(|(span, text)| splices.replace(span.clone(), text.as_str()));
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
         outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Dialect, Name, ReasonCode, RequestId, Side, UnixMillis, Verdict};
+use model::{Charge, Dialect, Name, ReasonCode, RequestId, Side, UnixMillis, Verdict};
 
 use crate::ports::Trace;
 
@@ -80,6 +80,13 @@ pub enum Event<'a> {
         upstream: &'a str,
         /// How.
         reason: ReasonCode,
+    },
+    /// A call that left the gate was charged with what it used.
+    Charged {
+        /// Which interaction.
+        request: RequestId,
+        /// With what.
+        charge: &'a Charge,
     },
     /// An interaction ended.
     Ended {

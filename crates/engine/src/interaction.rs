@@ -14,6 +14,7 @@ use std::time::Duration;
 use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use text::Document;
 
+use crate::account::{self, Account};
 use crate::act::act;
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, Permit, decide};
@@ -50,6 +51,7 @@ pub(crate) struct Call {
     pub(crate) is_stream: bool,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
+    pub(crate) account: Account,
     pub(crate) timings: Timings,
 }
 
@@ -117,6 +119,7 @@ impl Call {
             is_stream: false,
             status: 0,
             outcome: Outcome::new(),
+            account: Account::default(),
             timings: Timings::default(),
         }
     }
@@ -143,7 +146,8 @@ pub(crate) async fn finish<W: World, V: Voice, C: Client>(
     }
     // The last piece leaves first: nobody waits for the outcome.
     give_way().await;
-    record::outcome(world, &mut call, reason);
+    let charge = account::settle(world, &mut call, reason);
+    record::outcome(world, &mut call, reason, charge);
     let facts = Facts {
         api: voice.api(),
         model: call.model.as_ref(),
@@ -181,10 +185,12 @@ async fn path<W: World, P: Protocol, C: Client>(
     let recorded = loop {
         let snapshot = Arc::clone(&call.snapshot);
         let permit = judge(world, protocol, head, &body, call, &mut guard)?;
+        // How much? What a policy refuses costs nothing; what has no room is recorded as refused.
+        let permit = account::reserve(world, &snapshot, call, permit)?;
         // The record stands before the effect; without it there is none.
         let before = world.monotonic();
         guard.check(world)?;
-        let recorded = record::intent(world, &snapshot, call.identified()?, permit, &guard).await?;
+        let recorded = record::intent(world, &snapshot, call.identified()?, permit, call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
         // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.
@@ -198,6 +204,8 @@ async fn path<W: World, P: Protocol, C: Client>(
     // What is sent has been seen by the task: its labels are joined before it leaves.
     label::request(world, call.identified()?, &recorded);
     let sent = world.monotonic();
+    guard.check(world)?;
+    call.account.leaves();
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     call.upstream = recorded.permit().outbound().get(reply.position).map(|outbound| outbound.upstream.clone());
     call.timings.upstream = world.monotonic().saturating_sub(sent);
@@ -280,7 +288,8 @@ async fn refuse<W: World, V: Voice, C: Client>(
         }
         return;
     }
-    let (status, headers, piece) = release::refusal(voice, &refusal, call.request);
+    let (status, mut headers, piece) = release::refusal(voice, &refusal, call.request);
+    call.account.tell(voice, refusal.code, &mut headers);
     call.status = status.as_u16();
     call.has_begun = true;
     client.begin(status, headers);

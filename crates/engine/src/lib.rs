@@ -7,6 +7,7 @@
 //! This crate knows no runtime, no socket, no file and no clock but its ports; it spawns nothing. Whatever decides is a
 //! synchronous function or a push machine.
 
+mod account;
 mod act;
 mod admit;
 mod decide;
@@ -32,4 +33,4 @@ pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use oauth::{Endpoint, Publication, issuer};
 pub use record::Recorded;
 pub use release::Released;
-pub use snapshot::{Candour, Limits, Off, Route, Snapshot};
+pub use snapshot::{Budgets, Candour, Limits, Off, Route, Snapshot};

@@ -8,13 +8,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use budget::{Allowance, Counters};
 use bytes::Bytes;
 use evidence::{Header, RecordError};
 use http::{HeaderMap, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
     Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
-    UnixMillis,
+    UnixMillis, Usage,
 };
 use text::{Document, NodeId, Splices};
 
@@ -157,8 +158,14 @@ pub trait Upstreams: Send + Sync {
     fn remember(&self, upstream: &Name, is_ok: bool);
 }
 
+/// What was used of every budget.
+pub trait Accounts: Send + Sync {
+    /// The counters; they outlive every snapshot.
+    fn counters(&self) -> &Counters;
+}
+
 /// Everything at once.
-pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Records + Upstreams {
+pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Upstreams {
     /// 10 random bytes for a request id.
     fn random(&self) -> [u8; 10];
     /// 32 random bytes for the ids of tokens; none if there is no randomness.
@@ -232,6 +239,45 @@ pub struct Understood {
     pub uninspected: Vec<(String, String)>,
     /// String values that name something that the provider keeps for the caller's task.
     pub handles: Vec<NodeId>,
+    /// How much it may bring about.
+    pub demand: Demand,
+}
+
+/// How much a request may bring about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Demand {
+    /// An estimate of the tokens that the model reads; 0 where nothing is charged for them.
+    pub input: u64,
+    /// How many answers are asked for, each with its own most; 0 where the model writes nothing.
+    pub answers: u64,
+    /// The most tokens of one answer, if the request says.
+    pub cap: Option<u64>,
+    /// Where a most has to be written, so that there is one.
+    pub uncapped: Vec<Place>,
+    /// The edit after which a stream tells what was used, where the client did not ask for it.
+    pub tells_usage: Option<Place>,
+}
+
+/// A place in a request, and what is written there around a value: before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The bytes that are replaced.
+    pub span: Range<usize>,
+    /// What stands before the value.
+    pub before: &'static str,
+    /// What stands behind it.
+    pub after: &'static str,
+}
+
+/// What an upstream says was used, and how much of it is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// The counts.
+    pub usage: Usage,
+    /// Whether those of what was read are told.
+    pub is_read: bool,
+    /// Whether those of what was written are told.
+    pub is_written: bool,
 }
 
 /// One stream of text inside an answer. Equal ids mean: the pieces belong together.
@@ -285,6 +331,12 @@ pub struct AnswerView {
     pub opaque: Vec<NodeId>,
     /// String values that name something that the provider keeps from now on.
     pub handles: Vec<NodeId>,
+    /// What was used.
+    pub reported: Reported,
+    /// Whether it says only what was used: a client that did not ask for it is not shown it.
+    pub is_usage_only: bool,
+    /// A member that says that nothing is told yet, with its comma: likewise.
+    pub usage_untold: Option<Range<usize>>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.
@@ -324,6 +376,9 @@ pub trait Voice: Send + Sync {
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
     /// A refusal in the middle of a stream.
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+    /// Puts what is left of budgets among the headers of an answer; what an upstream says of its own goes. Nothing, where no
+    /// budget ever applies.
+    fn allow(&self, _allowance: &Allowance, _headers: &mut HeaderMap) {}
 }
 
 /// A protocol adapter: translates, and decides nothing.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use evidence::{
     Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError, Timings,
 };
-use model::{Answer, Ask, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
+use model::{Answer, Ask, Charge, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 
 use crate::admit::Identified;
 use crate::decide::{Judgement, Permit};
@@ -113,6 +113,7 @@ pub(crate) async fn intent<W: World>(
     snapshot: &Snapshot,
     identified: &Identified,
     permit: Permit,
+    charge: Option<&Charge>,
     guard: &Guard,
 ) -> Result<Recorded, Refusal> {
     let judgement = permit.judgement();
@@ -122,7 +123,8 @@ pub(crate) async fn intent<W: World>(
         reason: ReasonCode::Permitted,
     });
     found(world, identified.request(), &judgement.findings);
-    let index = if snapshot.off.evidence { None } else { Some(write_intent(world, snapshot, identified, &permit, guard).await?) };
+    let index =
+        if snapshot.off.evidence { None } else { Some(write_intent(world, snapshot, identified, &permit, charge, guard).await?) };
     Ok(Recorded { permit, request: identified.request(), index })
 }
 
@@ -131,6 +133,7 @@ async fn write_intent<W: World>(
     snapshot: &Snapshot,
     identified: &Identified,
     permit: &Permit,
+    charge: Option<&Charge>,
     guard: &Guard,
 ) -> Result<u64, Refusal> {
     let judgement = permit.judgement();
@@ -142,6 +145,7 @@ async fn write_intent<W: World>(
         reason: Some(judgement.answer.reason),
         ledger_version: Some(judgement.input.facts.ledger_version),
         // The answer's label stands here already: should the gate end in the middle, the task is as tainted as it may be.
+        charge: charge.cloned(),
         observed: label::of_request(identified, permit).into_iter().chain(label::of_answer(identified, permit)).collect(),
         ..header
     };
@@ -258,7 +262,7 @@ pub(crate) fn edits<W: World>(
 }
 
 /// Records how it ended; exactly when an intent was recorded, whatever holds by now.
-pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode) {
+pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode, charge: Option<Charge>) {
     let is_due = call.intent.is_some() || (call.is_recorded && !call.snapshot.off.evidence);
     let Some(identified) = call.identified.as_ref().filter(|_| is_due) else { return };
     let outcome = std::mem::replace(&mut call.outcome, Outcome::new());
@@ -267,6 +271,7 @@ pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode) 
         header(EntryKind::Outcome, identified, &call.snapshot, world.locks().version()).with_findings(&outcome.findings);
     header.at = world.now();
     header.reason = Some(reason);
+    header.charge = charge;
     header.result = Some(result(reason, &outcome, call.has_begun));
     let elapsed = world.monotonic().saturating_sub(call.started);
     let content = OutcomeContent {

@@ -32,13 +32,15 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
     call.outcome.position = Some(position);
     call.outcome.upstream_status = Some(head.status.as_u16());
     let form = form(&head)?;
+    let mut headers = protocol.client_headers(&head.headers);
+    call.account.tell(protocol, ReasonCode::Permitted, &mut headers);
     let mut back = Back {
         world,
         client,
         guard,
         recorded,
         status: head.status,
-        headers: protocol.client_headers(&head.headers),
+        headers,
         deadline: world.monotonic().saturating_add(call.snapshot.limits.total),
         call,
     };
@@ -108,17 +110,31 @@ impl<W: World, C: Client> Back<'_, W, C> {
         }
         let whole = whole.freeze();
         let mut machine = self.machine(protocol, false);
-        machine.push(StreamEvent { raw: whole.clone(), name: None, data: Some(whole) })?;
+        let read = machine.push(StreamEvent { raw: whole.clone(), name: None, data: Some(whole) });
+        self.call.account.saw(machine.seen());
+        read?;
         machine.finish()?;
         let batch = machine.ready()?;
         self.release(batch).await
     }
 
     /// A stream: event by event, held back only while a scanner is undecided. What has arrived together leaves together.
-    async fn stream<P: Protocol, B: ReplyBody>(&mut self, protocol: &P, mut body: B) -> Result<(), Refusal> {
+    async fn stream<P: Protocol, B: ReplyBody>(&mut self, protocol: &P, body: B) -> Result<(), Refusal> {
+        let mut machine = self.machine(protocol, true);
+        let ended = self.events(protocol, body, &mut machine).await;
+        // However it ended, what was seen is what is charged.
+        self.call.account.saw(machine.seen());
+        ended
+    }
+
+    async fn events<P: Protocol, B: ReplyBody>(
+        &mut self,
+        protocol: &P,
+        mut body: B,
+        machine: &mut Machine<'_, P>,
+    ) -> Result<(), Refusal> {
         let limits = self.call.snapshot.limits.clone();
         let mut reader = protocol.events(limits.event_bytes);
-        let mut machine = self.machine(protocol, true);
         let mut events = Vec::new();
         let mut n_bytes = 0_u64;
         let mut ended = None;
@@ -175,7 +191,8 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let snapshot = &self.call.snapshot;
         let scanners = std::sync::Arc::clone(&snapshot.scanners);
         let duties = std::sync::Arc::clone(self.recorded.permit().duties());
-        Machine::new(protocol, scanners, duties, snapshot.limits.clone(), in_stream, self.sealer())
+        let hides_usage = in_stream && self.recorded.permit().hides_usage();
+        Machine::new(protocol, scanners, duties, snapshot.limits.clone(), in_stream, self.sealer(), hides_usage)
     }
 
     /// What marks the names in an answer that the provider keeps.

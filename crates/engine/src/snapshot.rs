@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use budget::{Prices, Rules};
 use inspect::Scanners;
 use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind};
 use policy::PolicySnapshot;
@@ -23,10 +24,34 @@ pub struct Snapshot {
     pub admitted: BTreeMap<Dialect, BTreeSet<String>>,
     /// Bounds.
     pub limits: Limits,
+    /// How much callers may use.
+    pub budgets: Budgets,
     /// Whether a caller is told which policy said no.
     pub refusals: Candour,
     /// Controls that an operator has switched off.
     pub off: Off,
+}
+
+/// How much callers may use, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budgets {
+    /// The budgets.
+    pub rules: Rules,
+    /// What models cost.
+    pub prices: Prices,
+    /// The most that a model may write where a request does not say and a budget counts it, in tokens.
+    pub caps: BTreeMap<ModelName, u64>,
+}
+
+/// The most that a model may write where neither the request nor the configuration says, in tokens.
+const CAP: u64 = 4096;
+
+impl Budgets {
+    /// The most that `model` may write where a request does not say.
+    #[must_use]
+    pub fn cap(&self, model: &ModelName) -> u64 {
+        self.caps.get(model).copied().unwrap_or(CAP)
+    }
 }
 
 /// Where an alias is served.

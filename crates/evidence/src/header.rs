@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AdminAct, Ask, Chain, CredentialId, Digest, Finding, Label, Name, PrincipalId, ReasonCode, RequestId, UnixMillis, Verdict,
+    AdminAct, Ask, Chain, Charge, CredentialId, Digest, Finding, Label, Name, PrincipalId, ReasonCode, RequestId, UnixMillis,
+    Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +168,9 @@ pub struct Header {
     /// What is added to ledgers at [`Header::at`]; written before what it speaks of leaves the gate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Observed>,
+    /// In a permitted intent what is reserved, in an outcome what was used; absent there where nothing left the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<Charge>,
     /// Remarks of the stages, such as controls that an operator has switched off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -203,6 +207,7 @@ impl Header {
             epoch: None,
             ledger_version: None,
             observed: Vec::new(),
+            charge: None,
             notes: Vec::new(),
             admin: None,
             noise: None,

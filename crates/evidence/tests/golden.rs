@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use evidence::{EntryKind, Header, Noise, Observed, OutcomeResult, Peek, Sealed, decode, decode_trusted, encode, peek};
 use model::{
-    Action, AdminAct, Ask, Chain, Digest, Integrity, Label, Level, LockKind, LockTarget, Origins, PrincipalId, Readers,
-    ReasonCode, RequestId, Resource, UnixMillis, Verdict,
+    Action, AdminAct, Ask, Chain, Charge, Digest, Integrity, Label, Level, LockKind, LockTarget, Origins, PrincipalId, Readers,
+    ReasonCode, RequestId, Resource, UnixMillis, Usage, Verdict,
 };
 
 const AT: UnixMillis = UnixMillis(1_790_000_000_123);
@@ -74,7 +74,25 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
         label,
     });
     let labelled = Header { observed: observed.into(), ..intent.clone() };
+    let reserved = Charge {
+        at: UnixMillis(AT.0 + 1),
+        model: "small".parse().unwrap(),
+        task: "k7Qm2x9Lp0aZ".parse().unwrap(),
+        usage: Usage { input: 31, output: 4096, ..Usage::default() },
+        cost: None,
+        is_estimate: true,
+    };
+    let used = Charge {
+        usage: Usage { input: 20, cached: 5, cache_write: 3, output: 12, reasoning: 7 },
+        cost: Some(1234),
+        is_estimate: false,
+        ..reserved.clone()
+    };
+    let charged = Header { charge: Some(reserved), ..intent.clone() };
+    let settled = Header { charge: Some(used), ..outcome.clone() };
     BTreeMap::from([
+        ("intent-charge", charged),
+        ("outcome-charge", settled),
         ("intent", intent),
         ("outcome", outcome),
         ("edit", edit),

@@ -66,6 +66,16 @@ pub struct LogQuery {
     pub limit: Option<u32>,
 }
 
+/// What is asked of usage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UsageQuery {
+    /// `user`, `agent`, `model` or `task`; `user` by default.
+    pub by: Option<String>,
+    /// Calls that began at or after this time, in milliseconds since 1970 UTC; all, if absent.
+    pub since: Option<u64>,
+}
+
 /// The policy administrator of NIST SP 800-207, as the admin API needs it. Answers are JSON documents for people and
 /// programs; none holds a secret but the one that `create_key` and `rotate_key` hand to their caller.
 pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
@@ -102,6 +112,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn backup(&self, by: &Operator, keys: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// What content is older than it may become; unless `dry_run`, destroys its keys after recording it.
     fn retain(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// What was used, and what is left of budgets.
+    fn usage(&self, by: &Operator, query: UsageQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Headers of the log.
     fn query(&self, by: &Operator, query: LogQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
 }
@@ -299,6 +311,11 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             let ApplyBody { dry_run } = read(body).await?;
             may(if dry_run { OperatorAct::ReadState } else { OperatorAct::EraseContent })?;
             admin.retain(by, dry_run).await
+        }
+        ["admin", "v1", "usage"] => {
+            may(OperatorAct::ReadState)?;
+            let query: UsageQuery = read(body).await?;
+            admin.usage(by, query).await
         }
         ["admin", "v1", "query"] => {
             may(OperatorAct::ReadState)?;

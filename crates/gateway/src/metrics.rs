@@ -53,6 +53,9 @@ pub struct Metrics {
     attempts_failed: AtomicU64,
     findings: [AtomicU64; 2],
     released_bytes: AtomicU64,
+    tokens: [AtomicU64; 5],
+    cost: AtomicU64,
+    estimated: AtomicU64,
     stages: [(&'static str, Histogram); 6],
 }
 
@@ -68,6 +71,9 @@ impl Default for Metrics {
             attempts_failed: AtomicU64::new(0),
             findings: Default::default(),
             released_bytes: AtomicU64::new(0),
+            tokens: Default::default(),
+            cost: AtomicU64::new(0),
+            estimated: AtomicU64::new(0),
             stages,
         }
     }
@@ -88,6 +94,13 @@ impl Metrics {
             }
             Event::Found { side, .. } => bump(self.findings.get(usize::from(*side == Side::Response)), 1),
             Event::AttemptFailed { .. } => bump(Some(&self.attempts_failed), 1),
+            Event::Charged { charge, .. } => {
+                let usage = &charge.usage;
+                let kinds = [usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning];
+                self.tokens.iter().zip(kinds).for_each(|(cell, tokens)| bump(Some(cell), tokens));
+                bump(Some(&self.cost), charge.cost.unwrap_or(0));
+                bump(Some(&self.estimated), u64::from(charge.is_estimate));
+            }
             Event::Ended { reason, timings, released, .. } => {
                 add(&self.endings, *reason);
                 bump(Some(&self.released_bytes), *released);
@@ -118,6 +131,20 @@ impl Metrics {
         line(&mut out, format_args!("portcullis_attempts_failed_total {}", self.attempts_failed.load(Ordering::Relaxed)));
         head(&mut out, "portcullis_released_bytes_total", "counter", "bytes released to clients");
         line(&mut out, format_args!("portcullis_released_bytes_total {}", self.released_bytes.load(Ordering::Relaxed)));
+        head(&mut out, "portcullis_tokens_total", "counter", "tokens by kind; reasoning is among output");
+        for (kind, cell) in ["input", "cached", "cache_write", "output", "reasoning"].iter().zip(&self.tokens) {
+            line(&mut out, format_args!("portcullis_tokens_total{{kind=\"{kind}\"}} {}", cell.load(Ordering::Relaxed)));
+        }
+        head(&mut out, "portcullis_cost_total", "counter", "cost by the price file, in its currency");
+        let cost = self.cost.load(Ordering::Relaxed);
+        line(&mut out, format_args!("portcullis_cost_total {}.{:06}", cost / 1_000_000, cost % 1_000_000));
+        head(
+            &mut out,
+            "portcullis_usage_estimated_total",
+            "counter",
+            "calls whose upstream did not tell, or not to the end, what was used",
+        );
+        line(&mut out, format_args!("portcullis_usage_estimated_total {}", self.estimated.load(Ordering::Relaxed)));
         head(&mut out, "portcullis_stage_seconds", "histogram", "the gate's own time per stage");
         for (stage, histogram) in &self.stages {
             histogram.render(&mut out, "portcullis_stage_seconds", stage);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use budget::Allowance;
 use bytes::Bytes;
 use engine::ports::{AnswerView, Head, Protocol, StreamEvent, Understood, Voice};
 use http::{HeaderMap, StatusCode};
@@ -38,6 +39,10 @@ impl Voice for Adapter {
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
         dialect::stream_refusal(self.api.dialect(), refusal, request)
+    }
+
+    fn allow(&self, allowance: &Allowance, headers: &mut HeaderMap) {
+        dialect::allow(self.api.dialect(), allowance, headers);
     }
 }
 

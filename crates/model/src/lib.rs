@@ -19,6 +19,7 @@ mod operator;
 mod reason;
 mod registry;
 mod time;
+mod usage;
 
 pub use admin::AdminAct;
 pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, Verdict};
@@ -36,3 +37,4 @@ pub use operator::{OperatorAct, OperatorRole};
 pub use reason::{Fault, ReasonCode, Refusal};
 pub use registry::{Agent, Bundle, Group, Model, Party, Registry, UserText};
 pub use time::UnixMillis;
+pub use usage::{Charge, MAX_TOKENS, Usage};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _};
-use engine::{Candour, Limits, Off, Route, Snapshot};
+use engine::{Budgets, Candour, Limits, Off, Route, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -19,6 +19,7 @@ use store::Bundles;
 use zeroize::Zeroizing;
 
 use crate::files::{Folder, Noting};
+use crate::gate::now;
 
 /// Everything that is wrong, one line each.
 pub(crate) type Problems = Vec<String>;
@@ -27,9 +28,11 @@ pub(crate) type Problems = Vec<String>;
 pub(crate) fn read(data: &Path, environment: &BTreeMap<String, String>) -> Result<(Config, Vec<String>), Problems> {
     let lookup = |name: &str| environment.get(name).cloned().or_else(|| std::env::var(name).ok());
     let loaded = Config::load(&Folder::new(data.to_owned()), &lookup);
-    let lines = |items: &[String]| items.to_vec();
     loaded
-        .map(|(config, warnings)| (config, lines(&warnings.iter().map(ToString::to_string).collect::<Vec<_>>())))
+        .map(|(config, warnings)| {
+            let warnings = warnings.iter().map(ToString::to_string).chain(stale_prices(&config.settings)).collect();
+            (config, warnings)
+        })
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn snapshot(bundle: &Bundle, settings: &Settings) -> Result<(Arc<Snap
         scanners: Arc::new(scanners(settings, off)),
         admitted: settings.fields.clone(),
         limits: limits(settings),
+        budgets: budgets(settings),
         refusals: match settings.refusals {
             Refusals::Hide => Candour::Hide,
             Refusals::ExplainUsers => Candour::ExplainUsers,
@@ -76,6 +80,20 @@ pub(crate) fn snapshot(bundle: &Bundle, settings: &Settings) -> Result<(Arc<Snap
         off,
     };
     Ok((Arc::new(snapshot), table(settings)?))
+}
+
+fn budgets(settings: &Settings) -> Budgets {
+    let config::Budgets { rules, prices, caps, priced: _ } = settings.budgets.clone();
+    Budgets { rules, prices, caps }
+}
+
+/// What an operator has to know of prices that nobody has looked up for long.
+fn stale_prices(settings: &Settings) -> Option<String> {
+    let priced = settings.budgets.priced.as_ref()?;
+    let age = (now().0 / 86_400_000).saturating_sub(priced.day);
+    let config::Priced { file, source, stale_after_days, .. } = priced;
+    (age > *stale_after_days)
+        .then(|| format!("{file}: the prices are {age} days old, above {stale_after_days}; look them up anew: {source}"))
 }
 
 fn off(settings: &Settings) -> Off {

@@ -79,6 +79,15 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Show what was used, what it cost, and what is left of budgets.
+    Usage {
+        /// Add up by this.
+        #[arg(long, value_enum, default_value_t = By::User)]
+        by: By,
+        /// Calls since: 30m, 12h, 7d. Default: everything in the log.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
     /// Show the state of the running gate.
     Status,
     /// Exit with 0 if the gate that runs on the data folder can serve; for health checks.
@@ -101,6 +110,19 @@ pub(crate) enum Command {
     },
     /// Print the JSON Schema of portcullis.yaml.
     Schema,
+}
+
+/// How `usage` adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The party on whose behalf calls were made.
+    User,
+    /// The last agent of each call.
+    Agent,
+    /// The model.
+    Model,
+    /// The task: the credential, over its rotations.
+    Task,
 }
 
 /// Options of `quickstart`.

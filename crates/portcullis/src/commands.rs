@@ -24,6 +24,7 @@ use crate::output;
 use crate::quickstart;
 use crate::run;
 use crate::scan;
+use crate::usage;
 
 /// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             let answer = ask(data, "/admin/v1/retention", &json!({"dry_run": dry_run})).await?;
             Ok(show(cli, answer, |value| retained(value, *dry_run)))
         }
+        Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
@@ -328,12 +330,12 @@ fn retained(value: &Value, dry_run: bool) -> String {
     text
 }
 
-async fn ask(data: &Path, path: &str, body: &Value) -> anyhow::Result<AdminAnswer> {
+pub(crate) async fn ask(data: &Path, path: &str, body: &Value) -> anyhow::Result<AdminAnswer> {
     admin_client::call(data, Method::POST, path, Some(body)).await.context("the running gate could not be asked")
 }
 
 /// Prints an answer: JSON as it is, text as `text` makes it.
-fn show(cli: &Cli, answer: AdminAnswer, text: impl Fn(&Value) -> String) -> Exit {
+pub(crate) fn show(cli: &Cli, answer: AdminAnswer, text: impl Fn(&Value) -> String) -> Exit {
     match answer {
         AdminAnswer::Done(value) => {
             output::line(&if cli.json { value.to_string() } else { text(&value) });

@@ -6,8 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use budget::Counters;
 use config::Config;
-use engine::ports::{Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World};
+use engine::ports::{
+    Accounts, Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World,
+};
 use engine::{Attempt, Event, Snapshot};
 use evidence::RecordError;
 use gateway::issuers::IssuerDirectory;
@@ -47,6 +50,8 @@ pub(crate) struct Gate {
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
     handles: Arc<identity::Handles>,
+    /// What was used of budgets; told what the log says before the gate serves.
+    pub(crate) counters: Counters,
     started: Instant,
 }
 
@@ -100,6 +105,7 @@ impl Gate {
             environment,
             ledgers,
             handles,
+            counters: Counters::default(),
             started: Instant::now(),
         })
     }
@@ -162,6 +168,12 @@ impl Ledgers for Gate {
             }
         }
         self.ledgers.write().unwrap_or_else(PoisonError::into_inner).observe(ledger, origin, &label, at)
+    }
+}
+
+impl Accounts for Gate {
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 }
 
@@ -233,7 +245,7 @@ impl World for Gate {
                 tracing::debug!(%request, %reason, status, overhead_us = overhead, "ended");
             }
             Event::AttemptFailed { request, upstream, reason } => tracing::warn!(%request, upstream, %reason, "attempt failed"),
-            Event::Decided { .. } | Event::Found { .. } | Event::Unidentified { .. } => {}
+            Event::Decided { .. } | Event::Found { .. } | Event::Charged { .. } | Event::Unidentified { .. } => {}
         }
     }
 }

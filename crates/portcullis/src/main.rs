@@ -22,6 +22,7 @@ mod sample;
 mod scan;
 mod tokens;
 mod tour;
+mod usage;
 
 use std::process::ExitCode;
 

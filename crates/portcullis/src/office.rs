@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::admin::{Administrator, KeySpec, LogQuery, Operator};
+use gateway::admin::{Administrator, KeySpec, LogQuery, Operator, UsageQuery};
 use identity::ENTROPY;
 use model::{
     AdminAct, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind, ReasonCode,
@@ -17,6 +17,7 @@ use crate::gate::{Gate, InForce, now, random};
 use crate::output;
 use crate::retention;
 use crate::tokens;
+use crate::usage;
 
 /// Longest life of a credential: ten years.
 const MAX_LIFE: u64 = 10 * 366 * 86_400;
@@ -61,6 +62,7 @@ impl Administrator for Gate {
             ("portcullis_log_broken", u64::from(log.broken.is_some())),
             ("portcullis_log_space_low", u64::from(log.is_space_low)),
             ("portcullis_epoch", self.store.epoch().version()),
+            ("portcullis_budget_parts", u64::try_from(self.counters.n_keys()).unwrap_or(u64::MAX)),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
@@ -186,6 +188,10 @@ impl Administrator for Gate {
         retention::retain(self, by, dry_run).await
     }
 
+    async fn usage(&self, _by: &Operator, query: UsageQuery) -> Result<Value, Refusal> {
+        tokio::task::block_in_place(|| usage::report(self, &query))
+    }
+
     async fn query(&self, _by: &Operator, query: LogQuery) -> Result<Value, Refusal> {
         let request = query.request.as_deref().map(str::parse::<RequestId>).transpose();
         let filter = Filter {
@@ -277,6 +283,7 @@ impl Gate {
             let retention = retention::of(&config.settings);
             let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
             kept.map_err(|error| vec![error.to_string()])?;
+            usage::restore_new(self, &before.snapshot.budgets.rules, &snapshot.budgets.rules)?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;

@@ -110,9 +110,18 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let (telemetry, exporter) = telemetry.unzip();
     let config = config::Config { bundle, settings };
     let server_limits = limits(&config);
+    // A restart refills no budget. Where there is none, nobody waits for the index of the log.
+    let has_budgets = !snapshot.budgets.rules.is_empty();
+    let reading = tokio::task::spawn_blocking(move || {
+        let past = if has_budgets { store.past(now())? } else { Vec::new() };
+        Ok::<_, store::StoreError>((store, past))
+    });
+    let (store, past) = reading.await??;
     let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &store))?;
+    let rules = snapshot.budgets.rules.clone();
     let in_force = InForce { snapshot, config };
     let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment, issuing)?);
+    past.iter().for_each(|past| gate.counters.restore(&rules, past, now(), |_| true));
     let (ended, ending) = watch::channel(false);
     let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
     listen_all(gate, listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await

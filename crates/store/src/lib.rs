@@ -32,6 +32,7 @@ mod resume;
 mod retention;
 mod row;
 mod store;
+mod usage;
 mod vault;
 mod wrapped;
 mod writer;
@@ -50,6 +51,7 @@ pub use recover::Cut;
 pub use retention::{Aged, Day, Retention};
 pub use row::{Filter, Row};
 pub use store::{Opened, Store};
+pub use usage::{UsageBy, UsageRow};
 pub use vault::Plain;
 
 /// Why an entry was not recorded.

@@ -19,11 +19,14 @@ use crate::journal::Follower;
 use crate::port::FilePort;
 use crate::progress::{Progress, breathe};
 use crate::row::{Filter, Row};
+use crate::usage::{self, UsageBy, UsageRow};
 
 /// Version of the tables; another one is made anew.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// Most entries in one transaction.
 const MAX_AT_ONCE: usize = 4096;
+/// So long without a step, and the projection does not follow the log any more.
+const STUCK: Duration = Duration::from_secs(60);
 /// Longest lag while nobody asks.
 const EVERY: Duration = Duration::from_millis(250);
 
@@ -33,6 +36,12 @@ const TABLES: &str = "
         action TEXT, resource TEXT, verdict TEXT, reason TEXT, result TEXT
     );
     CREATE INDEX entry_request ON entry (request) WHERE request IS NOT NULL;
+    CREATE TABLE usage (
+        idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, chain TEXT NOT NULL, subject TEXT NOT NULL, agent TEXT, task TEXT NOT NULL,
+        model TEXT NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL, cache_write INTEGER NOT NULL,
+        output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER, is_estimate INTEGER NOT NULL
+    );
+    CREATE INDEX usage_at ON usage (at);
     CREATE TABLE valid (through INTEGER NOT NULL, leaf TEXT NOT NULL);
     INSERT INTO valid VALUES (0, '');
 ";
@@ -101,7 +110,8 @@ impl Projector {
         let accepted = progress.lock().accepted;
         let (mut through, leaf) = valid(&connection)?;
         if through > accepted || !fits(&port, through, &leaf) {
-            connection.execute_batch("BEGIN; DELETE FROM entry; UPDATE valid SET through = 0, leaf = ''; COMMIT;")?;
+            connection
+                .execute_batch("BEGIN; DELETE FROM entry; DELETE FROM usage; UPDATE valid SET through = 0, leaf = ''; COMMIT;")?;
             through = 0;
         }
         let follower = Follower::new(Arc::clone(&port), through)?;
@@ -159,6 +169,7 @@ impl Projector {
                     row.reason,
                     row.result
                 ])?;
+                usage::insert(&transaction, index, &header)?;
                 last = Some((index.saturating_add(1), entry));
             }
         }
@@ -239,6 +250,37 @@ impl Projection {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let through = connection.query_row("SELECT through FROM valid", [], |row| row.get(0)).optional()?;
         Ok(through.unwrap_or(0))
+    }
+
+    /// Waits until everything that was accepted before can be found, however long that takes while it goes on.
+    fn catch_up_whole(&self) -> Result<(), StoreError> {
+        let (accepted, mut projected) = self.progress.update(|state| (state.accepted, state.projected));
+        loop {
+            let state = self.progress.update(|state| {
+                state.wanted.projection = true;
+                state.projected
+            });
+            if state >= accepted {
+                return Ok(());
+            }
+            let later = self.progress.wait(STUCK, |state| state.projected > projected || state.ended.projector).projected;
+            if later <= projected {
+                return Err(StoreError::damaged("projection.db", "does not follow the log; remove it, it is made anew"));
+            }
+            projected = later;
+        }
+    }
+
+    /// What was used by calls that reserved since `since`, as [`usage::since`].
+    pub(crate) fn usage(&self, by: UsageBy, since: UnixMillis) -> Result<Vec<UsageRow>, StoreError> {
+        self.catch_up();
+        usage::since(&self.connection.lock().unwrap_or_else(PoisonError::into_inner), by, since)
+    }
+
+    /// Everything that counts in a budget at `now`, as [`usage::past`].
+    pub(crate) fn past(&self, now: UnixMillis) -> Result<Vec<budget::Past>, StoreError> {
+        self.catch_up_whole()?;
+        usage::past(&self.connection.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
     fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {

@@ -1,5 +1,6 @@
 //! The store of a running gate.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ use crate::projection::{self, Projection, Projector};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
 use crate::row::{Filter, Row};
+use crate::usage::{UsageBy, UsageRow};
 use crate::vault::{Plain, Vault};
 use crate::writer::{Writer, run_writer};
 
@@ -137,7 +139,7 @@ impl Store {
         store.spawn("log-syncer", move || run_syncer(port.as_ref(), &for_syncer))?;
         store.spawn("log-integrator", move || in_background(|| integrator.run()))?;
         store.spawn("log-projector", move || in_background(|| projector.run()))?;
-        store.begin(options.version, recovered.next, all.open.keys().copied())?;
+        store.begin(options.version, recovered.next, &all.open)?;
         Ok(store)
     }
 
@@ -256,6 +258,25 @@ impl Store {
         self.projection.query(filter)
     }
 
+    /// What calls have used that reserved at or after `since`, the most tokens first. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the projection fails.
+    pub fn usage(&self, by: UsageBy, since: UnixMillis) -> Result<Vec<UsageRow>, StoreError> {
+        self.log.flush();
+        self.projection.usage(by, since)
+    }
+
+    /// Everything that counts in a window of a budget at `now`, each call once; what is older is added up by the hour. Waits
+    /// until the projection holds the whole log, and blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the projection fails or does not follow the log.
+    pub fn past(&self, now: UnixMillis) -> Result<Vec<budget::Past>, StoreError> {
+        self.log.flush();
+        self.projection.past(now)
+    }
+
     /// Every entry of one interaction, oldest first. Blocks on the disk.
     ///
     /// # Errors
@@ -303,13 +324,20 @@ impl Store {
     }
 
     /// Records the start, closes what a stop has left open, and waits until that is durable.
-    fn begin(&self, version: String, next: u64, open: impl Iterator<Item = RequestId>) -> Result<(), StoreError> {
+    /// Nobody knows what became of those calls, so they are charged with what they had reserved.
+    fn begin(&self, version: String, next: u64, open: &BTreeMap<RequestId, u64>) -> Result<(), StoreError> {
         let now = (self.clock)();
         self.push(entry(&Header::admin(now, AdminAct::Started { version }, None))?, Class::Admin);
         let mut expected = next.saturating_add(1);
-        for request in open {
+        for (request, index) in open {
+            let intent = Follower::new(Arc::clone(&self.port), *index)?.read_entry(next)?;
+            let intent = intent.map(|(_, entry)| decode(&entry)).transpose();
+            let intent = intent.map_err(|error| StoreError::damaged(format!("entry {index}"), error.to_string()))?;
+            let (chain, charge) = intent.map(|intent| (intent.chain, intent.charge)).unwrap_or_default();
             let header = Header {
-                request: Some(request),
+                request: Some(*request),
+                chain,
+                charge,
                 result: Some(OutcomeResult::Unknown),
                 notes: vec!["the gate stopped before it could record an outcome".to_owned()],
                 ..Header::new(EntryKind::Outcome, now)

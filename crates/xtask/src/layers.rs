@@ -15,6 +15,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-policy", Layer::Rules),
     ("portcullis-inspect", Layer::Rules),
     ("portcullis-flow", Layer::Rules),
+    ("portcullis-budget", Layer::Rules),
     ("portcullis-behavior", Layer::Rules),
     ("portcullis-response", Layer::Rules),
     ("portcullis-evidence", Layer::Rules),

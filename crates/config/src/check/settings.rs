@@ -9,7 +9,7 @@ use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, issuers, models};
+use crate::check::{Report, budgets, issuers, models};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -38,6 +38,7 @@ pub(crate) fn settings(
     let retention = retention(&file.retention, report);
     let issuers = issuers::issuers(file, report);
     let tokens = issuers::tokens(file, report);
+    let budgets = budgets::budgets(file, source, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
@@ -53,6 +54,7 @@ pub(crate) fn settings(
         },
         fields: BTreeMap::from(fields),
         limits: limits(&file.limits),
+        budgets,
         evidence: Evidence { fsync: Duration::from_millis(file.evidence.fsync_ms), content_cap: size(file.evidence.content_cap) },
         retention,
         logging: logging(&file.logging),

@@ -13,6 +13,7 @@ use model::{Duties, Finding, FindingKind, Name, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
+use super::seen::Seen;
 use super::track::Track;
 use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, StreamEvent, null_out};
 use crate::snapshot::Limits;
@@ -45,6 +46,9 @@ pub(crate) struct Machine<'p, P> {
     findings: Found,
     /// `None` where the provider keeps nothing of this answer.
     sealer: Option<Sealer>,
+    /// Whether the client is not shown what was used.
+    hides_usage: bool,
+    seen: Seen,
 }
 
 /// Binds the names of what the provider keeps to the task that had it kept.
@@ -76,6 +80,8 @@ struct Held {
     token_records: Vec<(u32, Range<usize>)>,
     /// Choices in which something was edited for certain already.
     edited: HashSet<u32>,
+    /// The client did not ask for it.
+    is_hidden: bool,
 }
 
 struct HeldPiece {
@@ -94,6 +100,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         limits: Limits,
         in_stream: bool,
         sealer: Option<Sealer>,
+        hides_usage: bool,
     ) -> Self {
         Self {
             protocol,
@@ -110,6 +117,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
             held_bytes: 0,
             findings: Found::default(),
             sealer,
+            hides_usage,
+            seen: Seen::default(),
         }
     }
 
@@ -126,6 +135,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let document = Document::parse(&data, &self.limits.json())
             .map_err(|error| Refusal::because(ReasonCode::UpstreamResponseInvalid, error.to_string()))?;
         let view = self.protocol.view(&document, event.name.as_deref(), self.in_stream);
+        self.seen.note(&document, &view, self.in_stream);
         if view.is_ambiguous {
             return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "an event can be read in two ways"));
         }
@@ -141,6 +151,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
             self.finish_lanes();
         }
         self.refuse_denied()
+    }
+
+    /// What was seen of what the answer uses.
+    pub(crate) const fn seen(&self) -> Seen {
+        self.seen
     }
 
     /// No more events will come.
@@ -239,7 +254,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if !changed.is_empty() {
             edited.extend(token_records.iter().map(|(choice, _)| *choice));
         }
-        Ok(Held { event, splices, pieces, token_records, edited })
+        if let Some(untold) = view.usage_untold.clone().filter(|_| self.hides_usage) {
+            splices.replace(untold, Vec::new());
+        }
+        let is_hidden = self.hides_usage && view.is_usage_only;
+        Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
     }
 
     /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.
@@ -294,7 +313,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for record in nulled {
             null_out(&mut held.splices, record);
         }
-        let Some(data) = held.event.data.take() else { return Ok(Bytes::new()) };
+        let Some(data) = held.event.data.take().filter(|_| !held.is_hidden) else { return Ok(Bytes::new()) };
         let data = if held.splices.is_empty() {
             data
         } else {
@@ -385,7 +404,14 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
 impl Held {
     fn plain(event: StreamEvent) -> Self {
-        Self { event, splices: Splices::new(), pieces: Vec::new(), token_records: Vec::new(), edited: HashSet::new() }
+        Self {
+            event,
+            splices: Splices::new(),
+            pieces: Vec::new(),
+            token_records: Vec::new(),
+            edited: HashSet::new(),
+            is_hidden: false,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is the only place that makes [`Released`] pieces, and the client's writer takes nothing else.
 
 mod machine;
+mod seen;
 mod track;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use model::{Refusal, RequestId};
 use crate::ports::Voice;
 
 pub(crate) use machine::{Batch, Machine, Sealer};
+pub(crate) use seen::Seen;
 
 /// Proof: these bytes may reach the client. Either they went through the lanes, or the gate wrote them itself.
 ///

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError, Trusted,
-    Upstreams, World,
+    Accounts, Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError,
+    Trusted, Upstreams, World,
 };
 use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
 use evidence::RecordError;
@@ -154,6 +154,12 @@ impl Ledgers for Paused {
     }
     fn observe(&self, ledger: &Name, origin: &str, label: Label, at: UnixMillis) -> u64 {
         self.scripted.observe(ledger, origin, label, at)
+    }
+}
+
+impl Accounts for Paused {
+    fn counters(&self) -> &budget::Counters {
+        self.scripted.counters()
     }
 }
 

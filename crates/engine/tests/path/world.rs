@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    AnswerView, Client, Clock, Credentials, Epoch, EventReader, Form, Head, Issuers, Issuing, LaneId, LeafUse, Ledgers, Protocol,
-    Record, Records, ReplyBody, ReplyHead, SendError, StreamEvent, Trusted, Understood, Upstreams, Voice, World,
+    Accounts, AnswerView, Client, Clock, Credentials, Demand, Epoch, EventReader, Form, Head, Issuers, Issuing, LaneId, LeafUse,
+    Ledgers, Protocol, Record, Records, ReplyBody, ReplyHead, Reported, SendError, StreamEvent, Trusted, Understood, Upstreams,
+    Voice, World,
 };
-use engine::{Attempt, Candour, Event, Limits, Off, Released, Route, Snapshot};
+use engine::{Attempt, Budgets, Candour, Event, Limits, Off, Released, Route, Snapshot};
 use evidence::{EntryKind, Header, RecordError};
 use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{
     Agent, Bundle, Chain, Credential, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget, Model, Name,
-    Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis,
+    Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
 };
 use policy::PolicySnapshot;
 use text::Document;
@@ -80,6 +81,7 @@ pub(crate) struct Scripted {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) key: String,
+    pub(crate) counters: budget::Counters,
 }
 
 fn name(text: &str) -> Name {
@@ -106,6 +108,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         scanners: Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() }),
         admitted: BTreeMap::new(),
         limits: Limits { body_bytes: 10_000, ..Limits::default() },
+        budgets: Budgets::default(),
         refusals: Candour::Hide,
         off,
     };
@@ -117,6 +120,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         snapshot: Arc::new(snapshot),
         credential: Arc::new(issued.credential),
         key: issued.secret.expose().to_owned(),
+        counters: budget::Counters::default(),
     }
 }
 
@@ -206,6 +210,12 @@ impl Ledgers for Scripted {
         let version = self.script.lock().unwrap().ledger.observe(origin, &label);
         self.log(Happened::Observed(origin.to_owned()));
         version
+    }
+}
+
+impl Accounts for Scripted {
+    fn counters(&self) -> &budget::Counters {
+        &self.counters
     }
 }
 
@@ -349,6 +359,12 @@ impl Client for TestClient<'_> {
 /// A protocol of four lines: requests `{"model","stream","text"}`, answers `{"text","note"}`, events `data: {"text"}`.
 pub(crate) struct Toy;
 
+/// What `cap` and the length of `text` say.
+fn demand(document: &Document<'_>) -> Demand {
+    let number = |key: &str| document.get(document.root(), key).and_then(|node| document.lexeme(node).parse().ok());
+    Demand { input: number("input").unwrap_or(0), answers: 1, cap: number("cap").or(Some(0)), ..Demand::default() }
+}
+
 pub(crate) struct ToyEvents(Vec<u8>);
 
 impl EventReader for ToyEvents {
@@ -378,6 +394,11 @@ impl Voice for Toy {
     fn stream_refusal(&self, refusal: &Refusal, _: RequestId) -> Bytes {
         Bytes::from(format!("!{}", refusal.code))
     }
+    fn allow(&self, allowance: &budget::Allowance, headers: &mut HeaderMap) {
+        if let Some(level) = allowance.tokens {
+            headers.insert("left", HeaderValue::from(level.left));
+        }
+    }
 }
 
 impl Protocol for Toy {
@@ -399,6 +420,7 @@ impl Protocol for Toy {
             effects: Vec::new(),
             uninspected: Vec::new(),
             handles: Vec::new(),
+            demand: demand(document),
         })
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
@@ -410,7 +432,12 @@ impl Protocol for Toy {
     fn view(&self, document: &Document<'_>, _: Option<&str>, in_stream: bool) -> AnswerView {
         let lane = LeafUse::Piece { lane: LaneId("text".to_owned()), choice: 0, form: Form::Text };
         let text = document.get(document.root(), "text").filter(|_| in_stream);
-        AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), ..AnswerView::default() }
+        let count = |key: &str| {
+            document.get(document.root(), key).and_then(|node| document.lexeme(node).parse::<u64>().ok()).unwrap_or(0)
+        };
+        let usage = Usage { input: count("read"), output: count("wrote"), ..Usage::default() };
+        let reported = Reported { usage, is_read: usage.input > 0, is_written: usage.output > 0 };
+        AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), reported, ..AnswerView::default() }
     }
     fn is_end_mark(&self, data: &[u8]) -> bool {
         data == b"END"

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 ///
 /// Chosen so that the official SDKs raise their own exceptions: 401 `AuthenticationError`, 403 `PermissionDeniedError`,
 /// 404 `NotFoundError`, 400 `BadRequestError`, 429 `RateLimitError`, from 500 on `InternalServerError`.
-pub(super) fn status(code: ReasonCode) -> StatusCode {
+pub(super) const fn status(code: ReasonCode) -> StatusCode {
     use ReasonCode as C;
     match code {
         C::CredentialMissing
@@ -38,6 +38,7 @@ pub(super) fn status(code: ReasonCode) -> StatusCode {
         | C::ApprovalRequired
         | C::StepUpRequired
         | C::PostureRequired
+        | C::PriceUnknown
         | C::ContentDenied
         | C::UninspectedDenied => StatusCode::FORBIDDEN,
         C::RouteUnknown | C::ModelNotFound => StatusCode::NOT_FOUND,
@@ -68,7 +69,7 @@ pub(super) fn status(code: ReasonCode) -> StatusCode {
         | C::ExchangeRefused
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        C::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        C::Overloaded | C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent => StatusCode::TOO_MANY_REQUESTS,
         C::EvidenceUnavailable | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate
@@ -128,9 +129,7 @@ fn body(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Value {
     let message = format!("{refusal} (docs/reasons/{}.md)", refusal.code);
     match dialect {
         Dialect::Openai => {
-            // The one code that clients of this API compare; everywhere else ours says more.
-            let code = if refusal.code == ReasonCode::ModelNotFound { "model_not_found" } else { refusal.code.as_str() };
-            let kind = openai_type(status(refusal.code));
+            let (kind, code) = openai_names(refusal.code);
             json!({"error": {"message": message, "type": kind, "param": parameter(refusal), "code": code}})
         }
         Dialect::Anthropic => {
@@ -144,6 +143,17 @@ fn body(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Value {
 fn parameter(refusal: &Refusal) -> Option<&str> {
     let detail = refusal.detail.as_deref().filter(|detail| detail.starts_with('/'))?;
     detail.split(':').next()
+}
+
+/// Type and code. Clients of this API compare a few codes; everywhere else ours says more.
+const fn openai_names(code: ReasonCode) -> (&'static str, &'static str) {
+    match code {
+        ReasonCode::ModelNotFound => (openai_type(StatusCode::NOT_FOUND), "model_not_found"),
+        ReasonCode::RequestLimit | ReasonCode::ConcurrencyLimit => ("requests", "rate_limit_exceeded"),
+        ReasonCode::TokenLimit => ("tokens", "rate_limit_exceeded"),
+        ReasonCode::BudgetSpent => ("insufficient_quota", "insufficient_quota"),
+        _ => (openai_type(status(code)), code.as_str()),
+    }
 }
 
 const fn openai_type(status: StatusCode) -> &'static str {

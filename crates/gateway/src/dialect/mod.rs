@@ -4,8 +4,10 @@
 //! field, content part, tool type and header; answers are read for which of their strings belong together. Nothing here
 //! decides, sends or stores, and what no row names is either plain text, which is inspected like every other string, or refused.
 
+mod allowance;
 mod anthropic;
 mod api;
+mod demand;
 mod errors;
 mod headers;
 mod lanes;
@@ -14,10 +16,12 @@ mod remote;
 mod table;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod walk;
 
 use std::collections::BTreeSet;
 
+use budget::Allowance;
 use bytes::Bytes;
 use engine::ports::{AnswerView, Understood};
 use http::header::CONTENT_TYPE;
@@ -59,6 +63,12 @@ pub fn client_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
 /// Says which strings of an answer are pieces of a longer text. `name` is the event's name in a stream.
 #[must_use]
 pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    let mut view = pieces(api, document, name, in_stream);
+    usage::note(api, document, name, in_stream, &mut view);
+    view
+}
+
+fn pieces(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     match api {
         Api::Chat | Api::Completions => openai::view(document, name, in_stream),
         Api::Responses => openai::view_response(document, name, in_stream),
@@ -88,6 +98,11 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> (Stat
 #[must_use]
 pub fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Bytes {
     errors::stream_refusal(dialect, refusal, request)
+}
+
+/// Puts what is left of a caller's budgets among the headers of an answer.
+pub fn allow(dialect: Dialect, allowance: &Allowance, headers: &mut HeaderMap) {
+    allowance::write(dialect, allowance, headers);
 }
 
 /// The list of models as the provider would write it.

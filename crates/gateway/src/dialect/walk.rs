@@ -8,6 +8,7 @@ use model::{Effect, ModelName, ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
 use super::api::Api;
+use super::demand;
 use super::remote;
 use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Variant};
 
@@ -37,7 +38,9 @@ pub(super) fn understand(
     }
     // Behind the opening brace: the table has seen to it that the root is an object.
     let inside = document.span(root).start.saturating_add(1);
+    let demand = demand::demand(api, document, &walk.uninspected);
     Ok(Understood {
+        demand,
         model: walk.model.unwrap_or_default(),
         // A `null` is no model, and is in the way of one all the same.
         model_span: document.get(root, "model").map_or(inside..inside, |node| document.span(node)),

@@ -1,10 +1,12 @@
 //! One case per row of the tables, and lists of facts for every rule.
 
 mod answers;
+mod demand;
 mod facts;
 mod refusals;
 mod requests;
 mod rows;
+mod usage;
 
 use std::collections::BTreeSet;
 

@@ -27,7 +27,13 @@ fn every_code_has_a_refusal_in_both_shapes() {
             assert!(!body["error"]["type"].as_str().unwrap().is_empty());
             match dialect {
                 Dialect::Openai => {
-                    let expected = if *code == ReasonCode::ModelNotFound { "model_not_found" } else { code.as_str() };
+                    // What clients of the provider compare.
+                    let expected = match code {
+                        ReasonCode::ModelNotFound => "model_not_found",
+                        ReasonCode::RequestLimit | ReasonCode::ConcurrencyLimit | ReasonCode::TokenLimit => "rate_limit_exceeded",
+                        ReasonCode::BudgetSpent => "insufficient_quota",
+                        code => code.as_str(),
+                    };
                     assert_eq!(
                         (body["error"]["code"].as_str(), body["error"]["param"].as_str()),
                         (Some(expected), Some("/tools/0"))
@@ -82,6 +88,11 @@ fn statuses_for_which_the_sdks_have_exceptions() {
         (ReasonCode::BodyTooLarge, 413, "invalid_request_error", "request_too_large"),
         (ReasonCode::ContentTypeRefused, 415, "invalid_request_error", "invalid_request_error"),
         (ReasonCode::EncodingRefused, 415, "invalid_request_error", "invalid_request_error"),
+        (ReasonCode::RequestLimit, 429, "requests", "rate_limit_error"),
+        (ReasonCode::ConcurrencyLimit, 429, "requests", "rate_limit_error"),
+        (ReasonCode::TokenLimit, 429, "tokens", "rate_limit_error"),
+        (ReasonCode::BudgetSpent, 429, "insufficient_quota", "rate_limit_error"),
+        (ReasonCode::PriceUnknown, 403, "permission_error", "permission_error"),
         (ReasonCode::Overloaded, 429, "rate_limit_error", "rate_limit_error"),
         (ReasonCode::Internal, 500, "server_error", "api_error"),
         (ReasonCode::UpstreamRefusedGate, 502, "server_error", "api_error"),

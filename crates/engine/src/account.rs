@@ -1,0 +1,202 @@
+//! How much? Reserves the most that a call may use before it leaves, and settles on what it has used when it has ended.
+//!
+//! It stands behind the decision, because what a policy refuses costs nothing, and before the record, because a call for which
+//! there is no room is refused and recorded like any other. What was used stands in the outcome.
+
+use std::ops::Range;
+
+use budget::{Allowance, Amounts, Caller, Exceeded, Measure, Price, Reservation};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::{Charge, ReasonCode, Refusal, Usage};
+
+use crate::admit::Identified;
+use crate::decide::Permit;
+use crate::event::Event;
+use crate::inspection::Inspected;
+use crate::interaction::Call;
+use crate::ports::{Place, Voice, World};
+use crate::release::Seen;
+use crate::snapshot::Snapshot;
+
+/// The most that a call may use, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Most {
+    input: u64,
+    output: u64,
+}
+
+impl Most {
+    /// By what the request says, and by what is written into it where it does not.
+    pub(crate) fn of(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Self {
+        let demand = &inspected.understood().demand;
+        let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model()));
+        Self { input: demand.input, output: cap.saturating_mul(demand.answers) }
+    }
+
+    fn usage(self) -> Usage {
+        Usage { input: self.input, output: self.output, ..Usage::default() }.bounded()
+    }
+}
+
+/// What one call holds and what is known of its use.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    reservation: Option<Reservation>,
+    charge: Option<Charge>,
+    price: Option<Price>,
+    allowance: Option<Allowance>,
+    has_left: bool,
+    seen: Seen,
+}
+
+impl Account {
+    /// What is reserved, for the record of the intent.
+    pub(crate) const fn reserved(&self) -> Option<&Charge> {
+        self.charge.as_ref()
+    }
+
+    /// From now on the call may cost something.
+    pub(crate) const fn leaves(&mut self) {
+        self.has_left = true;
+    }
+
+    /// Notes what was seen of the answer.
+    pub(crate) const fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// Tells the caller what is left, if a budget applies to the call.
+    pub(crate) fn tell<V: Voice>(&self, voice: &V, reason: ReasonCode, headers: &mut HeaderMap) {
+        let Some(allowance) = &self.allowance else { return };
+        voice.allow(allowance, headers);
+        let is_hopeless = is_exceeded(reason) && allowance.retry_after.is_none();
+        if is_hopeless {
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+    }
+}
+
+/// What has to be written into the request: a most where a budget counts on one, and that the stream tells what was used.
+pub(crate) fn edits(snapshot: &Snapshot, identified: &Identified, inspected: &Inspected<'_>) -> Vec<(Range<usize>, String)> {
+    let demand = &inspected.understood().demand;
+    let mut edits = Vec::new();
+    let write = |place: &Place, value: &str| (place.span.clone(), format!("{}{value}{}", place.before, place.after));
+    if !demand.uncapped.is_empty() {
+        let task = &identified.credential().ledger;
+        let caller = Caller { chain: identified.chain(), task, model: inspected.model() };
+        if snapshot.budgets.rules.applying(caller).any(|rule| rule.measure.counts_output()) {
+            let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model())).to_string();
+            edits.extend(demand.uncapped.iter().map(|place| write(place, &cap)));
+        }
+    }
+    edits.extend(demand.tells_usage.iter().map(|place| write(place, "true")));
+    edits
+}
+
+/// Reserves for a permit, or refuses. What an earlier judgement of the same call has reserved is given back first.
+pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call, permit: Permit) -> Result<Permit, Refusal> {
+    if let Some(reservation) = call.account.reservation.take() {
+        reservation.release();
+    }
+    let identified = call.identified.as_ref().ok_or(ReasonCode::Internal)?;
+    let task = &identified.credential().ledger;
+    let caller = Caller { chain: identified.chain(), task, model: permit.model() };
+    let price = snapshot.budgets.prices.models.get(permit.model()).copied();
+    let Most { input, output } = permit.most();
+    let cost = price.map(|price| price.most(input, output));
+    let wanted = Amounts { requests: 1, input, output, cost };
+    let now = world.now();
+    let reserved = world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, now);
+    let charge = Charge {
+        at: now,
+        model: permit.model().clone(),
+        task: task.clone(),
+        usage: permit.most().usage(),
+        cost,
+        is_estimate: true,
+    };
+    match reserved {
+        Ok(reservation) => {
+            let allowance = Some(*reservation.allowance()).filter(|_| !reservation.is_empty());
+            call.account =
+                Account { reservation: Some(reservation), charge: Some(charge), price, allowance, ..Account::default() };
+            Ok(permit)
+        }
+        Err(exceeded) => {
+            call.account = Account { allowance: Some(exceeded.allowance), ..Account::default() };
+            call.judgement = Some(Box::new(permit.into_judgement()));
+            Err(Refusal::because(exceeded.reason(), detail(&exceeded)))
+        }
+    }
+}
+
+/// Puts what was used in the place of what was reserved; gives it for the record. None for a call that never left.
+pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -> Option<Charge> {
+    let account = std::mem::take(&mut call.account);
+    let (Some(reservation), Some(mut charge)) = (account.reservation, account.charge) else { return None };
+    if !account.has_left {
+        reservation.release();
+        return None;
+    }
+    let (usage, is_estimate) = used(charge.usage, account.seen, call.outcome.upstream_status, call.is_stream, reason);
+    charge.usage = usage.bounded();
+    charge.cost = account.price.map(|price| price.cost(&charge.usage));
+    charge.is_estimate = is_estimate;
+    reservation.settle(&Amounts::of(&charge.usage, charge.cost));
+    world.observe_event(&Event::Charged { request: call.request, charge: &charge });
+    Some(charge)
+}
+
+/// What a call has used, and whether that is an estimate. Where nobody knows, it is what was reserved.
+fn used(reserved: Usage, seen: Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
+    let nothing = Usage::default();
+    match status {
+        // Nothing answered, and as far as can be seen nothing was reached.
+        None if reason == ReasonCode::UpstreamUnavailable => return (nothing, false),
+        // It may be thinking still. A stream that nobody reads any more ends there too.
+        None if is_stream => return (Usage { output: 0, ..reserved }, true),
+        None => return (reserved, true),
+        // What fails at the provider costs nothing there, unless it says so.
+        Some(status) if !(200..300).contains(&status) => return (seen.reported.usage, false),
+        Some(_) => {}
+    }
+    let told = seen.reported;
+    let read = if told.is_read { told.usage } else { reserved };
+    let output = match (told.is_written, seen.has_begun || is_stream) {
+        (true, _) => told.usage.output,
+        (false, true) => seen.arrived.min(reserved.output).max(told.usage.output),
+        (false, false) => reserved.output,
+    };
+    let usage = Usage { output, reasoning: told.usage.reasoning, ..read };
+    (usage, !(told.is_read && told.is_written))
+}
+
+const fn is_exceeded(reason: ReasonCode) -> bool {
+    matches!(reason, ReasonCode::RequestLimit | ReasonCode::TokenLimit | ReasonCode::ConcurrencyLimit | ReasonCode::BudgetSpent)
+}
+
+/// What a caller is told: which budget, what it counts, and what is missing.
+fn detail(exceeded: &Exceeded) -> String {
+    let Exceeded { rule, measure, period, most, used, wanted, .. } = exceeded;
+    let left = most.saturating_sub(*used);
+    let what = measure.as_str().replace('_', " ");
+    match (measure, wanted) {
+        (Measure::Concurrent, _) => format!("budget `{rule}` allows {most} at the same time"),
+        (_, None) => format!("budget `{rule}` counts money"),
+        (Measure::Cost, Some(wanted)) => format!(
+            "budget `{rule}` allows {} per {}, {} left, this request may cost {}",
+            money(*most),
+            period.as_str(),
+            money(left),
+            money(*wanted)
+        ),
+        (_, Some(wanted)) => {
+            format!("budget `{rule}` allows {most} {what} per {}, {left} left, this request may use {wanted}", period.as_str())
+        }
+    }
+}
+
+/// Millionths as an amount.
+fn money(millionths: u64) -> String {
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+}
