@@ -37,6 +37,7 @@ fn every_scanner_is_missed_when_it_is_off() {
         let text = format!("value: {}\n", planted(kind, &mut random));
         // What such a value holds besides: an address, a token of another kind.
         let also = match *kind {
+            "slack-webhook-url" | "microsoft-teams-webhook" => "DOMAIN_NAME",
             "sidekiq-sensitive-url" => "EMAIL_ADDRESS",
             "slack-config-access-token" => "slack-bot-token",
             "slack-config-refresh-token" => "slack-user-token",

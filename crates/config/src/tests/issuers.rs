@@ -23,7 +23,7 @@ tokens: {url: https://gate.example}
 #[test]
 fn issuers_as_written() {
     let (config, warnings) = load(GOOD).unwrap();
-    let [old, okta] = config.settings.issuers.as_slice() else { panic!("two issuers") };
+    let [okta, old] = config.settings.issuers.as_slice() else { panic!("two issuers") };
     assert_eq!((okta.rules.url.as_str(), okta.rules.any_type, okta.rules.skew), ("https://login.example.com/", false, 30));
     assert_eq!(okta.rules.algorithms, [Algorithm::Es256].into());
     assert_eq!(okta.rules.groups.as_ref().map(|rule| rule.map.len()), Some(1));
