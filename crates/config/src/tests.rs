@@ -2,8 +2,8 @@
 
 mod examples;
 mod fuzz;
-mod network;
 mod issuers;
+mod network;
 mod policies;
 mod problems;
 mod reasons;

@@ -186,7 +186,15 @@ fn what_has_two_readings_is_no_token() {
     let token = sign(&signer, &head, &good);
     let long = format!("{token}{}", "A".repeat(super::MAX_TOKEN));
     let parts: Vec<&str> = token.split('.').collect();
-    for text in [long.as_str(), "", "..", parts[0], token.strip_suffix(|_: char| true).unwrap(), &format!("{token}="), &format!("{token}.x")] {
+    for text in [
+        long.as_str(),
+        "",
+        "..",
+        parts[0],
+        token.strip_suffix(|_: char| true).unwrap(),
+        &format!("{token}="),
+        &format!("{token}.x"),
+    ] {
         assert!(Unverified::parse(text).is_err(), "{}", text.len());
     }
     // Another signature over the same text, and the same signature over another text.
