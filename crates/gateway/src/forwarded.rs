@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn the_rightmost_address_that_is_no_trusted_proxy() {
         const XFF: &str = "x-forwarded-for";
-        let facts: &[(&str, &[(&str, &str)], &str)] = &[
+        type Fact = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let facts: &[Fact] = &[
             ("192.0.2.9", &[(XFF, "198.51.100.1")], "192.0.2.9"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("::ffff:10.0.0.1", &[(XFF, "198.51.100.1")], "198.51.100.1"),

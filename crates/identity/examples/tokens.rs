@@ -1,5 +1,7 @@
 //! What it costs to verify a token: `cargo run --release -p portcullis-identity --example tokens`.
 
+#![expect(clippy::disallowed_methods, reason = "a program that measures")]
+
 use std::collections::BTreeSet;
 use std::time::Instant;
 

@@ -82,7 +82,6 @@ pub(crate) const N_TOKENS: usize = TOKENS.len();
 const FIRST: [usize; N_SCANS + 1] = first();
 
 /// How many rules there are. At most what a [`RuleSet`] holds.
-#[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]
 pub(crate) const N_RULES: usize = FIRST[N_SCANS];
 
 #[expect(clippy::indexing_slicing, reason = "evaluated when the program is built")]

@@ -63,7 +63,7 @@ pub(crate) enum Prepared {
     Off,
     /// With the mask of its kinds, see [`crate::bounded::Input::enabled`].
     Own(crate::bounded::Find, u64),
-    Context(Contexts),
+    Context(Box<Contexts>),
 }
 
 impl Scanners {
@@ -142,7 +142,7 @@ impl Prepared {
                 let mask = (0..kinds.len()).filter(|place| is_on(*place)).fold(0, |mask, place| mask | 1 << place);
                 Self::Own(*find, mask)
             }
-            Some(Finder::Context(rules)) => Self::Context(Contexts::new(rules, is_on)),
+            Some(Finder::Context(rules)) => Self::Context(Box::new(Contexts::new(rules, is_on))),
         }
     }
 }

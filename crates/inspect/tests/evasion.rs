@@ -1,5 +1,7 @@
 //! Whatever way of writing hides a key or an address from a plain scan: the readings of the text find it.
 
+#![cfg(test)]
+
 mod common;
 
 use common::context;

@@ -75,7 +75,10 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], ReasonCode> {
 }
 
 impl Gate {
-    /// Puts a gate together. Inside a runtime that lives as long as the gate: the keys of issuers are fetched there.
+    /// Puts a gate together. Reads keys from the disk.
+    ///
+    /// # Errors
+    /// A key cannot be read or made. Inside a runtime that lives as long as the gate: the keys of issuers are fetched there.
     pub(crate) fn new(
         data: &Path,
         store: Store,
@@ -84,13 +87,13 @@ impl Gate {
         certificates: Certificates,
         telemetry: Option<Telemetry>,
         environment: BTreeMap<String, String>,
-        issuing: Option<Arc<Issuing>>,
     ) -> anyhow::Result<Self> {
+        let issuing = tokio::task::block_in_place(|| tokens::issuing(&in_force.config.settings, &store))?;
         let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
         issuers.apply(tokens::trusted(&in_force.config.settings));
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
-        let handles = Arc::new(identity::Handles::new(&store.token_seeds()?));
+        let handles = Arc::new(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
         Ok(Self {
             data: data.to_owned(),
             store,

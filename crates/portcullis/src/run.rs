@@ -26,7 +26,6 @@ use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
 use crate::retention;
-use crate::tokens;
 
 pub(crate) use crate::gate::now;
 
@@ -117,10 +116,9 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
         Ok::<_, store::StoreError>((store, past))
     });
     let (store, past) = reading.await??;
-    let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &store))?;
     let rules = snapshot.budgets.rules.clone();
     let in_force = InForce { snapshot, config };
-    let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment, issuing)?);
+    let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment)?);
     past.iter().for_each(|past| gate.counters.restore(&rules, past, now(), |_| true));
     let (ended, ending) = watch::channel(false);
     let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));

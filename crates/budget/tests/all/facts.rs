@@ -12,7 +12,8 @@ fn refused(counters: &Counters, rules: &Rules, who: &Someone, wanted: &Amounts, 
 #[test]
 fn each_party_has_its_own_part() {
     // (per, calls in order with whether there is room); one request per hour each.
-    let facts: [(&[D], &[(&str, bool)]); 6] = [
+    type Fact = (&'static [D], &'static [(&'static str, bool)]);
+    let facts: [Fact; 6] = [
         (&[], &[("user:a", true), ("user:b", false)]),
         (&[D::Principal], &[("user:a", true), ("service:a", true), ("user:a", false), ("user:a agent:x", false)]),
         (&[D::User], &[("user:a", true), ("user:a", false), ("service:s", true), ("service:s", true)]),

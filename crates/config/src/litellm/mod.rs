@@ -211,7 +211,7 @@ impl Import {
         let field = path.key("model_name");
         match (name, parameters) {
             (Some(name), Some(parameters)) => match self.route(&parameters.node, &path.key("litellm_params")) {
-                Some(route) => self.destination(name, route, at, &field),
+                Some(route) => self.destination(&name, route, at, &field),
                 None => self.remark(at, &field, Fate::Left, "this deployment is not taken over: see its `litellm_params`"),
             },
             (Some(_), None) => self.remark(at, &field, Fate::Left, "a deployment without `litellm_params`"),
@@ -224,8 +224,8 @@ impl Import {
     }
 
     /// One more place where a model is served.
-    fn destination(&mut self, name: String, route: Route, position: Position, path: &Path) {
-        let routes = self.models.entry(name.clone()).or_default();
+    fn destination(&mut self, name: &str, route: Route, position: Position, path: &Path) {
+        let routes = self.models.entry(name.to_owned()).or_default();
         routes.push(route);
         let (fate, message) = match routes.len() {
             1 => (Fate::Taken, format!("model `{name}`")),

@@ -85,7 +85,7 @@ pub(super) fn de_tax_id(number: &[u8]) -> bool {
     let mut counts = [0_u8; 10];
     let mut product = 10;
     for byte in body {
-        if let Some(count) = counts.iter_mut().nth(usize::from(byte.wrapping_sub(b'0'))) {
+        if let Some(count) = counts.get_mut(usize::from(byte.wrapping_sub(b'0'))) {
             *count += 1;
         }
         let sum = (digit(*byte) + product) % 10;
@@ -174,7 +174,8 @@ pub(super) fn es_nie(number: &[u8]) -> bool {
 
 /// Polish PESEL: a date, of which the month tells the century, and a weighted sum.
 pub(super) fn pl_pesel(number: &[u8]) -> bool {
-    is_date(part(number, 2, 4) % 20, part(number, 4, 6)) && weighted(number, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0
+    is_date(part(number, 2, 4) % 20, part(number, 4, 6))
+        && weighted(number, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
 }
 
 /// Romanian CNP: sex, date, county, and a weighted sum modulo 11.

@@ -185,7 +185,7 @@ impl Written {
 
     /// Whether its form or the words around it say that it is a telephone's.
     fn is_told(&self, view: &View<'_>) -> bool {
-        if self.has_plus && self.is_international(self.digits()) {
+        if self.has_plus && Self::is_international(self.digits()) {
             return true;
         }
         if self.is_something_else() {
@@ -205,7 +205,7 @@ impl Written {
     }
 
     /// A calling code that is given out, and as many digits behind it as its numbers have.
-    fn is_international(&self, digits: &[u8]) -> bool {
+    fn is_international(digits: &[u8]) -> bool {
         digits.len() <= 15 && lengths_behind_code(digits).is_some_and(|lengths| lengths.contains(&digits.len()))
     }
 
@@ -244,7 +244,7 @@ impl Written {
             return true;
         }
         if let Some(rest) = digits.strip_prefix(b"00") {
-            return self.separator != Some(b'.') && self.is_international(rest);
+            return self.separator != Some(b'.') && Self::is_international(rest);
         }
         match *self.groups() {
             // North America.

@@ -87,7 +87,7 @@ const MAX_WRITTEN: usize = 32;
 
 /// Whether the key calls its value a secret: one of its words does, and none behind it says otherwise.
 pub(super) fn is_secret_key(before: &Before<'_>) -> bool {
-    if !before.is_assigned() && !(before.has_operator() && before.is_quoted()) {
+    if !(before.is_assigned() || before.has_operator() && before.is_quoted()) {
         return false;
     }
     let mut is_secret = false;
