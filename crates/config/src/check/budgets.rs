@@ -47,7 +47,12 @@ fn rules_of(name: &Name, budget: &Budget, path: &Path, file: &raw::File, report:
     ];
     let amounts = amounts.into_iter().filter_map(|(measure, most)| Some((measure, most?)));
     let amounts: Vec<(Measure, u64)> = amounts.collect();
-    if amounts.is_empty() && budget.cost.is_none() {
+    // An amount that is wrong has been told of already.
+    let is_written = |measure: &Measure| {
+        let written = report.tree.entry("budgets").and_then(|budgets| budgets.node.entry(name.as_str()));
+        written.is_some_and(|budget| budget.node.entry(measure.as_str()).is_some())
+    };
+    if !Measure::ALL.iter().any(is_written) {
         let names: Vec<String> = Measure::ALL.iter().map(|measure| format!("`{}`", measure.as_str())).collect();
         report.key_problem(path, format!("allows no amount: expected one of {}", names.join(", ")));
     }
