@@ -79,10 +79,12 @@ def test_what_a_provider_would_keep_is_asked_for(scripted: tuple[Gate, Upstream]
     assert len(upstream.requests) == before
 
 
-def keeps(data: pathlib.Path) -> None:
+def let_keep(gate: Gate) -> None:
     """Everybody may have the provider keep what is said."""
     policy = '@id("keep")\npermit (principal, action == Portcullis::Action::"storeRemotely", resource);\n'
-    (data / "policies" / "keep.cedar").write_text(policy)
+    (gate.data / "policies" / "keep.cedar").write_text(policy)
+    applied = gate.cli("apply")
+    assert applied.returncode == 0, applied.stderr
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -106,7 +108,8 @@ def test_what_is_kept_is_named_again_by_its_own_task_only(streamed: bool) -> Non
             events = list(api.responses.create(model="small", input="hi", stream=True, **members))
             return [event.response.model_dump() for event in events if hasattr(event, "response")]
 
-    with Upstream(reply) as upstream, Gate(upstream.url, configure=keeps) as gate:
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate:
+        let_keep(gate)
         mine, other = list(gate.keys().values())[:2]
         first = ask(mine)
         (name,) = {said["id"] for said in first}

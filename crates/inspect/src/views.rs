@@ -2,7 +2,8 @@
 //!
 //! [`text::normalise`] makes the readings, and [`crate::leet`] one more; what is found in one is told where it was read from.
 
-use text::{Guesses, NormalLimits, View, normalise};
+use model::FindingGroup;
+use text::{Guesses, NormalLimits, Step, View, normalise};
 
 use crate::scan::{SHORTEST, Scanners};
 use crate::track::Match;
@@ -14,9 +15,18 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>)
     let limits = NormalLimits { guesses: Guesses::Suspicious, ..NormalLimits::for_length(text.len()) };
     for view in normalise(text, &limits).views {
         if view.text().len() >= SHORTEST {
-            matches.extend(scanners.matches(view.text()).into_iter().map(|found| at_origin(&view, found)));
+            let is_guess = view.steps().iter().any(|step| matches!(step, Step::Rot13 | Step::Reversed | Step::Leet));
+            let found = scanners.matches(view.text()).into_iter().filter(|found| !is_guess || is_telling(found));
+            matches.extend(found.map(|found| at_origin(&view, found)));
         }
     }
+}
+
+/// Whether a match says enough of itself to count in a reading that any text has. Turned round, one number in ten is a phone's.
+fn is_telling(found: &Match) -> bool {
+    let kind = found.rule.kind();
+    found.rule.group() == FindingGroup::Secret
+        || matches!(kind.as_str(), "CREDIT_CARD" | "IBAN_CODE" | "US_SSN" | "EMAIL_ADDRESS" | "CRYPTO")
 }
 
 fn at_origin(view: &View, found: Match) -> Match {
