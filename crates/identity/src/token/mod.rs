@@ -1,7 +1,7 @@
 //! Tokens: access tokens of trusted issuers (RFC 9068) and the gate's own task tokens (RFC 8693), read and made as pure
 //! functions of bytes, keys and `now`.
 //!
-//! [`Unverified::parse`] reads the form, [`verify_access`] and [`verify_task`] say what a token stands for, [`derive`] makes the
+//! [`Unverified::parse`] reads the form, [`verify_access`] and [`verify_task`] say what a token stands for, [`derive()`] makes the
 //! claims of a new task token, [`mint`] signs them. Signatures are checked first: what a claim says is told to nobody who could
 //! not have read it anyway. Where keys come from, and whether they are still good, is for the caller to know.
 
