@@ -73,7 +73,11 @@ def test_scraps_hold_what_the_page_says() -> None:
     seen: collections.Counter[str] = collections.Counter()
     for text, found in zip(texts, _scan(texts), strict=True):
         mine = {finding for finding in found if finding[0] in oracle_pii.KINDS}
-        assert mine == _expected(text), text
+        expected = _expected(text)
+        if text.isascii():
+            assert mine == expected, text
+        # A letter that looks like one of ASCII is read as that too: a match may reach farther, and there may be more.
+        assert all(any(start <= at and end >= to for _, start, end in mine) for _, at, to in expected), text
         seen.update(kind for kind, _, _ in mine)
     assert set(seen) == set(oracle_pii.KINDS), "a kind was never found: the scraps test nothing of it"
 
