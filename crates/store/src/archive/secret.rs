@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -80,18 +81,30 @@ struct SealedKeys {
 /// Key files by name.
 pub(crate) type Keys = BTreeMap<String, Zeroizing<String>>;
 
+/// What was read; `None` of a file that is gone, as a destroyed key's is.
+fn there<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, ArchiveError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ArchiveError::io("read", path)(error)),
+    }
+}
+
 /// Reads the key files of a folder.
 pub(crate) fn read_keys(folder: &Path) -> Result<Keys, ArchiveError> {
     let mut keys = Keys::new();
     for item in fs::read_dir(folder).map_err(ArchiveError::io("list", folder))? {
         let path = item.map_err(ArchiveError::io("list", folder))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_key(name)) else { continue };
-        let length = fs::metadata(&path).map_err(ArchiveError::io("read", &path))?.len();
+        let Some(length) = there(fs::metadata(&path), &path)?.map(|metadata| metadata.len()) else { continue };
         if length > MAX_KEY || keys.len() >= MAX_KEYS {
             return Err(StoreError::Key { path: path.clone(), what: format!("{length} bytes, {} keys", keys.len()) }.into());
         }
-        let text = fs::read_to_string(&path).map_err(ArchiveError::io("read", &path))?;
-        keys.insert(name.to_owned(), Zeroizing::new(text));
+        let Some(text) = there(fs::read_to_string(&path), &path)?.map(Zeroizing::new) else { continue };
+        // Overwritten with zeroes: it is being destroyed, and nothing is wrapped by it any more.
+        if !text.bytes().all(|byte| byte == 0) {
+            keys.insert(name.to_owned(), text);
+        }
     }
     Ok(keys)
 }
@@ -175,5 +188,14 @@ mod tests {
         {
             assert!(!is_key(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_being_destroyed_is_no_key_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("content-1.key"), [0; 40]).unwrap();
+        std::fs::write(folder.path().join("content-2.key"), "key").unwrap();
+        let keys = super::read_keys(folder.path()).unwrap();
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["content-2.key"]);
     }
 }
