@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-HARD_LIMIT = 20.0
+HARD_LIMIT = 12.0
 """Seconds after which a case that has not ended once is stopped."""
 SENTENCE = (
     "The committee met in the old library on 17 May 2024 and agreed that bridge 12 should be repaired before winter, since the "
