@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import ssl
-import threading
 from dataclasses import dataclass, field
+
+from served import Served
 
 
 @dataclass
-class Proxy:
+class Proxy(Served):
     """The server; a context manager. Every tunnel goes to `target`, whatever name was asked for, as no test has a resolver."""
 
     target: tuple[str, int]
@@ -23,27 +24,10 @@ class Proxy:
     """Every byte of every tunnel, both ways."""
     port: int = 0
 
-    def __enter__(self) -> "Proxy":
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        async def end() -> None:
-            self._server.close()
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def _start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -7,9 +7,10 @@ byte strings that are written one after the other, each in a write (and so mostl
 import asyncio
 import json
 import ssl
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+from served import Served
 
 
 @dataclass
@@ -103,7 +104,7 @@ async def polite(request: Request, _: Peer) -> list[bytes]:
 
 
 @dataclass
-class Upstream:
+class Upstream(Served):
     """The server; a context manager. `script` may be changed at any time."""
 
     script: Script = polite
@@ -112,24 +113,6 @@ class Upstream:
     url: str = ""
     tls: ssl.SSLContext | None = None
     """Set before it starts: it speaks TLS."""
-
-    def __enter__(self) -> "Upstream":
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        async def end() -> None:
-            self._server.close()
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
 
     async def _start(self) -> asyncio.Server:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24, ssl=self.tls)

@@ -289,7 +289,8 @@ impl FromStr for Digest {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let wrong = || IdError::Digest(text.chars().take(80).flat_map(char::escape_default).collect());
-        if text.len() != 64 || !text.is_ascii() {
+        // A sign is no digit, though `from_str_radix` takes one.
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
         let mut bytes = [0_u8; 32];
@@ -343,5 +344,6 @@ mod tests {
             assert!(text.parse::<PrincipalId>().is_err(), "{text}");
         }
         assert!("zz".repeat(32).parse::<Digest>().is_err());
+        assert!("+a".repeat(32).parse::<Digest>().is_err());
     }
 }

@@ -86,6 +86,11 @@ pub(crate) fn insert(connection: &Connection, index: u64, header: &Header) -> ru
 const SUMS: &str = "count(*), sum(is_estimate), sum(input), sum(cached), sum(cache_write), sum(output), sum(reasoning), \
                     coalesce(sum(cost), 0), sum(cost IS NULL)";
 
+/// The tokens of a row of [`SUMS`] behind one other column.
+fn summed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Usage> {
+    Ok(Usage { input: row.get(3)?, cached: row.get(4)?, cache_write: row.get(5)?, output: row.get(6)?, reasoning: row.get(7)? })
+}
+
 /// What calls have used that reserved at or after `since`, the most tokens first.
 pub(crate) fn since(connection: &Connection, by: UsageBy, since: UnixMillis) -> Result<Vec<UsageRow>, StoreError> {
     let column = by.column();
@@ -94,13 +99,7 @@ pub(crate) fn since(connection: &Connection, by: UsageBy, since: UnixMillis) -> 
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![number(since.0)], |row| {
-        let usage = Usage {
-            input: row.get(3)?,
-            cached: row.get(4)?,
-            cache_write: row.get(5)?,
-            output: row.get(6)?,
-            reasoning: row.get(7)?,
-        };
+        let usage = summed(row)?;
         Ok(UsageRow {
             key: row.get(0)?,
             requests: row.get(1)?,
@@ -126,13 +125,7 @@ pub(crate) fn past(connection: &Connection, now: UnixMillis) -> Result<Vec<Past>
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (chain, task, model): (String, String, String) = (row.get(0)?, row.get(10)?, row.get(11)?);
-        let usage = Usage {
-            input: row.get(3)?,
-            cached: row.get(4)?,
-            cache_write: row.get(5)?,
-            output: row.get(6)?,
-            reasoning: row.get(7)?,
-        };
+        let usage = summed(row)?;
         let named = names(&chain, &task, &model);
         let (chain, task, model) = named.ok_or_else(|| StoreError::damaged("projection.db", "a row of usage names nobody"))?;
         found.push(Past { chain, task, model, at: UnixMillis(row.get(12)?), requests: row.get(1)?, usage, cost: row.get(8)? });
