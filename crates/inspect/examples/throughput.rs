@@ -1,5 +1,5 @@
 //! Prints how fast texts are scanned, on one core: `cargo run --release -p portcullis-inspect --example throughput`.
-//! Not a test: figures depend on the machine.
+//! Not a test: figures depend on the machine. With an argument, only the cases whose names hold it.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a program that measures and prints")]
 
@@ -61,6 +61,9 @@ fn main() {
 
 /// The best of some rounds, so that other work on the machine counts as little as possible.
 fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
+    if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
+        return;
+    }
     const ROUNDS: u32 = 20;
     const TIMES: u32 = 500;
     let mut best = Duration::MAX;

@@ -11,6 +11,8 @@ const N_BUCKETS: usize = 64;
 pub(crate) struct TokenIndex {
     /// Which buckets have a literal with this byte at its first, second and third place.
     places: [Box<[u64; 256]>; 3],
+    /// Bit `first * 256 + second`: whether some literal begins with these two bytes.
+    pairs: Box<[u64; 1024]>,
     buckets: [Vec<RuleId>; N_BUCKETS],
     /// The rules whose matches inside another one need not be looked at.
     swallowing: RuleSet,
@@ -23,17 +25,30 @@ impl TokenIndex {
         let swallowing = rules.iter().filter(|(_, token)| token.swallows_itself()).map(|(rule, _)| *rule).collect();
         rules.sort_by_key(|(_, token)| token.shapes.first().map(Shape::prefix));
         let mut places = [const { [0_u64; 256] }; 3].map(Box::new);
+        let mut pairs = Box::new([0_u64; 1024]);
         let mut buckets = [const { Vec::new() }; N_BUCKETS];
         let per_bucket = rules.len().div_ceil(N_BUCKETS).max(1);
         for (bucket, members) in rules.chunks(per_bucket).enumerate() {
             for (rule, token) in members {
-                token.shapes.iter().for_each(|shape| enter(&mut places, shape.prefix(), 1 << bucket));
+                for prefix in token.shapes.iter().map(Shape::prefix) {
+                    enter(&mut places, prefix, 1 << bucket);
+                    enter_pair(&mut pairs, prefix);
+                }
                 if let Some(bucket) = buckets.get_mut(bucket) {
                     bucket.push(*rule);
                 }
             }
         }
-        Self { places, buckets, swallowing }
+        Self { places, pairs, buckets, swallowing }
+    }
+
+    /// The first place of `bytes` at which a literal may begin that is longer than one byte; `None` without one.
+    pub(crate) fn next(&self, bytes: &[u8]) -> Option<usize> {
+        bytes.windows(2).position(|pair| {
+            let &[first, second] = pair else { return false };
+            let pair = u16::from_be_bytes([first, second]);
+            self.pairs.get(usize::from(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 == 1)
+        })
     }
 
     /// The buckets whose rules may match where these bytes stand, as a mask; a byte that is not known fits every rule.
@@ -55,6 +70,18 @@ impl TokenIndex {
 
     pub(crate) fn swallows_itself(&self, rule: RuleId) -> bool {
         self.swallowing.has(rule)
+    }
+}
+
+fn enter_pair(pairs: &mut [u64; 1024], literal: &str) {
+    let all = |byte: Option<&u8>| byte.map_or(0..=u8::MAX, |byte| *byte..=*byte);
+    let mut literal = literal.as_bytes().iter();
+    let (firsts, seconds) = (all(literal.next()), all(literal.next()));
+    for first in firsts {
+        for second in seconds.clone() {
+            let pair = u16::from_be_bytes([first, second]);
+            pairs.get_mut(usize::from(pair >> 6)).into_iter().for_each(|word| *word |= 1 << (pair & 63));
+        }
     }
 }
 

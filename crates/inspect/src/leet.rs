@@ -38,23 +38,62 @@ impl Leet {
     /// Adds the matches of keys that begin in such a way, each with its end. Linear time.
     pub(crate) fn matches(&self, scanners: &Scanners, text: &str, matches: &mut Vec<Match>) {
         let Some(automaton) = &self.automaton else { return };
-        if !text.bytes().any(is_sign) {
-            return;
-        }
-        let bytes: Vec<u8> = text.bytes().map(folded).collect();
-        let mut covered = 0;
-        for found in automaton.find_overlapping_iter(&bytes).take(MOST) {
-            let at = found.start()..found.end();
-            let literal = self.literals.get(found.pattern().as_usize()).copied().unwrap_or_default();
-            let is_as_written = text.get(at.clone()).is_none_or(|written| written == literal || !written.bytes().any(is_sign));
-            if is_as_written || at.start < covered {
-                continue;
+        let mut folded_bytes = Vec::new();
+        let mut looked = Looked { covered: 0, n_left: MOST };
+        for stretch in stretches(text.as_bytes()) {
+            folded_bytes.clear();
+            folded_bytes.extend(text.as_bytes().get(stretch.clone()).unwrap_or_default().iter().copied().map(folded));
+            for found in automaton.find_overlapping_iter(&folded_bytes) {
+                if looked.n_left == 0 {
+                    return;
+                }
+                looked.n_left -= 1;
+                let at = stretch.start + found.start()..stretch.start + found.end();
+                let literal = self.literals.get(found.pattern().as_usize()).copied().unwrap_or_default();
+                looked.at(scanners, text, at, literal, matches);
             }
-            let known = matches.len();
-            repaired(scanners, text, &at, literal, matches);
-            covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(covered);
         }
     }
+}
+
+/// What was looked at.
+struct Looked {
+    /// Up to where the last match reaches.
+    covered: usize,
+    /// Places that may still be looked at.
+    n_left: usize,
+}
+
+impl Looked {
+    fn at(&mut self, scanners: &Scanners, text: &str, at: Range<usize>, literal: &str, matches: &mut Vec<Match>) {
+        let is_as_written = text.get(at.clone()).is_none_or(|written| written == literal || !written.bytes().any(is_sign));
+        if is_as_written || at.start < self.covered {
+            return;
+        }
+        let known = matches.len();
+        repaired(scanners, text, &at, literal, matches);
+        self.covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(self.covered);
+    }
+}
+
+/// The words that could hold a beginning with signs in it: runs without whitespace that have both a sign and a letter. Numbers
+/// and dates are none.
+fn stretches(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let sign = at + text.get(at..)?.iter().position(|byte| is_sign(*byte))?;
+            let is_space = |byte: &u8| byte.is_ascii_whitespace();
+            let before = text.get(at..sign)?;
+            let start = before.iter().rposition(is_space).map_or(at, |space| at + space + 1);
+            let rest = text.get(sign..)?;
+            let end = sign + rest.iter().position(is_space).unwrap_or(rest.len());
+            at = end;
+            if text.get(start..end)?.iter().any(u8::is_ascii_alphabetic) {
+                return Some(start..end);
+            }
+        }
+    })
 }
 
 /// Adds the matches that begin at `at` if `literal` stands there.

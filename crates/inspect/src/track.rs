@@ -117,18 +117,22 @@ impl Tracker {
         let Window { bytes, base, .. } = window;
         let index = scanners.tokens();
         let from = self.tokens.saturating_sub(base);
-        let tail = bytes.len().saturating_sub(2).max(from);
-        for (offset, triple) in bytes.get(from..).unwrap_or_default().windows(3).enumerate() {
-            let [first, second, third] = triple else { continue };
-            let candidates = index.candidates(*first, Some(*second), Some(*third));
-            if candidates != 0 && !self.tokens_at(scanners, from + offset, candidates, window, matches) {
-                self.tokens = base + from + offset;
+        let mut at = from;
+        while let Some(offset) = bytes.get(at..).and_then(|rest| index.next(rest)) {
+            let start = at + offset;
+            at = start + 1;
+            let [first, second, third] = [start, at, at + 1].map(|place| bytes.get(place).copied());
+            let candidates = first.map_or(0, |first| index.candidates(first, second, third));
+            if candidates != 0 && !self.tokens_at(scanners, start, candidates, window, matches) {
+                self.tokens = base + start;
                 return;
             }
         }
+        // Of the last byte there is no pair.
+        let tail = bytes.len().saturating_sub(1).max(from);
         for start in tail..bytes.len() {
             let Some(first) = bytes.get(start) else { break };
-            let candidates = index.candidates(*first, bytes.get(start + 1).copied(), None);
+            let candidates = index.candidates(*first, None, None);
             if candidates != 0 && !self.tokens_at(scanners, start, candidates, window, matches) {
                 self.tokens = base + start;
                 return;

@@ -17,8 +17,8 @@ const MAX_KEY: usize = 64;
 pub(crate) struct Before<'a> {
     /// Up to [`LOOK_BACK`] bytes before the value.
     head: &'a [u8],
-    /// Where the key begins and ends in it.
-    key: (usize, usize),
+    /// Where the key ends in it.
+    end: usize,
     has_operator: bool,
     is_sentence: bool,
 }
@@ -29,11 +29,10 @@ impl<'a> Before<'a> {
         let head = text.get(start.saturating_sub(LOOK_BACK)..start).unwrap_or_default();
         let (before, joint) = head.split_at(head.len() - JOINT.run_back(head, MAX_JOINT));
         let has_operator = joint.iter().any(|byte| OPERATOR.has(*byte));
-        let first = before.len() - KEY.run_back(before, MAX_KEY);
         // In a sentence, `is` joins as `=` does.
-        let is_sentence = !has_operator && before.get(first..).is_some_and(|key| ends_with(key, b" is"));
-        let last = before.len() - if is_sentence { 3 } else { 0 };
-        Self { head, key: (first, last), has_operator: has_operator || is_sentence, is_sentence }
+        let is_sentence = !has_operator && ends_with(before, b" is");
+        let end = before.len() - if is_sentence { 3 } else { 0 };
+        Self { head, end, has_operator: has_operator || is_sentence, is_sentence }
     }
 
     pub(crate) const fn has_operator(&self) -> bool {
@@ -42,13 +41,20 @@ impl<'a> Before<'a> {
 
     /// Up to 64 bytes of letters, digits, `_`, `-`, `.`, spaces and tabs before the joint.
     pub(crate) fn key(&self) -> &'a [u8] {
-        self.head.get(self.key.0..self.key.1).unwrap_or_default()
+        self.head.get(self.begin()..self.end).unwrap_or_default()
+    }
+
+    /// Where the key begins.
+    fn begin(&self) -> usize {
+        let joined = self.end + if self.is_sentence { 3 } else { 0 };
+        let before = self.head.get(..joined).unwrap_or_default();
+        (before.len() - KEY.run_back(before, MAX_KEY)).min(self.end)
     }
 
     /// Whether an operator other than a comma or `|` stands between key and value, or `is`: behind a comma alone stand names as
     /// well as values.
     pub(crate) fn is_assigned(&self) -> bool {
-        let joint = self.head.get(self.key.1..).unwrap_or_default();
+        let joint = self.head.get(self.end..).unwrap_or_default();
         self.has_operator && (self.is_sentence || joint.iter().any(|byte| matches!(byte, b'=' | b':' | b'>')))
     }
 
@@ -65,7 +71,7 @@ impl<'a> Before<'a> {
     /// Where words of the key begin: the key from there on, and its first byte. A letter begins a word behind anything but a
     /// letter; as a capital behind a small letter, and between a capital and a small letter.
     pub(crate) fn words(&self) -> impl Iterator<Item = (&'a [u8], u8)> + use<'a> {
-        let (head, (first, last)) = (self.head, self.key);
+        let (head, first, last) = (self.head, self.begin(), self.end);
         (first..last).filter_map(move |at| {
             let byte = *head.get(at)?;
             let before = at.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or_default();

@@ -9,7 +9,7 @@ pub(super) const LONGEST_MONTH: usize = 9;
 
 /// The end of the date of birth that begins at `start`, with a digit or with a month's name.
 pub(super) fn of_birth(view: &View<'_>, start: usize) -> Option<usize> {
-    if !may_go_on(view, start) || !view.near(start).topics.has(words::BIRTH) || !view.stands_apart_before(start) {
+    if !view.stands_apart_before(start) || !may_go_on(view, start) || !view.near(start).topics.has(words::BIRTH) {
         return None;
     }
     let digits = view.run(start, Class::DIGIT, 5);
@@ -22,10 +22,18 @@ pub(super) fn of_birth(view: &View<'_>, start: usize) -> Option<usize> {
     view.stands_apart_behind(end).then_some(end)
 }
 
-/// Whether the byte behind the first digits can belong to a date; a month's name can. Most numbers end here.
+/// Whether the bytes behind the first digits can belong to a date; a month's name can. Most numbers end here, before their words
+/// are read.
 fn may_go_on(view: &View<'_>, start: usize) -> bool {
     let digits = view.run(start, Class::DIGIT, 5);
-    digits == 0 || (digits < 5 && view.at(start + digits).is_some_and(|byte| b"/.- snrtSNRT".contains(&byte)))
+    let next = start + digits;
+    match view.at(next) {
+        _ if digits == 0 => true,
+        Some(b'/' | b'.' | b'-') => digits < 5 && view.has(next + 1, Class::DIGIT),
+        Some(b' ') => digits < 3 && view.at(next + 1).is_some_and(|byte| b"jfmasond".contains(&byte.to_ascii_lowercase())),
+        Some(byte) => digits < 3 && b"snrtSNRT".contains(&byte),
+        None => false,
+    }
 }
 
 const fn is_day(day: u32) -> bool {

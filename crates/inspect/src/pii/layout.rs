@@ -1,5 +1,7 @@
 //! Numbers of fixed layouts: identity, tax, insurance and health numbers.
 
+use std::sync::LazyLock;
+
 use crate::class::Class;
 use crate::pii::Kind;
 use crate::pii::check;
@@ -91,16 +93,20 @@ pub(super) fn scan(view: &View<'_>, start: usize, length: usize, mut report: imp
     if !view.stands_apart_before(start) {
         return;
     }
-    for row in ROWS {
-        for layout in row.layouts.iter().filter(|layout| layout.first_run == length) {
-            let Some(number) = layout.read(view, start) else { continue };
-            let end = start + layout.text.len();
-            if (row.check)(number.as_slice()) && view.near(start).speaks_of(row.needs) && view.stands_apart_behind(end) {
-                report(row.kind, start, end);
-            }
+    for (row, layout) in BY_FIRST_RUN.get(length).into_iter().flatten() {
+        let Some(number) = layout.read(view, start) else { continue };
+        let end = start + layout.text.len();
+        if (row.check)(number.as_slice()) && view.near(start).speaks_of(row.needs) && view.stands_apart_behind(end) {
+            report(row.kind, start, end);
         }
     }
 }
+
+/// The layouts by their first run, in the order of the table.
+static BY_FIRST_RUN: LazyLock<[Vec<(&Row, &Layout)>; MAX_LENGTH + 1]> = LazyLock::new(|| {
+    let layouts = || ROWS.iter().flat_map(|row| row.layouts.iter().map(move |layout| (row, layout)));
+    std::array::from_fn(|length| layouts().filter(|(_, layout)| layout.first_run == length).collect())
+});
 
 /// The letters and digits of a number.
 struct Compact {

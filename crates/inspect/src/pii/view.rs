@@ -1,9 +1,9 @@
 //! A text that may still grow, looked at byte by byte.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::class::Class;
-use crate::pii::words::Near;
+use crate::pii::words::{Near, Words};
 
 /// Bytes of a text, and whether it ends with them. It remembers if somebody asked for a byte that is not there yet: what was
 /// concluded then is worth nothing, and has to be asked again when there is more text.
@@ -13,11 +13,12 @@ pub(super) struct View<'t> {
     has_reached_end: Cell<bool>,
     /// The words before an offset: several rules ask for the same ones.
     near: Cell<Option<(usize, Near)>>,
+    words: RefCell<Words>,
 }
 
 impl<'t> View<'t> {
-    pub(super) const fn new(bytes: &'t [u8], is_final: bool) -> Self {
-        Self { bytes, is_final, has_reached_end: Cell::new(false), near: Cell::new(None) }
+    pub(super) fn new(bytes: &'t [u8], is_final: bool) -> Self {
+        Self { bytes, is_final, has_reached_end: Cell::new(false), near: Cell::new(None), words: RefCell::default() }
     }
 
     /// Whether something was asked that only more text can answer; forgets it.
@@ -67,7 +68,7 @@ impl<'t> View<'t> {
         if let Some((_, near)) = self.near.get().filter(|(known, _)| *known == at) {
             return near;
         }
-        let near = Near::before(self.bytes, at);
+        let near = self.words.borrow_mut().near(self.bytes, at);
         self.near.set(Some((at, near)));
         near
     }

@@ -1,13 +1,9 @@
 //! The words around a number that say what it is.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// How many bytes before a match are looked at for words.
 pub(crate) const REACH: usize = 64;
-
-/// Longest word of the table, in bytes.
-const LONGEST: usize = 32;
 
 /// A set of things that words speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,16 +95,36 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
     ),
 ];
 
-static TABLE: LazyLock<HashMap<&'static [u8], Topics>> = LazyLock::new(|| {
-    let mut table: HashMap<&[u8], Topics> = HashMap::new();
-    for (topic, words) in WORDS {
-        for word in words.split_whitespace() {
-            let known = table.entry(word.as_bytes()).or_default();
-            *known = known.and(*topic);
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+/// The words in buckets by length, first and last byte: most words of a text meet an empty one, and none is hashed whole.
+struct Table {
+    buckets: Vec<Vec<(&'static [u8], Topics)>>,
+}
+
+impl Table {
+    const N_BUCKETS: usize = 1024;
+
+    fn new() -> Self {
+        let mut buckets: Vec<Vec<(&[u8], Topics)>> = vec![Vec::new(); Self::N_BUCKETS];
+        for (topic, words) in WORDS {
+            for word in words.split_whitespace().map(str::as_bytes) {
+                let Some(bucket) = buckets.get_mut(Self::bucket(word)) else { continue };
+                match bucket.iter_mut().find(|(known, _)| *known == word) {
+                    Some((_, known)) => *known = known.and(*topic),
+                    None => bucket.push((word, *topic)),
+                }
+            }
         }
+        Self { buckets }
     }
-    table
-});
+
+    /// The same in any letter case.
+    fn bucket(word: &[u8]) -> usize {
+        let end = |byte: Option<&u8>| usize::from(byte.map_or(0, u8::to_ascii_lowercase));
+        (end(word.first()) + 32 * end(word.last()) + 7 * word.len()) % Self::N_BUCKETS
+    }
+}
 
 /// What the nearest telling word makes of a number that could be a telephone's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,12 +153,17 @@ pub(crate) struct Near {
 }
 
 impl Near {
+    /// Of the words before an offset in a text of which nothing else is asked.
     pub(crate) fn before(text: &[u8], at: usize) -> Self {
+        Words::default().near(text, at)
+    }
+
+    /// What words say, the nearest first.
+    fn of(words: impl Iterator<Item = Word>) -> Self {
         let mut near = Self::default();
         let mut has_digit = false;
-        for (place, word) in words_before(text, at).enumerate() {
-            let topics = topics_of(word);
-            has_digit |= word.iter().any(u8::is_ascii_digit);
+        for (place, Word { topics, has_digit: is_number, .. }) in words.enumerate() {
+            has_digit |= is_number;
             if !has_digit {
                 near.topics = near.topics.and(topics);
                 near.is_version |= place < 2 && topics.has(VERSION);
@@ -167,11 +188,9 @@ impl Near {
 
 /// The topics of a word in any letter case; of a non-ASCII letter the case matters.
 pub(crate) fn topics_of(word: &[u8]) -> Topics {
-    let mut lower = [0_u8; LONGEST];
-    let Some(buffer) = lower.get_mut(..word.len()) else { return Topics::default() };
-    buffer.copy_from_slice(word);
-    buffer.make_ascii_lowercase();
-    TABLE.get(&*buffer).copied().unwrap_or_default()
+    let bucket = TABLE.buckets.get(Table::bucket(word)).map(Vec::as_slice).unwrap_or_default();
+    let known = bucket.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    known.map(|(_, topics)| *topics).unwrap_or_default()
 }
 
 /// Letters and digits, and every byte of a non-ASCII character.
@@ -179,15 +198,73 @@ const fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
-/// The words that lie whole in the last [`REACH`] bytes before an offset, the nearest first. A word that the offset cuts is one
-/// up to there.
-fn words_before(text: &[u8], at: usize) -> impl Iterator<Item = &[u8]> {
-    let from = at.saturating_sub(REACH);
-    let is_cut = from.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| is_word_byte(*byte));
-    let window = text.get(from..at).unwrap_or_default();
-    let skipped = if is_cut { window.iter().take_while(|byte| is_word_byte(**byte)).count() } else { 0 };
-    let window = window.get(skipped..).unwrap_or_default();
-    window.rsplit(|byte| !is_word_byte(*byte)).filter(|word| !word.is_empty())
+/// A word that was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Word {
+    start: usize,
+    topics: Topics,
+    has_digit: bool,
+}
+
+impl Word {
+    fn read(text: &[u8], start: usize, end: usize) -> Self {
+        let word = text.get(start..end).unwrap_or_default();
+        Self { start, topics: topics_of(word), has_digit: word.iter().any(u8::is_ascii_digit) }
+    }
+}
+
+/// Most words that lie within [`REACH`] bytes.
+const MOST_WORDS: usize = REACH / 2;
+
+/// The words of a text that were read last. Asked from left to right, it reads every word once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words {
+    latest: [Word; MOST_WORDS],
+    /// How many were read; the last is at this place minus one, modulo [`MOST_WORDS`].
+    n_read: usize,
+    /// Up to where was read; no word goes on here.
+    read: usize,
+    /// Of what offset was asked last.
+    asked: usize,
+}
+
+impl Words {
+    /// What the words say that lie whole in the last [`REACH`] bytes before an offset. A word that the offset cuts is one up to
+    /// there.
+    pub(crate) fn near(&mut self, text: &[u8], at: usize) -> Near {
+        let from = at.saturating_sub(REACH);
+        let cut = self.read_to(text, from, at);
+        let latest = (0..self.n_read.min(MOST_WORDS)).filter_map(|back| self.latest.get((self.n_read - 1 - back) % MOST_WORDS));
+        Near::of(cut.into_iter().chain(latest.take_while(|word| word.start >= from).copied()))
+    }
+
+    /// Reads the words from `from` to `at` that were not read yet, and returns the one that goes up to `at`.
+    fn read_to(&mut self, text: &[u8], from: usize, at: usize) -> Option<Word> {
+        let has = |at: usize| text.get(at).is_some_and(|byte| is_word_byte(*byte));
+        if at < self.asked || self.read < from {
+            self.n_read = 0;
+            self.read = from;
+            // A word that began before is none.
+            if from.checked_sub(1).is_some_and(has) {
+                self.read += (from..at).take_while(|at| has(*at)).count();
+            }
+        }
+        self.asked = at;
+        while self.read < at {
+            let start = self.read + (self.read..at).take_while(|at| !has(*at)).count();
+            let end = start + (start..at).take_while(|at| has(*at)).count();
+            self.read = start;
+            if end == at {
+                return (start < end).then(|| Word::read(text, start, end));
+            }
+            self.read = end;
+            if let Some(place) = self.latest.get_mut(self.n_read % MOST_WORDS) {
+                *place = Word::read(text, start, end);
+                self.n_read += 1;
+            }
+        }
+        None
+    }
 }
 
 /// A word that stands directly behind a telephone number and says that it is one.
@@ -234,7 +311,8 @@ pub(crate) fn is_month(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, LABELS, LONGEST, LONGEST_LABEL, Near, PASSPORT, REACH, SECURITY, SOCIAL, SSN, Topics, WORDS};
+    use super::{Calls, LABELS, LONGEST_LABEL, Near, PASSPORT, REACH, SECURITY, SOCIAL, SSN, Topics, WORDS, Words, topics_of};
+    use proptest::prelude::*;
 
     fn near(text: &str) -> Near {
         Near::before(text.as_bytes(), text.len())
@@ -243,8 +321,11 @@ mod tests {
     #[test]
     fn words_fit_the_table() {
         for (_, words) in WORDS {
+            assert!(!words.bytes().any(|byte| byte.is_ascii_uppercase()));
             assert!(
-                words.split_whitespace().all(|word| word.len() <= LONGEST && !word.bytes().any(|byte| byte.is_ascii_uppercase()))
+                words
+                    .split_whitespace()
+                    .all(|word| topics_of(word.to_uppercase().as_bytes()) != Topics::default() || !word.is_ascii())
             );
         }
         assert_eq!(LABELS.iter().map(|label| label.len()).max(), Some(LONGEST_LABEL));
@@ -265,6 +346,20 @@ mod tests {
         ];
         for (text, expected) in facts {
             assert_eq!(near(text).calls, expected, "{text}");
+        }
+    }
+
+    proptest! {
+        /// However often and where it is asked before, the answer is the same.
+        #[test]
+        fn what_was_read_before_does_not_matter(
+            text in "([a-z]{1,3}|ssn|phone|order|call|v|number|[0-9]{1,4}|é|[ ,.]| {30}){0,40}",
+            places in prop::collection::vec(0_usize..400, 1..12),
+        ) {
+            let mut words = Words::default();
+            for at in places.into_iter().map(|at| at.min(text.len())) {
+                prop_assert_eq!(words.near(text.as_bytes(), at), Near::before(text.as_bytes(), at));
+            }
         }
     }
 

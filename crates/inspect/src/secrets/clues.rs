@@ -58,13 +58,15 @@ pub(super) fn is_login(login: &[u8]) -> bool {
 
 /// A member of `data:` in a manifest of `kind: Secret`.
 pub(super) fn kubernetes(before: &Before<'_>) -> bool {
+    if !before.has_operator() {
+        return false;
+    }
     let head = before.head().to_ascii_lowercase();
-    before.has_operator()
-        && memchr::memmem::find_iter(&head, b"kind:").any(|at| {
-            let behind = head.get(at + b"kind:".len()..).unwrap_or_default();
-            let value = behind.get(JOINT.run(behind)..).unwrap_or_default();
-            value.strip_prefix(b"secret").is_some_and(|rest| contains(rest, b"data:"))
-        })
+    memchr::memmem::find_iter(&head, b"kind:").any(|at| {
+        let behind = head.get(at + b"kind:".len()..).unwrap_or_default();
+        let value = behind.get(JOINT.run(behind)..).unwrap_or_default();
+        value.strip_prefix(b"secret").is_some_and(|rest| contains(rest, b"data:"))
+    })
 }
 
 /// `<add key="ClearTextPassword" value="`.

@@ -35,9 +35,10 @@ impl Block {
     }
 }
 
-/// Calls `visit` with every run of at least [`SHORTEST`] letters of base64, the lines of a wrapped one together.
-pub(super) fn each_block(text: &str, mut visit: impl FnMut(&Block)) {
+/// Every run of at least [`SHORTEST`] letters of base64, the lines of a wrapped one together.
+pub(super) fn blocks(text: &str) -> Vec<Block> {
     let bytes = text.as_bytes();
+    let mut blocks = Vec::new();
     let mut from = 0;
     let mut at = 0;
     while let Some(full) = next_full(bytes, at) {
@@ -51,11 +52,12 @@ pub(super) fn each_block(text: &str, mut visit: impl FnMut(&Block)) {
             line = next;
         }
         if block.letters.len() >= SHORTEST {
-            visit(&block);
+            blocks.push(block);
         }
         from = line.end;
         at = line.end;
     }
+    blocks
 }
 
 fn run_end(bytes: &[u8], start: usize) -> usize {
@@ -90,6 +92,10 @@ fn is_text(bytes: &[u8]) -> bool {
             }
             if is_printable(character) { good += 1 } else { bad += 1 }
         }
+        // Noise is told by its first bytes: there cannot be enough good ones any more.
+        if 10 * bad > bytes.len() {
+            return false;
+        }
     }
     good > 0 && good >= 9 * bad
 }
@@ -104,6 +110,9 @@ pub(super) fn texts(decoded: &[u8]) -> Vec<Range<usize>> {
         return std::iter::once(0..decoded.len()).collect();
     }
     let mut found = Vec::new();
+    if decoded.len() < ISLAND {
+        return found;
+    }
     let mut at = 0;
     for island in decoded.split(|byte| !matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t')) {
         if island.len() >= ISLAND {
@@ -159,7 +168,7 @@ fn first_scalar(bytes: &[u8]) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{each_block, texts};
+    use super::{blocks, texts};
 
     #[test]
     fn blocks_are_runs_and_wrapped_lines() {
@@ -174,10 +183,10 @@ mod tests {
         ];
         for (text, expected) in facts {
             let mut found = Vec::new();
-            each_block(text, |block| {
+            for block in blocks(text) {
                 assert!(block.letters.iter().zip(&block.places).all(|(letter, place)| text.as_bytes()[*place] == *letter));
-                found.push(String::from_utf8(block.letters.clone()).unwrap());
-            });
+                found.push(String::from_utf8(block.letters).unwrap());
+            }
             assert_eq!(found, expected, "{text}");
         }
     }

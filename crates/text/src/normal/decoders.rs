@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, SHORTEST, each_block, texts, write};
+use super::blocks::{Block, SHORTEST, texts, write};
 use super::draft::Draft;
 use super::escapes::hex as hex_digit;
 
-/// The texts that blocks of base64 write, a line each: both alphabets, with or without padding, wrapped or not. `None` without one.
-pub(super) fn base64(text: &str, room: usize) -> Option<Draft<'_>> {
+/// The texts that blocks of base64 write, a line each: both alphabets, with or without padding, wrapped or not. `None` without one. `blocks` are those
+/// of the text.
+pub(super) fn base64<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
     let mut draft = Draft::new(text, room);
-    each_block(text, |block| {
+    for block in blocks {
         // The block may begin with letters that do not belong to it, so all four ways to cut it into quanta are tried.
         let best = (0..4).map(|skip| {
             let decoded = unpack(&block.letters, skip, 6, base64_value);
@@ -20,18 +21,18 @@ pub(super) fn base64(text: &str, room: usize) -> Option<Draft<'_>> {
         let best = best
             .filter(|(skip, _, found)| *skip == 0 || length(found) >= 12)
             .max_by_key(|(skip, _, found)| (length(found), 3 - skip));
-        let Some((skip, decoded, found)) = best else { return };
+        let Some((skip, decoded, found)) = best else { continue };
         for range in found {
             write(&mut draft, &decoded, range, 3, |nth| quantum(block, skip + nth * 4, 4));
         }
-    });
+    }
     some(draft)
 }
 
 /// The texts that blocks of base32 write, a line each. `None` without one.
-pub(super) fn base32(text: &str, room: usize) -> Option<Draft<'_>> {
+pub(super) fn base32<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
     let mut draft = Draft::new(text, room);
-    each_block(text, |block| {
+    for block in blocks {
         each_part(
             block,
             |letter| base32_value(letter).is_some(),
@@ -42,19 +43,19 @@ pub(super) fn base32(text: &str, room: usize) -> Option<Draft<'_>> {
                 }
             },
         );
-    });
+    }
     some(draft)
 }
 
 /// The texts that hex digits write, a line each: in one run, or in pairs behind `\x` or `0x` or between separators.
-pub(super) fn hex(text: &str, room: usize) -> Option<Draft<'_>> {
+pub(super) fn hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
     let mut draft = Draft::new(text, room);
     let mut rows: Vec<(Vec<u8>, Vec<Range<usize>>)> = Vec::new();
     super::pairs::each_row(text, |decoded, spans| rows.push((decoded.to_vec(), spans.to_vec())));
     let start = |spans: &[Range<usize>]| spans.first().map_or(0, |span| span.start);
     rows.sort_by_key(|(_, spans)| start(spans));
     let mut rows = rows.into_iter().peekable();
-    each_block(text, |block| {
+    for block in blocks {
         each_part(
             block,
             |letter| letter.is_ascii_hexdigit(),
@@ -74,7 +75,7 @@ pub(super) fn hex(text: &str, room: usize) -> Option<Draft<'_>> {
                 }
             },
         );
-    });
+    }
     rows.for_each(|(decoded, spans)| write_row(&mut draft, &decoded, &spans));
     some(draft)
 }
@@ -151,7 +152,24 @@ const fn base32_value(letter: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{base32, base64, hex};
+    use super::{Block, Draft};
+    use crate::normal::blocks::blocks;
+
+    fn read<'t>(reading: fn(&'t str, &[Block], usize) -> Option<Draft<'t>>, text: &'t str) -> Option<Draft<'t>> {
+        reading(text, &blocks(text), 999)
+    }
+
+    fn base64(text: &str) -> Option<Draft<'_>> {
+        read(super::base64, text)
+    }
+
+    fn base32(text: &str) -> Option<Draft<'_>> {
+        read(super::base32, text)
+    }
+
+    fn hex(text: &str) -> Option<Draft<'_>> {
+        read(super::hex, text)
+    }
 
     #[test]
     fn encoded_text_is_read() {
@@ -167,15 +185,15 @@ mod tests {
             ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", None),
         ];
         for (text, expected) in facts {
-            let draft = base64(text, 999);
-            let found = draft.as_ref().map(super::Draft::text);
+            let draft = base64(text);
+            let found = draft.as_ref().map(Draft::text);
             assert!(
                 found == expected || found.zip(expected).is_some_and(|(found, expected)| found.ends_with(expected)),
                 "{text} {found:?}"
             );
         }
-        assert_eq!(base32("ONSWG4TFOQQHI33LMVXA====", 999).unwrap().text(), "secret token");
-        assert_eq!(base32("x-onswg4tfoqqhi33lmvxa", 999).unwrap().text(), "secret token");
+        assert_eq!(base32("ONSWG4TFOQQHI33LMVXA====").unwrap().text(), "secret token");
+        assert_eq!(base32("x-onswg4tfoqqhi33lmvxa").unwrap().text(), "secret token");
         let hexes = [
             ("73656372657420746f6b656e", Some("secret token")),
             ("0x73656372657420746F6B656E", Some("secret token")),
@@ -190,7 +208,7 @@ mod tests {
             ("00 01 02 03 04 05 06", None),
         ];
         for (text, expected) in hexes {
-            assert_eq!(hex(text, 999).as_ref().map(super::Draft::text), expected, "{text}");
+            assert_eq!(hex(text).as_ref().map(Draft::text), expected, "{text}");
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(source: &'a str, room: usize) -> Self {
-        Self { source, text: String::with_capacity(source.len().min(room)), map: Map::default(), room, is_full: false }
+        Self { source, text: String::new(), map: Map::default(), room, is_full: false }
     }
 
     /// Copies the bytes `range` of the source; nothing when it is no range of the source.
@@ -81,7 +81,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Makes room for the whole text with the first bytes: most readings find nothing to read.
     fn has_room(&mut self, bytes: usize) -> bool {
+        if self.text.capacity() == 0 {
+            self.text.reserve(self.source.len().min(self.room));
+        }
         self.is_full |= self.text.len().saturating_add(bytes) > self.room;
         !self.is_full
     }

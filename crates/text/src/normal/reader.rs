@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::blocks::{Block, blocks};
 use super::draft::{Draft, Stage};
 use super::suspects::Suspects;
 use super::{Guesses, Hidden, HiddenKind, Normal, NormalLimits, Step, View};
@@ -42,8 +43,11 @@ const CHAIN: &[(Step, Reading)] = &[
     (Step::UrlEscapes, escapes::url),
 ];
 
+/// One step that reads the blocks of a text.
+type Decoding = for<'t> fn(&'t str, &[Block], usize) -> Option<Draft<'t>>;
+
 /// What is encoded in a text.
-const ENCODED: &[(Step, Reading)] =
+const ENCODED: &[(Step, Decoding)] =
     &[(Step::Base64, decoders::base64), (Step::Hex, decoders::hex), (Step::Base32, decoders::base32)];
 
 pub(super) struct Reader<'a> {
@@ -125,8 +129,12 @@ impl<'a> Reader<'a> {
     }
 
     fn encoded(&mut self, stage: &Stage<'_>, depth: usize) {
-        for reading in ENCODED {
-            self.one(stage, depth, *reading, Rank::Full);
+        let blocks = blocks(&stage.text);
+        for (step, decoding) in ENCODED {
+            let draft = decoding(&stage.text, &blocks, self.room());
+            if let Some(next) = draft.and_then(|draft| self.check(stage, *step, draft)) {
+                self.add(Rc::new(next), Rank::Full, depth + 1, false, false);
+            }
         }
     }
 

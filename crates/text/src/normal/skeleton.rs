@@ -12,7 +12,7 @@ const CLUSTER: usize = 32;
 
 /// `text` in NFKC, a base with its marks at a time. `None` for ASCII, and for what certainly is in that form.
 pub(super) fn compatibility(text: &str, room: usize) -> Option<Draft<'_>> {
-    if is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+    if text.is_ascii() || is_nfkc_quick(text.chars()) == IsNormalized::Yes {
         return None;
     }
     let mut draft = Draft::new(text, room);
@@ -53,6 +53,9 @@ fn continues(character: char) -> bool {
 
 /// `text` without marks and with look-alikes as ASCII. ASCII stays as it is. `None` for ASCII.
 pub(super) fn skeleton(text: &str, room: usize) -> Option<Draft<'_>> {
+    if text.is_ascii() {
+        return None;
+    }
     let mut draft = Draft::new(text, room);
     let mut cache = Cache::new();
     let mut base = None;
