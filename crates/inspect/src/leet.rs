@@ -1,12 +1,16 @@
 //! Keys whose beginning is written with digits and signs for letters: `5k-4nt-…` for `sk-ant-…`.
 //!
 //! Behind its beginning a key is letters and digits anyway, so nothing is read there: reading its digits as letters would lose
-//! keys of hex digits. The beginning alone is put right, and the rules are asked again.
+//! keys of hex digits. The beginning alone is put right, and the rules are asked again. The same with words that name a value
+//! (`p455w0rd`): they are put right, and nothing else is.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use crate::clue;
+use crate::pii::words;
 use crate::scan::Scanners;
 use crate::track::Match;
 
@@ -18,16 +22,15 @@ const BEHIND: usize = 192;
 /// Most places of one text that are looked at.
 const MOST: usize = 1 << 16;
 
-/// The beginnings of keys, to be found however their letters are written.
-pub(crate) struct Leet {
+/// Literals, to be found however their letters are written.
+struct Literals {
     literals: Vec<&'static str>,
     /// `None` if it could not be built, which its size rules out.
     automaton: Option<AhoCorasick>,
 }
 
-impl Leet {
-    /// For the beginnings `literals`.
-    pub(crate) fn new(literals: impl Iterator<Item = &'static str>) -> Self {
+impl Literals {
+    fn new(literals: impl Iterator<Item = &'static str>) -> Self {
         let literals: Vec<_> = literals.filter(|literal| literal.len() >= SHORTEST && literal.bytes().any(is_leet)).collect();
         let folded = literals.iter().map(|literal| literal.bytes().map(folded).collect::<Vec<u8>>());
         let automaton =
@@ -35,45 +38,85 @@ impl Leet {
         Self { literals, automaton }
     }
 
-    /// Adds the matches of keys that begin in such a way, each with its end. Linear time.
+    /// Every literal in `text` that is written with some sign. `bytes` are those of `text` from `base` on, folded.
+    fn find<'a>(
+        &'a self,
+        text: &'a str,
+        base: usize,
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = (Range<usize>, &'static str)> + 'a {
+        let found = self.automaton.iter().flat_map(move |automaton| automaton.find_overlapping_iter(bytes));
+        found.filter_map(move |found| {
+            let at = base + found.start()..base + found.end();
+            let literal = self.literals.get(found.pattern().as_usize())?;
+            text.get(at.clone())?.bytes().any(is_sign).then_some((at, *literal))
+        })
+    }
+}
+
+/// The words that name a value.
+static WORDS: LazyLock<Literals> =
+    LazyLock::new(|| Literals::new(clue::all().chain(words::ordinary()).chain(clue::ENDINGS.iter().copied())));
+
+/// The beginnings of keys.
+pub(crate) struct Leet {
+    beginnings: Literals,
+}
+
+impl Leet {
+    /// For the beginnings `literals`.
+    pub(crate) fn new(literals: impl Iterator<Item = &'static str>) -> Self {
+        Self { beginnings: Literals::new(literals) }
+    }
+
+    /// Adds the matches of keys that begin in such a way, and of values that are named so, each with its end. Linear time.
     pub(crate) fn matches(&self, scanners: &Scanners, text: &str, matches: &mut Vec<Match>) {
-        let Some(automaton) = &self.automaton else { return };
-        let mut folded_bytes = Vec::new();
-        let mut looked = Looked { covered: 0, n_left: MOST };
+        let mut bytes = Vec::new();
+        let mut covered = 0;
+        let mut words = Vec::new();
+        let mut n_left = MOST;
         for stretch in stretches(text.as_bytes()) {
-            folded_bytes.clear();
-            folded_bytes.extend(text.as_bytes().get(stretch.clone()).unwrap_or_default().iter().copied().map(folded));
-            for found in automaton.find_overlapping_iter(&folded_bytes) {
-                if looked.n_left == 0 {
-                    return;
+            bytes.clear();
+            bytes.extend(text.as_bytes().get(stretch.clone()).unwrap_or_default().iter().copied().map(folded));
+            for (at, literal) in self.beginnings.find(text, stretch.start, &bytes) {
+                n_left = usize::saturating_sub(n_left, 1);
+                if at.start < covered || n_left == 0 || text.get(at.clone()) == Some(literal) {
+                    continue;
                 }
-                looked.n_left -= 1;
-                let at = stretch.start + found.start()..stretch.start + found.end();
-                let literal = self.literals.get(found.pattern().as_usize()).copied().unwrap_or_default();
-                looked.at(scanners, text, at, literal, matches);
+                let known = matches.len();
+                repaired(scanners, text, &at, literal, matches);
+                covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(covered);
+            }
+            let is_link = bytes.windows(3).any(|sign| sign == b"://" || sign == b"www");
+            let is_word =
+                |at: &Range<usize>, word| clue::stands_alone(text.as_bytes(), at) && (is_link || !clue::ENDINGS.contains(&word));
+            words.extend(WORDS.find(text, stretch.start, &bytes).filter(|(at, word)| is_word(at, word)));
+        }
+        if !words.is_empty() {
+            let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(text.len())));
+            matches.extend(scanners.matches(&with_words(text, &words)).into_iter().map(ended));
+        }
+    }
+}
+
+/// What stands behind a word, and how it is read.
+const GLUE: [(&[u8], &[u8]); 2] = [(b" 15 ", b" is "), (b"'5 ", b"'s ")];
+
+/// `text` with words in the place of what is written for them, which has as many bytes. What joins one of them
+/// to the next is no number either.
+fn with_words(text: &str, words: &[(Range<usize>, &str)]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for (at, word) in words {
+        if let Some(place) = bytes.get_mut(at.clone()).filter(|place| place.len() == word.len()) {
+            place.copy_from_slice(word.as_bytes());
+        }
+        for (sign, read) in GLUE {
+            if let Some(place) = bytes.get_mut(at.end..at.end + sign.len()).filter(|place| **place == *sign) {
+                place.copy_from_slice(read);
             }
         }
     }
-}
-
-/// What was looked at.
-struct Looked {
-    /// Up to where the last match reaches.
-    covered: usize,
-    /// Places that may still be looked at.
-    n_left: usize,
-}
-
-impl Looked {
-    fn at(&mut self, scanners: &Scanners, text: &str, at: Range<usize>, literal: &str, matches: &mut Vec<Match>) {
-        let is_as_written = text.get(at.clone()).is_none_or(|written| written == literal || !written.bytes().any(is_sign));
-        if is_as_written || at.start < self.covered {
-            return;
-        }
-        let known = matches.len();
-        repaired(scanners, text, &at, literal, matches);
-        self.covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(self.covered);
-    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The words that could hold a beginning with signs in it: runs without whitespace that have both a sign and a letter. Numbers
@@ -164,6 +207,13 @@ mod tests {
         for text in [format!("shpat_{body}"), format!("SHPAT_{body}"), "5hp47_short".to_owned(), String::new()] {
             assert_eq!(found(&text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn words_are_put_right_and_values_are_not() {
+        let text = "my p455w0rd = 7hx29sk4mq0z1vb8, 55n 536904399, in 2024";
+        assert_eq!(found(text), ["7hx29sk4mq0z1vb8", "536904399"]);
+        assert_eq!(found("in 2024 he was 1st of 33 and 4th of 10"), [""; 0]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod bounded;
 mod class;
+mod clue;
 mod context;
 mod document;
 mod email;

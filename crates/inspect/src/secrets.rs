@@ -3,6 +3,7 @@
 
 mod clues;
 mod generic;
+pub(crate) use generic::STRONG;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,12 @@
 //! Text in disguise: what stands in a text as a reader has it who sees past unseen characters, look-alikes, markup and encodings.
 //!
-//! [`text::normalise`] makes the readings, and [`crate::leet`] one more; what is found in one is told where it was read from.
+//! [`normalise_around`] makes the readings, and [`crate::leet`] one more; what is found in one is told where it was read from.
 
 use model::FindingGroup;
-use text::{Guesses, NormalLimits, Step, View, normalise};
+use text::{Guesses, NormalLimits, Step, View, normalise_around};
 
+use crate::clue;
+use crate::pii::{domain, words};
 use crate::scan::{SHORTEST, Scanners};
 use crate::track::Match;
 
@@ -13,20 +15,58 @@ use crate::track::Match;
 pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) {
     scanners.leet().matches(scanners, text, matches);
     let limits = NormalLimits { guesses: Guesses::Suspicious, ..NormalLimits::for_length(text.len()) };
-    for view in normalise(text, &limits).views {
+    for view in normalise_around(text, &clue::turned(text), &limits).views {
         if view.text().len() >= SHORTEST {
-            let is_guess = view.steps().iter().any(|step| matches!(step, Step::Rot13 | Step::Reversed | Step::Leet));
-            let found = scanners.matches(view.text()).into_iter().filter(|found| !is_guess || is_telling(found));
+            let counts = Counts::of(&view);
+            let found = scanners.matches(view.text()).into_iter().filter(|found| counts.has(text, &view, found));
             matches.extend(found.map(|found| at_origin(&view, found)));
         }
     }
 }
 
-/// Whether a match says enough of itself to count in a reading that any text has. Turned round, one number in ten is a phone's.
-fn is_telling(found: &Match) -> bool {
+/// Which matches in a view count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    All,
+    /// Those that say enough of themselves, or have a word before them that does: any text has such a reading. Turned round, one
+    /// number in ten is a phone's.
+    Telling,
+    /// Those in what was decoded: around it stands text as it is.
+    Decoded,
+}
+
+impl Counts {
+    fn of(view: &View) -> Self {
+        let has = |test: fn(&Step) -> bool| view.steps().iter().any(test);
+        if has(|step| matches!(step, Step::Rot13 | Step::Reversed | Step::Leet)) {
+            Self::Telling
+        } else if has(|step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex)) {
+            Self::Decoded
+        } else {
+            Self::All
+        }
+    }
+
+    fn has(self, text: &str, view: &View, found: &Match) -> bool {
+        match self {
+            Self::All => true,
+            Self::Telling => says_enough(found, view) || words::is_told(view.text().as_bytes(), found.start),
+            Self::Decoded => {
+                let range = found.start..found.end.unwrap_or(view.text().len());
+                text.get(view.origin(range.clone())) != view.text().get(range)
+            }
+        }
+    }
+}
+
+/// Whether a match needs no words before it in a reading that any text has.
+fn says_enough(found: &Match, view: &View) -> bool {
     let kind = found.rule.kind();
+    let kinds = ["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", "CRYPTO", "IT_FISCAL_CODE"];
+    let written = || view.text().get(found.start..found.end.unwrap_or(view.text().len())).unwrap_or_default();
     found.rule.group() == FindingGroup::Secret
-        || matches!(kind.as_str(), "CREDIT_CARD" | "IBAN_CODE" | "US_SSN" | "EMAIL_ADDRESS" | "CRYPTO")
+        || kinds.contains(&kind.as_str())
+        || (kind.as_str() == "DOMAIN_NAME" && domain::is_telling(written()))
 }
 
 fn at_origin(view: &View, found: Match) -> Match {

@@ -25,7 +25,9 @@ mod values;
 pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
 pub use lenient::lenient_escape;
-pub use normal::{Guesses, Hidden, HiddenKind, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise};
+pub use normal::{
+    Guesses, Hidden, HiddenKind, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise, normalise_around,
+};
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};
 pub use values::{MAX_VALUES, Value, ValueKind, normal_form, values};

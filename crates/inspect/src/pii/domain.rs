@@ -169,6 +169,14 @@ fn at_end(text: &[u8]) -> usize {
     }
 }
 
+/// Whether a name is a domain's in a text that is read in a way in which nobody may have written it.
+pub(crate) fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends =
+        || ["com", "org", "net", "edu", "gov"].iter().any(|ending| name.trim_end_matches('/').ends_with(&format!(".{ending}")));
+    name.contains("://") || name.starts_with("www.") || ends()
+}
+
 fn ends_with(text: &[u8], end: &[u8]) -> bool {
     text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|found| found.eq_ignore_ascii_case(end))
 }

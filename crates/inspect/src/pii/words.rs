@@ -95,6 +95,29 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
     ),
 ];
 
+/// The words that say by themselves what a value is, and the names of months.
+pub(crate) fn telling() -> impl Iterator<Item = &'static str> {
+    let telling = WORDS.iter().filter(|(topic, _)| ![OTHER, NUMBER, VERSION].contains(topic));
+    telling.flat_map(|(_, words)| words.split_whitespace()).chain(MONTHS.iter().copied())
+}
+
+/// The other words of the table.
+pub(crate) fn ordinary() -> impl Iterator<Item = &'static str> {
+    let ordinary = WORDS.iter().filter(|(topic, _)| [OTHER, NUMBER, VERSION].contains(topic));
+    ordinary.flat_map(|(_, words)| words.split_whitespace())
+}
+
+/// Whether a word within [`REACH`] bytes before an offset says by itself what stands behind it.
+pub(crate) fn is_told(text: &[u8], at: usize) -> bool {
+    let told = |word: Topics| TELLING.0 & word.0 != 0;
+    let mut words = Words::default();
+    words.near(text, at);
+    words.latest.iter().take(words.n_read).any(|word| told(word.topics))
+}
+
+/// Every topic but those of [`OTHER`], [`NUMBER`] and [`VERSION`].
+const TELLING: Topics = Topics(!(OTHER.0 | NUMBER.0 | VERSION.0));
+
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 /// The words in buckets by length, first and last byte: most words of a text meet an empty one, and none is hashed whole.

@@ -4,7 +4,7 @@ use crate::class::Class;
 use crate::context::{Before, begins_word, has_entropy};
 
 /// Words that call a value a secret.
-const STRONG: &[&str] = &[
+pub(crate) const STRONG: &[&str] = &[
     "token",
     "secret",
     "password",

@@ -4,6 +4,7 @@
 
 pub(crate) mod context;
 pub(crate) mod oracle;
+pub(crate) mod shared;
 pub(crate) mod texts;
 
 use std::sync::Arc;

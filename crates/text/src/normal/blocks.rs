@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::draft::Draft;
-use super::suspects::{is_letter, next_full};
+use super::suspects::{is_letter, next_full, next_short};
 
 /// Shortest block, in characters.
 pub(super) const SHORTEST: usize = 16;
@@ -35,29 +35,44 @@ impl Block {
     }
 }
 
-/// Every run of at least [`SHORTEST`] letters of base64, the lines of a wrapped one together.
+/// Every run of at least [`SHORTEST`] letters of base64, the lines of a wrapped one together, and the shorter runs that look
+/// encoded, by place.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let bytes = text.as_bytes();
     let mut blocks = Vec::new();
-    let mut from = 0;
-    let mut at = 0;
-    while let Some(full) = next_full(bytes, at) {
-        let start =
-            bytes.get(from..full).map_or(full, |before| full - before.iter().rev().take_while(|byte| is_letter(**byte)).count());
-        let mut line = start..run_end(bytes, full);
+    let (mut full, mut short) = (next_long(bytes, 0), next_short(bytes, 0));
+    while let Some(first) = [&full, &short].into_iter().flatten().min_by_key(|run| run.start).cloned() {
+        let mut line = first;
         let mut block = Block::default();
         block.push(bytes, line.clone());
         while let Some(next) = next_line(bytes, &line) {
             block.push(bytes, next.clone());
             line = next;
         }
-        if block.letters.len() >= SHORTEST {
-            blocks.push(block);
+        blocks.push(block);
+        let is_before = |run: &Option<Range<usize>>| run.as_ref().is_some_and(|run| run.start < line.end);
+        if is_before(&full) {
+            full = next_long(bytes, line.end);
         }
-        from = line.end;
-        at = line.end;
+        if is_before(&short) {
+            short = next_short(bytes, line.end);
+        }
     }
     blocks
+}
+
+/// The next run of at least [`SHORTEST`] letters at or behind `from`.
+fn next_long(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let full = next_full(bytes, at)?;
+        let before = bytes.get(at..full)?.iter().rev().take_while(|byte| is_letter(**byte)).count();
+        let run = full - before..run_end(bytes, full);
+        if run.len() >= SHORTEST {
+            return Some(run);
+        }
+        at = run.end;
+    }
 }
 
 fn run_end(bytes: &[u8], start: usize) -> usize {
@@ -123,7 +138,7 @@ pub(super) fn texts(decoded: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// Writes the text `range` of `decoded` on a line of its own. Each quantum of `quantum` decoded bytes was read from what
+/// Writes the text `range` of `decoded` behind what stands before it. Each quantum of `quantum` decoded bytes was read from what
 /// `origin` says for its number. Bytes that are no text become U+FFFD.
 pub(super) fn write(
     draft: &mut Draft<'_>,
@@ -135,11 +150,7 @@ pub(super) fn write(
     if range.is_empty() || draft.is_full() {
         return;
     }
-    if !draft.is_empty() {
-        let start = origin(range.start / quantum).start;
-        // A row may end in the digits with which a block begins.
-        draft.put("\n", start..start.max(draft.end()));
-    }
+    lead(draft, origin(range.start / quantum).start);
     let mut at = range.start;
     while at < range.end && !draft.is_full() {
         let whole =
@@ -154,6 +165,61 @@ pub(super) fn write(
         draft.put_char(character, origin(at / quantum).start..last);
         at += length;
     }
+}
+
+/// Bytes before an encoded text that are kept: what names a value stands there.
+const LEAD: usize = 96;
+/// Bytes behind the last one that are kept: what a number is called may stand there.
+const TAIL: usize = 24;
+
+/// Keeps what stands before `start`, from whitespace on, and separates it from what comes next if that would continue it.
+fn lead(draft: &mut Draft<'_>, start: usize) {
+    let source = draft.source();
+    let read = unpadded(draft);
+    let from = source.ceil_char_boundary(start.saturating_sub(LEAD).max(read));
+    let before = source.get(from..start).unwrap_or_default();
+    let before = before.strip_suffix("0x").unwrap_or(before);
+    // A word that is cut would be another word.
+    let skipped = if from > read { before.find(char::is_whitespace).unwrap_or(before.len()) } else { 0 };
+    keep_apart(draft, from + skipped..from + before.len());
+    if draft.text().ends_with(continues) {
+        // A row may end in the digits with which a block begins.
+        draft.put("\n", start..start.max(draft.end()));
+    }
+}
+
+/// `draft`, if something is in it, with what stands behind.
+pub(super) fn finish(mut draft: Draft<'_>) -> Option<Draft<'_>> {
+    if draft.is_empty() {
+        return draft.is_full().then_some(draft);
+    }
+    let source = draft.source();
+    let start = unpadded(&draft);
+    let end = source.floor_char_boundary(start.saturating_add(TAIL));
+    let behind = source.get(start..end).unwrap_or_default();
+    let kept = if end < source.len() { behind.rfind(char::is_whitespace).unwrap_or(0) } else { behind.len() };
+    keep_apart(&mut draft, start..start + kept);
+    Some(draft)
+}
+
+/// The end of what was read, with its padding.
+fn unpadded(draft: &Draft<'_>) -> usize {
+    let behind = draft.source().get(draft.end()..).filter(|_| !draft.is_empty()).unwrap_or_default();
+    draft.end() + (behind.len() - behind.trim_start_matches('=').len())
+}
+
+/// Keeps a range of the source, behind a line break if it would continue what was read.
+fn keep_apart(draft: &mut Draft<'_>, range: Range<usize>) {
+    let begins = draft.source().get(range.clone()).is_some_and(|kept| kept.starts_with(continues));
+    if begins && draft.text().ends_with(continues) {
+        draft.put("\n", range.start..range.start);
+    }
+    draft.keep(range);
+}
+
+/// Whether a letter, digit or sign belongs to the word next to it.
+fn continues(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '_' | '-')
 }
 
 /// The first scalar of bytes that are not empty, and how many of them it takes.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, SHORTEST, texts, write};
+use super::blocks::{Block, SHORTEST, finish, texts, write};
 use super::draft::Draft;
 use super::escapes::hex as hex_digit;
 
@@ -26,7 +26,7 @@ pub(super) fn base64<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option
             write(&mut draft, &decoded, range, 3, |nth| quantum(block, skip + nth * 4, 4));
         }
     }
-    some(draft)
+    finish(draft)
 }
 
 /// The texts that blocks of base32 write, a line each. `None` without one.
@@ -44,7 +44,7 @@ pub(super) fn base32<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option
             },
         );
     }
-    some(draft)
+    finish(draft)
 }
 
 /// The texts that hex digits write, a line each: in one run, or in pairs behind `\x` or `0x` or between separators.
@@ -77,17 +77,13 @@ pub(super) fn hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Dr
         );
     }
     rows.for_each(|(decoded, spans)| write_row(&mut draft, &decoded, &spans));
-    some(draft)
+    finish(draft)
 }
 
 fn write_row(draft: &mut Draft<'_>, decoded: &[u8], spans: &[Range<usize>]) {
     for range in texts(decoded) {
         write(draft, decoded, range, 1, |nth| spans.get(nth).cloned().unwrap_or_default());
     }
-}
-
-fn some(draft: Draft<'_>) -> Option<Draft<'_>> {
-    (!draft.is_empty() || draft.is_full()).then_some(draft)
 }
 
 /// The place of `size` letters of a block from `first` on, or of those that are left.
@@ -174,7 +170,7 @@ mod tests {
     #[test]
     fn encoded_text_is_read() {
         let facts = [
-            ("say c2VjcmV0IHRva2VuIGhlcmU= now", Some("secret token here")),
+            ("say c2VjcmV0IHRva2VuIGhlcmU= now", Some("say secret token here now")),
             ("c2VjcmV0IHRva2VuIGhlcmU", Some("secret token here")),
             ("Pz8/Pz8/fn5-fn5-Pz8_", Some("??????~~~~~~???")),
             ("https://a.example/abc/c2VjcmV0IHRva2VuIGhlcmUgYW5kIG1vcmUgb2YgaXQ", Some("secret token here and more of it")),
@@ -182,6 +178,7 @@ mod tests {
             ("xy/c2VjcmV0IHRva2VuIGhlcmU=", Some("secret token here")),
             ("xyzab-c2VjcmV0IHRva2VuIGhlcmU=", Some("secret token here")),
             ("The internationalisation of documentation/specifications", None),
+            ("my ssn NTUtMTIzNA, iPhone16ProMax", Some("my ssn 55-1234, iPhone16ProMax")),
             ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", None),
         ];
         for (text, expected) in facts {
@@ -193,15 +190,17 @@ mod tests {
             );
         }
         assert_eq!(base32("ONSWG4TFOQQHI33LMVXA====").unwrap().text(), "secret token");
-        assert_eq!(base32("x-onswg4tfoqqhi33lmvxa").unwrap().text(), "secret token");
+        assert_eq!(base32("x-onswg4tfoqqhi33lmvxa").unwrap().text(), "x-\nsecret token");
         let hexes = [
             ("73656372657420746f6b656e", Some("secret token")),
             ("0x73656372657420746F6B656E", Some("secret token")),
-            ("id-73656372657420746f6b656e", Some("secret token")),
-            ("x73656372657420746f6b656ef", Some("secret token")),
+            ("id-73656372657420746f6b656e", Some("id-\nsecret token")),
+            ("the key = \"73656372657420746f6b656e", Some("the key = \"secret token")),
+            ("no 12345678 by 3132333435363738", Some("no 12345678 by 12345678")),
+            ("x73656372657420746f6b656ef", Some("x\nsecret token\nf")),
             ("73 65 63 72 65 74", Some("secret")),
             ("73:65:63:72:65:74", Some("secret")),
-            ("faf 73 65 63 72 65 74 cfnap", Some("secret")),
+            ("faf 73 65 63 72 65 74 cfnap", Some("faf secret cfnap")),
             (r"\x73\x65\x63\x72\x65\x74", Some("secret")),
             ("0x73, 0x65, 0x63, 0x72, 0x65, 0x74", Some("secret")),
             ("0x73 0x65 0x63 0x72 0x65 0x74", Some("secret")),

@@ -50,6 +50,11 @@ impl<'a> Draft<'a> {
         Self { source, text: String::new(), map: Map::default(), room, is_full: false }
     }
 
+    /// What is read.
+    pub(super) const fn source(&self) -> &'a str {
+        self.source
+    }
+
     /// Copies the bytes `range` of the source; nothing when it is no range of the source.
     pub(super) fn keep(&mut self, range: Range<usize>) {
         let start = range.start;

@@ -189,10 +189,16 @@ pub struct Normal {
 /// The views of `text`, and what is hidden in it. A text longer than 1 GiB is not read, and cut.
 #[must_use]
 pub fn normalise(text: &str, limits: &NormalLimits) -> Normal {
+    normalise_around(text, &[], limits)
+}
+
+/// As [`normalise`]; what stands around `clues` is suspicious too (see [`Guesses::Suspicious`]). `clues` are sorted by start.
+#[must_use]
+pub fn normalise_around(text: &str, clues: &[Range<usize>], limits: &NormalLimits) -> Normal {
     if text.len() > 1 << 30 {
         return Normal { is_cut: true, ..Normal::default() };
     }
-    Reader::new(text, limits).read()
+    Reader::new(text, clues, limits).read()
 }
 
 /// Whether a text could have views beyond Rot13, Reversed, Leet and Spaced. `false` is certain, `true` is not. Reads at the

@@ -52,6 +52,8 @@ const ENCODED: &[(Step, Decoding)] =
 
 pub(super) struct Reader<'a> {
     text: &'a str,
+    /// What in the text is a sign of something turned.
+    clues: &'a [Range<usize>],
     limits: NormalLimits,
     found: Vec<Found>,
     hidden: Vec<Hidden>,
@@ -61,8 +63,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, limits: &NormalLimits) -> Self {
-        Self { text, limits: *limits, found: Vec::new(), hidden: hidden::report(text), bytes: 0, is_cut: false }
+    pub(super) fn new(text: &'a str, clues: &'a [Range<usize>], limits: &NormalLimits) -> Self {
+        Self { text, clues, limits: *limits, found: Vec::new(), hidden: hidden::report(text), bytes: 0, is_cut: false }
     }
 
     pub(super) fn read(mut self) -> Normal {
@@ -173,7 +175,8 @@ impl<'a> Reader<'a> {
         match self.limits.guesses {
             Guesses::Whole => Some(Cow::Borrowed(stage)),
             Guesses::Suspicious => {
-                let regions = regions::suspicious(&stage.text, self.room())?;
+                let clues = if stage.steps.is_empty() { self.clues } else { &[] };
+                let regions = regions::suspicious(&stage.text, clues, self.room())?;
                 Some(Cow::Owned(stage.part(regions)))
             }
         }

@@ -14,11 +14,12 @@ const AROUND: usize = 64;
 /// Furthest that a region is stretched to whitespace.
 const STRETCH: usize = 64;
 
-/// The suspicious regions of `source`, one behind the other with line breaks between. `None` without one. Linear.
-pub(super) fn suspicious(source: &str, room: usize) -> Option<Draft<'_>> {
+/// The suspicious regions of `source` and those around `clues` (sorted by start), one behind the other with line breaks between.
+/// `None` without one. Linear.
+pub(super) fn suspicious<'a>(source: &'a str, clues: &[Range<usize>], room: usize) -> Option<Draft<'a>> {
     let mut draft = Draft::new(source, room);
     let mut last: Option<Range<usize>> = None;
-    for find in Finds::of(source.as_bytes()) {
+    for find in Finds::of(source.as_bytes(), clues) {
         let around = around(source, &find);
         match last.as_mut() {
             Some(region) if around.start <= region.end => region.end = region.end.max(around.end),
@@ -58,11 +59,12 @@ struct Finds<'a> {
     run: Option<Range<usize>>,
     digits: Option<Range<usize>>,
     at_sign: Option<Range<usize>>,
+    clues: &'a [Range<usize>],
 }
 
 impl<'a> Finds<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        Self { bytes, run: next_run(bytes, 0), digits: next_digits(bytes, 0), at_sign: next_at(bytes, 0) }
+    fn of(bytes: &'a [u8], clues: &'a [Range<usize>]) -> Self {
+        Self { bytes, clues, run: next_run(bytes, 0), digits: next_digits(bytes, 0), at_sign: next_at(bytes, 0) }
     }
 }
 
@@ -70,7 +72,12 @@ impl Iterator for Finds<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
-        let first = [&self.run, &self.digits, &self.at_sign].into_iter().flatten().map(|find| find.start).min()?;
+        let signs = [&self.run, &self.digits, &self.at_sign].into_iter().flatten().map(|find| find.start).min();
+        if let Some((clue, rest)) = self.clues.split_first().filter(|(clue, _)| signs.is_none_or(|first| clue.start <= first)) {
+            self.clues = rest;
+            return Some(clue.clone());
+        }
+        let first = signs?;
         let is_first = |find: &Option<Range<usize>>| find.as_ref().is_some_and(|find| find.start == first);
         let bytes = self.bytes;
         let (find, next): (_, Next) = if is_first(&self.run) {
@@ -138,7 +145,7 @@ mod tests {
     use super::suspicious;
 
     fn regions(text: &str) -> Option<String> {
-        suspicious(text, usize::MAX).map(|draft| draft.text().to_owned())
+        suspicious(text, &[], usize::MAX).map(|draft| draft.text().to_owned())
     }
 
     #[test]
@@ -159,6 +166,16 @@ mod tests {
             assert!(taken.contains(find) && taken.len() < 400, "{find}: {} bytes", taken.len());
             let at_the_ends = regions(&format!("{find}\u{E9}")).unwrap();
             assert_eq!(at_the_ends, format!("{find}\u{E9}\n"));
+        }
+    }
+
+    #[test]
+    fn a_clue_is_a_find_like_others() {
+        let text = format!("{0}enohp {0}a@b.cd {0}", "some words ".repeat(40));
+        let clue = text.find("enohp").unwrap();
+        for clues in [vec![clue..clue + 5], vec![clue..clue + 5, clue + 1..clue + 3, text.len() - 1..text.len()]] {
+            let taken = suspicious(&text, &clues, usize::MAX).unwrap();
+            assert!(taken.text().contains(" enohp ") && taken.text().contains(" a@b.cd ") && taken.text().len() < text.len());
         }
     }
 

@@ -76,6 +76,11 @@ fn is_single(character: char, separator: u8) -> bool {
     !character.is_whitespace() && !character.is_control() && character != char::from(separator)
 }
 
+/// Whether this is the separator itself, or a blank, neither of which is a letter of a word.
+fn is_sign(single: char, separator: u8) -> bool {
+    single == char::from(separator) || single.is_ascii_whitespace()
+}
+
 /// What was read of a run.
 struct Run {
     letters: usize,
@@ -90,9 +95,9 @@ impl Run {
         while let Some(single) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let end = at + single.len_utf8();
             let rest = text.get(end..).unwrap_or_default();
-            // In `s-k---a` the middle one of three is what is written.
-            let is_written =
-                single == char::from(separator) && !single.is_whitespace() && rest.as_bytes().first() == Some(&separator);
+            // In `s-k---a` the middle one of three is what is written, and in `a. .b` the space is.
+            let is_between = rest.as_bytes().first() == Some(&separator) && at > start;
+            let is_written = is_between && !separator.is_ascii_whitespace() && is_sign(single, separator);
             if !is_written && !is_single(single, separator) {
                 break;
             }
@@ -149,6 +154,8 @@ mod tests {
             ("s_e_c_r_e_t", Some("secret")),
             ("s-k---a-p-i-x-y", Some("sk-apixy")),
             ("a.@.b...c.o.m.", Some("a@b.com.")),
+            ("k.e.y. .=. .a.b", Some("key = ab")),
+            ("k-e-y---a- -b-c", Some("key-a bc")),
             ("-------- a-b---c-d", None),
             ("s*e*c*r*e*t.", Some("secret.")),
             ("s\ne\nc\nr\ne\nt\n", Some("secret\n")),

@@ -1,5 +1,7 @@
 //! Whether a text could be written in some other way at all, at the speed of memory.
 
+use std::ops::Range;
+
 use memchr::{memchr2, memchr3};
 
 /// What a text has that some reading needs.
@@ -29,7 +31,53 @@ impl Suspects {
 const LANES: usize = 32;
 
 fn has_blocks(bytes: &[u8]) -> bool {
-    next_full(bytes, 0).is_some() || next_pair(bytes, 0).is_some()
+    next_full(bytes, 0).is_some() || next_pair(bytes, 0).is_some() || next_short(bytes, 0).is_some()
+}
+
+/// Fewest letters of a run that is short, and encoded all the same: seven bytes of base64.
+pub(super) const SHORT: usize = 10;
+
+/// The next run of at least [`SHORT`] letters of base64, at or behind `from`, that no word is written like: a capital behind a
+/// small letter, or a digit beside a letter. What begins before `from` is cut there.
+pub(super) fn next_short(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let mixed = next_mixed(bytes, at)?;
+        let before = bytes.get(at..mixed)?.iter().rev().take_while(|byte| is_letter(**byte)).count();
+        let behind = bytes.get(mixed..)?.iter().take_while(|byte| is_letter(**byte)).count();
+        let run = mixed - before..mixed + behind;
+        if run.len() >= SHORT {
+            return Some(run);
+        }
+        at = run.end.max(mixed + 1);
+    }
+}
+
+/// The first of the next two neighbours that are small letter and capital, or letter and digit.
+fn next_mixed(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    let second = rest.get(1..)?;
+    let mut start = 0;
+    while start < second.len() {
+        let end = (start + LANES).min(second.len());
+        let pairs = rest.get(start..end)?.iter().zip(second.get(start..end)?);
+        if pairs.clone().fold(0u8, |any, (one, other)| any | u8::from(is_mixed(*one, *other))) != 0
+            && let Some(nth) = pairs.into_iter().position(|(one, other)| is_mixed(*one, *other))
+        {
+            return Some(from + start + nth);
+        }
+        start = end;
+    }
+    None
+}
+
+/// Without branches, as [`letter_lane`].
+fn is_mixed(one: u8, other: u8) -> bool {
+    let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
+    let is_small = |byte: u8| byte.wrapping_sub(b'a') < 26;
+    let is_capital = |byte: u8| byte.wrapping_sub(b'A') < 26;
+    let is_alphabetic = |byte: u8| is_small(byte) | is_capital(byte);
+    (is_small(one) & is_capital(other)) | (is_digit(one) & is_alphabetic(other)) | (is_alphabetic(one) & is_digit(other))
 }
 
 /// The letters of base64, both alphabets; those of base32 and hex are among them.
