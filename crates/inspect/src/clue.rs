@@ -36,15 +36,22 @@ pub(crate) const ENDINGS: &[&str] = &[
     ".co", ".is", ".us", ".za", ".au", ".br", ".ae", ".site", ".online", ".website", ".store", ".app", ".tech",
 ];
 
+/// Words that are ordinary ones when they are turned round.
+const SEMORDNILAPS: &[&str] = &["tel", "mar", "nif", ".net", "may", "nie", "mob"];
+
 /// Every word from its last letter to its first, and with letters moved on by thirteen.
 static TURNED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let reversed = all().map(|word| word.bytes().rev().collect::<Vec<u8>>());
+    let reversed = all().filter(|word| !SEMORDNILAPS.contains(word)).map(|word| word.bytes().rev().collect::<Vec<u8>>());
     let moved = all().map(|word| word.bytes().map(moved).collect());
     let mut patterns: Vec<Vec<u8>> = reversed.chain(moved).collect();
     patterns.sort_unstable();
     patterns.dedup();
-    let builder = AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).clone();
-    builder.clone().kind(Some(AhoCorasickKind::DFA)).build(patterns).ok()
+    AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
+        .ascii_case_insensitive(true)
+        .build(patterns)
+        .ok()
 });
 
 /// Where words stand in `text` that are turned, sorted by start. Linear time.
@@ -84,7 +91,7 @@ mod tests {
             ("zl cnffjbeq = x", vec!["cnffjbeq"]),
             ("qo_cnffjbeq: nss 1", vec!["cnffjbeq", "nss"]),
             ("the lesson of an affair, at 10:45; see https://example.org", vec![]),
-            ("My PHONE and my password", vec![]),
+            ("My PHONE and my password; let total be ten. Then may", vec![]),
         ] {
             let found: Vec<&str> = turned(text).into_iter().map(|at| &text[at]).collect();
             assert_eq!(found, expected, "{text}");
