@@ -3,8 +3,6 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
 use crate::context::Clue;
 use crate::pii::words;
 use crate::secrets;
@@ -40,26 +38,67 @@ pub(crate) const ENDINGS: &[&str] = &[
 const SEMORDNILAPS: &[&str] = &["tel", "mar", "nif", ".net", "may", "nie", "mob"];
 
 /// Every word from its last letter to its first, and with letters moved on by thirteen.
-static TURNED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let reversed = all().filter(|word| !SEMORDNILAPS.contains(word)).map(|word| word.bytes().rev().collect::<Vec<u8>>());
-    let moved = all().map(|word| word.bytes().map(moved).collect());
-    let mut patterns: Vec<Vec<u8>> = reversed.chain(moved).collect();
-    patterns.sort_unstable();
-    patterns.dedup();
-    AhoCorasick::builder()
-        .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
-        .ascii_case_insensitive(true)
-        .build(patterns)
-        .ok()
-});
+static TURNED: LazyLock<Turned> = LazyLock::new(Turned::new);
+
+/// Words by their first three bytes. Nearly every place of a text is ruled out by one bit.
+struct Turned {
+    /// Bit [`gram`]: whether some word begins so.
+    grams: Box<[u64; 512]>,
+    /// By its gram: the place of the first word that begins so.
+    firsts: Vec<u16>,
+    /// Sorted by their grams, in lower case, of three bytes or more.
+    words: Vec<(usize, Vec<u8>)>,
+}
+
+impl Turned {
+    fn new() -> Self {
+        let reversed = all().filter(|word| !SEMORDNILAPS.contains(word)).map(|word| word.bytes().rev().collect::<Vec<u8>>());
+        let moved = all().map(|word| word.bytes().map(moved).collect());
+        let with_gram = |word: Vec<u8>| Some((gram(word.first_chunk()?), word));
+        let mut words: Vec<(usize, Vec<u8>)> = reversed.chain(moved).filter_map(with_gram).collect();
+        words.sort_unstable();
+        words.dedup();
+        let (mut grams, mut firsts) = (Box::new([0; 512]), vec![0; 1 << 15]);
+        for (place, (gram, _)) in words.iter().enumerate().rev() {
+            grams.get_mut(gram / 64).into_iter().for_each(|bits| *bits |= 1 << (gram % 64));
+            firsts.get_mut(*gram).into_iter().for_each(|first| *first = u16::try_from(place).unwrap_or(u16::MAX));
+        }
+        Self { grams, firsts, words }
+    }
+
+    fn begins(&self, gram: usize) -> bool {
+        self.grams.get(gram / 64).is_some_and(|bits| bits >> (gram % 64) & 1 == 1)
+    }
+
+    /// How long the words are that stand at the beginning of `text`, which begins with `gram`.
+    fn at<'a>(&'a self, text: &'a [u8], gram: usize) -> impl Iterator<Item = usize> + 'a {
+        let from = self.firsts.get(gram).map_or(0, |first| usize::from(*first));
+        let words = self.words.get(from..).unwrap_or_default().iter().take_while(move |(known, _)| *known == gram);
+        words
+            .filter(|(_, word)| text.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
+            .map(|(_, word)| word.len())
+    }
+}
+
+/// Three bytes as a number below 32,768, the same in both letter cases.
+fn gram(bytes: &[u8; 3]) -> usize {
+    bytes.iter().fold(0, |gram, byte| gram << 5 | usize::from(byte & 31))
+}
 
 /// Where words stand in `text` that are turned, sorted by start. Linear time.
 pub(crate) fn turned(text: &str) -> Vec<Range<usize>> {
-    let Some(automaton) = TURNED.as_ref() else { return Vec::new() };
-    let found = automaton.find_overlapping_iter(text).map(|found| found.start()..found.end());
-    let mut found: Vec<_> = found.filter(|at| stands_alone(text.as_bytes(), at)).take(MOST).collect();
-    found.sort_unstable_by_key(|at| at.start);
+    let (turned, bytes) = (&*TURNED, text.as_bytes());
+    let mut found = Vec::new();
+    let mut gram = 0;
+    for (end, byte) in bytes.iter().enumerate() {
+        gram = (gram << 5 | usize::from(byte & 31)) & 0x7fff;
+        let Some(at) = end.checked_sub(2).filter(|_| turned.begins(gram)) else { continue };
+        let words = turned.at(bytes.get(at..).unwrap_or_default(), gram).map(|length| at..at + length);
+        found.extend(words.filter(|word| stands_alone(bytes, word)).take(1));
+        if found.len() >= MOST {
+            break;
+        }
+    }
     found
 }
 
