@@ -32,6 +32,12 @@ fn main() {
     report("parse a 2 KB document", body.len(), || {
         black_box(Document::parse(black_box(body.as_bytes()), &Limits::default()).is_ok());
     });
+    let words = format!("{{\"content\":{}}}", quote(&prose.replace(['<', '>'], " ")));
+    if let Ok(document) = Document::parse(words.as_bytes(), &Limits::default()) {
+        report("inspect 2 KB of words", words.len(), || {
+            black_box(inspect_document(&scanners, black_box(&document)));
+        });
+    }
     let many = format!("[{}]", vec!["{\"role\":\"user\",\"n\":[1,2.5,true],\"content\":\"short text\"}"; 36].join(","));
     report("parse 2 KB of small values", many.len(), || {
         black_box(Document::parse(black_box(many.as_bytes()), &Limits::default()).is_ok());
