@@ -38,6 +38,19 @@ fn main() {
             black_box(inspect_document(&scanners, black_box(&document)));
         });
     }
+    let plain = "The committee met in the old library and agreed that the bridge should be repaired before winter, since the \
+        river rises early and the road on the other side floods every second year. "
+        .repeat(8);
+    let chat = format!(
+        "{{\"model\":\"m\",\"messages\":[{{\"role\":\"system\",\"content\":\"You are a careful assistant.\"}},{{\"role\":\"user\",\
+         \"content\":{}}}],\"temperature\":0.2,\"max_tokens\":300}}",
+        quote(&plain)
+    );
+    if let Ok(document) = Document::parse(chat.as_bytes(), &Limits::default()) {
+        report("inspect a plain request", chat.len(), || {
+            black_box(inspect_document(&scanners, black_box(&document)));
+        });
+    }
     let many = format!("[{}]", vec!["{\"role\":\"user\",\"n\":[1,2.5,true],\"content\":\"short text\"}"; 36].join(","));
     report("parse 2 KB of small values", many.len(), || {
         black_box(Document::parse(black_box(many.as_bytes()), &Limits::default()).is_ok());

@@ -74,6 +74,20 @@ impl Class {
     }
 }
 
+/// The first byte that passes; most texts hold few, so many bytes are looked at at once. `test` must be free of branches for that.
+pub(crate) fn position(bytes: &[u8], test: impl Fn(u8) -> bool) -> Option<usize> {
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    let is_none = |chunk: &&[u8; 32]| chunk.iter().fold(0_u8, |any, byte| any | u8::from(test(*byte))) == 0;
+    let plain = chunks.iter().take_while(is_none).count();
+    let tail = chunks.get(plain).map_or(rest, |chunk| chunk.as_slice());
+    tail.iter().position(|byte| test(*byte)).map(|at| plain * 32 + at)
+}
+
+/// The first ASCII digit.
+pub(crate) fn digit(bytes: &[u8]) -> Option<usize> {
+    position(bytes, |byte| byte.wrapping_sub(b'0') < 10)
+}
+
 static TABLE: [u32; 256] = table();
 
 const fn bits(byte: u8) -> u32 {

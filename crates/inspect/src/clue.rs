@@ -3,6 +3,9 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use memchr::memchr_iter;
+
+use crate::class;
 use crate::context::Clue;
 use crate::pii::words;
 use crate::secrets;
@@ -89,6 +92,9 @@ fn gram(bytes: &[u8; 3]) -> usize {
 pub(crate) fn turned(text: &str) -> Vec<Range<usize>> {
     let (turned, bytes) = (&*TURNED, text.as_bytes());
     let mut found = Vec::new();
+    if !may_hold_a_value(bytes) {
+        return found;
+    }
     let mut gram = 0;
     for (end, byte) in bytes.iter().enumerate() {
         gram = (gram << 5 | usize::from(byte & 31)) & 0x7fff;
@@ -100,6 +106,12 @@ pub(crate) fn turned(text: &str) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// Every value that words name holds a digit, but for the names of links, which hold a dot between letters.
+fn may_hold_a_value(text: &[u8]) -> bool {
+    let is_letter = |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphabetic);
+    class::digit(text).is_some() || memchr_iter(b'.', text).any(|dot| is_letter(dot.checked_sub(1)) && is_letter(Some(dot + 1)))
 }
 
 /// Whether a word can be one where it stands.
@@ -127,7 +139,9 @@ mod tests {
     fn turned_words_are_seen() {
         for (text, expected) in [
             ("7654 321 555 :enohp yM", vec!["enohp"]),
-            ("zl cnffjbeq = x", vec!["cnffjbeq"]),
+            ("zl cnffjbeq = 1", vec!["cnffjbeq"]),
+            ("zl cnffjbeq = x", vec![]),
+            ("moc.elpmaxe ta", vec!["moc."]),
             ("qo_cnffjbeq: nss 1", vec!["cnffjbeq", "nss"]),
             ("the lesson of an affair, at 10:45; see https://example.org", vec![]),
             ("My PHONE and my password; let total be ten. Then may", vec![]),

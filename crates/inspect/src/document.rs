@@ -37,13 +37,22 @@ pub struct LeafHits {
 /// with a hit.
 #[must_use]
 pub fn inspect_document(scanners: &Scanners, document: &Document<'_>) -> Vec<LeafHits> {
+    inspect_document_but(scanners, document, |_| false)
+}
+
+/// As [`inspect_document`], without the nodes (their keys and values) that `skip` names: what is inspected elsewhere.
+#[must_use]
+pub fn inspect_document_but(scanners: &Scanners, document: &Document<'_>, skip: impl Fn(NodeId) -> bool) -> Vec<LeafHits> {
     let mut found = Vec::new();
+    if scanners.are_off() {
+        return found;
+    }
     let mut add = |node, leaf, hits: Vec<Hit>| {
         if !hits.is_empty() {
             found.push(LeafHits { node, leaf, hits });
         }
     };
-    for node in document.nodes() {
+    for node in document.nodes().filter(|node| !skip(*node)) {
         if let Some(key) = document.key(node) {
             add(node, Leaf::Key, nested::scan(scanners, &key));
         }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use crate::class;
 use crate::clue;
 use crate::pii::words;
 use crate::scan::Scanners;
@@ -125,7 +126,7 @@ fn stretches(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            let sign = at + text.get(at..)?.iter().position(|byte| is_sign(*byte))?;
+            let sign = at + class::position(text.get(at..)?, is_sign)?;
             let is_space = |byte: &u8| byte.is_ascii_whitespace();
             let before = text.get(at..sign)?;
             let start = before.iter().rposition(is_space).map_or(at, |space| at + space + 1);
@@ -160,7 +161,8 @@ fn end_of_word(text: &str, from: usize) -> usize {
 
 /// Digits and signs that are read as letters.
 const fn is_sign(byte: u8) -> bool {
-    matches!(byte, b'0' | b'1' | b'3' | b'4' | b'5' | b'7' | b'8' | b'@' | b'$' | b'!' | b'|')
+    let is_digit = (byte.wrapping_sub(b'0') < 9) & (byte != b'2') & (byte != b'6');
+    is_digit | (byte == b'@') | (byte == b'$') | (byte == b'!') | (byte == b'|')
 }
 
 /// Whether some sign is read as this letter.

@@ -1,7 +1,7 @@
 //! Payment cards, IBANs and US social security numbers: shapes with a check, found from their digits.
 
 use crate::bounded::Input;
-use crate::class::Class;
+use crate::class::{self, Class};
 use crate::pii::words::{self, Near};
 
 /// What can be said about a bounded rule at one start.
@@ -32,7 +32,7 @@ const SSN: usize = 2;
 pub(crate) fn scan(input: Input<'_>, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
     let Input { text, from, is_final, .. } = input;
     let mut at = from;
-    while let Some(offset) = text.get(at..).unwrap_or_default().iter().position(u8::is_ascii_digit) {
+    while let Some(offset) = class::digit(text.get(at..).unwrap_or_default()) {
         at += offset;
         let run = Class::DIGIT.run(text.get(at..).unwrap_or_default());
         if !before(text, at).is_some_and(|byte| byte.is_ascii_digit()) {

@@ -1,5 +1,6 @@
 //! The set of scanners, and a scan of one whole text.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use model::{FindingGroup, FindingKind, Span};
@@ -16,6 +17,20 @@ use crate::unite::{Distinct, unite};
 
 /// No match is shorter than the shortest e-mail address.
 pub(crate) const SHORTEST: usize = 6;
+
+/// Names and values of the protocols of models, from six letters on.
+const COMMON: &str = "messages content system assistant developer temperature max_tokens max_completion_tokens stream \
+    stream_options include_usage choices message finish_reason logprobs object created prompt_tokens completion_tokens \
+    total_tokens prompt_tokens_details completion_tokens_details cached_tokens reasoning_tokens system_fingerprint \
+    service_tier chat.completion chat.completion.chunk content_filter tool_calls function arguments function_call \
+    parameters properties required description response_format json_schema json_object schema string number integer \
+    boolean tool_choice parallel_tool_calls presence_penalty frequency_penalty image_url input_text output_text \
+    instructions previous_response_id metadata reasoning effort output summary response sequence_number item_id \
+    output_index content_index status completed in_progress input_tokens output_tokens message_start message_delta \
+    message_stop content_block content_block_start content_block_delta content_block_stop text_delta input_json_delta \
+    stop_reason stop_sequence stop_sequences end_turn tool_use tool_result cache_control ephemeral thinking signature \
+    embedding embeddings encoding_format prompt refusal annotations additionalProperties strict default";
+const LONGEST_COMMON: usize = 32;
 
 /// One match of one rule inside a [`Hit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +70,8 @@ pub struct Scanners {
     tokens: TokenIndex,
     scans: [Prepared; N_SCANS],
     leet: Leet,
+    /// Texts that stand in nearly every document and in which these scanners find nothing.
+    clean: HashSet<&'static str>,
 }
 
 /// A scan made ready for the kinds that are switched on.
@@ -90,7 +107,7 @@ impl Scanners {
     /// What stands in a whole text: sorted, disjoint. Linear time.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<Hit> {
-        if text.len() < SHORTEST {
+        if text.len() < SHORTEST || self.are_off() {
             return Vec::new();
         }
         hits(self.matches(text), text.len())
@@ -114,7 +131,19 @@ impl Scanners {
         let rules = RuleId::all().filter(|rule| enabled.has(*rule)).filter_map(|rule| TOKENS.get(rule.0));
         let leet = Leet::new(rules.flat_map(|token| token.shapes).map(Shape::prefix));
         let scans = std::array::from_fn(|scan| Prepared::new(scan, &enabled));
-        Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet }
+        let mut scanners = Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet, clean: HashSet::new() };
+        scanners.clean = COMMON.split_whitespace().filter(|word| nested::scan(&scanners, word).is_empty()).collect();
+        scanners
+    }
+
+    /// Whether a text is known to hold nothing. `false` says nothing.
+    pub(crate) fn is_clean(&self, text: &str) -> bool {
+        text.len() <= LONGEST_COMMON && self.clean.contains(text)
+    }
+
+    /// Whether no kind is switched on.
+    pub(crate) fn are_off(&self) -> bool {
+        self.enabled == RuleSet::EMPTY
     }
 
     pub(crate) const fn leet(&self) -> &Leet {

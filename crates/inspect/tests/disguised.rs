@@ -46,8 +46,9 @@ fn report(set: &str, group: FindingGroup, most: usize) {
         let mut found = [0, 0];
         let mut lost = Vec::new();
         for Sample { text, span, kind } in &samples {
-            let value = write(&text[span.start..span.end]);
-            let alone = format!("{}{value}{}", &text[..span.start], &text[span.end..]);
+            let value = write(text.get(span.start..span.end).unwrap());
+            let (before, behind) = (text.get(..span.start).unwrap(), text.get(span.end..).unwrap());
+            let alone = format!("{before}{value}{behind}");
             let whole = write(text);
             let everywhere = Span { start: 0, end: whole.len() };
             let results = [

@@ -270,10 +270,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         token_records: &[(u32, Range<usize>)],
         edited: &mut HashSet<u32>,
     ) -> Result<Vec<LeafHits>, Refusal> {
-        let mut hits = inspect::inspect_document(&self.scanners, document);
         let is_inside = |span: &Range<usize>, outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
-        hits.retain(|leaf| {
-            !in_lanes.contains(&leaf.node) && !opaque.iter().any(|opaque| is_inside(&document.span(leaf.node), opaque))
+        let mut hits = inspect::inspect_document_but(&self.scanners, document, |node| {
+            in_lanes.contains(&node) || opaque.iter().any(|opaque| is_inside(&document.span(node), opaque))
         });
         let mut inside = Vec::new();
         hits.retain(|leaf| {

@@ -12,7 +12,7 @@ pub(crate) use before::{Before, begins_word};
 pub(crate) use form::Item;
 pub(crate) use form::{Fit, Form, form, has_entropy, run, some, text};
 
-use crate::class::Class;
+use crate::class::{self, Class};
 use before::JOINT;
 
 /// A kind of value that is told by what stands before it.
@@ -81,7 +81,7 @@ impl Contexts {
     /// As [`Find`](crate::bounded::Find) says.
     pub(crate) fn find(&self, text: &[u8], from: usize, is_final: bool, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
         let (mut next, mut at) = (from, from);
-        while let Some(offset) = text.get(at..).unwrap_or_default().iter().position(u8::is_ascii_digit) {
+        while let Some(offset) = class::digit(text.get(at..).unwrap_or_default()) {
             let digit = at + offset;
             for start in starts(text, next, digit) {
                 match self.evaluate(text, start, is_final) {

@@ -16,7 +16,7 @@ mod view;
 pub(crate) mod words;
 
 use crate::bounded::Input;
-use crate::class::Class;
+use crate::class::{self, Class};
 use crate::pii::view::View;
 
 /// A kind of structured personal data, by its place in [`NAMES`].
@@ -53,7 +53,7 @@ pub(crate) fn scan(input: Input<'_>, report: &mut dyn FnMut(usize, usize, usize)
     let view = &View::new(text, is_final);
     let mut found: Vec<(Kind, usize, usize)> = Vec::new();
     let mut at = from;
-    while let Some(offset) = text.get(at..).unwrap_or_default().iter().position(u8::is_ascii_digit) {
+    while let Some(offset) = class::digit(text.get(at..).unwrap_or_default()) {
         let digit = at + offset;
         let before = Class::ALNUM.run_back(view.slice(0, digit), LONGEST_WORD);
         let start = digit - before;
