@@ -38,47 +38,72 @@ fn samples(scanners: &Scanners, set: &str, group: FindingGroup, most: usize) -> 
     samples
 }
 
-/// What each transform leaves of them: first written so alone, then the whole text.
-fn report(set: &str, group: FindingGroup, most: usize) {
-    let scanners = Scanners::all();
-    let samples = samples(&scanners, set, group, most);
-    for (name, write) in evasion::all() {
-        let mut found = [0, 0];
-        let mut lost = Vec::new();
-        for Sample { text, span, kind } in &samples {
-            let value = write(text.get(span.start..span.end).unwrap());
-            let (before, behind) = (text.get(..span.start).unwrap(), text.get(span.end..).unwrap());
-            let alone = format!("{before}{value}{behind}");
-            let whole = write(text);
-            let everywhere = Span { start: 0, end: whole.len() };
-            let results = [
-                is_found(&scanners, &alone, group, Span { start: span.start, end: span.start + value.len() }),
-                is_found(&scanners, &whole, group, everywhere),
-            ];
-            for (count, result) in found.iter_mut().zip(results) {
-                *count += usize::from(result);
-            }
-            if name == &"leet" && group == FindingGroup::Pii && !results[1] {
-                println!("LOST {kind} {whole} <{value}>");
-            }
-            if !results[0] || !results[1] {
-                lost.push(format!("{kind}{}{}", if results[0] { "" } else { "/a" }, if results[1] { "" } else { "/w" }));
-            }
+/// How many of the samples are found under each transform: first written so alone, then the whole text; and what is not.
+fn survivors(scanners: &Scanners, samples: &[Sample], group: FindingGroup, write: fn(&str) -> String) -> ([usize; 2], String) {
+    let mut found = [0, 0];
+    let mut lost = Vec::new();
+    for Sample { text, span, kind } in samples {
+        let value = write(text.get(span.start..span.end).unwrap());
+        let (before, behind) = (text.get(..span.start).unwrap(), text.get(span.end..).unwrap());
+        let alone = format!("{before}{value}{behind}");
+        let whole = write(text);
+        let everywhere = Span { start: 0, end: whole.len() };
+        let results = [
+            is_found(scanners, &alone, group, Span { start: span.start, end: span.start + value.len() }),
+            is_found(scanners, &whole, group, everywhere),
+        ];
+        for (count, result) in found.iter_mut().zip(results) {
+            *count += usize::from(result);
         }
-        lost.sort();
-        lost.dedup();
-        lost.truncate(14);
-        let percent = found.map(|found| found * 1000 / samples.len());
-        println!("{name:18} {:4} {:4} of 1000 ({})  {}", percent[0], percent[1], samples.len(), lost.join(" "));
+        lost.extend((results != [true, true]).then(|| kind.clone()));
     }
+    lost.sort();
+    lost.dedup();
+    (found, lost.join(" "))
 }
 
-#[test]
-fn secrets_in_disguise() {
-    report("secrets/gitleaks_strings.jsonl.xz", FindingGroup::Secret, 4);
-}
+/// Of a hundred samples, how many are found at least where it is less than 98: the value alone, then the whole text. A telephone
+/// number written backwards among plain words is another number, and so is an address of the network; what is said behind an
+/// encoded one is not read with it.
+const LEAST: &[(FindingGroup, &str, [usize; 2])] = &[
+    (FindingGroup::Secret, "comments", [97, 98]),
+    (FindingGroup::Secret, "elements", [97, 98]),
+    (FindingGroup::Secret, "reversed", [97, 98]),
+    (FindingGroup::Pii, "base64", [96, 98]),
+    (FindingGroup::Pii, "base64url", [95, 98]),
+    (FindingGroup::Pii, "base32", [96, 98]),
+    (FindingGroup::Pii, "hex", [97, 98]),
+    (FindingGroup::Pii, "hex-colons", [97, 98]),
+    (FindingGroup::Pii, "hex-escapes", [97, 98]),
+    (FindingGroup::Pii, "rot13", [94, 98]),
+    (FindingGroup::Pii, "reversed", [91, 98]),
+];
 
 #[test]
-fn personal_data_in_disguise() {
-    report("pii/presidio_synth.jsonl.xz", FindingGroup::Pii, 30);
+fn every_transform_keeps_what_is_found_in_the_shared_sets() {
+    let scanners = Scanners::all();
+    let mut failed = Vec::new();
+    let mut all = [0, 0, 0];
+    let sets =
+        [("secrets/gitleaks_strings.jsonl.xz", FindingGroup::Secret, 4), ("pii/presidio_synth.jsonl.xz", FindingGroup::Pii, 30)];
+    for (set, group, most) in sets {
+        let samples = samples(&scanners, set, group, most);
+        assert!(samples.len() > 150, "{set} has only {} samples", samples.len());
+        for (name, write) in evasion::all() {
+            let ([alone, whole], lost) = survivors(&scanners, &samples, group, *write);
+            println!("{name:18} {alone:4} {whole:4} of {}  {lost}", samples.len());
+            let known = LEAST.iter().find(|(of, known, _)| *of == group && known == name);
+            let least = known.map_or([98, 98], |(.., least)| *least);
+            if alone * 100 < samples.len() * least[0] || whole * 100 < samples.len() * least[1] {
+                failed.push((set, name, alone, whole, samples.len()));
+            }
+            all = [all[0] + alone, all[1] + whole, all[2] + samples.len()];
+        }
+    }
+    println!("all transforms: alone {:.4}, whole texts {:.4}", ratio(all[0], all[2]), ratio(all[1], all[2]));
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    f64::from(u32::try_from(part).unwrap()) / f64::from(u32::try_from(whole).unwrap())
 }

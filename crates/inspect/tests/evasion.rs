@@ -95,29 +95,12 @@ fn no_transform_hides_more_than_one_value_in_fifty() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// How many of a hundred values with a clue are found at least under the transforms that hide more than two. What stands between dots
-/// or dashes is put together as far as it is one word, and in a clue letters are not read from digits: which word stands there is then
-/// anybody's guess. Turned texts are read only where they look turned.
-const LEAST: &[(&str, [usize; 2])] =
-    &[("dotted", [45, 35]), ("dashed", [45, 1]), ("leet", [45, 45]), ("rot13", [95, 95]), ("reversed", [95, 95])];
+/// How many of a hundred values with a clue are found at least under the transforms that hide more than two. In leet, letters of the
+/// value are digits too, so it is a value of another kind, or of none.
+const LEAST: &[(&str, [usize; 2])] = &[("leet", [87, 87])];
 
-/// The same of other personal data: its own separators are taken for those of the disguise, and words before a number are seldom turned or
-/// spelled in a way that is read: turned and reversed they do not count at all, for any number is a phone that way.
-const LEAST_BY_WORDS: &[(&str, [usize; 2])] = &[
-    ("marks", [95, 95]),
-    ("comments", [95, 95]),
-    ("elements", [95, 95]),
-    ("soft-breaks", [95, 95]),
-    ("spaced", [95, 95]),
-    ("dotted", [45, 40]),
-    ("dashed", [45, 40]),
-    ("leet", [60, 55]),
-    ("base64", [85, 98]),
-    ("base64url", [85, 98]),
-    ("base32", [90, 98]),
-    ("rot13", [20, 20]),
-    ("reversed", [0, 0]),
-];
+/// The same of other personal data. Turned, what is told by its form alone is not told: any number is something that way.
+const LEAST_BY_WORDS: &[(&str, [usize; 2])] = &[("leet", [94, 92]), ("rot13", [86, 86]), ("reversed", [81, 81])];
 
 /// Fewer of them survive.
 #[test]

@@ -64,7 +64,7 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
     (PERSONNUMMER, "personnummer pnr samordningsnummer"),
     (NIF_PT, "nif contribuinte"),
     (AMKA, "amka αμκα ΑΜΚΑ"),
-    (AFM, "afm αφμ ΑΦΜ"),
+    (AFM, "afm αφμ ΑΦΜ aφm aΦm"),
     (NHS, "nhs"),
     (DNI, "dni nif nie"),
     (WALLET, "wallet wallets ethereum eth ether crypto erc20 usdt usdc address coinbase"),
