@@ -84,8 +84,8 @@ impl Union {
         if self.is_open { usize::MAX } else { self.end }
     }
 
-    fn edit(&self, found: &str) -> Edit {
-        let replacement = replacement(&self.rule.kind(), self.act, found);
+    fn edit(&self, scanners: &Scanners, found: &str) -> Edit {
+        let replacement = replacement(&scanners.kind(self.rule), self.act, found);
         Edit { span: Span { start: self.start, end: self.reach() }, replacement }
     }
 }
@@ -156,7 +156,7 @@ impl Lane {
         let mut text = String::with_capacity(end - start);
         let mut edits = Vec::new();
         let mut copied = start;
-        let growing = self.union.filter(|union| union.act == Act::Redact).map(|union| union.edit(""));
+        let growing = self.union.filter(|union| union.act == Act::Redact).map(|union| union.edit(&self.scanners, ""));
         for edit in self.edits.iter().chain(&growing).skip_while(|edit| edit.span.end <= start) {
             if edit.span.start >= end {
                 break;
@@ -206,14 +206,14 @@ impl Lane {
     /// Removes the judged matches that ended with this piece.
     fn end_matches(&mut self) {
         let mut is_open = false;
-        let (union, hits) = (&mut self.union, &mut self.hits);
+        let (union, hits, scanners) = (&mut self.union, &mut self.hits, &self.scanners);
         self.matches.retain(|found| {
             let Some(act) = found.judged else { return true };
             let Some(end) = found.end else {
                 is_open |= act != Act::Allow;
                 return true;
             };
-            hits.push(hit(found, end));
+            hits.push(hit(scanners, found, end));
             // An open match that is not allowed belongs to the latest union: nothing can begin behind it.
             if let Some(union) = union.as_mut().filter(|_| act != Act::Allow) {
                 union.end = union.end.max(end);
@@ -234,11 +234,11 @@ impl Lane {
             if !self.distinct.admits(&found) {
                 continue;
             }
-            let kind = found.rule.kind();
+            let kind = self.scanners.kind(found.rule);
             let act = self.duties.act(self.side, &kind, found.rule.group());
             match act {
                 Act::Deny => {
-                    self.hits.push(hit(&found, found.end.unwrap_or(self.end)));
+                    self.hits.push(hit(&self.scanners, &found, found.end.unwrap_or(self.end)));
                     self.denied = Some((found.start, kind));
                     return;
                 }
@@ -246,7 +246,7 @@ impl Lane {
                 Act::Allow => {}
             }
             match found.end {
-                Some(end) => self.hits.push(hit(&found, end)),
+                Some(end) => self.hits.push(hit(&self.scanners, &found, end)),
                 None => {
                     found.judged = Some(act);
                     self.matches.push(found);
@@ -290,7 +290,7 @@ impl Lane {
 
     fn close_union(&mut self) {
         if let Some(union) = self.union.take() {
-            let edit = union.edit(self.slice(union.start, union.end));
+            let edit = union.edit(&self.scanners, self.slice(union.start, union.end));
             self.edits.push_back(edit);
         }
     }
@@ -314,9 +314,9 @@ impl Lane {
     }
 }
 
-fn hit(found: &Match, end: usize) -> Hit {
+fn hit(scanners: &Scanners, found: &Match, end: usize) -> Hit {
     let span = Span { start: found.start, end };
-    Hit { kind: found.rule.kind(), group: found.rule.group(), span, parts: Vec::new() }
+    Hit { kind: scanners.kind(found.rule), group: found.rule.group(), span, parts: Vec::new() }
 }
 
 fn offset(offset: usize) -> u64 {

@@ -5,7 +5,8 @@
 //! [`redact_document`] do it for every leaf of a JSON document.
 //!
 //! What this crate does not do: it decides no duty, knows no protocol, file, socket or clock, keeps no copy of what it finds
-//! ([`Hit`] and findings hold kinds and offsets), and uses no regular expression.
+//! ([`Hit`] and findings hold kinds and offsets), and uses no regular expression: those of operators' own rules are run by
+//! `rulefile`.
 
 mod bounded;
 mod class;

@@ -39,7 +39,7 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
     // the order in which matches are united says nothing of the length of open-ended ones.
     matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
     matches.dedup_by_key(|found| (found.rule, found.start));
-    hits(matches, text.len())
+    hits(scanners, matches, text.len())
 }
 
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.

@@ -71,7 +71,7 @@ pub(crate) const fn jose(prefix: &'static str) -> Shape {
     Shape::Run { prefix, left: Left::Any, class: JWT, min: 20, distinct: 0 }
 }
 
-/// A rule's number: the token rules first, then the kinds of every scan in their order.
+/// A rule's number: the token rules first, then the kinds of every scan in their order, then the operators' own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleId(pub(crate) usize);
 
@@ -104,6 +104,16 @@ impl RuleId {
     /// Every token rule, in order.
     pub(crate) fn tokens() -> impl Iterator<Item = Self> {
         (0..N_TOKENS).map(Self)
+    }
+
+    /// The rule at this place of the operators' own.
+    pub(crate) const fn own(place: usize) -> Self {
+        Self(N_RULES + place)
+    }
+
+    /// Its place among the operators' own rules, if it is one.
+    pub(crate) const fn own_place(self) -> Option<usize> {
+        self.0.checked_sub(N_RULES)
     }
 
     /// The kinds of a scan, in order.
@@ -143,12 +153,17 @@ impl RuleId {
         }
     }
 
+    /// The kind of what it finds. Those of operators' own rules are told by [`Scanners`](crate::Scanners); here they are empty.
     pub(crate) fn kind(self) -> FindingKind {
         FindingKind::known(self.name())
     }
 
     pub(crate) fn group(self) -> FindingGroup {
-        if self.is_open_ended() { FindingGroup::Secret } else { self.scan().map_or(FindingGroup::Pii, |(group, ..)| group) }
+        if self.is_open_ended() || self.own_place().is_some() {
+            FindingGroup::Secret
+        } else {
+            self.scan().map_or(FindingGroup::Pii, |(group, ..)| group)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use model::{FindingGroup, FindingKind, Span};
 
@@ -72,6 +73,8 @@ pub struct Scanners {
     leet: Leet,
     /// Texts that stand in nearly every document and in which these scanners find nothing.
     clean: HashSet<&'static str>,
+    /// The operators' own rules, if there are any.
+    own: Option<Arc<rulefile::Rules>>,
 }
 
 /// A scan made ready for the kinds that are switched on.
@@ -87,7 +90,7 @@ impl Scanners {
     /// Every scanner.
     #[must_use]
     pub fn all() -> Self {
-        Self::of(RuleId::all().collect())
+        Self::of(RuleId::all().collect(), None)
     }
 
     /// Every kind that some scanner finds, with its group, in the order of the rules.
@@ -101,7 +104,13 @@ impl Scanners {
     pub fn without(self, kinds: &[&str]) -> Self {
         let mut enabled = self.enabled;
         RuleId::all().filter(|rule| kinds.contains(&rule.kind().as_str())).for_each(|rule| enabled.set(rule, false));
-        Self::of(enabled)
+        Self::of(enabled, self.own)
+    }
+
+    /// The same scanners, and these rules of the operators'.
+    #[must_use]
+    pub fn with(self, own: Arc<rulefile::Rules>) -> Self {
+        Self::of(self.enabled, Some(own))
     }
 
     /// What stands in a whole text: sorted, disjoint. Linear time.
@@ -110,7 +119,7 @@ impl Scanners {
         if text.len() < SHORTEST || self.are_off() {
             return Vec::new();
         }
-        hits(self.matches(text), text.len())
+        hits(self, self.matches(text), text.len())
     }
 
     /// As [`scan`](Self::scan), and what stands behind layers of JSON escapes, as in every leaf of a document.
@@ -127,11 +136,11 @@ impl Scanners {
         matches
     }
 
-    fn of(enabled: RuleSet) -> Self {
+    fn of(enabled: RuleSet, own: Option<Arc<rulefile::Rules>>) -> Self {
         let rules = RuleId::all().filter(|rule| enabled.has(*rule)).filter_map(|rule| TOKENS.get(rule.0));
         let leet = Leet::new(rules.flat_map(|token| token.shapes).map(Shape::prefix));
         let scans = std::array::from_fn(|scan| Prepared::new(scan, &enabled));
-        let mut scanners = Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet, clean: HashSet::new() };
+        let mut scanners = Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet, clean: HashSet::new(), own };
         scanners.clean = COMMON.split_whitespace().filter(|word| nested::scan(&scanners, word).is_empty()).collect();
         scanners
     }
@@ -143,7 +152,20 @@ impl Scanners {
 
     /// Whether no kind is switched on.
     pub(crate) fn are_off(&self) -> bool {
-        self.enabled == RuleSet::EMPTY
+        self.enabled == RuleSet::EMPTY && self.own.is_none()
+    }
+
+    /// The operators' own rules.
+    pub(crate) fn own(&self) -> Option<&rulefile::Rules> {
+        self.own.as_deref()
+    }
+
+    /// The kind of what a rule finds.
+    pub(crate) fn kind(&self, rule: RuleId) -> FindingKind {
+        match rule.own_place() {
+            None => rule.kind(),
+            Some(place) => FindingKind::made(self.own().map_or("", |own| own.kind(place)).to_owned()),
+        }
     }
 
     pub(crate) const fn leet(&self) -> &Leet {
@@ -177,7 +199,7 @@ impl Prepared {
 }
 
 /// The hits that matches in a text of `length` bytes make up: sorted, disjoint.
-pub(crate) fn hits(mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
+pub(crate) fn hits(scanners: &Scanners, mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
     if matches.is_empty() {
         return Vec::new();
     }
@@ -185,7 +207,7 @@ pub(crate) fn hits(mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
     let mut distinct = Distinct::default();
     matches.retain(|found| distinct.admits(found));
     let parts = matches.into_iter().map(|found| Part {
-        kind: found.rule.kind(),
+        kind: scanners.kind(found.rule),
         group: found.rule.group(),
         span: Span { start: found.start, end: found.end.unwrap_or(length) },
     });
@@ -200,6 +222,6 @@ pub(crate) fn hits(mut matches: Vec<Match>, length: usize) -> Vec<Hit> {
 
 impl fmt::Debug for Scanners {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Scanners").field(&self.enabled).finish()
+        formatter.debug_tuple("Scanners").field(&self.enabled).field(&self.own).finish()
     }
 }

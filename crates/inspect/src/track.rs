@@ -65,16 +65,20 @@ pub(crate) struct Tracker {
     /// Up to where the latest match of each token rule reaches, `usize::MAX` while it is open: a match inside another of the same
     /// rule does not count.
     covered: [usize; N_TOKENS],
+    /// How far the operators' own rules are in a text that arrives in pieces; none until a piece has come that is not the last.
+    own: Option<Box<rulefile::Progress>>,
+    /// From where they go on.
+    own_at: usize,
 }
 
 impl Tracker {
     pub(crate) const fn new() -> Self {
-        Self { tokens: 0, bounded: [0; N_SCANS], covered: [0; N_TOKENS] }
+        Self { tokens: 0, bounded: [0; N_SCANS], covered: [0; N_TOKENS], own: None, own_at: 0 }
     }
 
     /// Every match that begins below is known.
     pub(crate) fn decided(&self) -> usize {
-        self.bounded.iter().fold(self.tokens, |least, at| least.min(*at))
+        self.bounded.iter().fold(self.tokens.min(self.own_at), |least, at| least.min(*at))
     }
 
     /// Takes the scans to the end of the window. Ends open matches of `matches` where it can, and adds new ones, in no
@@ -99,6 +103,27 @@ impl Tracker {
                     Prepared::Context(contexts) => contexts.find(text, from, is_final, &mut report),
                 };
         }
+        self.own(scanners, window, matches);
+    }
+
+    /// The operators' own rules: over a whole text at once, over pieces as far as they are decided.
+    fn own(&mut self, scanners: &Scanners, window: Window<'_>, matches: &mut Vec<Match>) {
+        let Window { bytes, base, is_final } = window;
+        let end = base + bytes.len();
+        let Some(rules) = scanners.own() else {
+            self.own_at = end;
+            return;
+        };
+        let mut report = |place, span: Range<usize>| {
+            matches.push(Match { rule: RuleId::own(place), start: span.start, end: Some(span.end), tail: None, judged: None });
+        };
+        if is_final && base == 0 && self.own.is_none() {
+            rules.scan(bytes, &mut report);
+            self.own_at = end;
+            return;
+        }
+        let progress = self.own.get_or_insert_default();
+        self.own_at = rules.advance(progress, bytes, base, is_final, &mut report);
     }
 
     fn resume(&mut self, open: &mut Match, window: Window<'_>) {

@@ -27,13 +27,15 @@ pub(crate) fn unite<T>(items: impl IntoIterator<Item = T>, span: impl Fn(&T) -> 
 #[derive(Debug, Clone)]
 pub(crate) struct Distinct {
     ends: [usize; N_RULES],
+    /// The same of the operators' own rules, as far as they have matched.
+    own: Vec<usize>,
     /// Where the latest token begins.
     token: Option<usize>,
 }
 
 impl Default for Distinct {
     fn default() -> Self {
-        Self { ends: [0; N_RULES], token: None }
+        Self { ends: [0; N_RULES], own: Vec::new(), token: None }
     }
 }
 
@@ -43,7 +45,7 @@ impl Distinct {
         if self.token == Some(found.start) && found.rule.yields_to_tokens() {
             return false;
         }
-        let Some(latest) = self.ends.get_mut(found.rule.0) else { return false };
+        let Some(latest) = self.latest(found) else { return false };
         let end = found.end.unwrap_or(usize::MAX);
         let is_new = end > *latest;
         if is_new && found.end.is_some() {
@@ -53,5 +55,14 @@ impl Distinct {
             self.token = Some(found.start);
         }
         is_new
+    }
+
+    /// Up to where the latest match of the same rule reaches.
+    fn latest(&mut self, found: &Match) -> Option<&mut usize> {
+        let Some(place) = found.rule.own_place() else { return self.ends.get_mut(found.rule.0) };
+        if place >= self.own.len() {
+            self.own.resize(place.saturating_add(1), 0);
+        }
+        self.own.get_mut(place)
     }
 }

@@ -11,6 +11,7 @@ use crate::{proofs, run};
 const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-model", Layer::Vocabulary),
     ("portcullis-text", Layer::Vocabulary),
+    ("portcullis-rulefile", Layer::Vocabulary),
     ("portcullis-identity", Layer::Rules),
     ("portcullis-policy", Layer::Rules),
     ("portcullis-inspect", Layer::Rules),

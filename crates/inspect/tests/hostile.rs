@@ -1,0 +1,96 @@
+//! Text that somebody wrote to keep a scanner busy: time grows with length, no faster.
+//!
+//! Ten megabytes of each are looked at as a leaf of a document is: with JSON escapes resolved and in every reading. Held are the
+//! ratio to one megabyte of the same, which is independent of the machine, and a budget that only something other than slowness
+//! can exceed.
+
+use std::time::{Duration, Instant};
+
+use inspect::Scanners;
+
+/// One megabyte.
+const SMALL: usize = 1 << 20;
+/// So many times as much.
+const TIMES: u32 = 10;
+/// Time may grow by so much more than length does: caches are left behind on the way.
+const MOST: u32 = 12;
+/// Longest time for the long text, on a machine that is busy with other things and without optimisation of the test itself.
+const BUDGET: Duration = Duration::from_secs(60);
+/// Below this, what is measured is the clock.
+const NOISE: Duration = Duration::from_millis(20);
+
+/// A name, and what is repeated.
+const TEXTS: &[(&str, &str)] = &[
+    ("digits", "7"),
+    ("digits in groups", "4532-0151 "),
+    ("dashes", "-"),
+    ("token headers", "eyJ"),
+    ("JWT segments", "eyJhbGciOi.ey"),
+    ("key ids", "AKIA"),
+    ("at signs", "@"),
+    ("addresses", "a@a."),
+    ("base64", "aGVsbG8gd29ybGQhIGhvdyBhcmUgeW91Pz8/"),
+    ("base64 with breaks", "QUtJQVEzRUdSVllQMlRRN1hONUs=\n"),
+    ("hex", "deadbeef01234567"),
+    ("percent of percent", "%25"),
+    ("percent", "%41"),
+    ("ampersand of ampersand", "&amp;"),
+    ("open references", "&#"),
+    ("private keys", "-----BEGIN PRIVATE KEY-----"),
+    ("private keys with bodies", "-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkqhkiG9w0BAQEF"),
+    ("backslashes", "\\"),
+    ("escapes of escapes", "\\u005c"),
+    ("spaced letters", "a b c d "),
+    ("deep spaces", "a         "),
+    ("combining marks", "e\u{301}\u{302}\u{303}"),
+    ("marks alone", "\u{301}"),
+    ("zero-width", "\u{200b}"),
+    ("tags", "\u{e0041}"),
+    ("open tags", "<a "),
+    ("open comments", "<!--"),
+    ("assignments", "api_key = a1"),
+    ("keys without values", "api_key: "),
+    ("dots", "1.1."),
+    ("colons", "a:1:"),
+    ("leet", "5k-4n7-"),
+    ("quoted-printable", "=3D"),
+    ("look-alikes", "\u{430}\u{435}\u{43e}1"),
+];
+
+/// Every text in a form that breaks the repetition: its period no longer fits into any table.
+fn text(unit: &str, length: usize) -> String {
+    unit.repeat(length / unit.len() + 1)
+}
+
+fn time(scanners: &Scanners, text: &str) -> Duration {
+    let begun = Instant::now();
+    std::hint::black_box(scanners.scan_layers(std::hint::black_box(text)));
+    begun.elapsed()
+}
+
+/// Whether a name is asked for by the variable of the environment, for measurements of a single text.
+fn is_wanted(name: &str) -> bool {
+    std::env::var("HOSTILE").map_or(true, |wanted| name.contains(&wanted))
+}
+
+#[test]
+fn time_grows_with_length_and_no_faster() {
+    let scanners = Scanners::all();
+    let mut wrongs = Vec::new();
+    for (name, unit) in TEXTS.iter().filter(|(name, _)| is_wanted(name)) {
+        let (small, large) = (text(unit, SMALL), text(unit, SMALL * 10));
+        let short = (0..3).map(|_| time(&scanners, &small)).min().unwrap_or_default().max(NOISE);
+        // The machine may have been busy with something else: what is slow for a reason is so again.
+        let is_well = |long: Duration| long <= short * MOST && long <= BUDGET;
+        let mut long = time(&scanners, &large);
+        if !is_well(long) {
+            long = long.min(time(&scanners, &large));
+        }
+        let speed = 10.0 / long.as_secs_f64() * 1.048_576;
+        println!("{name:28} {short:>10.1?} {long:>10.1?} {:>5.1} x {speed:>7.1} MB/s", long.as_secs_f64() / short.as_secs_f64());
+        if !is_well(long) {
+            wrongs.push(format!("{name}: {short:?} for 1 MB, {long:?} for {TIMES} MB"));
+        }
+    }
+    assert!(wrongs.is_empty(), "{wrongs:#?}");
+}
