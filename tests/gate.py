@@ -99,7 +99,7 @@ class Gate:
             self.close()
             raise
 
-    def _start(self) -> None:
+    def _start(self, told: Callable[[str], None] | None = None) -> None:
         self._process = subprocess.Popen(
             [binary(), "quickstart", "--data", self.data, "--no-tour", "--port", "0", "--upstream", self._upstream],
             stdin=subprocess.DEVNULL,
@@ -127,6 +127,8 @@ class Gate:
                 raise RuntimeError("the gate ended before it was ready:\n" + "\n".join(self.lines))
             if line.strip() == "ready":
                 break
+            if told is not None:
+                told(line)
         text = (self.data / "quickstart.env").read_text()
         pairs = (line.removeprefix("export ").split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
         self.environment = {key: value.strip("'\"") for key, value in pairs}
@@ -168,9 +170,13 @@ class Gate:
         self._process.wait()
         self._process = None
 
-    def start_again(self) -> None:
-        """Starts on the same data folder."""
-        self._start()
+    def start_again(self, told: Callable[[str], None] | None = None) -> None:
+        """Starts on the same data folder. `told` gets every line that stands before `ready`, as it comes."""
+        self._start(told)
+
+    def stop(self) -> None:
+        """Ends it in order; the folder stays."""
+        self._stop()
 
     def _stop(self) -> None:
         if self._process is None:

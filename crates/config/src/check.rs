@@ -11,6 +11,7 @@ mod parties;
 mod policies;
 mod prices;
 mod proxy;
+mod rules;
 mod settings;
 mod telemetry;
 mod upstreams;
@@ -25,6 +26,7 @@ use crate::raw;
 use crate::yaml::Node;
 
 pub(crate) use policies::policies;
+pub(crate) use rules::rules;
 pub(crate) use settings::settings;
 
 /// What was found so far, and the tree to find positions in.

@@ -40,11 +40,12 @@ impl Config {
         let registry = check::registry(&file, &mut report);
         let settings = check::settings(&file, source, env, &mut report);
         let policies = check::policies(&file, source, &mut report);
+        let rules = check::rules(&file, source, &mut report);
         let (problems, mut warnings) = report.finish();
         match (registry, settings, policies) {
             (Some(registry), Some(settings), Some(policies)) if problems.is_empty() => {
                 warnings.sort();
-                Ok((Self { bundle: Bundle { format: BUNDLE_FORMAT, registry, policies }, settings }, warnings))
+                Ok((Self { bundle: Bundle { format: BUNDLE_FORMAT, registry, policies, rules }, settings }, warnings))
             }
             _ => Err(sorted(problems)),
         }

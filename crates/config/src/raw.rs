@@ -48,6 +48,8 @@ pub(crate) struct File {
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,
+    /// What is looked for beside what the gate's own scanners find.
+    pub(crate) inspection: Inspection,
     /// How much a refused caller is told.
     pub(crate) refusals: Refusals,
     /// Request fields that the gate does not know and that may pass all the same, per API. Strings and numbers pass without;
@@ -288,6 +290,17 @@ pub(crate) enum Refusals {
     ExplainUsers,
     /// The reason is told.
     Explain,
+}
+
+/// What is looked for beside what the gate's own scanners find.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Inspection {
+    /// Files with rules for secrets in the TOML format of gitleaks, relative to this file. What a rule finds is a secret, and
+    /// its kind is the rule's id in capitals, with `_` for everything that is neither letter nor digit. See `docs/SCANNERS.md`
+    /// for what of the format is taken.
+    #[schemars(length(max = 32))]
+    pub(crate) rule_files: Vec<String>,
 }
 
 /// Request fields that may pass although the gate does not know them.

@@ -102,7 +102,7 @@ pub(crate) fn inspect<'d, W: World>(
 ) -> Result<Inspected<'d>, Refusal> {
     let names = names(&world.handles(), identified, document, &understood)?;
     // The scanner set is empty when inspection is switched off; the constructor is the same, and `Off` goes to the record.
-    let hits = inspect::inspect_document(&snapshot.scanners, document);
+    let hits = inspect::inspect_document(snapshot.scanners.ready()?, document);
     let mut findings = inspect::findings(document, &hits, Side::Request);
     findings.extend(understood.uninspected.iter().map(|(pointer, part)| Finding {
         kind: FindingKind::made(format!("uninspected:{part}")),

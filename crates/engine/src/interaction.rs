@@ -175,6 +175,8 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.identified = Some(identified);
 
     readable(&head.headers)?;
+    // Before the body: nobody waits with a long one for scanners that are not there.
+    call.snapshot.scanners.ready()?;
 
     // The body, bounded. Reading it is a wait, so the snapshot is taken again.
     let body = guard

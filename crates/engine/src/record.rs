@@ -337,7 +337,8 @@ pub(crate) fn unrecorded(_: RecordError) -> Refusal {
 /// Text for the plain part of an entry. Clients invent names, of models, fields and hosts; one in which something is found is not
 /// written down unencrypted.
 fn plain(snapshot: &Snapshot, text: &str) -> String {
-    if snapshot.scanners.scan(text).is_empty() { text.to_owned() } else { "[redacted]".to_owned() }
+    let is_clean = snapshot.scanners.ready().is_ok_and(|scanners| scanners.scan(text).is_empty());
+    if is_clean { text.to_owned() } else { "[redacted]".to_owned() }
 }
 
 /// What was asked, for the plain part of an entry; the encrypted part has it as it was.

@@ -109,7 +109,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
             whole.extend_from_slice(&piece);
         }
         let whole = whole.freeze();
-        let mut machine = self.machine(protocol, false);
+        let mut machine = self.machine(protocol, false)?;
         let read = machine.push(StreamEvent { raw: whole.clone(), name: None, data: Some(whole) });
         self.call.account.saw(machine.seen());
         read?;
@@ -120,7 +120,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
 
     /// A stream: event by event, held back only while a scanner is undecided. What has arrived together leaves together.
     async fn stream<P: Protocol, B: ReplyBody>(&mut self, protocol: &P, body: B) -> Result<(), Refusal> {
-        let mut machine = self.machine(protocol, true);
+        let mut machine = self.machine(protocol, true)?;
         let ended = self.events(protocol, body, &mut machine).await;
         // However it ended, what was seen is what is charged.
         self.call.account.saw(machine.seen());
@@ -187,12 +187,13 @@ impl<W: World, C: Client> Back<'_, W, C> {
         self.release(batch).await
     }
 
-    fn machine<'p, P: Protocol>(&self, protocol: &'p P, in_stream: bool) -> Machine<'p, P> {
+    fn machine<'p, P: Protocol>(&self, protocol: &'p P, in_stream: bool) -> Result<Machine<'p, P>, ReasonCode> {
         let snapshot = &self.call.snapshot;
-        let scanners = std::sync::Arc::clone(&snapshot.scanners);
+        let scanners = std::sync::Arc::clone(snapshot.scanners.ready()?);
         let duties = std::sync::Arc::clone(self.recorded.permit().duties());
         let hides_usage = in_stream && self.recorded.permit().hides_usage();
-        Machine::new(protocol, scanners, duties, snapshot.limits.clone(), in_stream, self.sealer(), hides_usage)
+        let limits = snapshot.limits.clone();
+        Ok(Machine::new(protocol, scanners, duties, limits, in_stream, self.sealer(), hides_usage))
     }
 
     /// What marks the names in an answer that the provider keeps.

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use budget::{Prices, Rules};
 use inspect::Scanners;
-use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind};
+use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
 
 /// One version of everything an evaluation reads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The digest of the bundle.
     pub digest: Digest,
     /// Parties, models and policies, compiled.
-    pub policy: PolicySnapshot,
+    pub policy: Arc<PolicySnapshot>,
     /// Every alias that can be asked for, with where it is served.
     pub routes: BTreeMap<ModelName, Vec<Route>>,
     /// The scanners in force.
-    pub scanners: Arc<Scanners>,
+    pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.
     pub admitted: BTreeMap<Dialect, BTreeSet<String>>,
     /// Bounds.
@@ -30,6 +30,28 @@ pub struct Snapshot {
     pub refusals: Candour,
     /// Controls that an operator has switched off.
     pub off: Off,
+}
+
+/// The scanners, once they are there.
+#[derive(Debug, Clone)]
+pub enum Scanning {
+    /// They are in force.
+    Ready(Arc<Scanners>),
+    /// Operators' own rules are still being compiled: nothing is inspected, and so nothing passes.
+    Pending,
+}
+
+impl Scanning {
+    /// The scanners.
+    ///
+    /// # Errors
+    /// They are not there yet: whoever needs them refuses.
+    pub const fn ready(&self) -> Result<&Arc<Scanners>, ReasonCode> {
+        match self {
+            Self::Ready(scanners) => Ok(scanners),
+            Self::Pending => Err(ReasonCode::RulesPending),
+        }
+    }
 }
 
 /// How much callers may use, and what it costs.

@@ -19,6 +19,7 @@ mod lane;
 mod leet;
 mod nested;
 mod number;
+mod own;
 mod pii;
 mod redact;
 mod rules;
@@ -32,5 +33,6 @@ mod views;
 
 pub use document::{Leaf, LeafHits, findings, inspect_document, inspect_document_but, redact_document};
 pub use lane::{Lane, MAX_HELD, MAX_UNDECIDED, Piece};
+pub use own::load_rules;
 pub use redact::{DeniedContent, MAX_MASKED, redact_text};
 pub use scan::{Hit, Part, Scanners};

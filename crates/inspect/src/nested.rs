@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::scan::{Hit, SHORTEST, Scanners, hits};
+use crate::scan::{Hit, Scanners, hits};
 use crate::track::Match;
 use crate::views;
 
@@ -19,7 +19,7 @@ const MAX_LAYERS: usize = 3;
 /// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
 /// from the layers themselves, memory for what was found alone.
 pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
-    if text.len() < SHORTEST || scanners.are_off() || scanners.is_clean(text) {
+    if scanners.is_too_short(text) || scanners.are_off() || scanners.is_clean(text) {
         return Vec::new();
     }
     let mut layers: Vec<String> = unescape(text).into_iter().collect();

@@ -116,10 +116,15 @@ impl Scanners {
     /// What stands in a whole text: sorted, disjoint. Linear time.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<Hit> {
-        if text.len() < SHORTEST || self.are_off() {
+        if self.is_too_short(text) || self.are_off() {
             return Vec::new();
         }
         hits(self, self.matches(text), text.len())
+    }
+
+    /// Whether nothing can stand in a text of this length.
+    pub(crate) fn is_too_short(&self, text: &str) -> bool {
+        text.len() < SHORTEST && self.own.is_none()
     }
 
     /// As [`scan`](Self::scan), and what stands behind layers of JSON escapes, as in every leaf of a document.

@@ -35,6 +35,6 @@ pub use label::{Compartment, Integrity, Label, Level, MAX_ORIGINS, Origins, Read
 pub use lock::{LockKind, LockSet, LockTarget};
 pub use operator::{OperatorAct, OperatorRole};
 pub use reason::{Fault, ReasonCode, Refusal};
-pub use registry::{Agent, Bundle, Group, Model, Party, Registry, UserText};
+pub use registry::{Agent, Bundle, Group, Model, Party, Registry, RuleFiles, UserText};
 pub use time::UnixMillis;
 pub use usage::{Charge, MAX_TOKENS, Usage};

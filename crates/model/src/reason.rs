@@ -130,6 +130,7 @@ reason_codes! {
     DutyImpossible "duty-impossible" Gate false "a duty of the permit cannot be performed"
     EvidenceUnavailable "evidence-unavailable" Gate true "the interaction cannot be recorded"
     Overloaded "overloaded" Gate true "the gate is at its limit of concurrent interactions"
+    RulesPending "rules-pending" Gate true "the gate's rule files are not in force yet"
     Draining "draining" Gate true "the gate is shutting down"
     Internal "internal" Gate true "the gate could not come to an answer"
     UpstreamUnavailable "upstream-unavailable" Upstream true "no upstream of this model can be reached"

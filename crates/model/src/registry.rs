@@ -82,4 +82,24 @@ pub struct Bundle {
     pub registry: Registry,
     /// Policy files: name relative to the configuration's folder, and text.
     pub policies: BTreeMap<String, String>,
+    /// Operators' own rules for secrets. Absent where there are none, so a bundle without any keeps the digest that it had.
+    #[serde(default, skip_serializing_if = "RuleFiles::is_empty")]
+    pub rules: RuleFiles,
+}
+
+/// Files with operators' own rules for secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RuleFiles {
+    /// The files that the configuration names, in its order.
+    pub files: Vec<String>,
+    /// Those, and the files that they extend: name relative to the configuration's folder, and text.
+    pub texts: BTreeMap<String, String>,
+}
+
+impl RuleFiles {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
 }

@@ -100,8 +100,12 @@ fn main() {
     println!("{:>8} {:>6} {:>9} {:>9} {:>9}", "policies", "links", "p50 µs", "p99 µs", "load ms");
     for n_policies in [20, 200, 2000] {
         let text = policies(n_policies);
-        let bundle =
-            Bundle { format: 1, registry: registry(), policies: BTreeMap::from([("policies/bench.cedar".to_owned(), text)]) };
+        let bundle = Bundle {
+            format: 1,
+            registry: registry(),
+            policies: BTreeMap::from([("policies/bench.cedar".to_owned(), text)]),
+            rules: model::RuleFiles::default(),
+        };
         let begun = Instant::now();
         let snapshot = PolicySnapshot::load(&bundle, &BTreeSet::new()).unwrap();
         let load = begun.elapsed().as_secs_f64() * 1e3;

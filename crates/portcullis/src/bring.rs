@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _};
-use engine::{Budgets, Candour, Limits, Off, Route, Snapshot};
+use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use inspect::Scanners;
 use model::Bundle;
 use policy::PolicySnapshot;
+use rulefile::Rule;
 use store::Bundles;
 use zeroize::Zeroizing;
 
@@ -49,26 +50,62 @@ pub(crate) fn config_files(data: &Path) -> Vec<String> {
 }
 
 /// The finding kinds and groups that duties may name.
-pub(crate) fn targets() -> BTreeSet<String> {
+fn targets(rules: &[Rule]) -> BTreeSet<String> {
     let kinds = Scanners::kinds();
-    kinds.iter().flat_map(|(kind, group)| [kind.as_str().to_owned(), group.as_str().to_owned()]).collect()
+    let own = kinds.iter().flat_map(|(kind, group)| [kind.as_str(), group.as_str()]);
+    own.chain(rules.iter().map(Rule::kind)).map(ToOwned::to_owned).collect()
 }
 
-/// Compiles the policies of a bundle.
+/// The operators' own rules of a bundle, not compiled yet.
+pub(crate) fn rules(bundle: &Bundle) -> Result<Vec<Rule>, Problems> {
+    let texts = &bundle.rules.texts;
+    let mut read = |name: &str| texts.get(name).cloned().ok_or_else(|| "the bundle does not hold it".to_owned());
+    let loaded = inspect::load_rules(&bundle.rules.files, &mut read);
+    loaded.map(|loaded| loaded.rules).map_err(|problems| lines(&problems))
+}
+
+/// Compiles the policies of a bundle. Its rules are read, for policies may name what they find, and not compiled.
 pub(crate) fn compile(bundle: &Bundle) -> Result<PolicySnapshot, Problems> {
-    PolicySnapshot::load(bundle, &targets()).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    policies(bundle, &rules(bundle)?)
+}
+
+fn policies(bundle: &Bundle, rules: &[Rule]) -> Result<PolicySnapshot, Problems> {
+    PolicySnapshot::load(bundle, &targets(rules)).map_err(|problems| lines(&problems))
+}
+
+fn lines<P: ToString>(problems: &[P]) -> Problems {
+    problems.iter().map(ToString::to_string).collect()
 }
 
 /// Builds what is in force from a bundle and settings.
 pub(crate) fn snapshot(bundle: &Bundle, settings: &Settings) -> Result<(Arc<Snapshot>, UpstreamTable), Problems> {
-    let policy = compile(bundle)?;
+    let rules = rules(bundle)?;
+    let scanners = scanners(settings, &rules)?;
+    build(bundle, settings, &rules, Scanning::Ready(Arc::new(scanners)))
+}
+
+/// What is in force at the start: without scanners if there are rules to compile, which come back too. See [`crate::rules`].
+pub(crate) fn at_start(bundle: &Bundle, settings: &Settings) -> Result<(Arc<Snapshot>, UpstreamTable, Vec<Rule>), Problems> {
+    let rules = rules(bundle)?;
+    let scanning = if rules.is_empty() { Scanning::Ready(Arc::new(scanners(settings, &[])?)) } else { Scanning::Pending };
+    let (snapshot, table) = build(bundle, settings, &rules, scanning)?;
+    Ok((snapshot, table, rules))
+}
+
+fn build(
+    bundle: &Bundle,
+    settings: &Settings,
+    rules: &[Rule],
+    scanners: Scanning,
+) -> Result<(Arc<Snapshot>, UpstreamTable), Problems> {
+    let policy = Arc::new(policies(bundle, rules)?);
     let (_, digest) = Bundles::canonical(bundle).map_err(|error| vec![error.to_string()])?;
     let off = off(settings);
     let snapshot = Snapshot {
         digest,
         policy,
         routes: routes(settings),
-        scanners: Arc::new(scanners(settings, off)),
+        scanners,
         admitted: settings.fields.clone(),
         limits: limits(settings),
         budgets: budgets(settings),
@@ -101,11 +138,18 @@ fn off(settings: &Settings) -> Off {
     Off { inspection: is_off(Control::Inspection), policy: is_off(Control::Policy), evidence: is_off(Control::Evidence) }
 }
 
-fn scanners(settings: &Settings, off: Off) -> Scanners {
+/// The scanners that settings leave on, with the operators' own rules: compiling those is what takes time.
+pub(crate) fn scanners(settings: &Settings, rules: &[Rule]) -> Result<Scanners, Problems> {
+    let is_off = off(settings).inspection;
     let kinds = Scanners::kinds();
-    let is_out = |kind: &str| off.inspection || settings.danger.scanners_off.contains(kind);
+    let is_out = |kind: &str| is_off || settings.danger.scanners_off.contains(kind);
     let out: Vec<&str> = kinds.iter().map(|(kind, _)| kind.as_str()).filter(|kind| is_out(kind)).collect();
-    Scanners::all().without(&out)
+    let scanners = Scanners::all().without(&out);
+    if is_off || rules.is_empty() {
+        return Ok(scanners);
+    }
+    let rules = rulefile::Rules::compile(rules).map_err(|problems| lines(&problems))?;
+    Ok(scanners.with(Arc::new(rules)))
 }
 
 fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {

@@ -168,6 +168,9 @@ pub(crate) struct Scan {
     /// How to tell what was found. With `jsonl`, input that begins with `{` is read as JSON Lines, as `*.jsonl` always is.
     #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
     pub(crate) format: ScanFormat,
+    /// A file with rules of your own, in the TOML format of gitleaks, as under `inspection.rule_files`; can be given again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
     /// Show findings whole instead of their first characters.
     #[arg(long)]
     pub(crate) show: bool,

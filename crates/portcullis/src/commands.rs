@@ -58,7 +58,9 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Run => {
             start_logging(Some(data));
             let running = run::start(data, run::Ports::default(), BTreeMap::new()).await?;
-            output::line(&format!("data plane {}\nadmin      {}\nready", running.data_url(), running.admin_url()));
+            output::line(&format!("data plane {}\nadmin      {}", running.data_url(), running.admin_url()));
+            let running = running.until_active().await?;
+            output::line("ready");
             running.until_signal().await.map(|()| Exit::Ok)
         }
         Command::Check => Ok(check(cli, data)),

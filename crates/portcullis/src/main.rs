@@ -17,6 +17,7 @@ mod office;
 mod output;
 mod quickstart;
 mod retention;
+mod rules;
 mod run;
 mod sample;
 mod scan;

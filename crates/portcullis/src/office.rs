@@ -39,6 +39,7 @@ impl Administrator for Gate {
             "models": in_force.snapshot.routes.keys().collect::<Vec<_>>(),
             "danger": in_force.config.settings.danger.names(),
             "retention": {"content_days": in_force.config.settings.retention.content_days},
+            "rules": {"files": in_force.config.bundle.rules.files, "active": in_force.snapshot.scanners.ready().is_ok()},
             "tls": self.certificates.status(),
             "epoch": self.store.epoch().version(),
             "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
@@ -48,19 +49,21 @@ impl Administrator for Gate {
 
     fn is_ready(&self) -> bool {
         let log = self.store.log.status();
-        log.broken.is_none() && !log.is_space_low
+        log.broken.is_none() && !log.is_space_low && self.in_force.load().snapshot.scanners.ready().is_ok()
     }
 
     fn metrics(&self) -> String {
         let mut text = self.metrics.render();
         let log = self.store.log.status();
-        let danger = self.in_force.load().config.settings.danger.names();
+        let in_force = self.in_force.load();
+        let danger = in_force.config.settings.danger.names();
         for (name, value) in [
             ("portcullis_log_accepted", log.accepted),
             ("portcullis_log_durable", log.durable),
             ("portcullis_log_sealed", log.sealed),
             ("portcullis_log_broken", u64::from(log.broken.is_some())),
             ("portcullis_log_space_low", u64::from(log.is_space_low)),
+            ("portcullis_rules_pending", u64::from(in_force.snapshot.scanners.ready().is_err())),
             ("portcullis_epoch", self.store.epoch().version()),
             ("portcullis_budget_parts", u64::try_from(self.counters.n_keys()).unwrap_or(u64::MAX)),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
@@ -263,7 +266,8 @@ impl Gate {
     /// Reads the files on disk and brings them in force: all or nothing.
     async fn bring_in_force(&self, by: By, dry_run: bool) -> Result<Value, bring::Problems> {
         let (config, warnings) = bring::read(&self.data, &self.environment)?;
-        let (snapshot, table) = bring::snapshot(&config.bundle, &config.settings)?;
+        // Rules are compiled here, while what is in force serves on.
+        let (snapshot, table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
         let before = self.in_force.load_full();
         let mut changes = changes(&before.config.bundle, &config.bundle);
         if before.config.settings.issuers != config.settings.issuers {
@@ -312,14 +316,19 @@ impl Gate {
 /// What differs between two bundles, one line each.
 fn changes(before: &model::Bundle, after: &model::Bundle) -> Vec<String> {
     let mut lines = Vec::new();
-    let names: std::collections::BTreeSet<&String> = before.policies.keys().chain(after.policies.keys()).collect();
-    for name in names {
-        match (before.policies.get(name), after.policies.get(name)) {
-            (Some(old), Some(new)) if old != new => lines.push(format!("{name}: changed")),
-            (Some(_), None) => lines.push(format!("{name}: removed")),
-            (None, Some(_)) => lines.push(format!("{name}: added")),
-            _ => {}
+    for (old, new) in [(&before.policies, &after.policies), (&before.rules.texts, &after.rules.texts)] {
+        let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            match (old.get(name), new.get(name)) {
+                (Some(old), Some(new)) if old != new => lines.push(format!("{name}: changed")),
+                (Some(_), None) => lines.push(format!("{name}: removed")),
+                (None, Some(_)) => lines.push(format!("{name}: added")),
+                _ => {}
+            }
         }
+    }
+    if before.rules.files != after.rules.files {
+        lines.push("inspection.rule_files: changed".to_owned());
     }
     let (old, new) = (json!(before.registry), json!(after.registry));
     for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators"] {

@@ -55,6 +55,7 @@ pub(crate) async fn quickstart(data: &Path, options: &Quickstart) -> anyhow::Res
     let running = run::start(data, ports, environment).await?;
     let keys = sample_keys(data, &running).await?;
     output::line(&banner(data, &running, &upstream, &keys));
+    let running = running.until_active().await?;
     if running.data_url().starts_with("https:") {
         output::note("no tour: it speaks no TLS");
     } else if !options.no_tour {

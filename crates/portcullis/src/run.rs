@@ -26,6 +26,7 @@ use crate::files;
 use crate::gate::{Gate, InForce};
 use crate::output;
 use crate::retention;
+use crate::rules;
 
 pub(crate) use crate::gate::now;
 
@@ -48,6 +49,8 @@ pub(crate) struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     administering: Vec<JoinHandle<()>>,
     exporting: Exporting,
+    /// The operators' own rules on their way into force.
+    activating: Option<JoinHandle<Result<(), bring::Problems>>>,
 }
 
 /// What sends telemetry. It ends after everything that there is to tell of.
@@ -90,13 +93,14 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
         }
         None => {
             let digest = store.bundles().put(&config.bundle)?;
-            // Compiled first: a bundle that cannot come in force is not recorded as one that did.
-            bring::compile(&config.bundle).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+            // Compiled first, rules too: a bundle that cannot come in force is not recorded as one that did.
+            bring::snapshot(&config.bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
             store.administer(AdminAct::BundleApplied { digest }, By::default()).await?;
             config.bundle.clone()
         }
     };
-    let (snapshot, table) = bring::snapshot(&bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let (snapshot, table, own_rules) =
+        bring::at_start(&bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     for control in snapshot.off.names() {
         output::note(&format!("DANGER: {control} is switched off"));
     }
@@ -122,7 +126,12 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     past.iter().for_each(|past| gate.counters.restore(&rules, past, now(), |_| true));
     let (ended, ending) = watch::channel(false);
     let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
-    listen_all(gate, listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await
+    let mut running =
+        listen_all(Arc::clone(&gate), listen, ports, server_limits, Exporting { task: exporting, stop: ended }).await?;
+    if !own_rules.is_empty() {
+        running.activating = Some(tokio::task::spawn_blocking(move || rules::activate(&gate, &own_rules)));
+    }
+    Ok(running)
 }
 
 async fn listen_all(
@@ -156,7 +165,7 @@ async fn listen_all(
         tokio::spawn(retention::watch(Arc::clone(&gate), stopping.clone())),
         tokio::spawn(certificates::watch(Arc::clone(&gate), stopping)),
     ];
-    Ok(Running { gate, data, admin, stop, serving, administering, exporting })
+    Ok(Running { gate, data, admin, stop, serving, administering, exporting, activating: None })
 }
 
 const fn scheme(is_tls: bool) -> &'static str {
@@ -268,6 +277,19 @@ impl Running {
     /// Where operators go.
     pub(crate) fn admin_url(&self) -> String {
         format!("{}://{}", scheme(self.gate.certificates.admin().is_some()), self.admin)
+    }
+
+    /// Waits until everything is in force. Until then calls are refused.
+    ///
+    /// # Errors
+    /// The operators' own rules cannot be compiled; the gate has stopped then.
+    pub(crate) async fn until_active(mut self) -> anyhow::Result<Self> {
+        let Some(activating) = self.activating.take() else { return Ok(self) };
+        if let Err(problems) = activating.await? {
+            self.stop().await?;
+            bail!("the rule files cannot come in force:\n{}", problems.join("\n"));
+        }
+        Ok(self)
     }
 
     /// Serves until SIGINT or SIGTERM; SIGHUP applies the files on disk.

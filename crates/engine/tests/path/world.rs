@@ -13,7 +13,7 @@ use engine::ports::{
     Ledgers, Protocol, Record, Records, ReplyBody, ReplyHead, Reported, SendError, StreamEvent, Trusted, Understood, Upstreams,
     Voice, World,
 };
-use engine::{Attempt, Budgets, Candour, Event, Limits, Off, Released, Route, Snapshot};
+use engine::{Attempt, Budgets, Candour, Event, Limits, Off, Released, Route, Scanning, Snapshot};
 use evidence::{EntryKind, Header, RecordError};
 use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -97,15 +97,20 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         models: BTreeMap::from([(name("small"), model(Level::Internal)), (name("large"), model(Level::Internal))]),
         ..Registry::default()
     };
-    let bundle = Bundle { format: 1, registry, policies: BTreeMap::from([("p.cedar".to_owned(), policies.to_owned())]) };
+    let bundle = Bundle {
+        format: 1,
+        registry,
+        policies: BTreeMap::from([("p.cedar".to_owned(), policies.to_owned())]),
+        rules: model::RuleFiles::default(),
+    };
     let targets = ["secret", "pii", "EMAIL_ADDRESS"].map(ToOwned::to_owned).into();
     let route =
         |upstream: &str| Route { upstream: name(upstream), model: "real-model".to_owned(), dialects: [Dialect::Openai].into() };
     let snapshot = Snapshot {
         digest: Digest([7; 32]),
-        policy: PolicySnapshot::load(&bundle, &targets).unwrap(),
+        policy: Arc::new(PolicySnapshot::load(&bundle, &targets).unwrap()),
         routes: BTreeMap::from([(name("small"), vec![route("first"), route("second")]), (name("large"), vec![route("first")])]),
-        scanners: Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() }),
+        scanners: Scanning::Ready(Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() })),
         admitted: BTreeMap::new(),
         limits: Limits { body_bytes: 10_000, ..Limits::default() },
         budgets: Budgets::default(),

@@ -62,8 +62,12 @@ fn sound() -> Result<Sound, String> {
         runtime.block_on(store.log.accept(draft(number, EntryKind::Intent))).map_err(|error| words(&error))?;
         store.log.submit(draft(number, EntryKind::Outcome));
     }
-    let bundle =
-        Bundle { format: 1, registry: Registry::default(), policies: [("a.cedar".to_owned(), "// none".to_owned())].into() };
+    let bundle = Bundle {
+        format: 1,
+        registry: Registry::default(),
+        policies: [("a.cedar".to_owned(), "// none".to_owned())].into(),
+        rules: model::RuleFiles::default(),
+    };
     let digest: Digest = store.bundles().put(&bundle).map_err(|error| words(&error))?;
     let applied = store.administer(AdminAct::BundleApplied { digest }, By::default());
     runtime.block_on(applied).map_err(|error| words(&error))?;

@@ -62,7 +62,12 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.extend([note, proof.to_text(), signer.verifier_text().into_bytes()]);
     }
     seeds.push(LogSigner::text_from_seed(ORIGIN, &[3; 32]).unwrap_or_default().into_bytes());
-    let bundle = Bundle { format: 1, registry: Registry::default(), policies: [("a".to_owned(), "b".to_owned())].into() };
+    let bundle = Bundle {
+        format: 1,
+        registry: Registry::default(),
+        policies: [("a".to_owned(), "b".to_owned())].into(),
+        rules: model::RuleFiles::default(),
+    };
     let act = AdminAct::BundleApplied { digest: Digest([1; 32]) };
     seeds.extend([serde_json::to_vec(&bundle), serde_json::to_vec(&act)].into_iter().flatten());
     seeds

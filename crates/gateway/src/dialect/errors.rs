@@ -70,7 +70,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
         C::Overloaded | C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent => StatusCode::TOO_MANY_REQUESTS,
-        C::EvidenceUnavailable | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
+        C::EvidenceUnavailable | C::RulesPending | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate
         | C::UpstreamResponseInvalid
@@ -119,7 +119,7 @@ pub(super) fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: Reque
 /// Seconds after which another attempt makes sense.
 const fn delay(code: ReasonCode) -> Option<u16> {
     match code {
-        ReasonCode::Overloaded | ReasonCode::UpstreamUnavailable => Some(1),
+        ReasonCode::Overloaded | ReasonCode::RulesPending | ReasonCode::UpstreamUnavailable => Some(1),
         ReasonCode::Draining | ReasonCode::EvidenceUnavailable | ReasonCode::IssuerKeysStale => Some(5),
         _ => None,
     }

@@ -191,7 +191,7 @@ pub(crate) fn bundle(reads: Reads, most: usize) -> impl Strategy<Value = Bundle>
             let file = if number % 2 == 0 { "policies/even.cedar" } else { "policies/odd.cedar" };
             policies.entry(file.to_owned()).or_insert_with(String::new).push_str(&format!("@id(\"p{number}\") {text}\n"));
         }
-        Bundle { format: 1, registry, policies }
+        Bundle { format: 1, registry, policies, rules: model::RuleFiles::default() }
     })
 }
 

@@ -58,7 +58,12 @@ pub(crate) fn targets() -> BTreeSet<String> {
 }
 
 pub(crate) fn bundle(text: &str) -> Bundle {
-    Bundle { format: 1, registry: registry(), policies: BTreeMap::from([("policies/p.cedar".to_owned(), text.to_owned())]) }
+    Bundle {
+        format: 1,
+        registry: registry(),
+        policies: BTreeMap::from([("policies/p.cedar".to_owned(), text.to_owned())]),
+        rules: model::RuleFiles::default(),
+    }
 }
 
 pub(crate) fn compiled(bundle: &Bundle) -> PolicySnapshot {

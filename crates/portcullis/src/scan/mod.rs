@@ -1,6 +1,7 @@
 //! `portcullis scan`: the gate's own scanners over files, standard input and JSON Lines. Needs no data folder and no gate.
 
 mod report;
+mod rules;
 mod source;
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -24,9 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Scans what was named, standard input if nothing was.
 pub(crate) fn scan(options: &Scan, json: bool) -> Exit {
+    let scanners = match rules::scanners(&options.rules) {
+        Ok(scanners) => scanners,
+        Err(problems) => {
+            problems.iter().for_each(|problem| output::note(problem));
+            return Exit::Invalid;
+        }
+    };
+    run(options, json, scanners)
+}
+
+fn run(options: &Scan, json: bool, scanners: Scanners) -> Exit {
     let is_jsonl = json || options.format == ScanFormat::Jsonl;
     let mut run = Run {
-        scanners: Scanners::all(),
+        scanners,
         report: Report {
             is_jsonl,
             shows: options.show,

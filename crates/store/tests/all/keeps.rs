@@ -28,7 +28,7 @@ fn locked(target: &str, kind: LockKind) -> AdminAct {
 
 fn bundle(policy: &str) -> Bundle {
     let policies = [("a.cedar".to_owned(), policy.to_owned())].into();
-    Bundle { format: 1, registry: Registry::default(), policies }
+    Bundle { format: 1, registry: Registry::default(), policies, rules: model::RuleFiles::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

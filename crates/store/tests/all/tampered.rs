@@ -22,6 +22,7 @@ async fn sound() -> tempfile::TempDir {
         format: 1,
         registry: Registry::default(),
         policies: [("a.cedar".to_owned(), "permit(principal, action, resource);".to_owned())].into(),
+        rules: model::RuleFiles::default(),
     };
     let digest = store.bundles().put(&bundle).unwrap();
     store.administer(AdminAct::BundleApplied { digest }, By::default()).await.unwrap();

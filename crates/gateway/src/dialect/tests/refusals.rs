@@ -98,6 +98,7 @@ fn statuses_for_which_the_sdks_have_exceptions() {
         (ReasonCode::UpstreamRefusedGate, 502, "server_error", "api_error"),
         (ReasonCode::UpstreamUnavailable, 502, "server_error", "api_error"),
         (ReasonCode::EvidenceUnavailable, 503, "server_error", "overloaded_error"),
+        (ReasonCode::RulesPending, 503, "server_error", "overloaded_error"),
         (ReasonCode::UpstreamTimeout, 504, "server_error", "timeout_error"),
     ];
     for (code, status, openai, anthropic) in facts {
