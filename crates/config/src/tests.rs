@@ -8,6 +8,7 @@ mod network;
 mod policies;
 mod problems;
 mod reasons;
+mod rules;
 
 mod schema;
 mod templates;

@@ -43,6 +43,7 @@ smoke! {
     headers: 10_000;
     answers: 5_000;
     config: 500;
+    rules: 1_500;
     keys: 20_000;
     log: 3_000;
     folder: 150;

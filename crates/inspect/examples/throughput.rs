@@ -15,6 +15,21 @@ const PROSE: &str = "They asked the desk to keep every key in 12 boxes, as agree
     growth was 3.5 % in Germany and 1,200 people took part; see https://example.org/reports/2024/summary.html for the whole text. \
     \"Nothing is lost\", said the ghost of the skipper, and sold three dozen eyes. fn main() { let total = items.iter().sum::<u64>(); } ";
 
+/// Two hundred rules of the shapes that rule files have.
+fn own_rules() -> String {
+    let rule = |number: usize| {
+        let regex = match number % 2 {
+            0 => format!("\\b(acme{number}_[a-zA-Z0-9]{{32}})\\b"),
+            _ => format!(
+                r"(?i)[\w.-]{{0,50}}?(?:corp{number})(?:[ \t\w.-]{{0,20}})[\s]{{0,3}}(?:=|>|:)[\s=]{{0,5}}([a-z0-9]{{40}})(?:[\s;]|$)"
+            ),
+        };
+        let word = if number.is_multiple_of(2) { "acme" } else { "corp" };
+        format!("[[rules]]\nid = \"rule-{number}\"\nregex = '''{regex}'''\nkeywords = [\"{word}{number}\"]\n")
+    };
+    (0..200).map(rule).collect()
+}
+
 fn main() {
     let prose = PROSE.repeat(2048 / PROSE.len() + 1);
     let prose = prose.get(..2048).unwrap_or(&prose);
@@ -60,11 +75,27 @@ fn main() {
             black_box(inspect_document(&scanners, black_box(&document)));
         });
     }
+    let text = own_rules();
+    let loaded = inspect::load_rules(&["own.toml".to_owned()], &mut |_| Ok(text.clone()));
+    let rules = loaded.ok().and_then(|loaded| rulefile::Rules::compile(&loaded.rules).ok());
+    let with = rules.map(|rules| Arc::new(Scanners::all().with(Arc::new(rules))));
+    if let Some(scanners) = &with {
+        report("scan, prose, 200 rules", prose.len(), || {
+            black_box(scanners.scan(black_box(prose)));
+        });
+    }
+    lanes(&scanners, prose, "");
+    if let Some(scanners) = &with {
+        lanes(scanners, prose, ", 200 rules");
+    }
+}
+
+fn lanes(scanners: &Arc<Scanners>, prose: &str, what: &str) {
     let duties = Arc::new(Duties::default());
     for size in [4, 16, 2048] {
         let pieces: Vec<&str> = prose.as_bytes().chunks(size).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
-        report(&format!("lane, prose in pieces of {size}"), prose.len(), || {
-            let mut lane = Lane::new(Arc::clone(&scanners), Arc::clone(&duties), Side::Response);
+        report(&format!("lane, prose in pieces of {size}{what}"), prose.len(), || {
+            let mut lane = Lane::new(Arc::clone(scanners), Arc::clone(&duties), Side::Response);
             let mut waiting = std::collections::VecDeque::new();
             for piece in &pieces {
                 waiting.push_back(lane.push(black_box(piece)));

@@ -16,8 +16,11 @@ use crate::problem::{Place, Problem};
 
 /// Most memory for the automaton of one rule, in bytes.
 const RULE_SIZE: usize = 4 << 20;
-/// Most memory for the states of one rule that are made while it looks, in bytes, per thread.
-const RULE_CACHE: usize = 1 << 20;
+/// Memory for the states of all rules that are made while they look, in bytes, per thread and direction; of one rule at most and
+/// at least. Only what hostile texts call for is ever taken.
+const CACHES: usize = 32 << 20;
+const MOST_CACHE: usize = 1 << 20;
+const LEAST_CACHE: usize = 64 << 10;
 
 /// Compiled rules: immutable, to be shared by `Arc`.
 pub struct Rules {
@@ -58,8 +61,9 @@ impl Rules {
         let mut problems = Vec::new();
         let mut allows = BTreeMap::new();
         let mut compiled = Vec::with_capacity(rules.len());
+        let cache = (CACHES / rules.len().max(1)).clamp(LEAST_CACHE, MOST_CACHE);
         for rule in rules {
-            match Compiled::new(rule, &mut allows) {
+            match Compiled::new(rule, cache, &mut allows) {
                 Ok(rule) => compiled.push(rule),
                 Err(message) => problems.push(told(rule, &message)),
             }
@@ -101,8 +105,8 @@ fn whole(rules: &[Rule], message: String) -> Vec<Problem> {
 }
 
 impl Compiled {
-    fn new(rule: &Rule, known: &mut BTreeMap<*const Allowlist, Arc<Allows>>) -> Result<Self, String> {
-        let regex = automaton(&[rule.pattern.hir()])?;
+    fn new(rule: &Rule, cache: usize, known: &mut BTreeMap<*const Allowlist, Arc<Allows>>) -> Result<Self, String> {
+        let regex = automaton(&[rule.pattern.hir()], cache)?;
         let mut allowlists = Vec::with_capacity(rule.allowlists.len());
         for list in &rule.allowlists {
             // A file's own is shared by all of its rules, and compiled once.
@@ -156,14 +160,12 @@ impl Keywords {
 
 /// One automaton for any of several expressions.
 pub(crate) fn any_of(patterns: &[Pattern]) -> Result<Regex, String> {
-    automaton(&patterns.iter().map(Pattern::hir).collect::<Vec<_>>())
+    automaton(&patterns.iter().map(Pattern::hir).collect::<Vec<_>>(), LEAST_CACHE)
 }
 
-fn automaton(hirs: &[&Hir]) -> Result<Regex, String> {
-    let config = meta::Config::new()
-        .nfa_size_limit(Some(RULE_SIZE))
-        .onepass_size_limit(Some(RULE_SIZE / 4))
-        .hybrid_cache_capacity(RULE_CACHE);
+fn automaton(hirs: &[&Hir], cache: usize) -> Result<Regex, String> {
+    let config =
+        meta::Config::new().nfa_size_limit(Some(RULE_SIZE)).onepass_size_limit(Some(RULE_SIZE / 4)).hybrid_cache_capacity(cache);
     meta::Builder::new().configure(config).build_many_from_hir(hirs).map_err(|error| {
         if error.size_limit().is_some() {
             format!("its automaton needs more than {} MB: write fewer or smaller repetitions", RULE_SIZE >> 20)

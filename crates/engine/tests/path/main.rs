@@ -5,6 +5,7 @@
 mod budgets;
 mod labels;
 mod paused;
+mod scanning;
 mod world;
 
 use std::sync::Arc;

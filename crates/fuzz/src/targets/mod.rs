@@ -11,6 +11,7 @@ mod lanes;
 mod log;
 mod normal;
 mod requests;
+mod rules;
 mod sse;
 mod values;
 
@@ -41,7 +42,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -54,6 +55,7 @@ pub const ALL: [Target; 15] = [
     requests::HEADERS,
     answers::TARGET,
     config::TARGET,
+    rules::TARGET,
     keys::TARGET,
     log::TARGET,
     folder::TARGET,
