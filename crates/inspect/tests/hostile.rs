@@ -4,6 +4,7 @@
 //! ratio to one megabyte of the same, which is independent of the machine, and a budget that only something other than slowness
 //! can exceed.
 
+#![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "what is tested is how long something takes")]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Operators' own rules beside the gate's scanners: in texts, in documents, in streams.
 
+#![cfg(test)]
+
 mod common;
 
 use std::sync::Arc;
