@@ -32,6 +32,10 @@ regex = '''AKIA[0-9]{4}TEST'''
 [[rules]]
 id = "note"
 regex = '''<<[^<>]{1,60}>>'''
+
+[[rules]]
+id = "word"
+regex = '''\bephemeral\b'''
 "#;
 
 fn scanners() -> Arc<Scanners> {
@@ -59,6 +63,8 @@ fn each_rule_finds_and_names_what_it_finds() {
         ("AKIA1234TEST", &[("aws-access-token", "AKIA1234TEST")]),
         // A text shorter than anything that the gate's own scanners find.
         ("<<a>>", &[("NOTE", "<<a>>")]),
+        // One that stands in nearly every document, and in which the gate's own scanners find nothing.
+        ("ephemeral", &[("WORD", "ephemeral")]),
         // Both stand there; the union is told with both.
         ("<<acme_0123abcd>>", &[("NOTE", "<<acme_0123abcd>>"), ("ACME_TOKEN", "acme_0123abcd")]),
         // Behind JSON escapes, and in disguise.
@@ -196,6 +202,21 @@ fn an_endless_match_is_cut_at_the_bound() {
         }
         lane.finish();
         assert_eq!(lane.stable(), u64::try_from(text.len()).unwrap());
+    }
+}
+
+/// They run where every kind of the gate's own is switched off.
+#[test]
+fn they_do_not_need_the_others() {
+    let kinds = Scanners::kinds();
+    let all: Vec<&str> = kinds.iter().map(|(kind, _)| kind.as_str()).collect();
+    let loaded = load_rules(&["own.toml".to_owned()], &mut |_| Ok(RULES.to_owned())).unwrap();
+    let rules = Arc::new(rulefile::Rules::compile(&loaded.rules).unwrap());
+    for alone in [Scanners::all().without(&all).with(Arc::clone(&rules)), Scanners::all().with(rules).without(&all)] {
+        let text = "acme_0123abcd AKIAQ3EGRVYP2TQ7XN5K";
+        assert_eq!(told(&alone, text), [("ACME_TOKEN".to_owned(), "acme_0123abcd".to_owned())]);
+        let document = Document::parse(b"[\"acme_0123abcd\"]", &Limits::default()).unwrap();
+        assert_eq!(inspect_document(&alone, &document).len(), 1);
     }
 }
 
