@@ -1,6 +1,6 @@
 //! Operators' own rules for secrets, in files of gitleaks' TOML format (version 8).
 //!
-//! [`load`] reads files into checked rules, [`Rules::compile`] makes automata of them, and these look through texts: a whole one
+//! [`load()`] reads files into checked rules, [`Rules::compile`] makes automata of them, and these look through texts: a whole one
 //! at once, or one that arrives in pieces. `docs/SCANNERS.md` says what of the format is taken, and how it is meant here.
 //!
 //! What this crate does not do: it opens no file (texts come through a function), knows no duty, protocol or document, and keeps
