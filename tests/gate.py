@@ -168,6 +168,13 @@ class Gate:
         self._process.wait()
         self._process = None
 
+    def stopped(self) -> int:
+        """Stops it in order; gives its exit code."""
+        self._process.terminate()
+        code = self._process.wait(timeout=30)
+        self._process = None
+        return code
+
     def start_again(self) -> None:
         """Starts on the same data folder."""
         self._start()

@@ -19,6 +19,7 @@ use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
+use tokio::sync::Semaphore;
 
 use crate::certificates::Certificates;
 use crate::tokens;
@@ -52,6 +53,8 @@ pub(crate) struct Gate {
     handles: Arc<identity::Handles>,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
+    /// Configurations come in force one at a time, in the order of the log.
+    pub(crate) applying: Semaphore,
     started: Instant,
 }
 
@@ -109,6 +112,7 @@ impl Gate {
             ledgers,
             handles,
             counters: Counters::default(),
+            applying: Semaphore::new(1),
             started: Instant::now(),
         })
     }

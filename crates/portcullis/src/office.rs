@@ -262,6 +262,7 @@ impl Gate {
 
     /// Reads the files on disk and brings them in force: all or nothing.
     async fn bring_in_force(&self, by: By, dry_run: bool) -> Result<Value, bring::Problems> {
+        let turn = self.applying.acquire().await.map_err(|error| vec![error.to_string()])?;
         let (config, warnings) = bring::read(&self.data, &self.environment)?;
         let (snapshot, table) = bring::snapshot(&config.bundle, &config.settings)?;
         let before = self.in_force.load_full();
@@ -283,18 +284,22 @@ impl Gate {
             let retention = retention::of(&config.settings);
             let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
             kept.map_err(|error| vec![error.to_string()])?;
-            usage::restore_new(self, &before.snapshot.budgets.rules, &snapshot.budgets.rules)?;
+            let (old_rules, rules) = (&before.snapshot.budgets.rules, &snapshot.budgets.rules);
+            let past = usage::past(self, old_rules, rules)?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
+            // From here on nothing fails.
+            self.counters.change(old_rules, rules, &past, now());
             self.table.store(Arc::new(table));
             self.certificates.look();
             self.issuers.apply(tokens::trusted(&config.settings));
             self.issuing.store(issuing);
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
+        drop(turn);
         Ok(
             json!({"digest": digest, "before": before.snapshot.digest, "applied": !dry_run, "changes": changes, "warnings": warnings}),
         )
