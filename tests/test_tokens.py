@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from issuer import Issuer, Key, encode, part, payload
-from test_operations import call
+from test_operations import call, replace
 from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, trust, until
 from upstream import Upstream, chat_events, polite, stream
 
@@ -195,6 +195,82 @@ def test_a_revoked_parent_takes_its_children_with_it(gate: TokenGate, okta: Issu
     gate.kill_hard()
     gate.start_again()
     until(lambda: gate.refusal(child) == "credential-revoked")
+
+
+def log_notes(gate: TokenGate, since: int) -> list[str]:
+    """What the log says of requests behind an index, without their decisions."""
+    rows = json.loads(gate.cli("audit", "query", "--json", "--limit", "1000").stdout)["rows"]
+    requests = [row["request"] for row in rows if row["index"] > since and row["kind"] == "intent"]
+    told = [line for request in requests for line in gate.admin("GET", f"/admin/v1/explain/{request}")["lines"]]
+    return [line.removeprefix("note     ") for line in told if line.startswith("note")]
+
+
+def test_what_clients_ask_of_tokens_is_recorded_and_said_once(gate: TokenGate, okta: Issuer) -> None:
+    token = gate.task("helper", okta.token())
+    jti, last = payload(token)["jti"], gate.admin("GET", "/admin/v1/status")["log"]["accepted"]
+    gate.post("/oauth/introspect", gate.agents["helper"], {"token": token})
+    gate.post("/oauth/introspect", gate.agents["helper"], {"token": okta.token()})
+    gate.post("/oauth/revoke", gate.agents["helper"], {"token": token})
+    epoch = gate.admin("GET", "/admin/v1/locks")["epoch"]
+    for _ in range(3):
+        assert gate.post("/oauth/revoke", gate.agents["helper"], {"token": token})[0] == 200
+    assert gate.admin("GET", "/admin/v1/locks")["epoch"] == epoch, "what is revoked already wakes nobody"
+    assert gate.cli("revoke", f"credential:{jti}").returncode == 0
+    expected = [f"introspected: {jti}", "introspected: nothing of this client's that is active", *[f"revoked: {jti}"] * 4]
+    until(lambda: sorted(log_notes(gate, last - 1)) == sorted(expected))
+    assert gate.cli("replay").returncode == 0
+    verified = gate.cli("audit", "verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_what_no_longer_stands_is_not_active() -> None:
+    """A client is told of a token what the gate would say of it, whatever it has looked at before."""
+    with Upstream() as upstream, Issuer(GATE) as okta, TokenGate(upstream.url, {"okta": trust(okta)}) as gate:
+        until(lambda: gate.chat(okta.token())[0] == 200)
+        user, tokens = okta.token(), [gate.task(agent, okta.token()) for agent in ("helper", "scribe")]
+        asked = [(tokens[0], "helper"), (tokens[1], "scribe")]
+
+        def state() -> list[tuple[int, bool]]:
+            introspected = [gate.post("/oauth/introspect", gate.agents[agent], {"token": token})[1] for token, agent in asked]
+            return [(gate.chat(token)[0], told["active"]) for (token, _), told in zip(asked, introspected, strict=True)]
+
+        assert (gate.chat(user)[0], state()) == (200, [(200, True)] * 2)
+        main = gate.data / "portcullis.yaml"
+        text = main.read_text()
+        # (what is changed, how the user's token is answered then, how task tokens are)
+        changes = [
+            ('"eng": "research", ', "", 404, [(401, False)] * 2),
+            ("issuers: ", "issuers: {} # ", 401, [(401, False)] * 2),
+            ('"audiences": ["', '"audiences": ["x', 401, [(200, True)] * 2),
+        ]
+        for old, new, by_user, by_task in changes:
+            replace(main, old, new)
+            assert gate.cli("apply").returncode == 0
+            until(lambda by_user=by_user: gate.chat(user)[0] == by_user)
+            assert state() == by_task, old
+            main.write_text(text)
+            assert gate.cli("apply").returncode == 0
+            until(lambda: gate.chat(user)[0] == 200)
+            assert state() == [(200, True)] * 2
+
+
+def test_attack_what_was_accepted_once(gate: TokenGate, okta: Issuer) -> None:
+    until(lambda: gate.chat(okta.token())[0] == 200)
+    # It ends when it says, not when it is forgotten.
+    short = okta.token(exp=int(time.time()) + 2, iat=int(time.time()) - 60)
+    assert gate.chat(short)[0] == 200
+    task = gate.task("helper", okta.token(exp=int(time.time()) + 3))
+    assert gate.chat(task)[0] == 200
+    until(lambda: gate.refusal(task) == "credential-expired" if gate.chat(task)[0] != 200 else False)
+    # The same words with another signature, or with other words around the same signature.
+    good = okta.token()
+    assert gate.chat(good)[0] == 200
+    head, body, signature = good.split(".")
+    flipped = signature[:-4] + ("AAAA" if signature[-4:] != "AAAA" else "BBBB")
+    assert gate.refusal(f"{head}.{body}.{flipped}") == "token-unverified"
+    other = okta.token("eve")
+    assert gate.refusal(f"{head}.{other.split('.')[1]}.{signature}") == "token-unverified"
+    assert gate.chat(good)[0] == 200
 
 
 def test_a_revocation_cuts_live_streams(gate: TokenGate, okta: Issuer, world: tuple) -> None:

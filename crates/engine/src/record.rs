@@ -226,6 +226,23 @@ pub(crate) async fn listing<W: World>(
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
 }
 
+/// Records what a client did that no policy decides on and that has no outcome of its own; before it is told of it.
+pub(crate) async fn remark<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    what: String,
+    guard: &Guard,
+) -> Result<(), Refusal> {
+    if snapshot.off.evidence {
+        return Ok(());
+    }
+    // Without a verdict: nothing was decided, so nothing can be decided again and no outcome follows.
+    let mut header = header(EntryKind::Intent, identified, snapshot, guard.seen());
+    header.notes.push(what);
+    world.accept(Record { header, content: None }).await.map(|_| ()).map_err(unrecorded)
+}
+
 /// Records findings of an answer as they become certain, before the bytes around them leave.
 ///
 /// `observed` is what they add to the ledger. The first entry of an answer that names a label is handed back: the caller waits

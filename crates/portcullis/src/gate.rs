@@ -11,7 +11,7 @@ use config::Config;
 use engine::ports::{
     Accounts, Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World,
 };
-use engine::{Attempt, Event, Snapshot};
+use engine::{Attempt, Event, Snapshot, VerifiedTokens};
 use evidence::RecordError;
 use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
@@ -45,6 +45,8 @@ pub(crate) struct Gate {
     pub(crate) issuers: IssuerDirectory,
     /// The gate as an issuer, if it is one.
     pub(crate) issuing: ArcSwapOption<Issuing>,
+    /// Tokens whose signature was looked at.
+    pub(crate) verified: VerifiedTokens,
     upstreams: HttpUpstreams,
     /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
     /// there is still true.
@@ -104,6 +106,7 @@ impl Gate {
             metrics: Metrics::default(),
             issuers,
             issuing: ArcSwapOption::new(issuing),
+            verified: VerifiedTokens::default(),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
             certificates,

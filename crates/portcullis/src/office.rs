@@ -87,7 +87,8 @@ impl Administrator for Gate {
     }
 
     async fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> Result<Value, Refusal> {
-        let done = self.act(by, AdminAct::Locked { target: target.clone(), kind }).await?;
+        let until = tokens::ends(&target, now());
+        let done = self.act(by, AdminAct::Locked { target: target.clone(), kind, until }).await?;
         let known = self.is_known(&target);
         Ok(json!({"target": target, "kind": kind, "in_force": true, "recorded": done.recorded.is_some(), "known": known}))
     }

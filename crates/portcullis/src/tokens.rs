@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use config::Settings;
+use engine::VerifiedTokens;
 use engine::ports::{Issuers, Issuing, Trusted};
 use evidence::RecordError;
 use gateway::issuers::IssuerConfig;
-use identity::token::{Ed25519Signer, IssuerRules, KeySet, Signer};
-use model::{AdminAct, CredentialId, LockKind, LockTarget, Name};
+use identity::token::{Ed25519Signer, IssuerRules, KeySet, Signer, TASK, TASK_TOKEN};
+use model::{AdminAct, CredentialId, LockKind, LockTarget, Name, UnixMillis};
 use serde_json::{Value, json};
 use store::{AdminError, By, Store};
 
@@ -17,8 +18,24 @@ use crate::gate::Gate;
 /// has replaced.
 const MAX_KEYS: usize = 2;
 
-/// Most locks while clients may add more: each is looked at in every call, and none is ever removed. Operators may go on.
+/// Most locks while clients may add more: every lock is copied with each new one. Operators may go on.
 const MAX_LOCKS: usize = 50_000;
+
+/// How long the lock on a token is kept when the token has ended, in seconds: as long as a clock may be set back unnoticed.
+const LINGER: u64 = 3600;
+/// Longest life of a task token that can be configured, in seconds.
+const MAX_LIFETIME: u64 = 86_400;
+
+/// When a lock on this has nothing to stop any more; none where that cannot be told. What an operator names was made before
+/// `now`, and what descends from it does not outlive it.
+pub(crate) fn ends(target: &LockTarget, now: UnixMillis) -> Option<UnixMillis> {
+    let is_token = match target {
+        LockTarget::Credential(id) => id.as_str().starts_with(TASK_TOKEN),
+        LockTarget::Task(id) => id.as_str().starts_with(TASK),
+        LockTarget::Principal(_) | LockTarget::Model(_) | LockTarget::All => false,
+    };
+    is_token.then(|| now.plus_seconds(MAX_LIFETIME + LINGER))
+}
 
 /// The issuers of a configuration.
 pub(crate) fn trusted(settings: &Settings) -> Vec<IssuerConfig> {
@@ -59,20 +76,54 @@ impl Issuers for Gate {
         self.issuers.renew(url).await;
     }
 
+    fn verified(&self) -> &VerifiedTokens {
+        &self.verified
+    }
+
     fn issuing(&self) -> Option<Arc<Issuing>> {
         self.issuing.load_full()
     }
 
-    async fn revoke(&self, target: LockTarget, by: &CredentialId) -> Result<(), RecordError> {
-        if self.store.epoch().locks().iter().count() >= MAX_LOCKS {
+    async fn revoke(&self, target: LockTarget, ends: UnixMillis, by: &CredentialId) -> Result<(), RecordError> {
+        let locks = self.store.epoch().locks();
+        // Said before: nothing changes, and nobody has to be woken.
+        if locks.kind(&target) == Some(LockKind::Revoke) {
+            return Ok(());
+        }
+        if locks.n_locks() >= MAX_LOCKS {
             return Err(RecordError::Unavailable("too many revocations".to_owned()));
         }
         let by = By { operator: None, credential: Some(by.clone()) };
-        match self.store.administer(AdminAct::Locked { target, kind: LockKind::Revoke }, by).await {
+        let until = Some(ends.plus_seconds(LINGER));
+        match self.store.administer(AdminAct::Locked { target, kind: LockKind::Revoke, until }, by).await {
             // It is in force, whether or not the log can be written now.
             Ok(_) => Ok(()),
             Err(AdminError::Record(error)) => Err(error),
             Err(_) => Err(RecordError::Closed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::UnixMillis;
+
+    use super::ends;
+
+    #[test]
+    fn only_locks_on_tokens_end() {
+        let facts = [
+            ("credential:tok_0f", true),
+            ("task:tsk_0f", true),
+            ("credential:pcl_0f", false),
+            ("credential:at.okta.0f", false),
+            ("task:other", false),
+            ("user:tok_0f", false),
+            ("model:tok_0f", false),
+            ("all", false),
+        ];
+        for (target, has_end) in facts {
+            assert_eq!(ends(&target.parse().unwrap(), UnixMillis(0)).is_some(), has_end, "{target}");
         }
     }
 }

@@ -114,7 +114,7 @@ impl Store {
             progress: Arc::clone(&progress),
             vault: Arc::clone(&vault),
         };
-        let live = Arc::new(Live::new(replay));
+        let live = Arc::new(Live::new(replay, (options.clock)()));
         let bundles = Bundles::new(&layout);
         let administration = Arc::new(Administration::new(live, log.clone(), bundles.clone()));
         let unknown = u64::try_from(all.open.len()).unwrap_or(u64::MAX);
