@@ -3,14 +3,17 @@
 import base64
 import http.client
 import json
+import pathlib
 import time
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from issuer import Issuer, Key, encode, part, payload
+from authority import Authority
+from issuer import Issuer, Key, encode, number, part, payload
+from proxy import Proxy
 from test_operations import call, replace
-from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, trust, until
+from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, configured, trust, until
 from upstream import Upstream, chat_events, polite, stream
 
 SECRET_MAIL = "please write to jane.roe@example.com"
@@ -520,6 +523,82 @@ def test_the_issuer_is_down() -> None:
             assert gate.chat(gate.key("BOB"))[0] == 200, "nobody else is concerned"
             issuer.is_down = False
             until(lambda: gate.chat(issuer.token())[0] == 200, 70)
+
+
+def test_a_restart_while_the_issuer_is_down() -> None:
+    """The keys from before the start hold as long as they would have held without one; an altered file holds nothing."""
+    with Upstream() as upstream, Issuer(GATE) as issuer:
+        trusted = trust(issuer, max_key_age_seconds=604800, refresh_seconds=86400)
+        with TokenGate(upstream.url, {"okta": trusted}) as gate:
+            until(lambda: gate.chat(issuer.token())[0] == 200)
+            kept = gate.data / "issuers/okta.keys"
+            until(kept.exists)
+            assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+            def again(after_start: int) -> None:
+                assert gate.stopped() == 0
+                gate.start_again()
+                until(lambda: gate.chat(issuer.token())[0] == after_start)
+
+            issuer.is_down = True
+            again(200)
+            assert gate.refusal(issuer.token(key=Key("one"))) == "token-unverified"
+            good = kept.read_bytes()
+            # The keys of somebody else who knows the file, under the signature that stands there.
+            forged, key = good.replace(number(issuer.keys[0].private.public_key().public_numbers().n).encode(), b"AQAB"), Key("one")
+            assert forged != good
+            kept.write_bytes(forged)
+            again(503)
+            assert gate.refusal(issuer.token(key=key)) == "issuer-keys-stale"
+            assert any("kept keys of an issuer cannot be used" in line for line in gate.lines)
+            kept.write_bytes(good)
+            # Withdrawn while the gate was down: where the issuer can be asked, what it says counts from the first call on.
+            old = issuer.keys[0]
+            issuer.keys, issuer.is_down = [Key("next")], False
+            again(200)
+            assert gate.refusal(issuer.token(key=old)) == "token-unverified"
+            # Too old is too old, whoever kept it.
+            issuer.is_down = True
+            replace(gate.data / "portcullis.yaml", '"max_key_age_seconds": 604800', '"max_key_age_seconds": 1')
+            again(503)
+
+
+def test_what_is_known_of_an_issuer_outlives_an_apply() -> None:
+    with Upstream() as upstream, Issuer(GATE) as issuer:
+        with TokenGate(upstream.url, {"okta": trust(issuer)}) as gate:
+            until(lambda: gate.chat(issuer.token())[0] == 200)
+            issuer.is_down = True
+            replace(gate.data / "portcullis.yaml", '"refetch_seconds": 1', '"refetch_seconds": 2')
+            assert gate.cli("apply").returncode == 0
+            assert gate.chat(issuer.token())[0] == 200
+
+
+def test_an_issuer_behind_a_proxy_with_an_authority_of_its_own(tmp_path: pathlib.Path) -> None:
+    root, stranger = Authority(), Authority("stranger")
+    root.write(tmp_path, "server", "idp.example")
+    with Upstream() as upstream, Issuer(GATE, tls=root.server(tmp_path, "server"), host="idp.example") as issuer:
+        with Proxy(("127.0.0.1", issuer.port)) as proxy:
+
+            def configure(data: pathlib.Path) -> None:
+                configured({"okta": trust(issuer, ca="ca.pem")})(data)
+                (data / "ca.pem").write_bytes(root.pem())
+                main = data / "portcullis.yaml"
+                main.write_text(main.read_text() + f"\nproxy: {json.dumps({'url': f'http://127.0.0.1:{proxy.port}'})}\n")
+
+            with TokenGate(upstream.url, {}, configure=configure) as gate:
+                until(lambda: gate.chat(issuer.token())[0] == 200)
+                assert {head.split(b"\r\n")[0] for head in proxy.heads} == {b"CONNECT idp.example:443 HTTP/1.1"}
+                assert b"jwks" not in bytes(proxy.crossed)
+                # Another authority is another source: what was known by the word of the first one is not taken over.
+                n_fetches = len(issuer.fetches)
+                (gate.data / "ca.pem").write_bytes(stranger.pem())
+                assert gate.cli("apply").returncode == 0
+                until(lambda: gate.chat(issuer.token())[0] == 503)
+                assert len(issuer.fetches) == n_fetches
+                (gate.data / "ca.pem").write_text("no certificate")
+                checked = gate.cli("check")
+                assert checked.returncode == 3 and "issuers.okta.ca: " in checked.stderr, checked.stderr
+                assert gate.cli("apply").returncode == 3
 
 
 def test_the_issuer_redirects_or_lies() -> None:

@@ -141,12 +141,13 @@ fn trust(trust: &config::Trust) -> Trust<'_> {
     Trust { ca: trust.ca.as_deref(), client, server_name: trust.server_name.as_deref() }
 }
 
-fn proxy(proxy: &config::Proxy) -> Result<Proxy, String> {
+pub(crate) fn proxy(proxy: &config::Proxy) -> Result<Proxy, String> {
     let url = config::BaseUrl { is_tls: proxy.is_tls, host: proxy.host.clone(), port: proxy.port, prefix: String::new() };
     let uri = url.to_string().parse().map_err(|_| "url: it is not an address".to_owned())?;
-    let tls = client_config(&Trust { ca: proxy.ca.as_deref(), ..Trust::default() }).map_err(|problem| problem.to_string())?;
+    let ca = proxy.ca.clone();
+    let tls = client_config(&Trust { ca: ca.as_deref(), ..Trust::default() }).map_err(|problem| problem.to_string())?;
     let authorization = proxy.credentials.as_ref().map(|(user, password)| basic(user, password)).transpose()?;
-    Ok(Proxy { uri, authorization, tls })
+    Ok(Proxy { uri, authorization, ca, tls })
 }
 
 //= https://www.rfc-editor.org/rfc/rfc7617#section-2

@@ -24,6 +24,7 @@ use crate::output;
 use crate::quickstart;
 use crate::run;
 use crate::scan;
+use crate::tokens;
 use crate::usage;
 
 /// Exit codes.
@@ -159,6 +160,7 @@ fn check(cli: &Cli, data: &Path) -> Exit {
     let checked = bring::read(data, &offline()).and_then(|(config, mut warnings)| {
         warnings.extend(certificates::check(data, &config.settings.listen)?);
         bring::telemetry(&config.settings)?;
+        tokens::trusted(&config.settings)?;
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {

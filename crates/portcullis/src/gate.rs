@@ -94,8 +94,10 @@ impl Gate {
         environment: BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
         let issuing = tokio::task::block_in_place(|| tokens::issuing(&in_force.config.settings, &store))?;
-        let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
-        issuers.apply(tokens::trusted(&in_force.config.settings));
+        let keeper = Arc::new(tokens::Keeper(store.issuer_keys().clone()));
+        let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now, keeper);
+        let trusted = tokens::trusted(&in_force.config.settings);
+        issuers.apply(trusted.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?);
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
         let handles = Arc::new(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));

@@ -266,6 +266,7 @@ impl Gate {
         let turn = self.applying.acquire().await.map_err(|error| vec![error.to_string()])?;
         let (config, warnings) = bring::read(&self.data, &self.environment)?;
         let (snapshot, table) = bring::snapshot(&config.bundle, &config.settings)?;
+        let trusted = tokens::trusted(&config.settings)?;
         let before = self.in_force.load_full();
         let mut changes = changes(&before.config.bundle, &config.bundle);
         if before.config.settings.issuers != config.settings.issuers {
@@ -296,7 +297,7 @@ impl Gate {
             self.counters.change(old_rules, rules, &past, now());
             self.table.store(Arc::new(table));
             self.certificates.look();
-            self.issuers.apply(tokens::trusted(&config.settings));
+            self.issuers.apply(trusted);
             self.issuing.store(issuing);
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }

@@ -6,12 +6,13 @@ use config::Settings;
 use engine::VerifiedTokens;
 use engine::ports::{Issuers, Issuing, Trusted};
 use evidence::RecordError;
-use gateway::issuers::IssuerConfig;
+use gateway::issuers::{IssuerConfig, KeyKeeper};
 use identity::token::{Ed25519Signer, IssuerRules, KeySet, Signer, TASK, TASK_TOKEN};
 use model::{AdminAct, CredentialId, LockKind, LockTarget, Name, UnixMillis};
 use serde_json::{Value, json};
-use store::{AdminError, By, Store};
+use store::{AdminError, By, IssuerKeys, Store, StoreError};
 
+use crate::bring::{self, Problems};
 use crate::gate::Gate;
 
 /// Most keys of the gate that verify tokens: the one that signs, and the one before it. So a second rotation ends what the first
@@ -37,16 +38,40 @@ pub(crate) fn ends(target: &LockTarget, now: UnixMillis) -> Option<UnixMillis> {
     is_token.then(|| now.plus_seconds(MAX_LIFETIME + LINGER))
 }
 
-/// The issuers of a configuration.
-pub(crate) fn trusted(settings: &Settings) -> Vec<IssuerConfig> {
-    let config = |issuer: &config::Issuer| IssuerConfig {
-        rules: issuer.rules.clone(),
-        jwks_uri: issuer.jwks_uri.clone(),
-        refresh: issuer.refresh,
-        least_gap: issuer.least_gap,
-        max_age: issuer.max_key_age,
+/// The issuers of a configuration, each with a way to its keys that can be gone.
+pub(crate) fn trusted(settings: &Settings) -> Result<Vec<IssuerConfig>, Problems> {
+    let config = |issuer: &config::Issuer| {
+        let proxy = issuer.proxy.as_deref().map(bring::proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?;
+        let config = IssuerConfig {
+            rules: issuer.rules.clone(),
+            jwks_uri: issuer.jwks_uri.clone(),
+            ca: issuer.ca.clone(),
+            proxy,
+            refresh: issuer.refresh,
+            least_gap: issuer.least_gap,
+            max_age: issuer.max_key_age,
+        };
+        config.check().map_err(|problem| vec![format!("issuers.{}.{problem}", issuer.rules.name)])?;
+        Ok(config)
     };
     settings.issuers.iter().map(config).collect()
+}
+
+/// Keeps the keys of issuers in the data folder.
+#[derive(Debug)]
+pub(crate) struct Keeper(pub(crate) IssuerKeys);
+
+impl KeyKeeper for Keeper {
+    fn kept(&self, issuer: &Name, source: &str) -> Option<(Vec<u8>, UnixMillis)> {
+        let told = |error: StoreError| tracing::error!(%issuer, %error, "the kept keys of an issuer cannot be used");
+        self.0.kept(issuer, source).map_err(told).ok().flatten()
+    }
+
+    fn keep(&self, issuer: &Name, source: &str, document: &[u8], fetched: UnixMillis) {
+        if let Err(error) = self.0.keep(issuer, source, document, fetched) {
+            tracing::warn!(%issuer, %error, "the keys of an issuer cannot be kept for the next start");
+        }
+    }
 }
 
 /// The gate as an issuer, with the keys of its data folder; none if the configuration does not make it one. The first key is made

@@ -14,6 +14,7 @@ mod bundles;
 mod error;
 mod folder;
 mod integrate;
+mod issuers;
 mod journal;
 mod keys;
 mod layout;
@@ -42,6 +43,7 @@ pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Res
 pub use audit::{Audit, Entry, Report};
 pub use bundles::Bundles;
 pub use error::StoreError;
+pub use issuers::IssuerKeys;
 pub use keys::{EpochKey, FileKeys, KeyProvider};
 pub use live::{Credentials, Epoch};
 pub use log::{Content, Draft, Log, LogStatus, Receipt};

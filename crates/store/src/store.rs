@@ -19,6 +19,7 @@ use crate::bundles::Bundles;
 use crate::error::StoreError;
 use crate::folder::{self, Folder};
 use crate::integrate::Integrator;
+use crate::issuers::IssuerKeys;
 use crate::journal::{Follower, Item};
 use crate::keys::KeyProvider;
 use crate::live::{Credentials, Epoch, Live};
@@ -62,6 +63,7 @@ pub struct Store {
     port: Arc<dyn FilePort>,
     vault: Arc<Vault>,
     keys: Arc<dyn KeyProvider>,
+    issuers: IssuerKeys,
     clock: Clock,
     opened: Opened,
     /// As of the start.
@@ -126,6 +128,7 @@ impl Store {
             noise,
             port: Arc::clone(&port),
             vault,
+            issuers: IssuerKeys::new(&layout, Arc::clone(&keys)),
             keys,
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
@@ -210,6 +213,12 @@ impl Store {
         }
         self.keys.add_token()?;
         self.keys.tokens()
+    }
+
+    /// The keys of issuers, over a restart.
+    #[must_use]
+    pub const fn issuer_keys(&self) -> &IssuerKeys {
+        &self.issuers
     }
 
     /// Makes the next key for tokens. Blocks on the disk.
