@@ -385,6 +385,10 @@ pub trait Voice: Send + Sync {
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
     /// A refusal in the middle of a stream.
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+    /// Whether a key of a request is a name of the protocol's own. Every other is a text of the client's.
+    fn is_own_word(&self, _word: &str) -> bool {
+        false
+    }
     /// Puts what is left of budgets among the headers of an answer; what an upstream says of its own goes. Nothing, where no
     /// budget ever applies.
     fn allow(&self, _allowance: &Allowance, _headers: &mut HeaderMap) {}
