@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use evidence::{
-    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError, Timings,
-    sha256,
+    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError,
+    Timings, sha256,
 };
 use model::{Answer, Ask, Charge, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 

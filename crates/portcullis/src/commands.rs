@@ -287,6 +287,7 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
             let columns = ["index", "at", "kind", "request", "principal", "action", "resource", "verdict", "reason", "result"];
             return Ok(show(cli, answer, |value| output::table(value.get("rows"), &columns)));
         }
+        Audit::Erase { subject, dry_run, confirm } => return erase(cli, data, subject, *dry_run, confirm.as_deref()).await,
         Audit::Prove { request } => {
             for (_, proof) in audit::prove(data, request)? {
                 output::line(&proof);
@@ -294,6 +295,23 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
         }
     }
     Ok(Exit::Ok)
+}
+
+async fn erase(cli: &Cli, data: &Path, subject: &str, dry_run: bool, confirm: Option<&str>) -> anyhow::Result<Exit> {
+    if confirm.is_some_and(|confirm| confirm != subject) {
+        output::note(&format!("`--confirm` names another subject than `{subject}`: nothing was erased"));
+        return Ok(Exit::Invalid);
+    }
+    let answer = ask(data, "/admin/v1/erase", &json!({"subject": subject, "dry_run": dry_run})).await?;
+    Ok(show(cli, answer, |value| {
+        let keys = value.get("keys").and_then(Value::as_u64).unwrap_or(0);
+        match dry_run {
+            true => format!("{keys} keys of {subject} would be destroyed; to do it: --confirm {subject}"),
+            false => format!(
+                "{keys} keys of {subject} were destroyed, on record. Archives that hold keys can still open what was in them: delete those."
+            ),
+        }
+    }))
 }
 
 fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit> {

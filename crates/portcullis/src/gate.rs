@@ -55,6 +55,8 @@ pub(crate) struct Gate {
     handles: Arc<identity::Handles>,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
+    /// Locks that clients have added.
+    pub(crate) shares: tokens::Shares,
     /// Configurations come in force one at a time, in the order of the log.
     pub(crate) applying: Semaphore,
     started: Instant,
@@ -117,6 +119,7 @@ impl Gate {
             ledgers,
             handles,
             counters: Counters::default(),
+            shares: tokens::Shares::default(),
             applying: Semaphore::new(1),
             started: Instant::now(),
         })

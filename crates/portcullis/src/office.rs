@@ -189,6 +189,14 @@ impl Administrator for Gate {
         retention::retain(self, by, dry_run).await
     }
 
+    async fn erase(&self, by: &Operator, subject: &str, dry_run: bool) -> Result<Value, Refusal> {
+        let by = By {
+            operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
+            credential: Some(by.credential.clone()),
+        };
+        retention::erase(self, by, subject, dry_run).await
+    }
+
     async fn usage(&self, _by: &Operator, query: UsageQuery) -> Result<Value, Refusal> {
         tokio::task::block_in_place(|| usage::report(self, &query))
     }

@@ -1,6 +1,7 @@
 //! Tokens: the issuers that are trusted, and the gate as one.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use config::Settings;
 use engine::VerifiedTokens;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use store::{AdminError, By, IssuerKeys, Store, StoreError};
 
 use crate::bring::{self, Problems};
-use crate::gate::Gate;
+use crate::gate::{Gate, now};
 
 /// Most keys of the gate that verify tokens: the one that signs, and the one before it. So a second rotation ends what the first
 /// has replaced.
@@ -21,6 +22,28 @@ const MAX_KEYS: usize = 2;
 
 /// Most locks while clients may add more: every lock is copied with each new one. Operators may go on.
 const MAX_LOCKS: usize = 50_000;
+
+/// Most locks of one client that have not ended: nobody uses up what others may need.
+const MAX_OF_ONE: usize = 1000;
+
+/// When the locks of each client end that it has added since the start. Bounded by the keys that operators have made, and by
+/// [`MAX_OF_ONE`].
+#[derive(Debug, Default)]
+pub(crate) struct Shares(Mutex<HashMap<CredentialId, Vec<UnixMillis>>>);
+
+impl Shares {
+    /// Notes one more lock of a client; `false` if it has too many.
+    fn take(&self, client: &CredentialId, until: UnixMillis, now: UnixMillis) -> bool {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = shares.entry(client.clone()).or_default();
+        ends.retain(|end| *end > now);
+        let has_room = ends.len() < MAX_OF_ONE;
+        if has_room {
+            ends.push(until);
+        }
+        has_room
+    }
+}
 
 /// How long the lock on a token is kept when the token has ended, in seconds: as long as a clock may be set back unnoticed.
 const LINGER: u64 = 3600;
@@ -115,11 +138,12 @@ impl Issuers for Gate {
         if locks.kind(&target) == Some(LockKind::Revoke) {
             return Ok(());
         }
-        if locks.n_locks() >= MAX_LOCKS {
+        let until = ends.plus_seconds(LINGER);
+        if locks.n_locks() >= MAX_LOCKS || !self.shares.take(by, until, now()) {
             return Err(RecordError::Unavailable("too many revocations".to_owned()));
         }
         let by = By { operator: None, credential: Some(by.clone()) };
-        let until = Some(ends.plus_seconds(LINGER));
+        let until = Some(until);
         match self.store.administer(AdminAct::Locked { target, kind: LockKind::Revoke, until }, by).await {
             // It is in force, whether or not the log can be written now.
             Ok(_) => Ok(()),
@@ -133,7 +157,16 @@ impl Issuers for Gate {
 mod tests {
     use model::UnixMillis;
 
-    use super::ends;
+    use super::{MAX_OF_ONE, Shares, ends};
+
+    #[test]
+    fn a_client_has_a_share_and_gets_it_back() {
+        let (shares, one, other) = (Shares::default(), "pcl_1".parse().unwrap(), "pcl_2".parse().unwrap());
+        let end = UnixMillis(1000);
+        assert!((0..MAX_OF_ONE).all(|_| shares.take(&one, end, UnixMillis(0))));
+        assert!(!shares.take(&one, end, UnixMillis(999)) && shares.take(&other, end, UnixMillis(999)));
+        assert!(shares.take(&one, UnixMillis(2000), end), "those that have ended count no more");
+    }
 
     #[test]
     fn only_locks_on_tokens_end() {
