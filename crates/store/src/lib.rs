@@ -39,7 +39,7 @@ mod wrapped;
 mod writer;
 
 pub use admin::{AdminError, Administered, By};
-pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Restore, Restored, Seal, backup, restore};
+pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Restore, Restored, Seal, backup, holds, restore};
 pub use audit::{Audit, Entry, Report};
 pub use bundles::Bundles;
 pub use error::StoreError;
