@@ -178,6 +178,13 @@ class Gate:
         """Ends it in order; the folder stays."""
         self._stop()
 
+    def stopped(self) -> int:
+        """Stops it in order; gives its exit code."""
+        self._process.terminate()
+        code = self._process.wait(timeout=30)
+        self._process = None
+        return code
+
     def _stop(self) -> None:
         if self._process is None:
             return

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -71,8 +72,12 @@ class Key:
 class Issuer:
     """The issuer; a context manager. `keys` is what it publishes and may be changed; `is_down` closes its mouth."""
 
-    def __init__(self, audience: str, algorithm: str = "RS256", kid: str = "one") -> None:
+    def __init__(
+        self, audience: str, algorithm: str = "RS256", kid: str = "one", tls: ssl.SSLContext | None = None, host: str | None = None
+    ) -> None:
+        """`tls`: it speaks TLS. `host`: what it calls itself, if not where it is."""
         self.audience = audience
+        self._tls, self._host = tls, host
         self.keys = [Key(kid, algorithm)]
         self.fetches: list[str] = []
         self.is_down = False
@@ -101,7 +106,11 @@ class Issuer:
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_port
+        place = self._host or f"127.0.0.1:{self.port}"
+        self.url = f"{'http' if self._tls is None else 'https'}://{place}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self

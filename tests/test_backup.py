@@ -7,8 +7,9 @@ import shutil
 import subprocess
 
 import pytest
+from authority import Authority
 from gate import Gate, binary
-from test_operations import call
+from test_operations import append, call
 from upstream import Upstream
 
 CANARY = "the lighthouse keeper's blue kettle"
@@ -73,6 +74,31 @@ def test_a_running_gate_is_copied_and_the_copy_serves(used: Gate, tmp_path: path
         body = {"model": "small", "max_tokens": 16, "messages": [{"role": "user", "content": "Still there?"}]}
         status, _, _ = call(f"{successor.url}/v1/chat/completions", used.key("ALICE"), body)
         assert status == 200, "credentials are in the log"
+
+
+def test_files_outside_of_the_folder_are_left_out_and_named(tmp_path: pathlib.Path) -> None:
+    """Certificates often lie where the system keeps them: that is no reason to have no backup."""
+    (tmp_path / "ca.pem").write_bytes(Authority().pem())
+    issuers = {
+        f"i{at}": {"url": f"https://idp{at}.example", "audiences": ["x"], "ca": ca}
+        for at, ca in enumerate([str(tmp_path / "ca.pem"), "./own.pem", "sub/../own.pem", "log/own.pem"])
+    }
+
+    def configure(data: pathlib.Path) -> None:
+        (data / "sub").mkdir()
+        for place in ("own.pem", "log/own.pem"):
+            shutil.copy(tmp_path / "ca.pem", data / place)
+        append(data / "portcullis.yaml", f"\nissuers: {json.dumps(issuers)}\n")
+
+    with Upstream() as upstream, Gate(upstream.url, configure) as gate:
+        archive = tmp_path / "one.tar"
+        made = gate.cli("backup", archive, "--json")
+        assert made.returncode == 0, made.stderr
+        assert sorted(json.loads(made.stdout)["left_out"]) == sorted([str(tmp_path / "ca.pem"), "log/own.pem", "sub/../own.pem"])
+        told = gate.cli("backup", tmp_path / "two.tar")
+        assert told.returncode == 0 and told.stderr.count("is not in it") == 3, told.stderr
+        assert run("restore", archive, "--data", tmp_path / "new").returncode == 0
+        assert (tmp_path / "new/own.pem").read_bytes() == (tmp_path / "ca.pem").read_bytes()
 
 
 def test_what_is_not_whole_is_refused_with_the_place(used: Gate, tmp_path: pathlib.Path) -> None:

@@ -3,6 +3,7 @@
 Raw sockets on purpose: an HTTP library would repair or refuse what is tested here.
 """
 
+import hashlib
 import json
 import socket
 from dataclasses import dataclass
@@ -160,6 +161,32 @@ def test_bodies(scripted: tuple[Gate, Upstream], body: bytes, code: str | set[st
     body = body.replace(b"MODEL", allowed_model(gate).encode())
     refused(gate, upstream, request(member(gate), body), code, status)
     refused(gate, upstream, request(member(gate), body, path=MESSAGES), code, status, path=MESSAGES)
+
+
+def test_no_word_of_a_callers_own_lies_in_plain_sight(scripted: tuple[Gate, Upstream]) -> None:
+    """Keys are texts of the caller's as much as values are; what is refused is recorded without them, at every depth."""
+    gate, upstream = scripted
+    canary = "zebra_falcon_27"
+    whole = f'"model":"{allowed_model(gate)}","messages":[{{"role":"user","content":"hi"}}]'
+    bodies = [
+        (f'{{{whole},"{canary}":{{}}}}', "field-unknown"),
+        (f'{{{whole},"{canary} buys a lot":true}}', "field-unknown"),
+        (f'{{{whole},"metadata":{{"{canary}: in/my `words`":1,"{canary}: in/my `words`":2}}}}', "key-duplicate"),
+        (f'{{{whole},"metadata":{{"a":{{"{canary}":1,"{canary}":2}}}}}}', "key-duplicate"),
+        (f'{{"model":"{allowed_model(gate)}","messages":[{{"role":"user","content":"hi","{canary}":[1]}}]}}', "field-unknown"),
+    ]
+    for body, code in bodies:
+        refused(gate, upstream, request(member(gate), body.encode()), code, 400)
+    assert gate.cli("audit", "verify").returncode == 0
+    for path in gate.data.rglob("*"):
+        if path.is_file():
+            assert canary.encode() not in path.read_bytes(), path
+    assert canary not in "\n".join(gate.lines)
+    # Who knows the word finds it.
+    rows = json.loads(gate.cli("audit", "query", "--json", "--reason", "field-unknown", "--limit", "1000").stdout)["rows"]
+    lines = "\n".join("\n".join(gate.admin("GET", f"/admin/v1/explain/{row['request']}")["lines"]) for row in rows)
+    digest = hashlib.sha256(canary.encode()).hexdigest()[:8]
+    assert f"detail: /~{digest}\n" in lines and f"detail: /messages/0/~{digest}\n" in lines, lines
 
 
 def test_a_huge_body_is_refused_by_its_length(scripted: tuple[Gate, Upstream]) -> None:

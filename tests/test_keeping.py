@@ -9,7 +9,7 @@ import time
 
 import pytest
 from gate import Gate, binary
-from test_operations import CHAT, append, call, replace
+from test_operations import CHAT, append, call, chat, replace
 from upstream import Upstream
 
 FIRST_FORMAT = pathlib.Path(__file__).parent.parent / "crates/store/tests/golden/format-1"
@@ -68,6 +68,47 @@ def test_content_is_kept_for_the_days_that_are_set(scripted: tuple[Gate, Upstrea
     finally:
         main.write_text(good)
         assert gate.cli("apply").returncode == 0
+
+
+def test_a_subject_is_erased_on_demand(scripted: tuple[Gate, Upstream]) -> None:
+    gate, upstream = scripted
+    canary = "canary-of-bobs-words"
+    requests = {}
+    for name in ("ALICE", "BOB"):
+        status, headers, _ = chat(gate, gate.key(name), messages=[{"role": "user", "content": canary}])
+        assert status == 200
+        requests[name] = headers["x-request-id"]
+
+    def outbound(name: str) -> str | None:
+        return gate.admin("GET", f"/admin/v1/explain/{requests[name]}").get("outbound")
+
+    assert canary in outbound("BOB")
+    dry = gate.cli("audit", "erase", "user:bob", "--dry-run", "--json")
+    assert (dry.returncode, json.loads(dry.stdout)["erased"]) == (0, False), dry.stderr
+    refused = [
+        gate.cli("audit", "erase", "user:bob"),
+        gate.cli("audit", "erase", "user:bob", "--confirm", "user:alice"),
+        gate.cli("audit", "erase", "user:bobby", "--confirm", "user:bobby"),
+        gate.cli("audit", "erase", "bob", "--confirm", "bob"),
+    ]
+    assert all(done.returncode not in (0, 1) for done in refused), refused
+    assert "nothing is kept of this subject" in refused[2].stderr
+    assert canary in outbound("BOB"), "nothing was erased yet"
+    assert call(f"{gate.admin_url}/admin/v1/erase", gate.key("BOB"), {"subject": "user:bob"})[0] == 401
+    done = gate.cli("audit", "erase", "user:bob", "--confirm", "user:bob")
+    assert done.returncode == 0 and "on record" in done.stdout, done.stderr
+    assert outbound("BOB") is None and canary in outbound("ALICE")
+    assert gate.cli("audit", "erase", "user:bob", "--dry-run").returncode == 3, "nothing is left of it"
+    # Who comes again is somebody of whom nothing is known.
+    assert chat(gate, gate.key("BOB"))[0] == 200
+    deadline = time.monotonic() + 30
+    while True:
+        # Entries count as soon as they are under a checkpoint.
+        verified = gate.cli("audit", "verify", "--json")
+        assert verified.returncode == 0 and time.monotonic() < deadline, verified.stdout
+        if json.loads(verified.stdout)["erased"] > 0:
+            break
+    assert json.loads(gate.cli("replay", "--json").stdout)["erased"] > 0
 
 
 def test_a_folder_of_the_first_version_is_read_as_it_is(scripted: tuple[Gate, Upstream], tmp_path: pathlib.Path) -> None:

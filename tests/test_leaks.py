@@ -789,6 +789,8 @@ def test_what_honest_upstreams_do_passes_unchanged(lab: Lab) -> None:
         "the role in every chunk": (CHAT, [chunk({"role": "assistant", "content": word}) for word in ("a", " b", " c")] + [last]),
         "usage behind the end": (CHAT, [chunk({"content": "a"}), last, usage]),
         "the end told twice": (CHAT, [chunk({"content": "a"}), last, chunk({"content": ""}, finish_reason="stop")]),
+        "the end told in every chunk": (CHAT, [chunk({"role": "assistant", "content": word}, finish_reason="stop") for word in ("", "a", " b", "")]),
+        "the end told beside the last words": (CHAT, [chunk({"content": "a"}), chunk({"content": " b"}, finish_reason="stop"), usage]),
         "an end that is empty": (CHAT, [chunk({"content": word}, finish_reason="") for word in ("a", " b")] + [last]),
         "a new id in every chunk": (CHAT, [call(0, "f" if n == 0 else None, f"{n}", f"call_{n}") for n in range(4)] + [last]),
         "an empty id behind the first chunk": (CHAT, [call(0, "f", "{"), call(0, None, "}", ""), last]),

@@ -278,6 +278,11 @@ def test_a_restart_refills_nothing() -> None:
         (gate.data / "portcullis.yaml").write_text(text.replace("  calls: {", "  renamed: {"))
         assert gate.cli("apply").returncode == 0
         assert left(gate, "renamed") == [1]
+        # Nor does one that comes and goes count anything twice.
+        for other in (text, text.replace("per: [user], every: day", "per: [principal], every: day"), text.replace("  calls: {", "  renamed: {")):
+            (gate.data / "portcullis.yaml").write_text(other)
+            assert gate.cli("apply").returncode == 0
+            assert left(gate, "calls") + left(gate, "renamed") == [1]
         assert chat(gate, gate.key("ALICE"))[0] == 200
         assert chat(gate, gate.key("ALICE"))[0] == 429
         verified = gate.cli("audit", "verify")

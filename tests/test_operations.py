@@ -307,3 +307,17 @@ def test_scan(tmp_path: pathlib.Path) -> None:
     assert gone.returncode == 1
     assert "gone" in gone.stderr
     assert scan(given="plain text").returncode == 0
+
+
+def test_an_open_admin_connection_does_not_keep_the_log_open() -> None:
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        host, port = gate.admin_url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as idle, socket.socket(socket.AF_UNIX) as own:
+            own.connect(str(gate.data / "admin.sock"))
+            # Half a request, and none at all.
+            idle.sendall(b"GET /healthz/live HTTP/1.1\r\n")
+            own.sendall(b"GET /healthz/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert own.recv(12) == b"HTTP/1.1 200"
+            assert gate.stopped() == 0, gate.lines
+        gate.start_again()
+        assert not any("cut off" in line or "unknown" in line for line in gate.lines)

@@ -3,14 +3,17 @@
 import base64
 import http.client
 import json
+import pathlib
 import time
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from issuer import Issuer, Key, encode, part, payload
-from test_operations import call
-from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, trust, until
+from authority import Authority
+from issuer import Issuer, Key, encode, number, part, payload
+from proxy import Proxy
+from test_operations import call, replace
+from tokens import ACCESS_TOKEN, EXCHANGE, GATE, SMALL, TokenGate, configured, trust, until
 from upstream import Upstream, chat_events, polite, stream
 
 SECRET_MAIL = "please write to jane.roe@example.com"
@@ -195,6 +198,82 @@ def test_a_revoked_parent_takes_its_children_with_it(gate: TokenGate, okta: Issu
     gate.kill_hard()
     gate.start_again()
     until(lambda: gate.refusal(child) == "credential-revoked")
+
+
+def log_notes(gate: TokenGate, since: int) -> list[str]:
+    """What the log says of requests behind an index, without their decisions."""
+    rows = json.loads(gate.cli("audit", "query", "--json", "--limit", "1000").stdout)["rows"]
+    requests = [row["request"] for row in rows if row["index"] > since and row["kind"] == "intent"]
+    told = [line for request in requests for line in gate.admin("GET", f"/admin/v1/explain/{request}")["lines"]]
+    return [line.removeprefix("note     ") for line in told if line.startswith("note")]
+
+
+def test_what_clients_ask_of_tokens_is_recorded_and_said_once(gate: TokenGate, okta: Issuer) -> None:
+    token = gate.task("helper", okta.token())
+    jti, last = payload(token)["jti"], gate.admin("GET", "/admin/v1/status")["log"]["accepted"]
+    gate.post("/oauth/introspect", gate.agents["helper"], {"token": token})
+    gate.post("/oauth/introspect", gate.agents["helper"], {"token": okta.token()})
+    gate.post("/oauth/revoke", gate.agents["helper"], {"token": token})
+    epoch = gate.admin("GET", "/admin/v1/locks")["epoch"]
+    for _ in range(3):
+        assert gate.post("/oauth/revoke", gate.agents["helper"], {"token": token})[0] == 200
+    assert gate.admin("GET", "/admin/v1/locks")["epoch"] == epoch, "what is revoked already wakes nobody"
+    assert gate.cli("revoke", f"credential:{jti}").returncode == 0
+    expected = [f"introspected: {jti}", "introspected: nothing of this client's that is active", *[f"revoked: {jti}"] * 4]
+    until(lambda: sorted(log_notes(gate, last - 1)) == sorted(expected))
+    assert gate.cli("replay").returncode == 0
+    verified = gate.cli("audit", "verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_what_no_longer_stands_is_not_active() -> None:
+    """A client is told of a token what the gate would say of it, whatever it has looked at before."""
+    with Upstream() as upstream, Issuer(GATE) as okta, TokenGate(upstream.url, {"okta": trust(okta)}) as gate:
+        until(lambda: gate.chat(okta.token())[0] == 200)
+        user, tokens = okta.token(), [gate.task(agent, okta.token()) for agent in ("helper", "scribe")]
+        asked = [(tokens[0], "helper"), (tokens[1], "scribe")]
+
+        def state() -> list[tuple[int, bool]]:
+            introspected = [gate.post("/oauth/introspect", gate.agents[agent], {"token": token})[1] for token, agent in asked]
+            return [(gate.chat(token)[0], told["active"]) for (token, _), told in zip(asked, introspected, strict=True)]
+
+        assert (gate.chat(user)[0], state()) == (200, [(200, True)] * 2)
+        main = gate.data / "portcullis.yaml"
+        text = main.read_text()
+        # (what is changed, how the user's token is answered then, how task tokens are)
+        changes = [
+            ('"eng": "research", ', "", 404, [(401, False)] * 2),
+            ("issuers: ", "issuers: {} # ", 401, [(401, False)] * 2),
+            ('"audiences": ["', '"audiences": ["x', 401, [(200, True)] * 2),
+        ]
+        for old, new, by_user, by_task in changes:
+            replace(main, old, new)
+            assert gate.cli("apply").returncode == 0
+            until(lambda by_user=by_user: gate.chat(user)[0] == by_user)
+            assert state() == by_task, old
+            main.write_text(text)
+            assert gate.cli("apply").returncode == 0
+            until(lambda: gate.chat(user)[0] == 200)
+            assert state() == [(200, True)] * 2
+
+
+def test_attack_what_was_accepted_once(gate: TokenGate, okta: Issuer) -> None:
+    until(lambda: gate.chat(okta.token())[0] == 200)
+    # It ends when it says, not when it is forgotten.
+    short = okta.token(exp=int(time.time()) + 2, iat=int(time.time()) - 60)
+    assert gate.chat(short)[0] == 200
+    task = gate.task("helper", okta.token(exp=int(time.time()) + 3))
+    assert gate.chat(task)[0] == 200
+    until(lambda: gate.refusal(task) == "credential-expired" if gate.chat(task)[0] != 200 else False)
+    # The same words with another signature, or with other words around the same signature.
+    good = okta.token()
+    assert gate.chat(good)[0] == 200
+    head, body, signature = good.split(".")
+    flipped = signature[:-4] + ("AAAA" if signature[-4:] != "AAAA" else "BBBB")
+    assert gate.refusal(f"{head}.{body}.{flipped}") == "token-unverified"
+    other = okta.token("eve")
+    assert gate.refusal(f"{head}.{other.split('.')[1]}.{signature}") == "token-unverified"
+    assert gate.chat(good)[0] == 200
 
 
 def test_a_revocation_cuts_live_streams(gate: TokenGate, okta: Issuer, world: tuple) -> None:
@@ -444,6 +523,82 @@ def test_the_issuer_is_down() -> None:
             assert gate.chat(gate.key("BOB"))[0] == 200, "nobody else is concerned"
             issuer.is_down = False
             until(lambda: gate.chat(issuer.token())[0] == 200, 70)
+
+
+def test_a_restart_while_the_issuer_is_down() -> None:
+    """The keys from before the start hold as long as they would have held without one; an altered file holds nothing."""
+    with Upstream() as upstream, Issuer(GATE) as issuer:
+        trusted = trust(issuer, max_key_age_seconds=604800, refresh_seconds=86400)
+        with TokenGate(upstream.url, {"okta": trusted}) as gate:
+            until(lambda: gate.chat(issuer.token())[0] == 200)
+            kept = gate.data / "issuers/okta.keys"
+            until(kept.exists)
+            assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+            def again(after_start: int) -> None:
+                assert gate.stopped() == 0
+                gate.start_again()
+                until(lambda: gate.chat(issuer.token())[0] == after_start)
+
+            issuer.is_down = True
+            again(200)
+            assert gate.refusal(issuer.token(key=Key("one"))) == "token-unverified"
+            good = kept.read_bytes()
+            # The keys of somebody else who knows the file, under the signature that stands there.
+            forged, key = good.replace(number(issuer.keys[0].private.public_key().public_numbers().n).encode(), b"AQAB"), Key("one")
+            assert forged != good
+            kept.write_bytes(forged)
+            again(503)
+            assert gate.refusal(issuer.token(key=key)) == "issuer-keys-stale"
+            assert any("kept keys of an issuer cannot be used" in line for line in gate.lines)
+            kept.write_bytes(good)
+            # Withdrawn while the gate was down: where the issuer can be asked, what it says counts from the first call on.
+            old = issuer.keys[0]
+            issuer.keys, issuer.is_down = [Key("next")], False
+            again(200)
+            assert gate.refusal(issuer.token(key=old)) == "token-unverified"
+            # Too old is too old, whoever kept it.
+            issuer.is_down = True
+            replace(gate.data / "portcullis.yaml", '"max_key_age_seconds": 604800', '"max_key_age_seconds": 1')
+            again(503)
+
+
+def test_what_is_known_of_an_issuer_outlives_an_apply() -> None:
+    with Upstream() as upstream, Issuer(GATE) as issuer:
+        with TokenGate(upstream.url, {"okta": trust(issuer)}) as gate:
+            until(lambda: gate.chat(issuer.token())[0] == 200)
+            issuer.is_down = True
+            replace(gate.data / "portcullis.yaml", '"refetch_seconds": 1', '"refetch_seconds": 2')
+            assert gate.cli("apply").returncode == 0
+            assert gate.chat(issuer.token())[0] == 200
+
+
+def test_an_issuer_behind_a_proxy_with_an_authority_of_its_own(tmp_path: pathlib.Path) -> None:
+    root, stranger = Authority(), Authority("stranger")
+    root.write(tmp_path, "server", "idp.example")
+    with Upstream() as upstream, Issuer(GATE, tls=root.server(tmp_path, "server"), host="idp.example") as issuer:
+        with Proxy(("127.0.0.1", issuer.port)) as proxy:
+
+            def configure(data: pathlib.Path) -> None:
+                configured({"okta": trust(issuer, ca="ca.pem")})(data)
+                (data / "ca.pem").write_bytes(root.pem())
+                main = data / "portcullis.yaml"
+                main.write_text(main.read_text() + f"\nproxy: {json.dumps({'url': f'http://127.0.0.1:{proxy.port}'})}\n")
+
+            with TokenGate(upstream.url, {}, configure=configure) as gate:
+                until(lambda: gate.chat(issuer.token())[0] == 200)
+                assert {head.split(b"\r\n")[0] for head in proxy.heads} == {b"CONNECT idp.example:443 HTTP/1.1"}
+                assert b"jwks" not in bytes(proxy.crossed)
+                # Another authority is another source: what was known by the word of the first one is not taken over.
+                n_fetches = len(issuer.fetches)
+                (gate.data / "ca.pem").write_bytes(stranger.pem())
+                assert gate.cli("apply").returncode == 0
+                until(lambda: gate.chat(issuer.token())[0] == 503)
+                assert len(issuer.fetches) == n_fetches
+                (gate.data / "ca.pem").write_text("no certificate")
+                checked = gate.cli("check")
+                assert checked.returncode == 3 and "issuers.okta.ca: " in checked.stderr, checked.stderr
+                assert gate.cli("apply").returncode == 3
 
 
 def test_the_issuer_redirects_or_lies() -> None:

@@ -52,8 +52,14 @@ def trust(issuer: object, **changes: object) -> dict:
 class TokenGate(Gate):
     """The gate under test, with the applied configuration and a key for each agent."""
 
-    def __init__(self, upstream: str, issuers: dict[str, dict], tokens: bool = True) -> None:
-        super().__init__(upstream, configured(issuers, tokens))
+    def __init__(
+        self,
+        upstream: str,
+        issuers: dict[str, dict],
+        tokens: bool = True,
+        configure: Callable[[pathlib.Path], None] | None = None,
+    ) -> None:
+        super().__init__(upstream, configure or configured(issuers, tokens))
         try:
             applied = self.cli("apply")
             assert applied.returncode == 0, applied.stderr + applied.stdout

@@ -4,7 +4,7 @@
 //! change together. Windows take turns between the two slots. Tags repeat after 2^21 windows, 24 days of seconds: a budget
 //! that was not used for exactly so long finds an old amount in its slot, and is too strict until that window ends.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use model::UnixMillis;
 
@@ -168,10 +168,14 @@ impl Bucket {
     /// Marks it as taken out; undone by `false`.
     pub(crate) fn retire(&self, is_retired: bool) {
         self.is_retired.store(is_retired, Ordering::SeqCst);
+        // The amounts are looked at behind the mark, on every machine.
+        fence(Ordering::SeqCst);
     }
 
     /// Whether it was taken out.
     pub(crate) fn is_retired(&self) -> bool {
+        // The mark is looked at behind what was reserved.
+        fence(Ordering::SeqCst);
         self.is_retired.load(Ordering::SeqCst)
     }
 }

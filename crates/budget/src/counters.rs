@@ -99,7 +99,7 @@ impl Counters {
     }
 
     /// Adds what was used before the gate began, to the windows in which it still counts; in any order, each call once.
-    /// `is_due` says for which budgets.
+    /// `is_due` says for which budgets; whoever says so twice counts twice ([`Self::change`]).
     pub fn restore(&self, rules: &Rules, past: &Past, now: UnixMillis, is_due: impl Fn(&Rule) -> bool) {
         let caller = Caller { chain: &past.chain, task: &past.task, model: &past.model };
         for rule in rules.applying(caller).filter(|rule| is_due(rule)) {
@@ -120,6 +120,37 @@ impl Counters {
         }
     }
 
+    /// Brings other budgets in force. One that counts as before goes on, also with another most. What is no budget any more is
+    /// forgotten; what is new, or counts otherwise than before, begins with `past` and nothing else, so nothing counts twice.
+    ///
+    /// A call that runs meanwhile settles in what is forgotten: a new budget may miss as many calls as run now.
+    pub fn change(&self, before: &Rules, after: &Rules, past: &[Past], now: UnixMillis) {
+        let goes_on: Vec<&Rule> =
+            after.all().iter().filter(|rule| before.all().iter().any(|old| old.counts_like(rule))).collect();
+        let is_due = |rule: &Rule| !goes_on.iter().any(|old| old.counts_like(rule));
+        let fresh = Self { hasher: self.hasher.clone(), ..Self::new(self.per_shard) };
+        past.iter().for_each(|past| fresh.restore(after, past, now, is_due));
+        let stays = |bucket: &Bucket| {
+            let runs = bucket.key.measure == Measure::Concurrent && bucket.running() > 0;
+            runs || goes_on.iter().any(|rule| bucket.key.is_of(rule))
+        };
+        let fresh_shards = fresh.shards.iter().chain([&fresh.rest]);
+        for (shard, fresh) in self.shards.iter().chain([&self.rest]).zip(fresh_shards) {
+            let _adding = shard.adding.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut table = Table::clone(&shard.table.load());
+            table.retain(|_, bucket| {
+                let stays = stays(bucket);
+                // Who reserves in it now sees that, gives back, and looks up again.
+                bucket.retire(!stays);
+                stays
+            });
+            for (hash, bucket) in fresh.table.load().iter() {
+                table.entry(*hash).or_insert_with(|| Arc::clone(bucket));
+            }
+            shard.table.store(Arc::new(table));
+        }
+    }
+
     /// How many parts of budgets are told apart now.
     #[must_use]
     pub fn n_keys(&self) -> usize {
@@ -131,11 +162,10 @@ impl Counters {
     pub fn lines(&self, rules: &Rules, now: UnixMillis) -> Vec<Line> {
         let mut lines = Vec::new();
         for rule in rules.all() {
-            let is_of = |key: &Key| (&key.rule, key.measure, key.period) == (&rule.name, rule.measure, rule.period);
             let mut of_rule: Vec<Line> = Vec::new();
             for shard in self.shards.iter().chain([&self.rest]) {
                 let table = shard.table.load();
-                of_rule.extend(table.values().filter(|bucket| is_of(&bucket.key)).map(|bucket| line(rule, bucket, now)));
+                of_rule.extend(table.values().filter(|bucket| bucket.key.is_of(rule)).map(|bucket| line(rule, bucket, now)));
             }
             of_rule.retain(|line| line.used > 0);
             of_rule.sort_by(|left, right| (right.used, &left.whose).cmp(&(left.used, &right.whose)));

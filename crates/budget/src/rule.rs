@@ -167,6 +167,14 @@ impl Rule {
             && (!self.per.contains(&Dimension::Agent) || links.iter().any(is_agent))
     }
 
+    /// Whether both count the same, whatever the most is.
+    #[must_use]
+    pub fn counts_like(&self, other: &Self) -> bool {
+        let Self { name, measure, most: _, period, per, parties, models } = self;
+        (name, measure, period) == (&other.name, &other.measure, &other.period)
+            && (per, parties, models) == (&other.per, &other.parties, &other.models)
+    }
+
     /// Whose parts a call takes from: one, or one for each of its agents.
     pub(crate) fn keys<'a>(&'a self, caller: Caller<'a>) -> impl Iterator<Item = KeyRef<'a>> {
         let has = |dimension| self.per.contains(&dimension);
@@ -251,6 +259,11 @@ impl KeyRef<'_> {
 }
 
 impl Key {
+    /// Whether it is a part of this budget.
+    pub(crate) fn is_of(&self, rule: &Rule) -> bool {
+        (&self.rule, self.measure, self.period) == (&rule.name, rule.measure, rule.period)
+    }
+
     /// For people: `user:ada, model small`.
     pub(crate) fn shown(&self) -> String {
         if self.is_rest {

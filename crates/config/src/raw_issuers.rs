@@ -30,6 +30,10 @@ pub(crate) struct Issuer {
     /// Where its keys are, if not where discovery says.
     #[serde(default)]
     pub(crate) jwks_uri: Option<String>,
+    /// The authorities that sign its certificate, a PEM file, instead of Mozilla's. Its keys are fetched through `proxy` if there
+    /// is one.
+    #[serde(default)]
+    pub(crate) ca: Option<String>,
     /// How its tokens tell the groups of a user. Nobody is in a group that is not mapped here.
     #[serde(default)]
     pub(crate) groups: Option<Groups>,

@@ -84,6 +84,10 @@ pub struct Issuer {
     pub rules: IssuerRules,
     /// Where its keys are, if not where discovery says.
     pub jwks_uri: Option<String>,
+    /// The authorities of its certificate, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way to its keys.
+    pub proxy: Option<Arc<Proxy>>,
     /// Between two fetches of its keys.
     pub refresh: Duration,
     /// Between two fetches at least.
@@ -189,6 +193,21 @@ pub struct Proxy {
     /// The authorities of its own certificate, instead of Mozilla's.
     pub ca: Option<Vec<u8>>,
 }
+
+/// Two configurations are compared on the machine of who wrote both.
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { is_tls, host, port, credentials, ca } = self;
+        let is_same_user = match (credentials, &other.credentials) {
+            (None, None) => true,
+            (Some((user, password)), Some((other, others))) => user == other && password.expose() == others.expose(),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        (is_tls, host, port, ca) == (&other.is_tls, &other.host, &other.port, &other.ca) && is_same_user
+    }
+}
+
+impl Eq for Proxy {}
 
 /// Scheme, host, port and path prefix; no user, query or fragment, no slash at the end, no `/v1` at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 //!
 //! It stands before the body is read: a party that is not known costs the gate one hash or one signature, and no memory.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use identity::token::{self, Bearer, TokenError, Unverified};
+use identity::token::{self, Bearer, IssuerRules, KeySet, TokenError, Unverified};
 use identity::{Plane, Shown};
 use model::{Chain, Credential, CredentialId, Holder, Mandate, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 
 use crate::guard::Guard;
 use crate::ports::{Head, World};
+use crate::verified::{Basis, Kept};
 
 /// Proof: a credential was presented, is known, valid now, for the data plane, and nothing of it was locked.
 ///
@@ -128,34 +128,70 @@ fn looked_at<W: World>(world: &W, seen: Seen) -> Result<(Identified, Guard), Rea
 
 /// Verifies a token: of the gate itself, or of an issuer that operators trust. What it descends from is looked at as well.
 pub(crate) async fn verified<W: World>(world: &W, token: &str, at: UnixMillis) -> Result<Bearer, Refusal> {
-    let token = Unverified::parse(token).map_err(told)?;
-    if let Some(issuing) = world.issuing().filter(|issuing| issuing.gate.url == token.issuer()) {
-        let bearer = token::verify_task(&token, &issuing.gate, &issuing.keys, at).map_err(told)?;
-        return still_stands(world, bearer, at);
+    let digest = token::digest_of(token);
+    if let Some(kept) = world.verified().find(&digest).filter(|kept| kept.holds_at(at) && stands_on(world, kept, at)) {
+        return stands(world, kept.bearer.clone(), &kept.basis, at);
     }
-    match by_issuer(world, &token, at) {
+    let token = Unverified::parse(token).map_err(told)?;
+    let (bearer, basis) = match world.issuing().filter(|issuing| issuing.gate.url == token.issuer()) {
+        Some(issuing) => {
+            let bearer = token::verify_task(&token, &issuing.gate, &issuing.keys, at).map_err(told)?;
+            (bearer, Basis::Gate(issuing))
+        }
+        None => of_issuer(world, &token, at).await?,
+    };
+    world.verified().keep(digest, &bearer, basis.clone(), at);
+    stands(world, bearer, &basis, at)
+}
+
+/// What is looked at in every call, whether or not the signature was.
+fn stands<W: World>(world: &W, bearer: Bearer, basis: &Basis, at: UnixMillis) -> Result<Bearer, Refusal> {
+    match basis {
+        Basis::Gate(_) => still_stands(world, bearer, at),
+        Basis::Issuer(..) => Ok(bearer),
+    }
+}
+
+/// Whether what a kept token was verified by is what it would be verified by now.
+fn stands_on<W: World>(world: &W, kept: &Kept, at: UnixMillis) -> bool {
+    let basis = match &kept.basis {
+        Basis::Gate(_) => world.issuing().map(Basis::Gate),
+        Basis::Issuer(rules, _) => trusted(world, &rules.url, at).ok().map(|(rules, keys)| Basis::Issuer(rules, keys)),
+    };
+    basis.is_some_and(|basis| basis.is(&kept.basis))
+}
+
+async fn of_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<(Bearer, Basis), Refusal> {
+    match by_issuer(world, token, at) {
         // The issuer may have a new key since its keys were fetched; asked once.
         Err(TokenError::KeyUnknown | TokenError::KeysStale) => {
             world.renew(token.issuer()).await;
-            by_issuer(world, &token, at).map_err(told)
+            by_issuer(world, token, at).map_err(told)
         }
         verified => verified.map_err(told),
     }
 }
 
-fn by_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<Bearer, TokenError> {
-    let trusted = world.issuer(token.issuer()).ok_or(TokenError::IssuerUnknown)?;
+fn by_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<(Bearer, Basis), TokenError> {
+    let (rules, keys) = trusted(world, token.issuer(), at)?;
+    let bearer = token::verify_access(token, &rules, &keys, at)?;
+    Ok((bearer, Basis::Issuer(rules, keys)))
+}
+
+/// The rules and keys of an issuer, if they are not too old.
+fn trusted<W: World>(world: &W, url: &str, at: UnixMillis) -> Result<(Arc<IssuerRules>, Arc<KeySet>), TokenError> {
+    let trusted = world.issuer(url).ok_or(TokenError::IssuerUnknown)?;
     let (keys, fetched) = trusted.keys.ok_or(TokenError::KeysStale)?;
     // Nobody has said for so long that these are still the keys that a revoked one could be among them.
     if at.since(fetched) / 1000 > trusted.max_age {
         return Err(TokenError::KeysStale);
     }
-    token::verify_access(token, &trusted.rules, &keys, at)
+    Ok((trusted.rules, keys))
 }
 
 /// A task token holds no longer than what it came from: the keys of its agents, the trust in the issuer of its subject and in
 /// what that says of groups. Locks are looked at later, and again.
-fn still_stands<W: World>(world: &W, bearer: Bearer, at: UnixMillis) -> Result<Bearer, Refusal> {
+pub(crate) fn still_stands<W: World>(world: &W, bearer: Bearer, at: UnixMillis) -> Result<Bearer, Refusal> {
     for parent in bearer.parents.iter().filter(|parent| parent.as_str().starts_with(Plane::Data.prefix())) {
         let key = world.credential_by_id(parent).ok_or(ReasonCode::CredentialUnknown)?;
         if key.is_expired(at) {
@@ -165,9 +201,12 @@ fn still_stands<W: World>(world: &W, bearer: Bearer, at: UnixMillis) -> Result<B
     if let Some(federated) = &bearer.mandate.federated {
         let issuer = federated.principal.name.as_str().split(':').next().and_then(|name| Name::new(name).ok());
         let rules = issuer.and_then(|name| world.issuer_named(&name));
-        let mapped = rules.map(|rules| rules.groups.as_ref().map(|rule| rule.map.values().cloned().collect::<BTreeSet<_>>()));
         // One group less may be one that a policy forbids something to; so it is not left out, the token is refused.
-        let is_vouched_for = mapped.is_some_and(|mapped| federated.groups.is_subset(&mapped.unwrap_or_default()));
+        let is_mapped = |rules: &IssuerRules| {
+            let mapped = |group: &Name| rules.groups.as_ref().is_some_and(|rule| rule.map.values().any(|known| known == group));
+            federated.groups.iter().all(mapped)
+        };
+        let is_vouched_for = rules.is_some_and(|rules| is_mapped(&rules));
         if !is_vouched_for {
             let what = "the issuer of the subject, or one of its groups, is no longer configured: exchange the token again";
             return Err(Refusal::because(ReasonCode::CredentialUnknown, what));

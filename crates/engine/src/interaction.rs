@@ -266,7 +266,7 @@ async fn refuse<W: World, V: Voice, C: Client>(
         }
         // The record of a refusal stands before the refusal, like every other record before its effect.
         Some(identified) if !call.is_recorded => {
-            let written = record::refusal(world, call, identified, &refusal).await;
+            let written = record::refusal(world, voice, call, identified, &refusal).await;
             call.is_recorded = written.is_ok();
             if written.is_err() {
                 refusal = Refusal::new(ReasonCode::EvidenceUnavailable);

@@ -23,6 +23,7 @@ mod record;
 mod release;
 mod respond;
 mod snapshot;
+mod verified;
 
 pub use act::Attempt;
 pub use admit::Identified;
@@ -34,3 +35,4 @@ pub use oauth::{Endpoint, Publication, issuer};
 pub use record::Recorded;
 pub use release::Released;
 pub use snapshot::{Budgets, Candour, Limits, Off, Route, Scanning, Snapshot};
+pub use verified::VerifiedTokens;

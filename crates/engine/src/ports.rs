@@ -23,6 +23,7 @@ use crate::act::Attempt;
 use crate::event::Event;
 use crate::release::Released;
 use crate::snapshot::Snapshot;
+use crate::verified::VerifiedTokens;
 
 /// Time, from outside.
 pub trait Clock: Send + Sync {
@@ -83,10 +84,18 @@ pub trait Issuers: Send + Sync {
     /// Asks for an issuer's keys anew, for a token names one that is not there. Ends when they have come or it is clear that they
     /// will not come soon; bounded in time, in how often it leads to a request, and in how many wait.
     fn renew(&self, url: &str) -> impl Future<Output = ()> + Send;
+    /// Tokens that were verified already.
+    fn verified(&self) -> &VerifiedTokens;
     /// The gate as an issuer; none if operators have not made it one.
     fn issuing(&self) -> Option<Arc<Issuing>>;
-    /// Ends a token for good, on the word of a client that it belongs to: in force before this waits for its record.
-    fn revoke(&self, target: LockTarget, by: &CredentialId) -> impl Future<Output = Result<(), RecordError>> + Send;
+    /// Ends a token for good, on the word of a client that it belongs to: in force before this waits for its record. `ends`:
+    /// when the token would have ended.
+    fn revoke(
+        &self,
+        target: LockTarget,
+        ends: UnixMillis,
+        by: &CredentialId,
+    ) -> impl Future<Output = Result<(), RecordError>> + Send;
 }
 
 /// The ledgers of running tasks.
@@ -376,6 +385,10 @@ pub trait Voice: Send + Sync {
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
     /// A refusal in the middle of a stream.
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+    /// Whether a key of a request is a name of the protocol's own. Every other is a text of the client's.
+    fn is_own_word(&self, _word: &str) -> bool {
+        false
+    }
     /// Puts what is left of budgets among the headers of an answer; what an upstream says of its own goes. Nothing, where no
     /// budget ever applies.
     fn allow(&self, _allowance: &Allowance, _headers: &mut HeaderMap) {}

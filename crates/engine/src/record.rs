@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use evidence::{
-    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError, Timings,
+    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError,
+    Timings, sha256,
 };
 use model::{Answer, Ask, Charge, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 
@@ -17,7 +18,7 @@ use crate::guard::Guard;
 use crate::interaction::Call;
 use crate::label;
 use crate::models::Judged;
-use crate::ports::{Record, World};
+use crate::ports::{Record, Voice, World};
 use crate::snapshot::Snapshot;
 
 /// Most entries of their own that the findings of one answer get, besides those that bring a new label; the rest is counted
@@ -160,7 +161,13 @@ async fn write_intent<W: World>(
 }
 
 /// Records that a known party's request was refused before any effect.
-pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Identified, refusal: &Refusal) -> Result<(), Refusal> {
+pub(crate) async fn refusal<W: World, V: Voice>(
+    world: &W,
+    voice: &V,
+    call: &Call,
+    identified: &Identified,
+    refusal: &Refusal,
+) -> Result<(), Refusal> {
     let judged = call.judgement.as_deref();
     let verdict = judged.map_or(Verdict::Deny, |judgement| match judgement.answer.verdict {
         // A permit whose duties could not be performed is a deny.
@@ -178,7 +185,9 @@ pub(crate) async fn refusal<W: World>(world: &W, call: &Call, identified: &Ident
     let mut header = header(EntryKind::Intent, identified, &call.snapshot, world.locks().version());
     header.verdict = Some(verdict);
     header.reason = Some(reason);
-    header.notes.extend(refusal.detail.as_deref().map(|detail| format!("detail: {}", bounded(&plain(&call.snapshot, detail)))));
+    let is_own = |word: &str| voice.is_own_word(word) || call.snapshot.admitted.values().any(|names| names.contains(word));
+    let told = |detail: &str| format!("detail: {}", bounded(&masked(&plain(&call.snapshot, detail), is_own)));
+    header.notes.extend(refusal.detail.as_deref().map(told));
     let mut content = None;
     if let Some(Judgement { input, answer, findings }) = judged {
         found(world, call.request, findings);
@@ -224,6 +233,23 @@ pub(crate) async fn listing<W: World>(
     let (input, answer) = (Cow::Owned(input), Cow::Owned(answer));
     let content = IntentContent { input, answer, findings: Cow::default(), destinations: Vec::new(), outbound: None };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
+}
+
+/// Records what a client did that no policy decides on and that has no outcome of its own; before it is told of it.
+pub(crate) async fn remark<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    what: String,
+    guard: &Guard,
+) -> Result<(), Refusal> {
+    if snapshot.off.evidence {
+        return Ok(());
+    }
+    // Without a verdict: nothing was decided, so nothing can be decided again and no outcome follows.
+    let mut header = header(EntryKind::Intent, identified, snapshot, guard.seen());
+    header.notes.push(what);
+    world.accept(Record { header, content: None }).await.map(|_| ()).map_err(unrecorded)
 }
 
 /// Records findings of an answer as they become certain, before the bytes around them leave.
@@ -341,6 +367,30 @@ fn plain(snapshot: &Snapshot, text: &str) -> String {
     if is_clean { text.to_owned() } else { "[redacted]".to_owned() }
 }
 
+/// A detail whose JSON Pointer names nothing that only the client knows: a key that is no name of the protocol's stands as the
+/// beginning of its SHA-256, so that who knows it finds it. A pointer stands at the beginning, in backticks, or at the end.
+fn masked(detail: &str, is_own: impl Fn(&str) -> bool) -> String {
+    let (before, pointer, behind) = if detail.starts_with('/') {
+        let end = detail.find(": ").unwrap_or(detail.len());
+        ("", detail.get(..end), detail.get(end..))
+    } else if let (Some(start), Some(end)) = (detail.find("`/"), detail.rfind('`')) {
+        let (start, end) = (start.saturating_add(1), end);
+        (detail.get(..start).unwrap_or_default(), detail.get(start..end), detail.get(end..))
+    } else if let Some(start) = detail.find(" /") {
+        let start = start.saturating_add(1);
+        (detail.get(..start).unwrap_or_default(), detail.get(start..), Some(""))
+    } else {
+        return detail.to_owned();
+    };
+    let (Some(pointer), Some(behind)) = (pointer, behind) else { return "[not shown]".to_owned() };
+    let step = |step: &str| {
+        let is_plain = is_own(step) || step == "…" || step.bytes().all(|byte| byte.is_ascii_digit());
+        if is_plain { step.to_owned() } else { format!("~{}", sha256(step.as_bytes()).to_string().get(..8).unwrap_or_default()) }
+    };
+    let steps: Vec<String> = pointer.split('/').map(step).collect();
+    format!("{before}{}{behind}", steps.join("/"))
+}
+
 /// What was asked, for the plain part of an entry; the encrypted part has it as it was.
 fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
     let resource = |resource: &Resource| match resource {
@@ -363,4 +413,30 @@ fn bounded(detail: &str) -> String {
 
 fn micros(duration: Duration) -> Option<u64> {
     u64::try_from(duration.as_micros()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn a_detail_repeats_no_key_of_the_clients() {
+        let facts = [
+            ("/messages/0/content: expected a string", "/messages/0/content: expected a string"),
+            ("/falcon", "/~a8457139"),
+            ("/messages/12/falcon: expected", "/messages/12/~a8457139: expected"),
+            ("the key at `/content/falcon` stands twice", "the key at `/content/~a8457139` stands twice"),
+            ("the key at `/a `b` c` stands twice", "the key at `/~7cf88468` stands twice"),
+            ("pii at /messages/0/my falcon: 12", "pii at /messages/0/~e82bb392"),
+            ("/…", "/…"),
+            ("more than 5 bytes", "more than 5 bytes"),
+            ("no `model` and no docs/x", "no `model` and no docs/x"),
+            ("", ""),
+        ];
+        let own = ["messages", "content"];
+        for (detail, expected) in facts {
+            let told = masked(detail, |word| own.contains(&word));
+            assert_eq!(told, expected, "{detail}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
         findings: BTreeMap::from([("private-key".to_owned(), 1)]),
         ..Header::new(EntryKind::Edit, AT)
     };
-    let act = AdminAct::Locked { target: "agent:travel".parse::<LockTarget>().unwrap(), kind: LockKind::Kill };
+    let act = AdminAct::Locked { target: "agent:travel".parse::<LockTarget>().unwrap(), kind: LockKind::Kill, until: None };
     let many = vec![call; 20];
     let alice: PrincipalId = "user:alice".parse().unwrap();
     let strict = Label {

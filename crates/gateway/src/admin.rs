@@ -112,6 +112,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn backup(&self, by: &Operator, keys: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// What content is older than it may become; unless `dry_run`, destroys its keys after recording it.
     fn retain(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// How many keys the content of a subject has; unless `dry_run`, destroys them after recording it. There is no way back.
+    fn erase(&self, by: &Operator, subject: &str, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// What was used, and what is left of budgets.
     fn usage(&self, by: &Operator, query: UsageQuery) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Headers of the log.
@@ -260,6 +262,14 @@ struct ApplyBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct EraseBody {
+    subject: String,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BackupBody {
     #[serde(default)]
     keys: bool,
@@ -302,6 +312,24 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             let ApplyBody { dry_run } = read(body).await?;
             admin.apply(by, dry_run).await
         }
+        ["admin", "v1", "usage"] => {
+            may(OperatorAct::ReadState)?;
+            let query: UsageQuery = read(body).await?;
+            admin.usage(by, query).await
+        }
+        ["admin", "v1", "query"] => {
+            may(OperatorAct::ReadState)?;
+            let query: LogQuery = read(body).await?;
+            admin.query(by, query).await
+        }
+        _ => keep(admin, by, segments, body).await,
+    }
+}
+
+/// What is about content that was recorded: copying it, and ending it.
+async fn keep<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], body: Incoming) -> Result<Value, Refusal> {
+    let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(by, act)) };
+    match segments {
         ["admin", "v1", "backup"] => {
             may(OperatorAct::Backup)?;
             let BackupBody { keys } = read(body).await?;
@@ -312,15 +340,10 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(if dry_run { OperatorAct::ReadState } else { OperatorAct::EraseContent })?;
             admin.retain(by, dry_run).await
         }
-        ["admin", "v1", "usage"] => {
-            may(OperatorAct::ReadState)?;
-            let query: UsageQuery = read(body).await?;
-            admin.usage(by, query).await
-        }
-        ["admin", "v1", "query"] => {
-            may(OperatorAct::ReadState)?;
-            let query: LogQuery = read(body).await?;
-            admin.query(by, query).await
+        ["admin", "v1", "erase"] => {
+            let EraseBody { subject, dry_run } = read(body).await?;
+            may(if dry_run { OperatorAct::ReadState } else { OperatorAct::EraseContent })?;
+            admin.erase(by, &subject, dry_run).await
         }
         _ => Err(ReasonCode::RouteUnknown.into()),
     }

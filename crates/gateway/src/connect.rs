@@ -62,9 +62,20 @@ pub struct Proxy {
     pub uri: Uri,
     /// `Proxy-Authorization`; marked sensitive.
     pub authorization: Option<HeaderValue>,
-    /// How the proxy itself is verified, if it speaks TLS.
+    /// The authorities of its own certificate, if it speaks TLS, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// How it is verified by them.
     pub tls: Arc<ClientConfig>,
 }
+
+/// What `tls` is made of says more than which one it is.
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.uri, &self.authorization, &self.ca) == (&other.uri, &other.authorization, &other.ca)
+    }
+}
+
+impl Eq for Proxy {}
 
 /// A client's TLS: 1.3 and 1.2.
 ///

@@ -41,6 +41,10 @@ impl Voice for Adapter {
         dialect::stream_refusal(self.api.dialect(), refusal, request)
     }
 
+    fn is_own_word(&self, word: &str) -> bool {
+        dialect::is_own_word(word)
+    }
+
     fn allow(&self, allowance: &Allowance, headers: &mut HeaderMap) {
         dialect::allow(self.api.dialect(), allowance, headers);
     }

@@ -38,6 +38,9 @@ pub enum AdminAct {
         target: LockTarget,
         /// How finally.
         kind: LockKind,
+        /// When what it stops has ended by itself, with room for clocks: the lock is forgotten then. Absent: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<UnixMillis>,
     },
     /// A kill was taken back.
     Unlocked {

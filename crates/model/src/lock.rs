@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode};
+use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode, UnixMillis};
 
 /// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
 /// `model:NAME` or `all`.
@@ -75,11 +75,19 @@ pub enum LockKind {
     Revoke,
 }
 
-/// Everything that is stopped at one moment. Immutable; a change makes a new set with a higher version.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How final a lock is, and for how long it has something to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lock {
+    kind: LockKind,
+    /// When what it stops has ended by itself; never, if absent.
+    until: Option<UnixMillis>,
+}
+
+/// Everything that is stopped at one moment. Immutable where it is read; a change makes a new set with a higher version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockSet {
     version: u64,
-    locks: BTreeMap<LockTarget, LockKind>,
+    locks: BTreeMap<LockTarget, Lock>,
 }
 
 impl LockSet {
@@ -89,24 +97,44 @@ impl LockSet {
         self.version
     }
 
-    /// All locks, sorted by target.
-    pub fn iter(&self) -> impl Iterator<Item = (&LockTarget, LockKind)> {
-        self.locks.iter().map(|(target, kind)| (target, *kind))
+    /// How many locks there are.
+    #[must_use]
+    pub fn n_locks(&self) -> usize {
+        self.locks.len()
     }
 
-    /// A new set with `target` stopped. A revocation is never weakened to a kill.
+    /// All locks, sorted by target.
+    pub fn iter(&self) -> impl Iterator<Item = (&LockTarget, LockKind)> {
+        self.locks.iter().map(|(target, lock)| (target, lock.kind))
+    }
+
+    /// Stops `target`. A revocation is never weakened to a kill, and no lock becomes shorter.
+    pub fn stop(&mut self, target: LockTarget, kind: LockKind, until: Option<UnixMillis>) {
+        let stricter = self.locks.get(&target).map_or(Lock { kind, until }, |earlier| Lock {
+            kind: kind.max(earlier.kind),
+            until: earlier.until.zip(until).map(|(one, other)| one.max(other)),
+        });
+        self.locks.insert(target, stricter);
+        self.version = self.version.saturating_add(1);
+    }
+
+    /// A new set with `target` stopped without an end.
     #[must_use]
     pub fn with(&self, target: LockTarget, kind: LockKind) -> Self {
-        let mut locks = self.locks.clone();
-        let stricter = locks.get(&target).copied().map_or(kind, |earlier| earlier.max(kind));
-        locks.insert(target, stricter);
-        Self { version: self.version.saturating_add(1), locks }
+        let mut next = self.clone();
+        next.stop(target, kind, None);
+        next
+    }
+
+    /// Forgets locks that have nothing to stop any more at `now`. Not a change: the version stays, and nobody is woken.
+    pub fn forget_ended(&mut self, now: UnixMillis) {
+        self.locks.retain(|_, lock| lock.until.is_none_or(|until| until > now));
     }
 
     /// A new set with a killed `target` released, or `None` if it is not locked or is revoked.
     #[must_use]
     pub fn without(&self, target: &LockTarget) -> Option<Self> {
-        if self.locks.get(target) != Some(&LockKind::Kill) {
+        if self.kind(target) != Some(LockKind::Kill) {
             return None;
         }
         let mut locks = self.locks.clone();
@@ -117,7 +145,7 @@ impl LockSet {
     /// How `target` itself is locked, if it is.
     #[must_use]
     pub fn kind(&self, target: &LockTarget) -> Option<LockKind> {
-        self.locks.get(target).copied()
+        self.locks.get(target).map(|lock| lock.kind)
     }
 
     /// The reason why this call must stop, or `None` if nothing that it touches is locked.
@@ -166,7 +194,7 @@ const fn of_kind(kind: LockKind) -> ReasonCode {
 #[cfg(test)]
 mod tests {
     use super::{LockKind, LockSet, LockTarget};
-    use crate::{Chain, Name, PrincipalId, ReasonCode};
+    use crate::{Chain, Name, PrincipalId, ReasonCode, UnixMillis};
 
     #[test]
     fn every_target_stops_the_call_that_touches_it() -> Result<(), Box<dyn std::error::Error>> {
@@ -207,6 +235,29 @@ mod tests {
         for (target, kind, expected) in facts {
             let locks = LockSet::default().with(target.parse()?, kind);
             assert_eq!(locks.stops_descent(&parents, Some(&task)), expected, "{target}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_ended_by_itself_is_forgotten() -> Result<(), Box<dyn std::error::Error>> {
+        let token: LockTarget = "credential:tok_1".parse()?;
+        // (locks in order, whether it is there before, at and behind 1,000).
+        let facts: [(&[Option<u64>], [bool; 3]); 4] = [
+            (&[Some(1000)], [true, false, false]),
+            (&[Some(1000), Some(500)], [true, false, false]),
+            (&[Some(1000), None], [true, true, true]),
+            (&[None, Some(1000)], [true, true, true]),
+        ];
+        for (ends, expected) in facts {
+            let mut locks = LockSet::default();
+            ends.iter().for_each(|end| locks.stop(token.clone(), LockKind::Revoke, end.map(UnixMillis)));
+            let version = locks.version();
+            let seen = [999, 1000, 1001].map(|now| {
+                locks.forget_ended(UnixMillis(now));
+                locks.kind(&token).is_some()
+            });
+            assert_eq!((seen, locks.version()), (expected, version), "{ends:?}");
         }
         Ok(())
     }

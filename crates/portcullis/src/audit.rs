@@ -83,7 +83,9 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
     for entry in audit.entries(0)? {
         let entry = entry?;
         let header = &entry.header;
-        if header.kind != EntryKind::Intent || only.is_some_and(|only| header.request != Some(only)) {
+        // Without a verdict it is a remark, such as on an introspection: nothing was decided.
+        let is_decision = header.kind == EntryKind::Intent && header.verdict.is_some();
+        if !is_decision || only.is_some_and(|only| header.request != Some(only)) {
             continue;
         }
         let content: IntentContent<'_> = match &entry.content {

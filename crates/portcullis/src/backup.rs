@@ -37,7 +37,9 @@ pub(crate) async fn backup(data: &Path, options: &Backup, json: bool) -> anyhow:
     let target = if options.target.is_dir() { options.target.join(name(now())) } else { options.target.clone() };
     let (folder, path) = (data.to_owned(), target.clone());
     let runtime = tokio::runtime::Handle::current();
-    let written = tokio::task::spawn_blocking(move || write(&folder, &path, passphrase.as_ref(), &runtime)).await?;
+    let files = bring::config_files(data);
+    let (inside, outside) = (files.inside, files.outside);
+    let written = tokio::task::spawn_blocking(move || write(&folder, &path, &inside, passphrase.as_ref(), &runtime)).await?;
     let manifest = match written {
         Ok(manifest) => manifest,
         Err(error) => return refused(error, json),
@@ -47,7 +49,7 @@ pub(crate) async fn backup(data: &Path, options: &Backup, json: bool) -> anyhow:
     if json {
         output::line(
             &json!({"file": target, "bytes": bytes, "members": manifest.members.len(), "entries": manifest.entries,
-                "has_keys": manifest.has_keys, "made": manifest.made, "verifier": verifier.trim_end()})
+                "has_keys": manifest.has_keys, "made": manifest.made, "verifier": verifier.trim_end(), "left_out": outside})
             .to_string(),
         );
     } else {
@@ -60,6 +62,9 @@ pub(crate) async fn backup(data: &Path, options: &Backup, json: bool) -> anyhow:
             size = output::bytes(bytes),
             verifier = verifier.trim_end(),
         ));
+        for file in &outside {
+            output::note(&format!("warning: `{file}` is not in it: it lies outside of the folder, keep it apart"));
+        }
     }
     Ok(Exit::Ok)
 }
@@ -72,6 +77,7 @@ fn name(now: UnixMillis) -> String {
 fn write(
     data: &Path,
     target: &Path,
+    config: &[String],
     passphrase: Option<&Passphrase>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Manifest, ArchiveError> {
@@ -80,7 +86,7 @@ fn write(
         move |source| ArchiveError::Io { act, path, source }
     };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target).map_err(failed("make"))?;
-    let written = archive(data, &file, passphrase, runtime);
+    let written = archive(data, &file, config, passphrase, runtime);
     let written = written.and_then(|manifest| file.sync_all().map_err(failed("sync")).map(|()| manifest));
     if written.is_err() {
         // Half an archive is none; nobody shall take it for one.
@@ -92,11 +98,11 @@ fn write(
 fn archive(
     data: &Path,
     file: &File,
+    config: &[String],
     passphrase: Option<&Passphrase>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Manifest, ArchiveError> {
-    let config = bring::config_files(data);
-    let options = store::Backup { config: &config, passphrase, version: env!("CARGO_PKG_VERSION"), now: now() };
+    let options = store::Backup { config, passphrase, version: env!("CARGO_PKG_VERSION"), now: now() };
     let body = json!({"keys": passphrase.is_some()});
     let mut seal = || {
         let asked = runtime.block_on(admin_client::call_socket(data, Method::POST, "/admin/v1/backup", Some(&body)));

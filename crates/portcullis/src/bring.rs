@@ -1,7 +1,7 @@
 //! From files to what is in force: read the configuration, compile the policies, build the snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -37,8 +37,17 @@ pub(crate) fn read(data: &Path, environment: &BTreeMap<String, String>) -> Resul
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
-/// The files that the configuration in `data` is made of, relative to it; as many as can be read, and never one with a secret.
-pub(crate) fn config_files(data: &Path) -> Vec<String> {
+/// The files that a configuration is made of; never one with a secret.
+#[derive(Debug, Default)]
+pub(crate) struct ConfigFiles {
+    /// Relative to the folder, in one form.
+    pub(crate) inside: Vec<String>,
+    /// As they are written: elsewhere on this machine, or where the folder keeps its own files.
+    pub(crate) outside: Vec<String>,
+}
+
+/// The files that the configuration in `data` is made of; as many as can be read.
+pub(crate) fn config_files(data: &Path) -> ConfigFiles {
     let source = Noting::new(data.to_owned());
     // Wrong or right, what was read until then is what belongs to it.
     drop(Config::load(&source, &|name| std::env::var(name).ok()));
@@ -46,7 +55,29 @@ pub(crate) fn config_files(data: &Path) -> Vec<String> {
     let policies = Folder::new(data.to_owned()).list("policies").unwrap_or_default();
     files.extend(policies.into_iter().filter(|name| name.ends_with(".cedar")).map(|name| format!("policies/{name}")));
     files.extend(data.join("portcullis.schema.json").is_file().then(|| "portcullis.schema.json".to_owned()));
-    files.into_iter().collect()
+    let mut found = ConfigFiles::default();
+    for file in files {
+        match plain(&file).filter(|path| store::holds(path)) {
+            Some(path) => found.inside.push(path),
+            None => found.outside.push(file),
+        }
+    }
+    found.inside.sort();
+    found.inside.dedup();
+    found
+}
+
+/// A path without `.`; `None` for one that is absolute or goes up.
+fn plain(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::ParentDir => return None,
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The finding kinds and groups that duties may name.
@@ -185,12 +216,13 @@ fn trust(trust: &config::Trust) -> Trust<'_> {
     Trust { ca: trust.ca.as_deref(), client, server_name: trust.server_name.as_deref() }
 }
 
-fn proxy(proxy: &config::Proxy) -> Result<Proxy, String> {
+pub(crate) fn proxy(proxy: &config::Proxy) -> Result<Proxy, String> {
     let url = config::BaseUrl { is_tls: proxy.is_tls, host: proxy.host.clone(), port: proxy.port, prefix: String::new() };
     let uri = url.to_string().parse().map_err(|_| "url: it is not an address".to_owned())?;
-    let tls = client_config(&Trust { ca: proxy.ca.as_deref(), ..Trust::default() }).map_err(|problem| problem.to_string())?;
+    let ca = proxy.ca.clone();
+    let tls = client_config(&Trust { ca: ca.as_deref(), ..Trust::default() }).map_err(|problem| problem.to_string())?;
     let authorization = proxy.credentials.as_ref().map(|(user, password)| basic(user, password)).transpose()?;
-    Ok(Proxy { uri, authorization, tls })
+    Ok(Proxy { uri, authorization, ca, tls })
 }
 
 //= https://www.rfc-editor.org/rfc/rfc7617#section-2

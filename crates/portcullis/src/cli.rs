@@ -322,6 +322,18 @@ pub(crate) enum Audit {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
+    /// Destroy the keys of everything that was recorded of a subject, for good: what its calls said can be read no more, in no
+    /// copy of the log. Headers, hashes and proofs stay.
+    Erase {
+        /// user:NAME, agent:NAME, service:NAME or node: the head of the chain, as the log names it.
+        subject: String,
+        /// Say what would be erased, and erase nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// The subject once more: there is no way back.
+        #[arg(long, value_name = "SUBJECT", required_unless_present = "dry_run")]
+        confirm: Option<String>,
+    },
     /// Write an inclusion proof for a request's entries (C2SP tlog-proof), to be verified without the gate.
     Prove {
         /// The request id: req_…

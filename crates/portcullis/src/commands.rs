@@ -24,6 +24,7 @@ use crate::output;
 use crate::quickstart;
 use crate::run;
 use crate::scan;
+use crate::tokens;
 use crate::usage;
 
 /// Exit codes.
@@ -161,6 +162,7 @@ fn check(cli: &Cli, data: &Path) -> Exit {
     let checked = bring::read(data, &offline()).and_then(|(config, mut warnings)| {
         warnings.extend(certificates::check(data, &config.settings.listen)?);
         bring::telemetry(&config.settings)?;
+        tokens::trusted(&config.settings)?;
         bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
     });
     match checked {
@@ -287,6 +289,7 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
             let columns = ["index", "at", "kind", "request", "principal", "action", "resource", "verdict", "reason", "result"];
             return Ok(show(cli, answer, |value| output::table(value.get("rows"), &columns)));
         }
+        Audit::Erase { subject, dry_run, confirm } => return erase(cli, data, subject, *dry_run, confirm.as_deref()).await,
         Audit::Prove { request } => {
             for (_, proof) in audit::prove(data, request)? {
                 output::line(&proof);
@@ -294,6 +297,23 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
         }
     }
     Ok(Exit::Ok)
+}
+
+async fn erase(cli: &Cli, data: &Path, subject: &str, dry_run: bool, confirm: Option<&str>) -> anyhow::Result<Exit> {
+    if confirm.is_some_and(|confirm| confirm != subject) {
+        output::note(&format!("`--confirm` names another subject than `{subject}`: nothing was erased"));
+        return Ok(Exit::Invalid);
+    }
+    let answer = ask(data, "/admin/v1/erase", &json!({"subject": subject, "dry_run": dry_run})).await?;
+    Ok(show(cli, answer, |value| {
+        let keys = value.get("keys").and_then(Value::as_u64).unwrap_or(0);
+        match dry_run {
+            true => format!("{keys} keys of {subject} would be destroyed; to do it: --confirm {subject}"),
+            false => format!(
+                "{keys} keys of {subject} were destroyed, on record. Archives that hold keys can still open what was in them: delete those."
+            ),
+        }
+    }))
 }
 
 fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit> {

@@ -11,7 +11,7 @@ use config::Config;
 use engine::ports::{
     Accounts, Clock, Credentials, Epoch, Issuing, Ledgers, Record, Records, ReplyHead, SendError, Upstreams, World,
 };
-use engine::{Attempt, Event, Snapshot};
+use engine::{Attempt, Event, Snapshot, VerifiedTokens};
 use evidence::RecordError;
 use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
@@ -19,6 +19,7 @@ use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
 use store::{Content, Draft, Store};
+use tokio::sync::Semaphore;
 
 use crate::certificates::Certificates;
 use crate::tokens;
@@ -44,6 +45,8 @@ pub(crate) struct Gate {
     pub(crate) issuers: IssuerDirectory,
     /// The gate as an issuer, if it is one.
     pub(crate) issuing: ArcSwapOption<Issuing>,
+    /// Tokens whose signature was looked at.
+    pub(crate) verified: VerifiedTokens,
     upstreams: HttpUpstreams,
     /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
     /// there is still true.
@@ -52,6 +55,10 @@ pub(crate) struct Gate {
     handles: Arc<identity::Handles>,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
+    /// Locks that clients have added.
+    pub(crate) shares: tokens::Shares,
+    /// Configurations come in force one at a time, in the order of the log.
+    pub(crate) applying: Semaphore,
     started: Instant,
 }
 
@@ -89,8 +96,10 @@ impl Gate {
         environment: BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
         let issuing = tokio::task::block_in_place(|| tokens::issuing(&in_force.config.settings, &store))?;
-        let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now);
-        issuers.apply(tokens::trusted(&in_force.config.settings));
+        let keeper = Arc::new(tokens::Keeper(store.issuer_keys().clone()));
+        let issuers = IssuerDirectory::new(tokio::runtime::Handle::current(), now, keeper);
+        let trusted = tokens::trusted(&in_force.config.settings);
+        issuers.apply(trusted.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?);
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
         let handles = Arc::new(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
@@ -101,6 +110,7 @@ impl Gate {
             metrics: Metrics::default(),
             issuers,
             issuing: ArcSwapOption::new(issuing),
+            verified: VerifiedTokens::default(),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
             certificates,
@@ -109,6 +119,8 @@ impl Gate {
             ledgers,
             handles,
             counters: Counters::default(),
+            shares: tokens::Shares::default(),
+            applying: Semaphore::new(1),
             started: Instant::now(),
         })
     }

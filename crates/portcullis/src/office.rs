@@ -90,7 +90,8 @@ impl Administrator for Gate {
     }
 
     async fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> Result<Value, Refusal> {
-        let done = self.act(by, AdminAct::Locked { target: target.clone(), kind }).await?;
+        let until = tokens::ends(&target, now());
+        let done = self.act(by, AdminAct::Locked { target: target.clone(), kind, until }).await?;
         let known = self.is_known(&target);
         Ok(json!({"target": target, "kind": kind, "in_force": true, "recorded": done.recorded.is_some(), "known": known}))
     }
@@ -191,6 +192,14 @@ impl Administrator for Gate {
         retention::retain(self, by, dry_run).await
     }
 
+    async fn erase(&self, by: &Operator, subject: &str, dry_run: bool) -> Result<Value, Refusal> {
+        let by = By {
+            operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
+            credential: Some(by.credential.clone()),
+        };
+        retention::erase(self, by, subject, dry_run).await
+    }
+
     async fn usage(&self, _by: &Operator, query: UsageQuery) -> Result<Value, Refusal> {
         tokio::task::block_in_place(|| usage::report(self, &query))
     }
@@ -265,9 +274,11 @@ impl Gate {
 
     /// Reads the files on disk and brings them in force: all or nothing.
     async fn bring_in_force(&self, by: By, dry_run: bool) -> Result<Value, bring::Problems> {
+        let turn = self.applying.acquire().await.map_err(|error| vec![error.to_string()])?;
         let (config, warnings) = bring::read(&self.data, &self.environment)?;
         // Rules are compiled here, while what is in force serves on.
         let (snapshot, table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
+        let trusted = tokens::trusted(&config.settings)?;
         let before = self.in_force.load_full();
         let mut changes = changes(&before.config.bundle, &config.bundle);
         if before.config.settings.issuers != config.settings.issuers {
@@ -287,18 +298,22 @@ impl Gate {
             let retention = retention::of(&config.settings);
             let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
             kept.map_err(|error| vec![error.to_string()])?;
-            usage::restore_new(self, &before.snapshot.budgets.rules, &snapshot.budgets.rules)?;
+            let (old_rules, rules) = (&before.snapshot.budgets.rules, &snapshot.budgets.rules);
+            let past = usage::past(self, old_rules, rules)?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
+            // From here on nothing fails.
+            self.counters.change(old_rules, rules, &past, now());
             self.table.store(Arc::new(table));
             self.certificates.look();
-            self.issuers.apply(tokens::trusted(&config.settings));
+            self.issuers.apply(trusted);
             self.issuing.store(issuing);
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
+        drop(turn);
         Ok(
             json!({"digest": digest, "before": before.snapshot.digest, "applied": !dry_run, "changes": changes, "warnings": warnings}),
         )

@@ -60,6 +60,21 @@ pub(crate) async fn retain(gate: &Gate, by: By, dry_run: bool) -> Result<Value, 
         "n_aged": aged.len(), "erased": erased}))
 }
 
+/// Whether there is anything of a subject; destroys its keys unless this is a dry run. Who nobody knows is told, for a name that
+/// is misspelt erases nothing.
+pub(crate) async fn erase(gate: &Gate, by: By, subject: &str, dry_run: bool) -> Result<Value, Refusal> {
+    let keys = gate.store.n_keys_of(subject);
+    if keys == 0 {
+        let what = "nothing is kept of this subject: expected `user:NAME`, `agent:NAME`, `service:NAME` or `node`, as in the log";
+        return Err(Refusal::because(ReasonCode::FieldType, what));
+    }
+    if !dry_run {
+        let erased = gate.store.erase(subject, by).await;
+        erased.map_err(|error| Refusal::because(ReasonCode::EvidenceUnavailable, error.to_string()))?;
+    }
+    Ok(json!({"subject": subject, "keys": keys, "erased": !dry_run}))
+}
+
 fn row(aged: &Aged) -> Value {
     json!({"key": aged.id, "subject": aged.subject, "through": aged.through.start()})
 }

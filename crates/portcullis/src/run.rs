@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use gateway::admin::{self, Origin};
@@ -18,7 +19,7 @@ use store::{By, Options, Store};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::bring;
 use crate::certificates::{self, Certificates};
@@ -32,6 +33,10 @@ pub(crate) use crate::gate::now;
 
 /// Most admin connections at once.
 const ADMIN_CONNECTIONS: usize = 64;
+/// Pause after a failed accept: a listener without descriptors does not spin.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Longest time that admin connections get to end when the gate stops.
+const ADMIN_DRAIN: Duration = Duration::from_secs(2);
 
 /// Ports that override those of the configuration; 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -222,50 +227,83 @@ async fn administer_tcp(gate: Arc<Gate>, listener: TcpListener, hosts: Arc<Vec<S
     let slots = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
     let tls = gate.certificates.admin();
     let origin = Origin::Tcp { hosts, scheme: scheme(tls.is_some()) };
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => break,
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         // Above the bound a connection is closed at once: probes come back, operators have the socket.
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let (gate, origin, tls) = (Arc::clone(&gate), origin.clone(), tls.clone());
-        tokio::spawn(async move {
+        let (gate, origin, tls, stop) = (Arc::clone(&gate), origin.clone(), tls.clone(), stop.clone());
+        connections.spawn(async move {
             match tls {
-                None => serve_admin(gate, origin, TokioIo::new(stream)).await,
+                None => serve_admin(gate, origin, TokioIo::new(stream), stop).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.open(stream).await {
-                        serve_admin(gate, origin, TokioIo::new(stream)).await;
+                        serve_admin(gate, origin, TokioIo::new(stream), stop).await;
                     }
                 }
             }
             drop(slot);
         });
     }
+    ended(connections).await;
 }
 
 async fn administer_socket(gate: Arc<Gate>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
     let own = rustix::process::geteuid().as_raw();
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => break,
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
         if is_own {
-            tokio::spawn(serve_admin(Arc::clone(&gate), Origin::OwnUser, TokioIo::new(stream)));
+            connections.spawn(serve_admin(Arc::clone(&gate), Origin::OwnUser, TokioIo::new(stream), stop.clone()));
         }
+    }
+    ended(connections).await;
+}
+
+/// Lets what runs end, for a while. What is left then is given up: whoever keeps a connection open does not keep the log open.
+async fn ended(mut connections: JoinSet<()>) {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(ADMIN_DRAIN, all).await.is_err() {
+        connections.shutdown().await;
     }
 }
 
-async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(gate: Arc<Gate>, origin: Origin, io: IO) {
+async fn serve_admin<IO: hyper::rt::Read + hyper::rt::Write + Unpin>(
+    gate: Arc<Gate>,
+    origin: Origin,
+    io: IO,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = service_fn(move |request| admin::answer(Arc::clone(&gate), origin.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(std::time::Duration::from_secs(60));
+    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60));
+    let mut served = std::pin::pin!(builder.serve_connection(io, service));
     // A client that breaks off is no event.
-    builder.serve_connection(io, service).await.ok();
+    let has_ended = tokio::select! {
+        _ = served.as_mut() => true,
+        _ = stop.wait_for(|is_stopping| *is_stopping) => false,
+    };
+    if !has_ended {
+        served.as_mut().graceful_shutdown();
+        served.await.ok();
+    }
 }
 
 impl Running {

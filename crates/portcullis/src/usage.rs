@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use budget::{Line, Measure, Rule, Rules};
+use budget::{Line, Measure, Past, Rule, Rules};
 use gateway::admin::UsageQuery;
 use model::{ReasonCode, Refusal, UnixMillis};
 use serde_json::{Value, json};
@@ -100,19 +100,13 @@ fn amount(millionths: u64) -> String {
     text.get(..kept.len().max(behind)).unwrap_or(&text).to_owned()
 }
 
-/// Tells budgets that were not there before what was used already: a new name is no new budget.
-pub(crate) fn restore_new(gate: &Gate, before: &Rules, after: &Rules) -> Result<(), Vec<String>> {
-    let is_new = |rule: &Rule| {
-        let is_same =
-            |old: &Rule| (&old.name, old.measure, old.period, &old.per) == (&rule.name, rule.measure, rule.period, &rule.per);
-        !before.all().iter().any(is_same)
-    };
+/// What budgets that count otherwise than those before have to know of the log; nothing where none does. Reads the projection.
+pub(crate) fn past(gate: &Gate, before: &Rules, after: &Rules) -> Result<Vec<Past>, Vec<String>> {
+    let is_new = |rule: &Rule| !before.all().iter().any(|old| old.counts_like(rule));
     if !after.all().iter().any(is_new) {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let past = tokio::task::block_in_place(|| gate.store.past(now())).map_err(|error| vec![error.to_string()])?;
-    past.iter().for_each(|past| gate.counters.restore(after, past, now(), is_new));
-    Ok(())
+    tokio::task::block_in_place(|| gate.store.past(now())).map_err(|error| vec![error.to_string()])
 }
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ pub enum AdminError {
 #[derive(Debug, Default)]
 struct Order {
     ticket: u64,
-    /// The latest lock per target that may have overtaken an unlock.
+    /// Unlocks whose record is being written.
+    n_unlocking: usize,
+    /// The latest lock per target since they began, which may have overtaken one of them.
     locked: HashMap<LockTarget, u64>,
     /// The latest applied bundle.
     bundle: u64,
@@ -92,12 +94,14 @@ impl Administration {
             self.check(&act)?;
             let entry = entry(&header)?;
             order.ticket = order.ticket.saturating_add(1);
-            if let AdminAct::Locked { target, .. } = &act {
+            if let AdminAct::Locked { target, .. } = &act
+                && order.n_unlocking > 0
+            {
                 let ticket = order.ticket;
                 order.locked.insert(target.clone(), ticket);
             }
             // In force from here on, whatever becomes of the record.
-            self.live.apply(&act);
+            self.live.apply(&act, header.at);
             self.push(entry, Class::InForce)
         };
         let recorded = answered.await.ok().and_then(Result::ok).map(|index| Receipt { index });
@@ -105,27 +109,33 @@ impl Administration {
     }
 
     async fn loosen(&self, act: AdminAct, header: Header) -> Result<Administered, AdminError> {
+        let is_unlock = matches!(&act, AdminAct::Unlocked { .. });
         let (ticket, answered) = {
             let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
             self.check(&act)?;
             let entry = entry(&header)?;
             order.ticket = order.ticket.saturating_add(1);
+            order.n_unlocking = order.n_unlocking.saturating_add(usize::from(is_unlock));
             (order.ticket, self.push(entry, Class::Admin))
         };
-        let index = answered.await.map_err(|_| RecordError::Closed)??;
+        let answered = answered.await;
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let is_overtaken = match &act {
             // A lock that came after this unlock stands behind it in the log, and is in force already.
             AdminAct::Unlocked { target } => order.locked.get(target).is_some_and(|locked| *locked > ticket),
-            AdminAct::BundleApplied { .. } => {
-                let latest = order.bundle;
-                order.bundle = latest.max(ticket);
-                latest > ticket
-            }
+            AdminAct::BundleApplied { .. } => order.bundle > ticket,
             _ => false,
         };
+        order.n_unlocking = order.n_unlocking.saturating_sub(usize::from(is_unlock));
+        if order.n_unlocking == 0 {
+            order.locked.clear();
+        }
+        let index = answered.map_err(|_| RecordError::Closed)??;
+        if matches!(&act, AdminAct::BundleApplied { .. }) {
+            order.bundle = order.bundle.max(ticket);
+        }
         if !is_overtaken {
-            self.live.apply(&act);
+            self.live.apply(&act, header.at);
         }
         drop(order);
         Ok(Administered { recorded: Some(Receipt { index }) })

@@ -13,6 +13,7 @@
 //! log/verifier               the public key of the log, for auditors
 //! log/resume                 signed remark of where a start may begin to read
 //! bundles/SHA256.json        every bundle that was ever in force
+//! issuers/NAME.keys          the last keys of each issuer of tokens, signed; can be deleted, is fetched anew
 //! projection.db              SQLite, can be deleted at any time
 //! ```
 
@@ -64,6 +65,10 @@ impl Layout {
 
     pub(crate) fn bundles(&self) -> PathBuf {
         self.root.join("bundles")
+    }
+
+    pub(crate) fn issuers(&self) -> PathBuf {
+        self.root.join("issuers")
     }
 
     pub(crate) fn projection(&self) -> PathBuf {

@@ -122,7 +122,7 @@ impl Replay {
                     expire(credential, *at);
                 }
             }
-            AdminAct::Locked { target, kind } => self.locks = self.locks.with(target.clone(), *kind),
+            AdminAct::Locked { target, kind, until } => self.locks.stop(target.clone(), *kind, *until),
             AdminAct::Unlocked { target } => {
                 if let Some(locks) = self.locks.without(target) {
                     self.locks = locks;
@@ -147,7 +147,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(replay: Replay) -> Self {
+    pub(crate) fn new(mut replay: Replay, now: UnixMillis) -> Self {
+        replay.locks.forget_ended(now);
         let mut known = Known::default();
         replay.credentials.into_values().for_each(|credential| known.put(credential));
         Self {
@@ -157,8 +158,8 @@ impl Live {
         }
     }
 
-    /// Puts an act in force. Callers hold the lock of administration: changes come one at a time.
-    pub(crate) fn apply(&self, act: &AdminAct) {
+    /// Puts an act in force at `now`. Callers hold the lock of administration: changes come one at a time.
+    pub(crate) fn apply(&self, act: &AdminAct, now: UnixMillis) {
         match act {
             AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::TokenKeyMade { .. } => {}
             AdminAct::CredentialCreated { credential } => self.credentials.set(credential),
@@ -169,7 +170,12 @@ impl Live {
                     self.credentials.set(&credential);
                 }
             }
-            AdminAct::Locked { target, kind } => self.epoch.set(self.epoch.locks().with(target.clone(), *kind)),
+            AdminAct::Locked { target, kind, until } => {
+                let mut locks = LockSet::clone(&self.epoch.locks());
+                locks.forget_ended(now);
+                locks.stop(target.clone(), *kind, *until);
+                self.epoch.set(locks);
+            }
             AdminAct::Unlocked { target } => {
                 if let Some(locks) = self.epoch.locks().without(target) {
                     self.epoch.set(locks);

@@ -86,6 +86,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // The log is the truth: what a loss of power takes from the projection is read again.
     connection.pragma_update(None, "synchronous", "off")?;
+    // Nothing is written outside the folder: elsewhere may be read-only, or readable by others.
+    connection.pragma_update(None, "temp_store", "memory")?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)
 }

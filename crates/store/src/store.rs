@@ -19,6 +19,7 @@ use crate::bundles::Bundles;
 use crate::error::StoreError;
 use crate::folder::{self, Folder};
 use crate::integrate::Integrator;
+use crate::issuers::IssuerKeys;
 use crate::journal::{Follower, Item};
 use crate::keys::KeyProvider;
 use crate::live::{Credentials, Epoch, Live};
@@ -62,6 +63,7 @@ pub struct Store {
     port: Arc<dyn FilePort>,
     vault: Arc<Vault>,
     keys: Arc<dyn KeyProvider>,
+    issuers: IssuerKeys,
     clock: Clock,
     opened: Opened,
     /// As of the start.
@@ -114,7 +116,7 @@ impl Store {
             progress: Arc::clone(&progress),
             vault: Arc::clone(&vault),
         };
-        let live = Arc::new(Live::new(replay));
+        let live = Arc::new(Live::new(replay, (options.clock)()));
         let bundles = Bundles::new(&layout);
         let administration = Arc::new(Administration::new(live, log.clone(), bundles.clone()));
         let unknown = u64::try_from(all.open.len()).unwrap_or(u64::MAX);
@@ -126,6 +128,7 @@ impl Store {
             noise,
             port: Arc::clone(&port),
             vault,
+            issuers: IssuerKeys::new(&layout, Arc::clone(&keys)),
             keys,
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
@@ -210,6 +213,12 @@ impl Store {
         }
         self.keys.add_token()?;
         self.keys.tokens()
+    }
+
+    /// The keys of issuers, over a restart.
+    #[must_use]
+    pub const fn issuer_keys(&self) -> &IssuerKeys {
+        &self.issuers
     }
 
     /// Makes the next key for tokens. Blocks on the disk.

@@ -76,6 +76,48 @@ fn reasons_and_waits() {
 }
 
 #[test]
+fn other_budgets_begin_with_what_was_used_and_count_nothing_twice() {
+    let who = Someone::new("user:a");
+    let calls = |text: &str, most: u64, per: &[D]| rule(text, M::Requests, most, P::Day, per);
+    let running = || rule("run", M::Concurrent, 1, P::Day, &[D::User]);
+    let used = |counters: &Counters, rules: &Rules| counters.lines(rules, NOON).iter().map(|line| line.used).collect::<Vec<_>>();
+    let first = Rules::new(vec![calls("calls", 9, &[D::User]), running()]);
+    let counters = Counters::default();
+    for _ in 0..3 {
+        counters.reserve(&first, who.caller(), &tokens(1, 1), NOON).unwrap().settle(&tokens(1, 1));
+    }
+    let past = [Past {
+        chain: who.chain.clone(),
+        task: who.task.clone(),
+        model: who.model.clone(),
+        at: NOON,
+        requests: 3,
+        usage: Usage { input: 3, output: 3, ..Usage::default() },
+        cost: 0,
+    }];
+    // A call that runs through all of it.
+    let held = counters.reserve(&first, who.caller(), &tokens(1, 1), NOON).unwrap();
+    let steps = [
+        (Rules::new(vec![calls("calls", 5, &[D::User]), running()]), vec![4, 1], "another most"),
+        (Rules::new(vec![calls("other", 9, &[D::User]), running()]), vec![3, 1], "another name"),
+        (first.clone(), vec![3, 1], "the old one again"),
+        (Rules::new(vec![calls("calls", 9, &[D::Principal]), running()]), vec![3, 1], "another part, with the same key"),
+        (Rules::default(), vec![], "none"),
+        (first.clone(), vec![3, 1], "all again"),
+        (only(calls("calls", 9, &[D::User]), &["user:b"]), vec![], "of somebody else"),
+        (first.clone(), vec![3, 1], "of everybody"),
+    ];
+    let mut before = first;
+    for (after, expected, what) in steps {
+        counters.change(&before, &after, &past, NOON);
+        assert_eq!(used(&counters, &after), expected, "{what}");
+        before = after;
+    }
+    held.settle(&tokens(1, 1));
+    assert_eq!(used(&counters, &before), [3], "what runs has left its place");
+}
+
+#[test]
 fn money_needs_a_price() {
     let counters = Counters::default();
     let rules = Rules::new(vec![rule("r", M::Cost, 1000, P::Month, &[])]);

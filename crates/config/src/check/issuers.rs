@@ -6,15 +6,17 @@ use std::time::Duration;
 use identity::token::{Algorithm, Gate, GroupRule, IssuerRules};
 use model::Name;
 
+use crate::check::proxy::{Proxied, pem};
+use crate::check::upstreams::Vault;
 use crate::check::{Report, url};
 use crate::problem::{Path, shown};
 use crate::raw;
-use crate::settings::Issuer;
+use crate::settings::{BaseUrl, Issuer};
 
 /// Longest name of an issuer: it stands in ids beside a subject.
 const MAX_NAME: usize = 32;
 
-pub(super) fn issuers(file: &raw::File, report: &mut Report<'_>) -> Vec<Issuer> {
+pub(super) fn issuers(file: &raw::File, proxied: Option<&Proxied>, vault: &Vault<'_>, report: &mut Report<'_>) -> Vec<Issuer> {
     report.look_alikes("issuers");
     let mut issuers = Vec::new();
     let mut urls: BTreeMap<&str, &str> = BTreeMap::new();
@@ -25,10 +27,15 @@ pub(super) fn issuers(file: &raw::File, report: &mut Report<'_>) -> Vec<Issuer> 
         }
         let name = name(key, &path, report);
         check_declared(file, key, report);
-        address(&raw.url, &path.key("url"), report);
+        let mut fetched_at = address(&raw.url, &path.key("url"), report);
         if let Some(address) = &raw.jwks_uri {
-            self::address(address, &path.key("jwks_uri"), report);
+            fetched_at = self::address(address, &path.key("jwks_uri"), report);
         }
+        let ca = raw.ca.as_ref().and_then(|file| pem(file, &path.key("ca"), vault, report));
+        if raw.ca.is_some() && fetched_at.as_ref().is_some_and(|address| !address.is_tls) {
+            report.problem(&path.key("ca"), "the issuer's address is `http`: there is no certificate to verify");
+        }
+        let proxy = fetched_at.as_ref().zip(proxied).and_then(|(address, proxied)| proxied.proxy_for(address));
         if matches!(raw.typ, raw::Typ::Any) {
             report.warn(&path.key("typ"), "`any` takes ID tokens for one of `audiences` too; `at+jwt` does not");
         }
@@ -47,6 +54,8 @@ pub(super) fn issuers(file: &raw::File, report: &mut Report<'_>) -> Vec<Issuer> 
         issuers.push(Issuer {
             rules,
             jwks_uri: raw.jwks_uri.clone(),
+            ca,
+            proxy,
             refresh: seconds(raw.refresh_seconds),
             least_gap: seconds(raw.refetch_seconds),
             max_key_age: seconds(raw.max_key_age_seconds),
@@ -90,14 +99,16 @@ fn check_declared(file: &raw::File, issuer: &str, report: &mut Report<'_>) {
     }
 }
 
-fn address(text: &str, path: &Path, report: &mut Report<'_>) {
-    match url::base_url(text) {
+fn address(text: &str, path: &Path, report: &mut Report<'_>) -> Option<BaseUrl> {
+    let read = url::base_url(text);
+    match &read {
         Err(what) => report.problem(path, format!("not the address of an issuer: {what}")),
         Ok(address) if !address.is_tls && !address.is_loopback() => {
             report.problem(path, "`http` to another machine would let the network choose the keys: write `https`");
         }
         Ok(_) => {}
     }
+    read.ok()
 }
 
 fn algorithms(raw: &raw::Issuer, path: &Path, report: &mut Report<'_>) -> BTreeSet<Algorithm> {

@@ -36,7 +36,7 @@ pub(crate) fn settings(
         (Dialect::Anthropic, fields(&file.fields.anthropic, "anthropic", report)),
     ];
     let retention = retention(&file.retention, report);
-    let issuers = issuers::issuers(file, report);
+    let issuers = issuers::issuers(file, proxied.as_ref(), &vault, report);
     let tokens = issuers::tokens(file, report);
     let budgets = budgets::budgets(file, source, report);
     // Last, for what comes before is checked whether or not the addresses are right.

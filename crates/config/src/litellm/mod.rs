@@ -6,6 +6,7 @@
 //!
 //! What LiteLLM's keys mean was read off its public documentation (`proxy/config_settings`, as of 2026).
 
+mod limits;
 mod provider;
 mod reasons;
 mod render;
@@ -17,6 +18,7 @@ use model::ModelName;
 
 use crate::problem::{Path, Position, Problem};
 use crate::yaml::{self, Entry, Node, Value};
+use limits::Limits;
 use route::{Route, Upstreams};
 
 /// What became of one key.
@@ -94,6 +96,9 @@ pub(crate) struct Import {
     upstreams: Upstreams,
     /// Destinations of each model, in order of preference.
     models: BTreeMap<String, Vec<Route>>,
+    limits: Limits,
+    /// The aliases of each model that were taken over.
+    aliased: BTreeMap<String, Vec<String>>,
     /// Destinations that an alias takes from other models when its own fail; read when all models are known.
     fallbacks: Vec<(String, String, Position, Path)>,
     aliases: Vec<(String, String, Position, Path)>,
@@ -211,8 +216,14 @@ impl Import {
         let field = path.key("model_name");
         match (name, parameters) {
             (Some(name), Some(parameters)) => match self.route(&parameters.node, &path.key("litellm_params")) {
-                Some(route) => self.destination(&name, route, at, &field),
-                None => self.remark(at, &field, Fate::Left, "this deployment is not taken over: see its `litellm_params`"),
+                Some(route) => {
+                    self.limit(&name, &parameters.node, &path.key("litellm_params"));
+                    self.destination(&name, route, at, &field);
+                }
+                None => {
+                    self.leave_limits(&parameters.node, &path.key("litellm_params"));
+                    self.remark(at, &field, Fate::Left, "this deployment is not taken over: see its `litellm_params`");
+                }
             },
             (Some(_), None) => self.remark(at, &field, Fate::Left, "a deployment without `litellm_params`"),
             (None, Some(parameters)) => self.leave(parameters, &path.key("litellm_params"), "its model is not taken over"),
@@ -259,6 +270,7 @@ impl Import {
             match (routes, self.model_name(&alias, position, &path)) {
                 (Some(routes), Some(alias)) if !self.models.contains_key(&alias) => {
                     self.models.insert(alias.clone(), routes);
+                    self.aliased.entry(model.clone()).or_default().push(alias.clone());
                     self.remark(position, &path, Fate::Taken, format!("model `{alias}`, served where `{model}` is"));
                 }
                 (Some(_), Some(_)) => self.remark(position, &path, Fate::Left, "a model has this name"),
@@ -283,8 +295,10 @@ impl Import {
 
     fn finish(mut self) -> Imported {
         self.resolve();
+        let aliased = std::mem::take(&mut self.aliased);
+        let budgets = self.budgets(&aliased);
         let used: BTreeSet<&str> = self.models.values().flatten().map(|route| route.upstream.as_str()).collect();
-        let files = render::files(&self.upstreams, &used, &self.models);
+        let files = render::files(&self.upstreams, &used, &self.models, &budgets);
         let variables = self.upstreams.variables(&used);
         self.remarks.sort();
         self.remarks.dedup();

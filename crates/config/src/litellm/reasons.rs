@@ -39,9 +39,7 @@ pub(super) fn of(section: &str, key: &str) -> &'static str {
 
 fn parameter(key: &str) -> &'static str {
     match key {
-        "rpm" | "tpm" | "max_parallel_requests" | "max_budget" | "budget_duration" => {
-            "limits are set for callers and models, not for one deployment"
-        }
+        "max_budget" | "budget_duration" => "write it as a budget of the model, with prices: see docs/BUDGETS.md",
         "weight" | "order" => "destinations are tried in the order of the file",
         "timeout" | "stream_timeout" => {
             "one setting for all: `limits.first_byte_seconds`, `limits.idle_seconds`, `limits.stream_seconds`"

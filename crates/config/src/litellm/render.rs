@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::litellm::limits::Budget;
 use crate::litellm::route::{Route, Upstreams};
 use crate::raw::Kind;
 use crate::schema::json_schema;
@@ -58,6 +59,7 @@ pub(super) fn files(
     upstreams: &Upstreams,
     used: &BTreeSet<&str>,
     models: &BTreeMap<String, Vec<Route>>,
+    budgets: &BTreeMap<String, Budget>,
 ) -> BTreeMap<String, String> {
     let mut text = HEAD.to_owned();
     text.push_str(if used.is_empty() { "upstreams: {}\n" } else { "upstreams:\n" });
@@ -83,12 +85,28 @@ pub(super) fn files(
         }
         text.push_str("    groups: [imported]\n");
     }
+    text.push_str(&written(budgets));
     text.push_str(TAIL);
     BTreeMap::from([
         ("portcullis.yaml".to_owned(), text),
         ("portcullis.schema.json".to_owned(), json_schema()),
         ("policies/imported.cedar".to_owned(), POLICY.to_owned()),
     ])
+}
+
+/// Budgets of models: all callers share one.
+fn written(budgets: &BTreeMap<String, Budget>) -> String {
+    if budgets.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n# Of all callers together; `per: [principal]` gives each one a part of its own.\nbudgets:\n".to_owned();
+    for (name, Budget { amounts, models }) in budgets {
+        let amounts: String = amounts.iter().map(|(measure, amount)| format!("{measure}: {amount}, ")).collect();
+        let models: Vec<String> = models.iter().map(|model| quoted(model)).collect();
+        let models = models.join(", ");
+        writeln!(text, "  {}: {{per: [], every: minute, {amounts}models: [{models}]}}", quoted(name)).unwrap_or_default();
+    }
+    text
 }
 
 /// A JSON string, which YAML reads alike.

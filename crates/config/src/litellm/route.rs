@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::check::url;
+use crate::litellm::limits::LIMITS;
 use crate::litellm::provider::{Provider, provider};
 use crate::litellm::{Fate, Import, reasons};
 use crate::placeholder::objection;
@@ -80,7 +81,8 @@ const READ: [&str; 5] = ["model", "api_base", "base_url", "api_key", "custom_llm
 impl Import {
     /// Where `litellm_params` says that a model is served; else remarks say why it cannot be here.
     pub(super) fn route(&mut self, parameters: &Node, path: &Path) -> Option<Route> {
-        for entry in parameters.entries().iter().filter(|entry| !READ.contains(&entry.key.as_str())) {
+        let is_read = |key: &str| READ.contains(&key) || LIMITS.iter().any(|(limit, ..)| *limit == key);
+        for entry in parameters.entries().iter().filter(|entry| !is_read(&entry.key)) {
             self.leave(entry, &path.key(&entry.key), reasons::of("parameters", &entry.key));
         }
         let text = |key: &str| match parameters.entry(key).map(|entry| &entry.node.value) {

@@ -145,6 +145,43 @@ fn deployments_that_cannot_be_served_are_left_with_the_reason() {
 }
 
 #[test]
+fn limits_become_budgets_of_models() {
+    use budget::Measure::{Concurrent, Requests, Tokens};
+    let deployment = |name: &str, more: &str| format!("  - model_name: {name}\n    litellm_params: {{model: openai/x{more}}}\n");
+    let file = |deployments: &[String]| format!("model_list:\n{}", deployments.concat());
+    let rules = |text: &str| {
+        let imported = imported(text);
+        let rules = loaded(&imported).budgets.rules;
+        let rows = rules.all().iter().map(|rule| {
+            let models: Vec<String> = rule.models.iter().flatten().map(ToString::to_string).collect();
+            assert!(rule.per.is_empty() && rule.period == budget::Period::Minute && rule.parties.is_none());
+            (rule.measure, rule.most, models.join(" "))
+        });
+        (rows.collect::<Vec<_>>(), imported.remarks)
+    };
+    let (found, remarks) = rules(&file(&[deployment("m", ", rpm: 480, tpm: 100000, max_parallel_requests: 7")]));
+    let m = "m".to_owned();
+    assert_eq!(found, [(Requests, 480, m.clone()), (Tokens, 100_000, m.clone()), (Concurrent, 7, m)]);
+    assert_eq!(remarks.iter().filter(|remark| remark.fate == Fate::Changed && remark.message.contains("budget `m`")).count(), 3);
+    // Of two deployments the sum, if both have it; an alias takes from the same.
+    let aliased = "router_settings: {model_group_alias: {n: m}}\n";
+    let two = file(&[deployment("m", ", rpm: 5, tpm: 10"), deployment("m", ", rpm: 6")]);
+    let (found, remarks) = rules(&format!("{two}{aliased}"));
+    assert_eq!(found, [(Requests, 11, "m n".to_owned())]);
+    assert!(remarks.iter().any(|remark| remark.fate == Fate::Left && remark.field.ends_with(".tpm")), "{remarks:#?}");
+    // What is no limit is named; what belongs to nothing is left with it.
+    for more in [", rpm: 0", ", rpm: -1", ", rpm: 1.5", ", rpm: '7'", ", rpm: 99999999999999999999"] {
+        let (found, remarks) = rules(&file(&[deployment("m", more)]));
+        assert!(
+            found.is_empty() && remarks.iter().any(|remark| remark.message.contains("expected a number")),
+            "{more}: {found:?}"
+        );
+    }
+    let (found, remarks) = rules("model_list:\n  - model_name: m\n    litellm_params: {model: bedrock/x, rpm: 3}\n");
+    assert!(found.is_empty() && remarks.iter().any(|remark| remark.field.ends_with(".rpm")), "{remarks:#?}");
+}
+
+#[test]
 fn keys_become_placeholders() {
     let one = |key: &str| {
         format!(

@@ -46,6 +46,8 @@ fn what_is_refused() {
         (issuer("okta", ", clock_skew_seconds: 61"), "clock_skew_seconds"),
         (issuer("okta", ", audiences: []"), "audiences"),
         (issuer("okta", ", jwks_uri: http://idp.example/keys"), "would let the network choose the keys"),
+        (issuer("okta", ", ca: missing.pem"), "the file `missing.pem` cannot be read"),
+        ("issuers: {okta: {url: 'http://127.0.0.1:1', audiences: [g], ca: x}}\n".to_owned(), "there is no certificate to verify"),
         (issuer("okta", ", groups: {claim: groups, map: {eng: ghosts}}"), "no group is named `ghosts`"),
         ("issuers: {okta: {url: http://idp.example, audiences: [g]}}\n".to_owned(), "would let the network choose the keys"),
         ("issuers: {okta: {url: https://idp.example}}\n".to_owned(), "audiences"),
@@ -69,4 +71,25 @@ fn what_is_refused() {
     }
     // A name that only begins with the same letters is nobody of the issuer.
     assert!(load(&format!("{}users: {{'oktavia': {{}}, 'other:ada': {{}}}}\n", issuer("okta", ""))).is_ok());
+}
+
+#[test]
+fn the_way_to_an_issuer() {
+    let issuer = |more: &str| format!("issuers: {{okta: {{url: 'https://idp.example', audiences: [g]{more}}}}}\n");
+    let proxy = "proxy: {url: 'https://proxy.example', no_proxy: [direct.example]}\n";
+    // (more of the issuer, whether it is reached through the proxy): what is asked is what counts.
+    let facts = [
+        ("", true),
+        (", jwks_uri: 'https://direct.example/keys'", false),
+        (", jwks_uri: 'https://keys.example/keys'", true),
+        (", jwks_uri: 'http://127.0.0.1:1/keys'", false),
+    ];
+    for (more, is_proxied) in facts {
+        let (config, _) = load(&format!("{}{proxy}", issuer(more))).unwrap();
+        assert_eq!(
+            config.settings.issuers.iter().map(|issuer| issuer.proxy.is_some()).collect::<Vec<_>>(),
+            [is_proxied],
+            "{more}"
+        );
+    }
 }

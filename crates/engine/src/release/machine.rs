@@ -367,7 +367,10 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     fn finish_lane(&mut self, id: &LaneId) {
-        let Some(position) = self.open.remove(id) else { return };
+        // What ends before it has begun has not ended: nothing of it was released.
+        let has_begun = |position: &usize| self.lanes.get(*position).is_some_and(|track| !track.is_empty());
+        let Some(position) = self.open.get(id).copied().filter(has_begun) else { return };
+        self.open.remove(id);
         self.ended.insert(id.clone());
         self.finish_at(position, &id.0);
     }

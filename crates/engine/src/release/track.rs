@@ -74,6 +74,11 @@ impl Track {
         number
     }
 
+    /// Whether no text came yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
     /// No more text will come.
     pub(super) fn finish(&mut self) {
         let rest = std::mem::take(&mut self.pending);

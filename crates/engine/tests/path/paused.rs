@@ -143,8 +143,11 @@ impl Issuers for Paused {
     fn issuing(&self) -> Option<Arc<Issuing>> {
         self.scripted.issuing()
     }
-    async fn revoke(&self, target: LockTarget, by: &Name) -> Result<(), RecordError> {
-        self.scripted.revoke(target, by).await
+    fn verified(&self) -> &engine::VerifiedTokens {
+        self.scripted.verified()
+    }
+    async fn revoke(&self, target: LockTarget, ends: UnixMillis, by: &Name) -> Result<(), RecordError> {
+        self.scripted.revoke(target, ends, by).await
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) struct Scripted {
     pub(crate) credential: Arc<Credential>,
     pub(crate) key: String,
     pub(crate) counters: budget::Counters,
+    pub(crate) verified: engine::VerifiedTokens,
 }
 
 fn name(text: &str) -> Name {
@@ -126,6 +127,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         credential: Arc::new(issued.credential),
         key: issued.secret.expose().to_owned(),
         counters: budget::Counters::default(),
+        verified: engine::VerifiedTokens::default(),
     }
 }
 
@@ -198,10 +200,13 @@ impl Issuers for Scripted {
         None
     }
     async fn renew(&self, _: &str) {}
+    fn verified(&self) -> &engine::VerifiedTokens {
+        &self.verified
+    }
     fn issuing(&self) -> Option<Arc<Issuing>> {
         None
     }
-    async fn revoke(&self, _: LockTarget, _: &Name) -> Result<(), RecordError> {
+    async fn revoke(&self, _: LockTarget, _: UnixMillis, _: &Name) -> Result<(), RecordError> {
         Err(RecordError::Closed)
     }
 }

@@ -18,6 +18,7 @@ mod table;
 mod tests;
 mod usage;
 mod walk;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -98,6 +99,12 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> (Stat
 #[must_use]
 pub fn stream_refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> Bytes {
     errors::stream_refusal(dialect, refusal, request)
+}
+
+/// Whether a key is one of the providers' own names.
+#[must_use]
+pub fn is_own_word(word: &str) -> bool {
+    words::is_known(word)
 }
 
 /// Puts what is left of a caller's budgets among the headers of an answer.

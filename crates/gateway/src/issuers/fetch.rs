@@ -49,23 +49,25 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     /// # Errors
-    /// The platform's TLS cannot be used.
-    pub(super) fn new() -> Result<Self, UnusableMaterial> {
+    /// The issuer's authorities cannot be used.
+    pub(super) fn new(config: &IssuerConfig) -> Result<Self, UnusableMaterial> {
+        let trust = Trust { ca: config.ca.as_deref(), ..Trust::default() };
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(MAX_HEADER_BUFFER)
-            .build(Connector::new(&Trust::default(), None, PATIENCE)?);
+            .build(Connector::new(&trust, config.proxy.clone(), PATIENCE)?);
         Ok(Self { client })
     }
 
-    /// The keys as they are now.
-    pub(super) async fn keys(&self, config: &IssuerConfig) -> Result<KeySet, FetchError> {
+    /// The keys as they are now, and the document that they were read from.
+    pub(super) async fn keys(&self, config: &IssuerConfig) -> Result<(KeySet, Bytes), FetchError> {
         let address = match &config.jwks_uri {
             Some(address) => address.clone(),
             None => self.discover(&config.rules.url).await?,
         };
         let bytes = self.document(&address, is_tls(&config.rules.url)).await?;
-        KeySet::parse(&bytes).map_err(FetchError::Keys)
+        let keys = KeySet::parse(&bytes).map_err(FetchError::Keys)?;
+        Ok((keys, bytes))
     }
 
     //= https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation

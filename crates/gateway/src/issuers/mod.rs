@@ -3,7 +3,8 @@
 //! One task per issuer fetches: when the keys are due, and when a token names a key that is not there, but never more often than
 //! [`IssuerConfig::least_gap`]. So a flood of made-up key ids makes no flood of fetches. Who waits for a fetch waits a bounded
 //! time, and few wait at once. While an issuer cannot be reached, the last good keys stay; how long they hold is for the engine
-//! to say, which knows the time.
+//! to say, which knows the time. A gate that starts while an issuer cannot be reached asks its keeper for them: only then, so
+//! that keys which the issuer has withdrawn meanwhile are not taken where it can be asked.
 
 mod fetch;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 use engine::ports::Trusted;
 use identity::token::{IssuerRules, KeySet};
 use model::{Name, UnixMillis};
@@ -21,6 +23,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::connect::Proxy;
+use crate::tls::UnusableMaterial;
 use fetch::Fetcher;
 pub use fetch::is_fetchable;
 
@@ -28,6 +32,8 @@ pub use fetch::is_fetchable;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Most calls that wait for the keys of one issuer.
 const MAX_WAITING: usize = 32;
+/// Keys that have not changed are handed to the keeper again no sooner than this.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 /// Longest pause between attempts at an issuer that cannot be reached.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
@@ -38,6 +44,10 @@ pub struct IssuerConfig {
     pub rules: IssuerRules,
     /// Where its keys are; by discovery if nobody says.
     pub jwks_uri: Option<String>,
+    /// The authorities of its certificate, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
     /// Between two fetches when all is well.
     pub refresh: Duration,
     /// Between two fetches at least.
@@ -45,6 +55,34 @@ pub struct IssuerConfig {
     /// How old keys may become while newer ones cannot be had.
     pub max_age: Duration,
 }
+
+impl IssuerConfig {
+    /// Says whether the authorities can be used.
+    ///
+    /// # Errors
+    /// [`UnusableMaterial`].
+    pub fn check(&self) -> Result<(), UnusableMaterial> {
+        Fetcher::new(self).map(drop)
+    }
+
+    /// Where its keys come from and by whose word, as a text: keys of another source are others.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let ca = self.ca.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        format!("{} {} {ca}", self.rules.url, self.jwks_uri.as_deref().unwrap_or("-"))
+    }
+}
+
+/// Keeps the keys of issuers over a restart. May wait for a disk. What it gives back is what it was given, or nothing.
+pub trait KeyKeeper: Send + Sync {
+    /// The document with the keys of an issuer from this source, and when it was fetched.
+    fn kept(&self, issuer: &Name, source: &str) -> Option<(Vec<u8>, UnixMillis)>;
+    /// Keeps a document in the place of the one before it. Whether it could is the keeper's to tell.
+    fn keep(&self, issuer: &Name, source: &str, document: &[u8], fetched: UnixMillis);
+}
+
+/// The keys of an issuer, and when they were fetched.
+type Keys = Option<Arc<(Arc<KeySet>, UnixMillis)>>;
 
 /// How far an issuer's task has come.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,6 +118,7 @@ impl Drop for Entry {
 pub struct IssuerDirectory {
     runtime: Handle,
     clock: fn() -> UnixMillis,
+    keeper: Arc<dyn KeyKeeper>,
     entries: ArcSwap<BTreeMap<String, Arc<Entry>>>,
 }
 
@@ -90,34 +129,37 @@ impl fmt::Debug for IssuerDirectory {
 }
 
 impl IssuerDirectory {
-    /// No issuer yet. Fetches run on `runtime`; `clock` tells when keys came.
+    /// No issuer yet. Fetches run on `runtime`; `clock` tells when keys came, `keeper` has them over a restart.
     #[must_use]
-    pub fn new(runtime: Handle, clock: fn() -> UnixMillis) -> Self {
-        Self { runtime, clock, entries: ArcSwap::default() }
+    pub fn new(runtime: Handle, clock: fn() -> UnixMillis, keeper: Arc<dyn KeyKeeper>) -> Self {
+        Self { runtime, clock, keeper, entries: ArcSwap::default() }
     }
 
-    /// Puts a configuration in force. An issuer that stays as it was keeps its keys; for the others fetching begins anew.
+    /// Puts a configuration in force. An issuer whose keys come from where they came from keeps them; for one that is not as it
+    /// was fetching begins anew.
     pub fn apply(&self, configs: Vec<IssuerConfig>) {
         let before = self.entries.load_full();
         let mut after = BTreeMap::new();
         for config in configs {
             let url = config.rules.url.clone();
-            let kept = before.get(&url).filter(|entry| entry.shared.config == config).cloned();
-            after.insert(url, kept.unwrap_or_else(|| Arc::new(self.start(config))));
+            let known = before.get(&url).filter(|entry| entry.shared.config.source() == config.source());
+            let kept = known.filter(|entry| entry.shared.config == config).cloned();
+            let keys = known.and_then(|entry| entry.shared.keys.load_full());
+            after.insert(url, kept.unwrap_or_else(|| Arc::new(self.start(config, keys))));
         }
         self.entries.store(Arc::new(after));
     }
 
-    fn start(&self, config: IssuerConfig) -> Entry {
+    fn start(&self, config: IssuerConfig, keys: Keys) -> Entry {
         let shared = Arc::new(Shared {
             rules: Arc::new(config.rules.clone()),
             config,
-            keys: ArcSwapOption::empty(),
+            keys: ArcSwapOption::new(keys),
             wanted: Notify::new(),
             phase: watch::Sender::new(Phase::default()),
             waiting: Semaphore::new(MAX_WAITING),
         });
-        let task = self.runtime.spawn(keep(Arc::clone(&shared), self.clock)).abort_handle();
+        let task = self.runtime.spawn(keep(Arc::clone(&shared), self.clock, Arc::clone(&self.keeper))).abort_handle();
         Entry { shared, task }
     }
 
@@ -154,9 +196,9 @@ impl IssuerDirectory {
 }
 
 /// Fetches the keys of one issuer for as long as it is configured.
-async fn keep(shared: Arc<Shared>, clock: fn() -> UnixMillis) {
+async fn keep(shared: Arc<Shared>, clock: fn() -> UnixMillis, keeper: Arc<dyn KeyKeeper>) {
     let config = &shared.config;
-    let fetcher = match Fetcher::new() {
+    let fetcher = match Fetcher::new(config) {
         Ok(fetcher) => fetcher,
         // No keys, so nothing of this issuer is accepted.
         Err(error) => {
@@ -165,17 +207,25 @@ async fn keep(shared: Arc<Shared>, clock: fn() -> UnixMillis) {
         }
     };
     let mut n_failed = 0_u32;
+    let mut handed: Option<(Bytes, Instant)> = None;
     loop {
         let begun = Instant::now();
         let asked_at = clock();
         match fetcher.keys(config).await {
-            Ok(keys) => {
+            Ok((keys, document)) => {
                 n_failed = 0;
                 shared.keys.store(Some(Arc::new((Arc::new(keys), asked_at))));
+                if handed.as_ref().is_none_or(|(before, at)| *before != document || at.elapsed() >= KEEP_EVERY) {
+                    handed = Some((document.clone(), begun));
+                    hand_over(&shared, &keeper, document, asked_at).await;
+                }
             }
             Err(error) => {
                 n_failed = n_failed.saturating_add(1);
                 tracing::warn!(issuer = %config.rules.name, %error, "the keys of an issuer cannot be fetched; the last good ones stay");
+                if shared.keys.load().is_none() {
+                    take_back(&shared, &keeper, clock).await;
+                }
             }
         }
         shared.phase.send_modify(|phase| *phase = Phase { ended: phase.ended.saturating_add(1), is_resting: true });
@@ -186,5 +236,25 @@ async fn keep(shared: Arc<Shared>, clock: fn() -> UnixMillis) {
             n => config.least_gap.saturating_mul(1 << n.min(6)).min(MAX_PAUSE),
         };
         drop(tokio::time::timeout(pause, shared.wanted.notified()).await);
+    }
+}
+
+/// Hands keys to the keeper.
+async fn hand_over(shared: &Arc<Shared>, keeper: &Arc<dyn KeyKeeper>, document: Bytes, fetched: UnixMillis) {
+    let (shared, keeper) = (Arc::clone(shared), Arc::clone(keeper));
+    let keeping = move || keeper.keep(&shared.config.rules.name, &shared.config.source(), &document, fetched);
+    drop(tokio::task::spawn_blocking(keeping).await);
+}
+
+/// Takes the keys that were kept, with the time at which they were fetched: their age goes on.
+async fn take_back(shared: &Arc<Shared>, keeper: &Arc<dyn KeyKeeper>, clock: fn() -> UnixMillis) {
+    let (asking, keeper) = (Arc::clone(shared), Arc::clone(keeper));
+    let asked = move || keeper.kept(&asking.config.rules.name, &asking.config.source());
+    let Ok(Some((document, fetched))) = tokio::task::spawn_blocking(asked).await else { return };
+    // What is kept from a later time than now says nothing of its age.
+    let keys = KeySet::parse(&document).ok().filter(|_| fetched <= clock());
+    if let Some(keys) = keys {
+        tracing::warn!(issuer = %shared.config.rules.name, "the keys from before the start hold until newer ones can be had");
+        shared.keys.store(Some(Arc::new((Arc::new(keys), fetched))));
     }
 }

@@ -20,6 +20,11 @@ pub struct Exchange<'a> {
     pub random: [u8; 32],
 }
 
+/// What the ids of task tokens begin with.
+pub const TASK_TOKEN: &str = "tok_";
+/// What the ids of tasks begin with.
+pub const TASK: &str = "tsk_";
+
 /// Why nothing can be derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
@@ -81,7 +86,7 @@ pub fn derive(asked: &Exchange<'_>, gate: &Gate, now: UnixMillis) -> Result<Task
     if expires <= now {
         return Err(ExchangeError::Expired);
     }
-    let id = id("tok_", asked.random.iter().take(16)).ok_or(ExchangeError::Chain)?;
+    let id = id(TASK_TOKEN, asked.random.iter().take(16)).ok_or(ExchangeError::Chain)?;
     let federated = asked.subject.mandate.federated.clone();
     Ok(TaskToken { id, chain, task, federated, parents, issued: UnixMillis(0).plus_seconds(now.seconds()), expires })
 }
@@ -103,7 +108,7 @@ fn chain(asked: &Exchange<'_>) -> Result<Chain, ExchangeError> {
 
 fn task(asked: &Exchange<'_>) -> Result<Task, ExchangeError> {
     let Some(parent) = &asked.subject.mandate.task else {
-        let id = id("tsk_", asked.random.iter().skip(16)).ok_or(ExchangeError::Chain)?;
+        let id = id(TASK, asked.random.iter().skip(16)).ok_or(ExchangeError::Chain)?;
         let grant = asked.grant.clone().ok_or(ExchangeError::NoGrant)?;
         return Ok(Task { id, purpose: asked.purpose.clone(), grant });
     };

@@ -18,6 +18,12 @@ const REFUSED: [&str; 8] = ["crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "e
 /// Bounds of header and claims.
 const JSON: Limits = Limits { max_depth: 16, max_nodes: 2048 };
 
+/// SHA-256 over a token as it was shown, its signature included: with another signature it is another token.
+#[must_use]
+pub fn digest_of(token: &str) -> Digest {
+    sha256(token.as_bytes())
+}
+
 /// A token whose form is good and whose signature nobody has looked at. What it claims is not readable from outside.
 pub struct Unverified {
     pub(super) algorithm: Algorithm,

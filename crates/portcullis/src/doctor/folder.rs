@@ -29,7 +29,9 @@ pub(super) fn permissions(data: &Path, findings: &mut Findings) {
         }
     };
     look(data, 0o022);
-    for name in ["keys", "log", "content", "bundles", "quickstart.env", "admin.sock", "projection.db", "content/subjects"] {
+    for name in
+        ["keys", "log", "content", "bundles", "issuers", "quickstart.env", "admin.sock", "projection.db", "content/subjects"]
+    {
         look(&data.join(name), 0o077);
     }
     for item in fs::read_dir(data.join("keys")).into_iter().flatten().flatten() {

@@ -106,9 +106,15 @@ pub(crate) fn longest(path: &str) -> Option<u64> {
     }
 }
 
+/// Whether an archive can hold a file of the configuration at this path, relative to the folder and without `.` and `..`.
+#[must_use]
+pub fn holds(path: &str) -> bool {
+    longest(&format!("{CONFIG}{path}")).is_some()
+}
+
 /// Below `config/`, and not where the folder keeps its own files.
 fn is_configuration(path: &str) -> bool {
-    const OWN: [&str; 8] = ["keys", "log", "content", "bundles", "lock", "format", "admin.sock", "projection.db"];
+    const OWN: [&str; 9] = ["keys", "log", "content", "bundles", "issuers", "lock", "format", "admin.sock", "projection.db"];
     path.strip_prefix(CONFIG).and_then(|rest| rest.split('/').next()).is_some_and(|first| !OWN.contains(&first))
 }
 
@@ -159,6 +165,7 @@ mod tests {
             ("keys/log-1.key", false),
             ("config/keys/log-1.key", false),
             ("config/log/checkpoint", false),
+            ("config/issuers/okta.keys", false),
             ("config/admin.sock", false),
             ("config/../keys/log-1.key", false),
             ("/etc/passwd", false),

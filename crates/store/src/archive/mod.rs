@@ -23,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use freeze::Seal;
-pub use manifest::{Manifest, Member};
+pub use manifest::{Manifest, Member, holds};
 pub use pack::{Backup, backup};
 pub use secret::Passphrase;
 pub use unpack::{Restore, Restored, restore};

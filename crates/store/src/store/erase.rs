@@ -15,6 +15,8 @@ use crate::vault::ERASED;
 /// Most keys that one entry names as erased, and most that are erased at once.
 const ERASED_PER_ENTRY: usize = 1000;
 const MAX_ERASED: usize = 8 * ERASED_PER_ENTRY;
+/// Longest name of a subject in a remark, in characters.
+const MAX_SUBJECT: usize = 300;
 
 impl Store {
     /// Erases a subject, such as `user:alice`: records it durably, then destroys its keys. Blocks on the disk while it rewraps
@@ -24,7 +26,14 @@ impl Store {
     /// [`StoreError`] when it cannot be recorded, or the keys cannot be written.
     pub async fn erase(&self, subject: &str, by: By) -> Result<bool, StoreError> {
         let keys = self.vault.key_ids(subject);
-        Ok(self.erase_keys(&keys, by, Vec::new()).await? > 0)
+        let remark = format!("erasure: {}, {} keys", subject.chars().take(MAX_SUBJECT).collect::<String>(), keys.len());
+        Ok(self.erase_keys(&keys, by, vec![remark]).await? > 0)
+    }
+
+    /// How many keys the content of a subject has: none, if there is nothing of it.
+    #[must_use]
+    pub fn n_keys_of(&self, subject: &str) -> usize {
+        self.vault.key_ids(subject).len()
     }
 
     /// How long content is kept from now on; `None` for as long as the log. Blocks on the disk.

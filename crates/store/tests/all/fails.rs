@@ -18,7 +18,7 @@ fn failing() -> (TempDir, Arc<FailPort>, Store) {
 }
 
 fn kill(target: &str) -> AdminAct {
-    AdminAct::Locked { target: target.parse().unwrap(), kind: LockKind::Kill }
+    AdminAct::Locked { target: target.parse().unwrap(), kind: LockKind::Kill, until: None }
 }
 
 /// Waits, without a clock, until the log can be written again: calls are refused until then.

@@ -1,11 +1,12 @@
 //! What a store keeps: entries, content, administration, and answers to questions.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 use crate::common::{NOW, chain, copy, folder, intent, open, options, outcome, request};
 use evidence::{EntryKind, Header, OutcomeResult};
 use model::{AdminAct, Bundle, Credential, Digest, Holder, LockKind, LockTarget, OperatorRole, ReasonCode, Registry, UnixMillis};
-use store::{AdminError, Administered, Audit, By, Draft, Filter, Plain, Receipt, Row, Store, StoreError};
+use store::{AdminError, Administered, Audit, By, Draft, Filter, Options, Plain, Receipt, Row, Store, StoreError};
 
 fn by() -> By {
     By { operator: Some("operator:root".parse().unwrap()), credential: None }
@@ -23,12 +24,43 @@ fn credential(id: &str, hash: u8) -> Credential {
 }
 
 fn locked(target: &str, kind: LockKind) -> AdminAct {
-    AdminAct::Locked { target: target.parse().unwrap(), kind }
+    AdminAct::Locked { target: target.parse().unwrap(), kind, until: None }
 }
 
 fn bundle(policy: &str) -> Bundle {
     let policies = [("a.cedar".to_owned(), policy.to_owned())].into();
     Bundle { format: 1, registry: Registry::default(), policies, rules: model::RuleFiles::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_on_what_has_ended_are_forgotten_and_no_others() {
+    let dir = folder();
+    let targets = |store: &Store| store.epoch().locks().iter().map(|(target, _)| target.to_string()).collect::<Vec<_>>();
+    let until = |target: &str, seconds: u64| AdminAct::Locked {
+        target: target.parse().unwrap(),
+        kind: LockKind::Revoke,
+        until: Some(NOW.plus_seconds(seconds)),
+    };
+    let store = open(dir.path());
+    for act in [until("credential:tok_1", 10), until("credential:tok_2", 100), locked("user:alice", LockKind::Kill)] {
+        store.administer(act, by()).await.unwrap();
+    }
+    let version = store.epoch().version();
+    assert_eq!(targets(&store), ["credential:tok_1", "credential:tok_2", "user:alice"]);
+    store.close().unwrap();
+    let later = NOW.plus_seconds(10);
+    let store = Store::open(dir.path(), Options { clock: Arc::new(move || later), ..options() }).unwrap();
+    assert_eq!(
+        (targets(&store), store.epoch().version()),
+        (vec!["credential:tok_2".to_owned(), "user:alice".to_owned()], version)
+    );
+    // A later lock on the same target is longer, never shorter.
+    store.administer(until("credential:tok_2", 50), by()).await.unwrap();
+    store.close().unwrap();
+    let later = NOW.plus_seconds(60);
+    let store = Store::open(dir.path(), Options { clock: Arc::new(move || later), ..options() }).unwrap();
+    assert_eq!(targets(&store), ["credential:tok_2", "user:alice"]);
+    store.close().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

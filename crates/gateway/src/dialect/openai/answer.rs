@@ -1,6 +1,6 @@
 //! Answers of chat completions: whole documents and streamed chunks.
 
-use engine::ports::AnswerView;
+use engine::ports::{AnswerView, LeafUse};
 use text::{Document, Kind, NodeId};
 
 use crate::dialect::lanes::{Lanes, Reading, event_type, own_place, place};
@@ -61,6 +61,7 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
     let number = index.parse().unwrap_or(u32::MAX);
     let prefix = format!("choice/{index}");
     lanes.begin(&prefix);
+    let n_before = lanes.view.pieces.len();
     let mut has_ended = false;
     for child in document.children(choice) {
         let key = document.key(child).unwrap_or_default();
@@ -75,7 +76,13 @@ fn read_choice(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, choice: NodeI
             _ => lanes.below(child, &key, Reading::Whole, number),
         }
     }
-    if in_stream && has_ended {
+    // Some servers give a reason in every chunk. Beside words it is no end yet: the lane ends with the next chunk that says nothing
+    // more, or with the stream. What comes until then belongs to the same text.
+    let is_silent = |(node, place): &(NodeId, LeafUse)| {
+        let is_piece = matches!(place, LeafUse::Piece { .. });
+        !is_piece || document.text(*node).is_none_or(|text| text.is_empty())
+    };
+    if in_stream && has_ended && lanes.view.pieces.iter().skip(n_before).all(is_silent) {
         for place in OF_A_CHOICE {
             lanes.end(place);
         }

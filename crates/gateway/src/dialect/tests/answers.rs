@@ -96,10 +96,31 @@ fn tool_calls_are_told_apart_by_their_index() {
 }
 
 #[test]
+fn a_reason_beside_words_is_no_end_yet() {
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]});
+    // (what the chunk says, whether the choice ends with it).
+    let facts = [
+        (delta(json!({})), true),
+        (delta(json!({"content": ""})), true),
+        (delta(json!({"content": null, "tool_calls": []})), true),
+        (delta(json!({"role": "assistant", "content": ""})), true),
+        (delta(json!({"content": "b"})), false),
+        (delta(json!({"reasoning_content": "b"})), false),
+        (delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]})), false),
+        (json!({"choices": [{"index": 0, "text": "b", "finish_reason": "stop"}]}), false),
+        (json!({"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]}), true),
+    ];
+    for (event, has_ended) in facts {
+        let ended = ends(Openai, &event).0;
+        assert_eq!(ended.iter().any(|lane| lane == "choice/0/delta/content"), has_ended, "{event}");
+    }
+}
+
+#[test]
 fn choices_are_told_apart_and_end_alone() {
     let event = json!({"choices": [
         {"index": 3, "delta": {"content": "a"}, "finish_reason": null},
-        {"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"},
+        {"index": 0, "delta": {"content": ""}, "finish_reason": "stop"},
         {"delta": {"content": "c"}},
         {"index": "x", "delta": {"content": "d"}},
         {"index": -1, "delta": {"content": "e"}},
@@ -108,7 +129,7 @@ fn choices_are_told_apart_and_end_alone() {
         Openai,
         &event,
         &[
-            "0 choice/0/delta/content = b",
+            "0 choice/0/delta/content = ",
             "2 choice/2/delta/content = c",
             "3 choice/3/delta/content = a",
             "4294967295 choice/?/delta/content = d",
