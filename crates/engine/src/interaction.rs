@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use text::Document;
 
@@ -28,6 +29,10 @@ use crate::record::{self, Outcome};
 use crate::release::{self, Released};
 use crate::respond::respond;
 use crate::snapshot::Snapshot;
+use crate::stored;
+
+/// Most bytes of a body where there should be none.
+const NO_BODY: usize = 1024;
 
 /// What is known of a call while it runs; what the outcome says in the end.
 #[derive(Debug)]
@@ -174,12 +179,14 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     call.identified = Some(identified);
 
-    readable(&head.headers)?;
-
     // The body, bounded. Reading it is a wait, so the snapshot is taken again.
-    let body = guard
-        .wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
-        .await??;
+    let takes_body = protocol.takes_body();
+    if takes_body {
+        readable(&head.headers)?;
+    }
+    let limit = if takes_body { call.snapshot.limits.body_bytes } else { NO_BODY };
+    let body = guard.wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(limit)).await??;
+    let body = if takes_body { body } else { nothing(&body)? };
     call.snapshot = world.snapshot();
 
     let recorded = loop {
@@ -227,7 +234,12 @@ fn judge<W: World, P: Protocol>(
     let document = Document::parse(body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
     let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
     let understood = protocol.understand(head, &document, &admitted)?;
-    let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
+    let named = stored::open(world, &snapshot, call.identified()?, &document, &understood)?;
+    let is_kept = understood.kept.is_some();
+    let model = match &named.place {
+        Some((model, _)) if is_kept => model.clone(),
+        _ => Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?,
+    };
     guard.touches(model.clone());
     // A name that nobody declared is a text of the client's.
     call.model = snapshot.routes.contains_key(&model).then(|| model.clone());
@@ -235,7 +247,7 @@ fn judge<W: World, P: Protocol>(
     let parsed = world.monotonic();
     call.timings.understand = parsed.saturating_sub(begun);
 
-    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model)?;
+    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model, named);
     let scanned = world.monotonic();
     call.timings.inspect = scanned.saturating_sub(parsed);
 
@@ -243,7 +255,9 @@ fn judge<W: World, P: Protocol>(
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {
         call.judgement = Some(refused.judgement);
-        refused.refusal
+        // Nobody has named a model here: what is out of reach is what was asked for.
+        let is_hidden = is_kept && refused.refusal.code == ReasonCode::ModelNotFound;
+        if is_hidden { ReasonCode::StoredNotFound.into() } else { refused.refusal }
     })
 }
 
@@ -323,6 +337,14 @@ const fn is_lock(code: ReasonCode) -> bool {
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
     )
+}
+
+/// A body where there should be none: some clients send an empty object all the same.
+fn nothing(body: &[u8]) -> Result<Bytes, Refusal> {
+    match body.trim_ascii() {
+        b"" | b"{}" => Ok(Bytes::from_static(b"{}")),
+        _ => Err(Refusal::because(ReasonCode::FieldUnknown, "this request takes no body")),
+    }
 }
 
 /// Only JSON in plain sight is read: another type may be read otherwise behind the gate, an encoding hides the text.

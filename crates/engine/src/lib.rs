@@ -23,6 +23,7 @@ mod record;
 mod release;
 mod respond;
 mod snapshot;
+mod stored;
 
 pub use act::Attempt;
 pub use admit::Identified;

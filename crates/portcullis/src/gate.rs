@@ -49,7 +49,7 @@ pub(crate) struct Gate {
     /// there is still true.
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
-    handles: Arc<identity::Handles>,
+    pub(crate) handles: ArcSwap<identity::Handles>,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     started: Instant,
@@ -93,7 +93,7 @@ impl Gate {
         issuers.apply(tokens::trusted(&in_force.config.settings));
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
-        let handles = Arc::new(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
+        let handles = ArcSwap::from_pointee(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
         Ok(Self {
             data: data.to_owned(),
             store,
@@ -234,7 +234,7 @@ impl World for Gate {
     }
 
     fn handles(&self) -> Arc<identity::Handles> {
-        Arc::clone(&self.handles)
+        self.handles.load_full()
     }
 
     fn observe_event(&self, event: &Event<'_>) {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Lane, LeafHits, Scanners};
-use model::{Duties, Finding, FindingKind, Name, ReasonCode, Refusal, Side};
+use model::{Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
 use super::seen::Seen;
 use super::track::Track;
-use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, StreamEvent, null_out};
+use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::snapshot::Limits;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
@@ -54,13 +54,20 @@ pub(crate) struct Machine<'p, P> {
 /// Binds the names of what the provider keeps to the task that had it kept.
 pub(crate) struct Sealer {
     pub(crate) handles: Arc<identity::Handles>,
-    /// The task's.
-    pub(crate) ledger: Name,
+    /// As whom.
+    pub(crate) owner: String,
+    /// Which upstream keeps it.
+    pub(crate) mark: identity::Mark,
+    /// Names that the request knows already: as the provider writes them, and as the task does.
+    pub(crate) known: Vec<(String, String)>,
+    /// Whether the provider keeps this answer.
+    pub(crate) is_kept: bool,
 }
 
 impl Sealer {
     fn seal(&self, name: &str) -> Option<String> {
-        self.handles.seal(self.ledger.as_str(), name)
+        let known = self.known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
+        known.or_else(|| self.handles.seal(&self.owner, self.mark, name).filter(|_| self.is_kept))
     }
 }
 
@@ -257,7 +264,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(untold) = view.usage_untold.clone().filter(|_| self.hides_usage) {
             splices.replace(untold, Vec::new());
         }
-        let is_hidden = self.hides_usage && view.is_usage_only;
+        let is_hidden = match view.shown {
+            Shown::Always => false,
+            Shown::IfUsageIsAsked => self.hides_usage,
+            Shown::Never => true,
+        };
         Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
     }
 

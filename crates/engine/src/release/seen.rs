@@ -18,14 +18,15 @@ pub(crate) struct Seen {
 impl Seen {
     /// Takes the next document of the answer.
     pub(super) fn note(&mut self, document: &Document<'_>, view: &AnswerView, in_stream: bool) {
-        let Reported { usage, is_read, is_written } = view.reported;
+        let Reported { usage, is_read, is_written, is_to_come } = view.reported;
         let before = self.reported;
         self.reported = Reported {
             usage: before.usage.most(usage),
             is_read: before.is_read || is_read,
             is_written: before.is_written || is_written,
+            is_to_come,
         };
-        self.has_begun = true;
+        self.has_begun |= !is_to_come;
         let arrived = if in_stream { pieces(document, view) } else { budget::tokens(document.bytes()) };
         self.arrived = self.arrived.saturating_add(arrived);
     }

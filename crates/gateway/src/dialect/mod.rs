@@ -13,6 +13,7 @@ mod headers;
 mod lanes;
 mod openai;
 mod remote;
+mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::collections::BTreeSet;
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::{AnswerView, Understood};
+use engine::ports::{AnswerView, Shown, Understood};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 use text::Document;
 
 pub use api::Api;
+pub use stored::{Act, Stored, at as stored_at};
 
 /// Reads a request. `deployment` is the model if the path names it: then it counts, whatever the body says. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
 ///
@@ -65,6 +67,17 @@ pub fn client_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
 pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     let mut view = pieces(api, document, name, in_stream);
     usage::note(api, document, name, in_stream, &mut view);
+    view
+}
+
+/// As [`view`], of an answer about a stored response: what was used was told when it was made.
+#[must_use]
+pub fn view_stored(stored: &Stored, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    let mut view = pieces(Api::Responses, document, name, in_stream);
+    let number = document.get(document.root(), "sequence_number").map(|node| document.lexeme(node));
+    if in_stream && stored.has(number.and_then(|number| number.parse().ok())) {
+        view.shown = Shown::Never;
+    }
     view
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use engine::ports::{AnswerView, Reported};
+use engine::ports::{AnswerView, Reported, Shown};
 use model::Usage;
 use text::{Document, Kind, NodeId};
 
@@ -18,7 +18,9 @@ pub(super) fn note(api: Api, document: &Document<'_>, name: Option<&str>, in_str
             if let Some(usage) = member(root, "usage") {
                 view.reported = openai(document, usage, ["prompt_tokens", "completion_tokens"]);
                 let choices = document.get(root, "choices").filter(|choices| document.kind(*choices) == Kind::Array);
-                view.is_usage_only = choices.is_some_and(|choices| document.count(choices) == 0);
+                if choices.is_some_and(|choices| document.count(choices) == 0) {
+                    view.shown = Shown::IfUsageIsAsked;
+                }
             } else if in_stream {
                 let untold = document.get(root, "usage").filter(|node| document.kind(*node) == Kind::Null);
                 view.usage_untold = untold.and_then(|node| whole_member(document, node));
@@ -26,6 +28,11 @@ pub(super) fn note(api: Api, document: &Document<'_>, name: Option<&str>, in_str
         }
         Api::Responses => {
             let whole = if in_stream { member(root, "response") } else { Some(root) };
+            let status = whole.and_then(|whole| document.text(document.get(whole, "status")?));
+            view.reported.is_to_come = !in_stream && matches!(status.as_deref(), Some("queued" | "in_progress"));
+            if view.reported.is_to_come {
+                return;
+            }
             if let Some(usage) = whole.and_then(|whole| member(whole, "usage")) {
                 view.reported = openai(document, usage, ["input_tokens", "output_tokens"]);
             }
@@ -69,7 +76,12 @@ fn openai(document: &Document<'_>, usage: NodeId, [read, written]: [&str; 2]) ->
     let reasoning = detail(written, "reasoning_tokens").unwrap_or(0);
     let usage = Usage { input: all - cached, cached, cache_write: 0, output: output.unwrap_or(0), reasoning };
     // Embeddings have nothing to say of what is written.
-    Reported { usage: usage.bounded(), is_read: prompt.is_some(), is_written: prompt.is_some() || output.is_some() }
+    Reported {
+        usage: usage.bounded(),
+        is_read: prompt.is_some(),
+        is_written: prompt.is_some() || output.is_some(),
+        is_to_come: false,
+    }
 }
 
 /// Anthropic counts what was cached beside what was read anew.
@@ -82,7 +94,7 @@ fn anthropic(document: &Document<'_>, usage: NodeId, is_written: bool) -> Report
         output: count(document, usage, "output_tokens").unwrap_or(0),
         reasoning: 0,
     };
-    Reported { usage: usage.bounded(), is_read: read.is_some(), is_written }
+    Reported { usage: usage.bounded(), is_read: read.is_some(), is_written, is_to_come: false }
 }
 
 /// A member with its key and one comma beside it, so that what stays is an object still.

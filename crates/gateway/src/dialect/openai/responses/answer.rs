@@ -92,7 +92,8 @@ fn says_nothing(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, begun: Optio
 /// Clients join the parts of a finished answer to one text.
 fn joined_parts(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, response: NodeId) {
     let array = |object: NodeId, name: &str| document.get(object, name).filter(|node| document.kind(*node) == Kind::Array);
-    let items = array(response, "output").into_iter().flat_map(|output| document.children(output));
+    let lists = ["output", "data"].into_iter().filter_map(|list| array(response, list));
+    let items = lists.flat_map(|list| document.children(list));
     let parts = items.filter_map(|item| array(item, "content")).flat_map(|content| document.children(content));
     lanes.begin("output_text");
     for text in parts.filter_map(|part| document.get(part, "text")) {
