@@ -334,6 +334,7 @@ const fn is_lock(code: ReasonCode) -> bool {
         ReasonCode::GateLocked
             | ReasonCode::CredentialLocked
             | ReasonCode::CredentialRevoked
+            | ReasonCode::CredentialExpired
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
     )
