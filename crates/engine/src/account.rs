@@ -63,8 +63,13 @@ impl Account {
     }
 
     /// Notes what was seen of the answer.
-    pub(crate) const fn saw(&mut self, seen: Seen) {
+    pub(crate) fn saw(&mut self, seen: Seen) {
         self.seen = seen;
+    }
+
+    /// What was seen of the answer.
+    pub(crate) const fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Tells the caller what is left, if a budget applies to the call.
@@ -143,7 +148,7 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
     // What goes on without anybody who waits for it is charged as if it had come to its end.
     let is_stream = call.is_stream && !account.runs_on;
     let seen = Seen { has_begun: account.seen.has_begun && !account.runs_on, ..account.seen };
-    let (usage, is_estimate) = used(charge.usage, seen, call.outcome.upstream_status, is_stream, reason);
+    let (usage, is_estimate) = used(charge.usage, &seen, call.outcome.upstream_status, is_stream, reason);
     charge.usage = usage.bounded();
     charge.cost = account.price.map(|price| price.cost(&charge.usage));
     charge.is_estimate = is_estimate;
@@ -153,7 +158,7 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
 }
 
 /// What a call has used, and whether that is an estimate. Where nobody knows, it is what was reserved.
-fn used(reserved: Usage, seen: Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
+fn used(reserved: Usage, seen: &Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
     let nothing = Usage::default();
     match status {
         // Nothing answered, and as far as can be seen nothing was reached.

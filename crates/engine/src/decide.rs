@@ -23,6 +23,8 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) upstream: Name,
+    /// What the model is called there.
+    pub(crate) model: String,
     pub(crate) body: Bytes,
 }
 
@@ -244,7 +246,7 @@ fn outbound<P: Protocol>(
     let keeper = inspected.named().place.as_ref().map(|(_, upstream)| upstream);
     for route in speaking.filter(|route| keeper.is_none_or(|keeper| route.upstream == *keeper)) {
         if understood.kept.is_some() {
-            outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::new() });
+            outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::new() });
             break;
         }
         let mut splices = Splices::new();
@@ -261,7 +263,7 @@ fn outbound<P: Protocol>(
             splices.replace(place.span.clone(), format!("{}false{}", place.before, place.after));
         }
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
-        outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
+        outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::from(body) });
     }
     if outbound.is_empty() && keeper.is_some() {
         return Err(ReasonCode::StoredUpstreamGone.into());

@@ -53,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) model: Option<Name>,
     /// Which upstream answered.
     pub(crate) upstream: Option<Name>,
+    /// What it calls the model.
+    pub(crate) upstream_model: Option<String>,
     pub(crate) is_stream: bool,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
@@ -121,6 +123,7 @@ impl Call {
             has_begun: false,
             model: None,
             upstream: None,
+            upstream_model: None,
             is_stream: false,
             status: 0,
             outcome: Outcome::new(),
@@ -151,12 +154,16 @@ pub(crate) async fn finish<W: World, V: Voice, C: Client>(
     }
     // The last piece leaves first: nobody waits for the outcome.
     give_way().await;
+    let seen = call.account.seen().clone();
     let charge = account::settle(world, &mut call, reason);
-    record::outcome(world, &mut call, reason, charge);
+    record::outcome(world, &mut call, reason, charge.clone());
     let facts = Facts {
         api: voice.api(),
         model: call.model.as_ref(),
         upstream: call.upstream.as_ref(),
+        answered_by: call.upstream_model.as_deref().map(|configured| seen.answered_by(configured)),
+        finish: &seen.finish,
+        charge: charge.as_ref(),
         is_stream: call.is_stream,
         at: call.at,
         took: world.monotonic().saturating_sub(call.started),
@@ -214,7 +221,9 @@ async fn path<W: World, P: Protocol, C: Client>(
     guard.check(world)?;
     call.account.leaves();
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
-    call.upstream = recorded.permit().outbound().get(reply.position).map(|outbound| outbound.upstream.clone());
+    let answered = recorded.permit().outbound().get(reply.position);
+    call.upstream = answered.map(|outbound| outbound.upstream.clone());
+    call.upstream_model = answered.map(|outbound| outbound.model.clone());
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await

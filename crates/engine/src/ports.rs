@@ -339,6 +339,15 @@ pub enum Form {
     Name,
 }
 
+/// What an answer says of itself, for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Where it names the model that made it.
+    pub model: Option<NodeId>,
+    /// Why its texts ended, in words of the protocol's own.
+    pub finish: Vec<&'static str>,
+}
+
 /// Whether a client is shown a document of an answer. All of them are inspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shown {
@@ -368,6 +377,8 @@ pub struct AnswerView {
     pub handles: Vec<NodeId>,
     /// What was used.
     pub reported: Reported,
+    /// What else it says of itself.
+    pub told: Told,
     /// Whether the client is shown it.
     pub shown: Shown,
     /// A member that says that nothing is told yet, with its comma: likewise.

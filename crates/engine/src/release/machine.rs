@@ -161,8 +161,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     /// What was seen of what the answer uses.
-    pub(crate) const fn seen(&self) -> Seen {
-        self.seen
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.clone()
     }
 
     /// No more events will come.
