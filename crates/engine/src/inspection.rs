@@ -11,6 +11,7 @@ use text::Document;
 
 use crate::admit::Identified;
 use crate::ports::{Understood, World};
+use crate::seams;
 use crate::snapshot::Snapshot;
 use crate::stored::Named;
 
@@ -99,7 +100,8 @@ pub(crate) fn inspect<'d, W: World>(
     named: Named,
 ) -> Inspected<'d> {
     // The scanner set is empty when inspection is switched off; the constructor is the same, and `Off` goes to the record.
-    let hits = inspect::inspect_document(&snapshot.scanners, document);
+    let mut hits = inspect::inspect_document(&snapshot.scanners, document);
+    seams::across(&snapshot.scanners, document, &understood.joined, &mut hits);
     let mut findings = inspect::findings(document, &hits, Side::Request);
     findings.extend(understood.uninspected.iter().map(|(pointer, part)| Finding {
         kind: FindingKind::made(format!("uninspected:{part}")),

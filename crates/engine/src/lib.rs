@@ -22,6 +22,7 @@ pub mod ports;
 mod record;
 mod release;
 mod respond;
+mod seams;
 mod snapshot;
 mod stored;
 

@@ -243,6 +243,8 @@ pub struct Understood {
     pub kept: Option<Kept>,
     /// Where `false` says that the provider is to keep nothing, where the request does not say.
     pub unstored: Option<Place>,
+    /// String values that are read as one text, in this order: the parts of a message.
+    pub joined: Vec<Vec<NodeId>>,
     /// How much it may bring about.
     pub demand: Demand,
 }
@@ -333,6 +335,8 @@ pub enum LeafUse {
 pub enum Form {
     /// Text.
     Text,
+    /// Text that clients join with that of other lanes of this form, in the order in which it arrives.
+    Said,
     /// JSON inside a string, such as tool arguments: clients unescape it a second time.
     Json,
     /// A name. Its lane ends when what it names begins, and some upstreams tell it again.
@@ -375,6 +379,8 @@ pub struct AnswerView {
     pub opaque: Vec<NodeId>,
     /// String values that name something that the provider keeps from now on.
     pub handles: Vec<NodeId>,
+    /// Whole string values that clients join to one text, in this order.
+    pub joined: Vec<Vec<NodeId>>,
     /// What was used.
     pub reported: Reported,
     /// What else it says of itself.

@@ -426,6 +426,7 @@ impl Protocol for Toy {
             handles: Vec::new(),
             kept: None,
             unstored: None,
+            joined: Vec::new(),
             demand: demand(document),
         })
     }

@@ -10,6 +10,7 @@ mod api;
 mod demand;
 mod errors;
 mod headers;
+mod joined;
 mod lanes;
 mod openai;
 mod remote;
@@ -29,7 +30,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use serde_json::{Value, json};
-use text::Document;
+use text::{Document, NodeId};
 
 pub use api::Api;
 pub use stored::{Act, Stored, at as stored_at};
@@ -82,6 +83,17 @@ pub fn view_stored(stored: &Stored, document: &Document<'_>, name: Option<&str>,
 }
 
 fn pieces(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    let mut view = lanes_of(api, document, name, in_stream);
+    // The texts of several choices are several answers.
+    if !matches!(api, Api::Completions | Api::Embeddings) {
+        let known: BTreeSet<NodeId> = view.joined.iter().flatten().copied().collect();
+        let is_new = |group: &Vec<NodeId>| !group.iter().any(|text| known.contains(text));
+        view.joined.extend(joined::lists(document).into_iter().filter(is_new));
+    }
+    view
+}
+
+fn lanes_of(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     match api {
         Api::Chat | Api::Completions => openai::view(document, name, in_stream),
         Api::Responses => openai::view_response(document, name, in_stream),

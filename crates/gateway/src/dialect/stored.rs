@@ -162,6 +162,7 @@ impl Stored {
                 after: format!("{}{}", self.act.below(), asked.query),
             }),
             unstored: None,
+            joined: Vec::new(),
             // What it used was charged to the call that made it.
             demand: Demand::default(),
         })

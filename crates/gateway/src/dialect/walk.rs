@@ -9,6 +9,7 @@ use text::{Document, Kind, NodeId};
 
 use super::api::Api;
 use super::demand;
+use super::joined;
 use super::remote;
 use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Variant};
 
@@ -49,6 +50,7 @@ pub(super) fn understand(
         uninspected: walk.uninspected,
         handles: walk.handles,
         kept: None,
+        joined: joined::lists(document),
         unstored: unstored(api, document),
     })
 }
