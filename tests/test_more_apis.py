@@ -149,6 +149,8 @@ def response_events(pieces: list[str], arguments: list[str]) -> list[dict]:
     at, call = {"item_id": "msg_1", "output_index": 0, "content_index": 0}, {"item_id": "fc_1", "output_index": 1}
     events: list[dict] = [{"type": "response.created", "response": {**final, "status": "in_progress", "output": []}}]
     events.append({"type": "response.output_item.added", "output_index": 0, "item": {**final["output"][0], "content": []}})
+    events.append({"type": "response.content_part.added", **at, "part": {"type": "output_text", "text": "", "annotations": []}})
+    events.append({"type": "response.output_item.added", "output_index": 1, "item": {**final["output"][1], "arguments": ""}})
     for number in range(max(len(pieces), len(arguments))):
         if number < len(pieces):
             events.append({"type": "response.output_text.delta", **at, "delta": pieces[number], "logprobs": []})
