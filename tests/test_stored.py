@@ -2,10 +2,11 @@
 
 import json
 import pathlib
+import subprocess
 
 import openai
 import pytest
-from gate import Gate
+from gate import Gate, binary
 from issuer import Issuer
 from samples import SAMPLES
 from test_limits import budgets, used
@@ -104,7 +105,9 @@ def test_what_is_kept_is_shown_listed_stopped_and_deleted() -> None:
             again = api.responses.create(model="small", input="more", previous_response_id=made.id)
             assert upstream.requests[-1].json()["previous_response_id"] == "resp_1" and again.previous_response_id == made.id
             assert api.responses.retrieve(again.id).previous_response_id == made.id
-            assert api.responses.delete(made.id) is None and keeper.asked[-1] == "DELETE /v1/responses/resp_1"
+            deleted = api.delete(f"/responses/{made.id}", cast_to=object)
+            assert deleted == {"id": made.id, "object": "response", "deleted": True}
+            assert keeper.asked[-1] == "DELETE /v1/responses/resp_1"
             # What the provider forgot, it says itself.
             with pytest.raises(openai.NotFoundError) as gone:
                 api.responses.retrieve(made.id)
@@ -155,6 +158,11 @@ def test_it_is_decided_and_recorded_like_a_call() -> None:
                     act(made)
                 assert refusal.value.status_code in (403, 404)
             assert len(keeper.asked) == before and "resp_1" in keeper.kept
+        gate._stop()
+        replayed = subprocess.run([binary(), "replay", "--data", gate.data, "--json"], capture_output=True, text=True, timeout=60, check=False)
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        told = json.loads(replayed.stdout)
+        assert told["different"] == [] and told["equal"] >= 6
 
 
 def test_a_stream_is_resumed_where_it_broke_and_tells_nothing_more() -> None:

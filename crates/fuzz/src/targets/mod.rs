@@ -41,7 +41,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -52,6 +52,7 @@ pub const ALL: [Target; 15] = [
     inflate::TARGET,
     requests::TARGET,
     requests::HEADERS,
+    requests::QUERIES,
     answers::TARGET,
     config::TARGET,
     keys::TARGET,

@@ -145,7 +145,7 @@ impl Stored {
     ///
     /// # Errors
     /// The query holds what no row names.
-    pub(crate) fn understood(&self) -> Result<Understood, Refusal> {
+    pub fn understood(&self) -> Result<Understood, Refusal> {
         let asked = self.asked.clone()?;
         Ok(Understood {
             model: String::new(),
