@@ -142,24 +142,30 @@ def test_streams_of_a_response(world: tuple[Gate, Upstream]) -> None:
 
 
 def test_texts_that_come_side_by_side(world: tuple[Gate, Upstream]) -> None:
-    """Whoever prints pieces as they come joins them as they come."""
+    """Each is read by itself, and all of them as one where the answer ends: in the order of their places."""
     gate, upstream = world
 
     def delta(item: int, text: str) -> dict:
         return {"type": "response.output_text.delta", "item_id": f"msg_{item}", "output_index": item, "content_index": 0, "delta": text, "logprobs": []}
 
-    letters = [delta(number % 2, letter) for number, letter in enumerate(f" The key is {SECRET} and no other.")]
-    opened = [delta(0, "a "), delta(1, "b "), delta(0, SECRET[:9]), delta(1, SECRET[9:] + " c")]
+    texts = [f"zero {SECRET} ", f"one {SECRET} "]
+    final = response("", "{}")
+    message = final["output"][0]
+    output = [{**message, "id": f"msg_{item}", "content": [{"type": "output_text", "text": text, "annotations": []}]} for item, text in enumerate((f"a {SECRET[:9]}", SECRET[9:]))]
+    letters = [delta(item, text[at]) for at in range(min(map(len, texts))) for item, text in enumerate(texts)]
+    events = [*letters, {"type": "response.completed", "response": {**final, "output": output}}]
 
     async def reply(_: Request, __: Peer) -> list[bytes]:
-        return stream(sent(turn))
+        return stream(sent(events))
 
     upstream.script = reply
     with client(gate) as api:
-        for turn in (letters, opened):
-            raw = raw_of(api)
-            text = "".join(json.loads(line[6:]).get("delta", "") for line in raw.splitlines() if line.startswith("data: {"))
-            assert SECRET[9:] not in text and SECRET[-6:] not in text and "values that clients join" in raw, text
+        seen = list(api.responses.create(model="small", input="hi", stream=True, store=False))
+    for item, text in enumerate(texts):
+        said = "".join(event.delta for event in seen if event.type == "response.output_text.delta" and event.output_index == item)
+        assert said == text[: len(said) - len(HIDDEN) + len(SECRET)].replace(SECRET, HIDDEN), said
+        assert HIDDEN in said
+    assert seen[-1].response.output_text == f"a {HIDDEN}{HIDDEN}"
 
 
 def test_streams_of_a_message(world: tuple[Gate, Upstream]) -> None:

@@ -1,9 +1,10 @@
 //! Texts of a stream that clients join although each has a lane of its own: content blocks, parts, messages of one answer.
 //!
 //! One more lane hears all of them in the order in which they arrive, from the moment at which there are two. It changes nothing:
-//! what it finds across two of them ends the stream before the second has left.
+//! what it finds across two of them ends the stream before the second has left. Texts that come side by side are not read as one:
+//! pieces of several, as they happen to arrive, spell what nobody says.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use inspect::{Hit, Lane};
 
@@ -19,6 +20,10 @@ const MAX_SEAMS: usize = 4096;
 #[derive(Default)]
 pub(super) struct Joint {
     last: Option<LaneId>,
+    /// Texts in which something was said.
+    heard: HashSet<LaneId>,
+    /// One of them went on after another had begun.
+    is_over: bool,
     /// The end of what was said, while one lane says all of it.
     tail: String,
     track: Option<Track>,
@@ -32,9 +37,18 @@ pub(super) struct Joint {
 impl Joint {
     /// Hears a piece of a lane. Gives its number if it has to be ready here too.
     pub(super) fn hear(&mut self, id: &LaneId, text: &str, lane: impl FnOnce() -> Lane) -> Option<u64> {
+        if text.is_empty() || self.is_over {
+            return None;
+        }
         let is_other = self.last.as_ref().is_some_and(|last| last != id);
-        if self.last.is_none() || is_other {
+        if self.last.as_ref() != Some(id) {
             self.last = Some(id.clone());
+            // The lanes of an answer are bounded, and so are these.
+            self.is_over = !self.heard.insert(id.clone());
+        }
+        if self.is_over {
+            self.finish();
+            return None;
         }
         if self.track.is_none() {
             if !is_other {
