@@ -67,7 +67,8 @@ def test_what_a_provider_would_keep_is_asked_for(scripted: tuple[Gate, Upstream]
         ({"store": True}, "policy-denied"),
         ({"previous_response_id": "resp_1"}, "stateful-id-refused"),
         ({"conversation": "conv_1"}, "stateful-id-refused"),
-        ({"background": True}, "stateful-id-refused"),
+        ({"background": True}, "policy-denied"),
+        ({"conversation": {"id": "conv_1"}}, "stateful-id-refused"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "stateful-id-refused"),
         ({"input": [{"type": "brand_new", "text": "a"}]}, "part-unknown"),
         ({"tools": [{"type": "brand_new"}]}, "tool-type-unknown"),
@@ -148,6 +149,8 @@ def response_events(pieces: list[str], arguments: list[str]) -> list[dict]:
     at, call = {"item_id": "msg_1", "output_index": 0, "content_index": 0}, {"item_id": "fc_1", "output_index": 1}
     events: list[dict] = [{"type": "response.created", "response": {**final, "status": "in_progress", "output": []}}]
     events.append({"type": "response.output_item.added", "output_index": 0, "item": {**final["output"][0], "content": []}})
+    events.append({"type": "response.content_part.added", **at, "part": {"type": "output_text", "text": "", "annotations": []}})
+    events.append({"type": "response.output_item.added", "output_index": 1, "item": {**final["output"][1], "arguments": ""}})
     for number in range(max(len(pieces), len(arguments))):
         if number < len(pieces):
             events.append({"type": "response.output_text.delta", **at, "delta": pieces[number], "logprobs": []})

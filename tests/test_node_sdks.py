@@ -29,7 +29,7 @@ def script(name: str, checks: list[str], url: str, key: str, model: str, **more:
     """Runs the checks; gives what they said, while the process still lives."""
     if (node := shutil.which("node")) is None:
         raise RuntimeError("`node` is not installed")
-    messages, tools = TALK[name]
+    messages, tools = TALK.get(name, TALK["openai"])
     settings = {"checks": checks, "url": url, "key": key, "model": model, "messages": messages, "tools": tools, **more}
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "ANTHROPIC_", "NODE_"))}
     process = subprocess.Popen(

@@ -4,7 +4,9 @@ import http.server
 import json
 import pathlib
 import queue
+import socket
 import threading
+import time
 from collections.abc import Callable
 
 from gate import Gate
@@ -15,6 +17,7 @@ from test_operations import CHAT, call, chat
 from upstream import Upstream, answer
 from upstream import Request as UpstreamRequest
 from upstream import chat as chat_body
+from upstream import stream
 
 CANARY = "canary-Zk3vT9qLw2Rb7YxN4mHc"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -85,9 +88,15 @@ def items(message: object) -> list:
     return found
 
 
+def plain(value: object) -> object:
+    """An attribute's value."""
+    form = value.WhichOneof("value")
+    return [plain(item) for item in value.array_value.values] if form == "array_value" else getattr(value, form)
+
+
 def values(attributes: object) -> dict[str, object]:
     """Attributes as a dictionary."""
-    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in attributes}
+    return {pair.key: plain(pair.value) for pair in attributes}
 
 
 def configured(collector: str, **more: object) -> Callable[[pathlib.Path], None]:
@@ -144,6 +153,79 @@ def test_calls_refusals_and_sums() -> None:
         assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
         assert all(head["x-api-key"] == CANARY for head in collector.heads)
         assert all(head["content-type"] == "application/x-protobuf" for head in collector.heads)
+
+
+def named(data: pathlib.Path) -> None:
+    """`small` has a name of its own at the provider."""
+    file = data / "portcullis.yaml"
+    file.write_text(file.read_text().replace('model: "default"', 'model: "real-model"', 1))
+
+
+def test_what_an_answer_used_and_why_it_ended() -> None:
+    """The names of OpenTelemetry's conventions for generative models, in every form of answer."""
+    usage = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42, "prompt_tokens_details": {"cached_tokens": 20}}
+    words = {"input_tokens": 10, "output_tokens": 12, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 0}
+    choices = [{"index": at, "message": {"role": "assistant", "content": "hi"}, "finish_reason": reason} for at, reason in enumerate(("stop", "length"))]
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "real-model-2026-08-06", "choices": choices, "usage": usage}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": f"real-model {CANARY}"}
+    chunks = [
+        {**chunk, "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]},
+        {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": CANARY}]},
+        {**chunk, "choices": [], "usage": usage},
+    ]
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "real-model", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "stop_sequence": None, "usage": words}
+    response = {"id": "r", "object": "response", "model": "real-model", "status": "incomplete", "output": [], "usage": {"input_tokens": 30, "output_tokens": 12}}
+
+    async def reply(request: UpstreamRequest, _: object) -> list[bytes]:
+        if b'"stream":true' in request.body.replace(b" ", b""):
+            return stream([f"data: {json.dumps(event)}\n\n".encode() for event in chunks] + [b"data: [DONE]\n\n"])
+        path = request.line.split()[1]
+        return answer(200, json.dumps({"/v1/messages": message, "/v1/responses": response}.get(path, whole)).encode())
+
+    def configure(data: pathlib.Path) -> None:
+        named(data)
+        configured(collector.url)(data)
+
+    with Collector() as collector, Upstream(script=reply) as upstream, Gate(upstream.url, configure) as gate:
+        key = gate.key("ALICE")
+        facts = [
+            ("chat/completions", CHAT, "real-model-2026-08-06", ["stop", "length"]),
+            ("chat/completions", {**CHAT, "stream": True}, "real-model", ["_OTHER"]),
+            ("messages", {**CHAT, "max_tokens": 20}, "real-model", ["end_turn"]),
+            ("responses", {"model": "small", "input": "hi", "store": False}, "real-model", ["incomplete"]),
+        ]
+        for path, body, model, reasons in facts:
+            status, head, _ = call(f"{gate.url}/v1/{path}", key, body)
+            assert status == 200
+            told = values(collector.until("/v1/traces", is_call(head["x-request-id"])).attributes)
+            assert told["gen_ai.operation.name"] == "chat" and told["gen_ai.request.model"] == "small", path
+            assert told["gen_ai.provider.name"] == ("anthropic" if path == "messages" else "openai")
+            assert (told["gen_ai.response.model"], told["gen_ai.response.finish_reasons"]) == (model, reasons), path
+            used = (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"], told["portcullis.usage.is_estimate"])
+            assert used == (30, 12, False), path
+        # What never left used nothing.
+        _, head, _ = chat(gate, key, tools=CANARY)
+        told = values(collector.until("/v1/traces", is_call(head["x-request-id"])).attributes)
+        assert not any(name.startswith(("gen_ai.usage", "gen_ai.response")) for name in told)
+        assert not any(CANARY.encode() in raw.split(b"\n\n", 1)[-1] for raw in collector.raw)
+
+
+def test_a_collector_that_hangs_slows_nobody() -> None:
+    """It takes a request and never answers; the exporter gives each ten seconds, and calls do not wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging, Upstream() as upstream:
+        configure = configured(f"http://127.0.0.1:{hanging.getsockname()[1]}")
+        with Gate(upstream.url, configure) as gate:
+            key = gate.key("ALICE")
+            assert chat(gate, key)[0] == 200
+            hanging.settimeout(PATIENCE)
+            held, _ = hanging.accept()
+            with held:
+                begun = time.monotonic()
+                assert all(chat(gate, key)[0] == 200 for _ in range(50))
+                assert time.monotonic() - begun < 10
+                begun = time.monotonic()
+                gate._stop()
+                assert time.monotonic() - begun < 9, "nor does the end"
 
 
 def test_nothing_secret_in_any_byte() -> None:

@@ -103,6 +103,10 @@ pub(crate) struct Upstream {
     /// The header in which the key is presented; its kind's own if left out. Azure OpenAI takes `api-key`.
     #[serde(default)]
     pub(crate) key_header: Option<KeyHeader>,
+    /// Whether a chat completion that does not say `store` goes there with `"store": false`. If left out, only to
+    /// `api.openai.com`, which may keep what is not declined; other servers may not know the field.
+    #[serde(default)]
+    pub(crate) decline_store: Option<bool>,
     /// PEM file with the authorities that are trusted there, instead of Mozilla's list. Like the other files of an upstream it
     /// is read at the start and at `apply`.
     #[serde(default)]

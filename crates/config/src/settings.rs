@@ -160,6 +160,8 @@ pub struct Upstream {
     pub api_key: Option<Secret>,
     /// How it is presented.
     pub key_header: KeyHeader,
+    /// Whether it is told to keep nothing where a chat completion does not say.
+    pub declines_store: bool,
     /// How it is verified, and what is shown to it.
     pub trust: Trust,
     /// The proxy on the way, if there is one.

@@ -23,6 +23,7 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Most {
     input: u64,
     output: u64,
+    runs_on: bool,
 }
 
 impl Most {
@@ -30,7 +31,7 @@ impl Most {
     pub(crate) fn of(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Self {
         let demand = &inspected.understood().demand;
         let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model()));
-        Self { input: demand.input, output: cap.saturating_mul(demand.answers) }
+        Self { input: demand.input, output: cap.saturating_mul(demand.answers), runs_on: demand.runs_on }
     }
 
     fn usage(self) -> Usage {
@@ -46,6 +47,7 @@ pub(crate) struct Account {
     price: Option<Price>,
     allowance: Option<Allowance>,
     has_left: bool,
+    runs_on: bool,
     seen: Seen,
 }
 
@@ -61,8 +63,13 @@ impl Account {
     }
 
     /// Notes what was seen of the answer.
-    pub(crate) const fn saw(&mut self, seen: Seen) {
+    pub(crate) fn saw(&mut self, seen: Seen) {
         self.seen = seen;
+    }
+
+    /// What was seen of the answer.
+    pub(crate) const fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Tells the caller what is left, if a budget applies to the call.
@@ -102,7 +109,7 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     let task = &identified.credential().ledger;
     let caller = Caller { chain: identified.chain(), task, model: permit.model() };
     let price = snapshot.budgets.prices.models.get(permit.model()).copied();
-    let Most { input, output } = permit.most();
+    let Most { input, output, runs_on } = permit.most();
     let cost = price.map(|price| price.most(input, output));
     let wanted = Amounts { requests: 1, input, output, cost };
     let now = world.now();
@@ -119,7 +126,7 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
         Ok(reservation) => {
             let allowance = Some(*reservation.allowance()).filter(|_| !reservation.is_empty());
             call.account =
-                Account { reservation: Some(reservation), charge: Some(charge), price, allowance, ..Account::default() };
+                Account { reservation: Some(reservation), charge: Some(charge), price, allowance, runs_on, ..Account::default() };
             Ok(permit)
         }
         Err(exceeded) => {
@@ -138,7 +145,10 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
         reservation.release();
         return None;
     }
-    let (usage, is_estimate) = used(charge.usage, account.seen, call.outcome.upstream_status, call.is_stream, reason);
+    // What goes on without anybody who waits for it is charged as if it had come to its end.
+    let is_stream = call.is_stream && !account.runs_on;
+    let seen = Seen { has_begun: account.seen.has_begun && !account.runs_on, ..account.seen };
+    let (usage, is_estimate) = used(charge.usage, &seen, call.outcome.upstream_status, is_stream, reason);
     charge.usage = usage.bounded();
     charge.cost = account.price.map(|price| price.cost(&charge.usage));
     charge.is_estimate = is_estimate;
@@ -148,7 +158,7 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
 }
 
 /// What a call has used, and whether that is an estimate. Where nobody knows, it is what was reserved.
-fn used(reserved: Usage, seen: Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
+fn used(reserved: Usage, seen: &Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
     let nothing = Usage::default();
     match status {
         // Nothing answered, and as far as can be seen nothing was reached.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use model::{Name, ReasonCode};
 
 use crate::event::Event;
@@ -35,10 +35,16 @@ impl Attempt<'_> {
         self.recorded.permit().outbound().get(self.position).map(|outbound| outbound.body.clone()).unwrap_or_default()
     }
 
-    /// The path below the upstream's base URL.
+    /// How it is asked. Only `POST` has a body.
     #[must_use]
-    pub const fn path(&self) -> &'static str {
-        self.recorded.permit().path()
+    pub const fn method(&self) -> &Method {
+        &self.recorded.permit().target().method
+    }
+
+    /// The path below the upstream's base URL, with the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.recorded.permit().target().path
     }
 
     /// The client's headers that may pass.

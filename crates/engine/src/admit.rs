@@ -3,6 +3,7 @@
 //! It stands before the body is read: a party that is not known costs the gate one hash or one signature, and no memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity::token::{self, Bearer, IssuerRules, KeySet, TokenError, Unverified};
 use identity::{Plane, Shown};
@@ -85,8 +86,10 @@ pub(crate) async fn admit<W: World>(
     match identity::shown_in_request(headers, head.query.as_deref())? {
         Shown::Key(key) => admit_key(world, key, request, at).map_err(Refusal::new),
         Shown::Token(token) => {
-            let Bearer { credential, parents, mandate, .. } = verified(world, token, at).await?;
-            let seen = Seen { request, at, credential: Arc::new(credential), parents, mandate };
+            let Bearer { credential, parents, mandate, issuer, .. } = verified(world, token, at).await?;
+            // As long as the token would be taken: until its issuer's clock, which may be late, says that it has ended.
+            let skew = issuer.and_then(|name| world.issuer_named(&name)).map_or(0, |rules| rules.skew);
+            let seen = Seen { request, at, credential: Arc::new(credential), skew, parents, mandate };
             looked_at(world, seen).map_err(Refusal::new)
         }
     }
@@ -97,6 +100,8 @@ struct Seen {
     request: RequestId,
     at: UnixMillis,
     credential: Arc<Credential>,
+    /// Seconds that it is taken for longer than it says.
+    skew: u64,
     parents: Vec<CredentialId>,
     mandate: Mandate,
 }
@@ -112,18 +117,27 @@ pub(crate) fn admit_key<W: World>(
     let credential = world.credential(&presented.hash);
     identity::verify(&presented, credential.as_deref(), at, Plane::Data)?;
     let credential = credential.ok_or(ReasonCode::CredentialUnknown)?;
-    looked_at(world, Seen { request, at, credential, parents: Vec::new(), mandate: Mandate::default() })
+    looked_at(world, Seen { request, at, credential, skew: 0, parents: Vec::new(), mandate: Mandate::default() })
 }
 
 /// Looks at the locks: on the credential, on everybody in its chain, and on what it descends from.
 fn looked_at<W: World>(world: &W, seen: Seen) -> Result<(Identified, Guard), ReasonCode> {
-    let Seen { request, at, credential, parents, mandate } = seen;
+    let Seen { request, at, credential, skew, parents, mandate } = seen;
     let Holder::Data { chain } = &credential.holder else { return Err(ReasonCode::CredentialWrongPlane) };
     let chain = chain.clone();
     let task = mandate.task.as_ref().map(|task| task.id.clone());
-    let mut guard = Guard::new(credential.id.clone(), chain.clone()).descending(parents, task);
+    let ends = end(world, &credential, &parents, skew);
+    let mut guard = Guard::new(credential.id.clone(), chain.clone()).descending(parents, task).until(ends);
     guard.check(world)?;
     Ok((Identified { request, at, credential, chain, mandate }, guard))
+}
+
+/// When a credential ends, or the first key that it descends from: on the clock that never goes back.
+fn end<W: World>(world: &W, credential: &Credential, parents: &[CredentialId], skew: u64) -> Option<Duration> {
+    let keys = parents.iter().filter_map(|parent| world.credential_by_id(parent)?.expires);
+    let own = credential.expires.map(|expires| expires.plus_seconds(skew));
+    let left = Duration::from_millis(own.into_iter().chain(keys).min()?.since(world.now()));
+    Some(world.monotonic().saturating_add(left))
 }
 
 /// Verifies a token: of the gate itself, or of an issuer that operators trust. What it descends from is looked at as well.

@@ -3,10 +3,11 @@
 //! It stands after inspection and before the record, is a plain synchronous function, and is the only place that makes a
 //! [`Permit`]. The permit owns the final outbound bytes: what was judged is what is sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use model::{
     Action, Answer, Ask, DecisionInput, Duties, Facts, Finding, Name, ReasonCode, Refusal, Resource, Side, UnixMillis, Verdict,
 };
@@ -22,6 +23,8 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) upstream: Name,
+    /// What the model is called there.
+    pub(crate) model: String,
     pub(crate) body: Bytes,
 }
 
@@ -43,12 +46,37 @@ pub(crate) struct Outbound {
 pub struct Permit {
     model: Name,
     outbound: Vec<Outbound>,
-    path: &'static str,
+    target: Target,
     headers: HeaderMap,
     duties: Arc<Duties>,
     most: Most,
     hides_usage: bool,
+    names: Vec<(String, String)>,
     judgement: Judgement,
+}
+
+/// What is asked of an upstream, beside the body.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) method: Method,
+    /// Below the upstream's base URL, with the query.
+    pub(crate) path: Cow<'static, str>,
+    /// What is done with something that the provider keeps, if that is what is asked.
+    pub(crate) act: Option<&'static str>,
+}
+
+impl Target {
+    fn of<P: Protocol>(protocol: &P, inspected: &Inspected<'_>) -> Self {
+        let kept = inspected.understood().kept.as_ref().zip(inspected.named().names.first());
+        kept.map_or_else(
+            || Self { method: Method::POST, path: Cow::Borrowed(protocol.upstream_path()), act: None },
+            |(kept, (name, _))| Self {
+                method: kept.method.clone(),
+                path: Cow::Owned([kept.before, name, &kept.after].concat()),
+                act: Some(kept.act),
+            },
+        )
+    }
 }
 
 /// The judgement as data: goes to the record whether it was a permit or not.
@@ -78,8 +106,13 @@ impl Permit {
         &self.outbound
     }
 
-    pub(crate) const fn path(&self) -> &'static str {
-        self.path
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What the request names of what the provider keeps: as the provider writes it, and as the task does.
+    pub(crate) fn names(&self) -> &[(String, String)] {
+        &self.names
     }
 
     pub(crate) const fn headers(&self) -> &HeaderMap {
@@ -132,10 +165,11 @@ pub(crate) fn decide<P: Protocol>(
     match outbound(snapshot, protocol, identified, inspected, &duties) {
         Ok((model, outbound)) => {
             let headers = protocol.upstream_headers(head);
-            let (path, demand) = (protocol.upstream_path(), &inspected.understood().demand);
+            let target = Target::of(protocol, inspected);
             let most = Most::of(snapshot, inspected);
-            let hides_usage = demand.tells_usage.is_some();
-            Ok(Permit { model, outbound, path, headers, duties, most, hides_usage, judgement })
+            let hides_usage = inspected.understood().demand.tells_usage.is_some();
+            let names = inspected.named().names.clone();
+            Ok(Permit { model, outbound, target, headers, duties, most, hides_usage, names, judgement })
         }
         Err(refusal) => Err(refuse(refusal, judgement)),
     }
@@ -203,23 +237,36 @@ fn outbound<P: Protocol>(
     let routes = snapshot.routes.get(&model).ok_or(ReasonCode::ModelNotFound)?;
     let document = inspected.document();
     // These are string leaves too, and are replaced below: a finding in one must not be spliced twice.
-    let is_replaced = |span| span == understood.model_span || inspected.names().iter().any(|(name, _)| *name == span);
+    let is_replaced = |span| span == understood.model_span || inspected.named().spans.iter().any(|(name, _)| *name == span);
     let hits: Vec<_> = inspected.hits().iter().filter(|hit| !is_replaced(document.span(hit.node))).cloned().collect();
     let edits = account::edits(snapshot, identified, inspected);
     let mut outbound = Vec::with_capacity(routes.len());
-    for route in routes.iter().filter(|route| route.dialects.contains(&protocol.dialect())) {
+    let speaking = routes.iter().filter(|route| route.dialects.contains(&protocol.dialect()));
+    // What is kept is kept at one upstream; to every other one its name is somebody else's, or nothing.
+    let keeper = inspected.named().place.as_ref().map(|(_, upstream)| upstream);
+    for route in speaking.filter(|route| keeper.is_none_or(|keeper| route.upstream == *keeper)) {
+        if understood.kept.is_some() {
+            outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::new() });
+            break;
+        }
         let mut splices = Splices::new();
         inspect::redact_document(document, &hits, duties, Side::Request, &mut splices)
             .map_err(|denied| Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place)))?;
         let name = text::quote(&route.model);
         let is_absent = understood.model_span.is_empty();
         splices.replace(understood.model_span.clone(), if is_absent { format!("\"model\":{name},") } else { name });
-        for (span, name) in inspected.names() {
+        for (span, name) in &inspected.named().spans {
             splices.replace(span.clone(), text::quote(name));
         }
         edits.iter().for_each(|(span, text)| splices.replace(span.clone(), text.as_str()));
+        if let Some(place) = understood.unstored.as_ref().filter(|_| route.declines_store) {
+            splices.replace(place.span.clone(), format!("{}false{}", place.before, place.after));
+        }
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
-        outbound.push(Outbound { upstream: route.upstream.clone(), body: Bytes::from(body) });
+        outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::from(body) });
+    }
+    if outbound.is_empty() && keeper.is_some() {
+        return Err(ReasonCode::StoredUpstreamGone.into());
     }
     if outbound.is_empty() {
         let dialect = protocol.dialect().as_str();

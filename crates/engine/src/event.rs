@@ -34,6 +34,12 @@ pub struct Facts<'a> {
     pub model: Option<&'a Name>,
     /// Which upstream answered.
     pub upstream: Option<&'a Name>,
+    /// What that upstream calls the model that answered: as configured, perhaps with its version.
+    pub answered_by: Option<&'a str>,
+    /// Why its texts ended, in words of the provider's API.
+    pub finish: &'a [&'static str],
+    /// What it used, if it left the gate.
+    pub charge: Option<&'a Charge>,
     /// Whether it asked for a stream.
     pub is_stream: bool,
     /// When it arrived.

@@ -1,4 +1,5 @@
-//! The epoch, as one call sees it: what would stop this call, looked at before every effect and every release.
+//! The epoch, as one call sees it: what would stop this call, looked at before every effect and every release; and the
+//! end of its credential.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,18 +19,25 @@ pub(crate) struct Guard {
     /// Credentials that the presented one descends from.
     parents: Vec<CredentialId>,
     task: Option<Name>,
+    /// When the credential ends, on the clock that never goes back.
+    ends: Option<Duration>,
     seen: u64,
 }
 
 impl Guard {
     /// A guard for a call of `chain` with `credential`; the epoch has not been looked at yet.
     pub(crate) const fn new(credential: CredentialId, chain: Chain) -> Self {
-        Self { credential, chain, model: None, parents: Vec::new(), task: None, seen: 0 }
+        Self { credential, chain, model: None, parents: Vec::new(), task: None, ends: None, seen: 0 }
     }
 
     /// A lock on one of `parents`, or on the task, stops the call too.
     pub(crate) fn descending(self, parents: Vec<CredentialId>, task: Option<Name>) -> Self {
         Self { parents, task, ..self }
+    }
+
+    /// So does the end of what was presented: nobody does more with a credential than it lasts.
+    pub(crate) fn until(self, ends: Option<Duration>) -> Self {
+        Self { ends, ..self }
     }
 
     /// From now on a lock on `model` stops the call too.
@@ -42,8 +50,11 @@ impl Guard {
         self.seen
     }
 
-    /// Looks at the locks now.
-    pub(crate) fn check<W: Epoch>(&mut self, world: &W) -> Result<(), ReasonCode> {
+    /// Looks at the locks now, and at the clock.
+    pub(crate) fn check<W: Clock + Epoch>(&mut self, world: &W) -> Result<(), ReasonCode> {
+        if self.ends.is_some_and(|ends| ends <= world.monotonic()) {
+            return Err(ReasonCode::CredentialExpired);
+        }
         let locks = world.locks();
         self.seen = locks.version();
         let stops = locks.stops(&self.credential, &self.chain, self.model.as_ref());
@@ -67,6 +78,8 @@ impl Guard {
         if let Some(value) = at_once(future.as_mut()).await {
             return Ok(value);
         }
+        let left = self.ends.map(|ends| ends.saturating_sub(world.monotonic())).filter(|left| *left < limit);
+        let (limit, late) = left.map_or((limit, late), |left| (left, ReasonCode::CredentialExpired));
         let mut timeout = pin!(world.sleep(limit));
         loop {
             self.check(world)?;

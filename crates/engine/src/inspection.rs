@@ -4,15 +4,16 @@
 //! by `decide`, once the duties are known.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use inspect::LeafHits;
-use model::{Finding, FindingCount, FindingGroup, FindingKind, Label, ModelName, ReasonCode, Refusal, Side, Span};
+use model::{Finding, FindingCount, FindingGroup, FindingKind, Label, ModelName, Refusal, Side, Span};
 use text::Document;
 
 use crate::admit::Identified;
 use crate::ports::{Understood, World};
+use crate::seams;
 use crate::snapshot::Snapshot;
+use crate::stored::Named;
 
 /// Proof: every string, key and number of this very document went through the scanners in force, or an operator has
 /// switched inspection off and the proof says so.
@@ -26,7 +27,7 @@ pub struct Inspected<'d> {
     findings: Vec<Finding>,
     label: Label,
     ledger_version: u64,
-    names: Vec<(Range<usize>, String)>,
+    named: Named,
 }
 
 impl<'d> Inspected<'d> {
@@ -65,9 +66,9 @@ impl<'d> Inspected<'d> {
         (&self.label, self.ledger_version)
     }
 
-    /// Where the request names what the provider keeps, and how the provider calls it.
-    pub(crate) fn names(&self) -> &[(Range<usize>, String)] {
-        &self.names
+    /// What the request names of what the provider keeps.
+    pub(crate) const fn named(&self) -> &Named {
+        &self.named
     }
 
     /// How often each kind was found.
@@ -89,9 +90,6 @@ pub(crate) fn count(findings: &[Finding]) -> BTreeMap<String, FindingCount> {
 }
 
 /// Runs the scanners and reads the ledger.
-///
-/// # Errors
-/// The request names something that a provider keeps, and not for this task.
 pub(crate) fn inspect<'d, W: World>(
     world: &W,
     snapshot: &Snapshot,
@@ -99,10 +97,12 @@ pub(crate) fn inspect<'d, W: World>(
     document: &'d Document<'d>,
     understood: Understood,
     model: ModelName,
+    named: Named,
 ) -> Result<Inspected<'d>, Refusal> {
-    let names = names(&world.handles(), identified, document, &understood)?;
     // The scanner set is empty when inspection is switched off; the constructor is the same, and `Off` goes to the record.
-    let hits = inspect::inspect_document(snapshot.scanners.ready()?, document);
+    let scanners = snapshot.scanners.ready()?;
+    let mut hits = inspect::inspect_document(scanners, document);
+    seams::across(scanners, document, &understood.joined, &mut hits);
     let mut findings = inspect::findings(document, &hits, Side::Request);
     findings.extend(understood.uninspected.iter().map(|(pointer, part)| Finding {
         kind: FindingKind::made(format!("uninspected:{part}")),
@@ -112,21 +112,5 @@ pub(crate) fn inspect<'d, W: World>(
         span: Span { start: 0, end: 0 },
     }));
     let (label, ledger_version) = world.effective(&identified.credential().ledger);
-    Ok(Inspected { document, understood, model, hits, findings, label, ledger_version, names })
-}
-
-/// What the request names is the caller's own, or it is refused: to the provider everybody behind the gate is one.
-fn names(
-    handles: &identity::Handles,
-    identified: &Identified,
-    document: &Document<'_>,
-    understood: &Understood,
-) -> Result<Vec<(Range<usize>, String)>, Refusal> {
-    let named = understood.handles.iter().map(|node| {
-        let sealed = document.text(*node).unwrap_or_default();
-        let name = handles.open(identified.credential().ledger.as_str(), &sealed);
-        let foreign = || Refusal::because(ReasonCode::StatefulIdRefused, document.pointer(*node));
-        Ok((document.span(*node), name.ok_or_else(foreign)?.to_owned()))
-    });
-    named.collect()
+    Ok(Inspected { document, understood, model, hits, findings, label, ledger_version, named })
 }

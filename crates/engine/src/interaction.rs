@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use text::Document;
 
@@ -28,6 +29,10 @@ use crate::record::{self, Outcome};
 use crate::release::{self, Released};
 use crate::respond::respond;
 use crate::snapshot::Snapshot;
+use crate::stored;
+
+/// Most bytes of a body where there should be none.
+const NO_BODY: usize = 1024;
 
 /// What is known of a call while it runs; what the outcome says in the end.
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) model: Option<Name>,
     /// Which upstream answered.
     pub(crate) upstream: Option<Name>,
+    /// What it calls the model.
+    pub(crate) upstream_model: Option<String>,
     pub(crate) is_stream: bool,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
@@ -116,6 +123,7 @@ impl Call {
             has_begun: false,
             model: None,
             upstream: None,
+            upstream_model: None,
             is_stream: false,
             status: 0,
             outcome: Outcome::new(),
@@ -146,12 +154,16 @@ pub(crate) async fn finish<W: World, V: Voice, C: Client>(
     }
     // The last piece leaves first: nobody waits for the outcome.
     give_way().await;
+    let seen = call.account.seen().clone();
     let charge = account::settle(world, &mut call, reason);
-    record::outcome(world, &mut call, reason, charge);
+    record::outcome(world, &mut call, reason, charge.clone());
     let facts = Facts {
         api: voice.api(),
         model: call.model.as_ref(),
         upstream: call.upstream.as_ref(),
+        answered_by: call.upstream_model.as_deref().map(|configured| seen.answered_by(configured)),
+        finish: &seen.finish,
+        charge: charge.as_ref(),
         is_stream: call.is_stream,
         at: call.at,
         took: world.monotonic().saturating_sub(call.started),
@@ -174,14 +186,17 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     call.identified = Some(identified);
 
-    readable(&head.headers)?;
     // Before the body: nobody waits with a long one for scanners that are not there.
     call.snapshot.scanners.ready()?;
 
     // The body, bounded. Reading it is a wait, so the snapshot is taken again.
-    let body = guard
-        .wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(call.snapshot.limits.body_bytes))
-        .await??;
+    let takes_body = protocol.takes_body();
+    if takes_body {
+        readable(&head.headers)?;
+    }
+    let limit = if takes_body { call.snapshot.limits.body_bytes } else { NO_BODY };
+    let body = guard.wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(limit)).await??;
+    let body = if takes_body { body } else { nothing(&body)? };
     call.snapshot = world.snapshot();
 
     let recorded = loop {
@@ -209,7 +224,9 @@ async fn path<W: World, P: Protocol, C: Client>(
     guard.check(world)?;
     call.account.leaves();
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
-    call.upstream = recorded.permit().outbound().get(reply.position).map(|outbound| outbound.upstream.clone());
+    let answered = recorded.permit().outbound().get(reply.position);
+    call.upstream = answered.map(|outbound| outbound.upstream.clone());
+    call.upstream_model = answered.map(|outbound| outbound.model.clone());
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
@@ -229,7 +246,12 @@ fn judge<W: World, P: Protocol>(
     let document = Document::parse(body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
     let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
     let understood = protocol.understand(head, &document, &admitted)?;
-    let model = Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?;
+    let named = stored::open(world, &snapshot, call.identified()?, &document, &understood)?;
+    let is_kept = understood.kept.is_some();
+    let model = match &named.place {
+        Some((model, _)) if is_kept => model.clone(),
+        _ => Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?,
+    };
     guard.touches(model.clone());
     // A name that nobody declared is a text of the client's.
     call.model = snapshot.routes.contains_key(&model).then(|| model.clone());
@@ -237,7 +259,7 @@ fn judge<W: World, P: Protocol>(
     let parsed = world.monotonic();
     call.timings.understand = parsed.saturating_sub(begun);
 
-    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model)?;
+    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model, named)?;
     let scanned = world.monotonic();
     call.timings.inspect = scanned.saturating_sub(parsed);
 
@@ -245,7 +267,9 @@ fn judge<W: World, P: Protocol>(
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {
         call.judgement = Some(refused.judgement);
-        refused.refusal
+        // Nobody has named a model here: what is out of reach is what was asked for.
+        let is_hidden = is_kept && refused.refusal.code == ReasonCode::ModelNotFound;
+        if is_hidden { ReasonCode::StoredNotFound.into() } else { refused.refusal }
     })
 }
 
@@ -322,9 +346,18 @@ const fn is_lock(code: ReasonCode) -> bool {
         ReasonCode::GateLocked
             | ReasonCode::CredentialLocked
             | ReasonCode::CredentialRevoked
+            | ReasonCode::CredentialExpired
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
     )
+}
+
+/// A body where there should be none: some clients send an empty object all the same.
+fn nothing(body: &[u8]) -> Result<Bytes, Refusal> {
+    match body.trim_ascii() {
+        b"" | b"{}" => Ok(Bytes::from_static(b"{}")),
+        _ => Err(Refusal::because(ReasonCode::FieldUnknown, "this request takes no body")),
+    }
 }
 
 /// Only JSON in plain sight is read: another type may be read otherwise behind the gate, an encoding hides the text.

@@ -22,7 +22,9 @@ pub mod ports;
 mod record;
 mod release;
 mod respond;
+mod seams;
 mod snapshot;
+mod stored;
 mod verified;
 
 pub use act::Attempt;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use budget::{Allowance, Counters};
 use bytes::Bytes;
 use evidence::{Header, RecordError};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
     Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
@@ -248,8 +248,29 @@ pub struct Understood {
     pub uninspected: Vec<(String, String)>,
     /// String values that name something that the provider keeps for the caller's task.
     pub handles: Vec<NodeId>,
+    /// What is asked for, if it is something that the provider keeps: the model is the one that it was made by then.
+    pub kept: Option<Kept>,
+    /// Where `false` says that the provider is to keep nothing, where the request does not say.
+    pub unstored: Option<Place>,
+    /// String values that are read as one text, in this order: the parts of a message.
+    pub joined: Vec<Vec<NodeId>>,
     /// How much it may bring about.
     pub demand: Demand,
+}
+
+/// A request for something that a provider keeps. It goes out without a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name as the caller's task knows it.
+    pub name: String,
+    /// What is done with it, for the record: one word.
+    pub act: &'static str,
+    /// How.
+    pub method: Method,
+    /// The path at the upstream before the name.
+    pub before: &'static str,
+    /// The path behind it, and the query.
+    pub after: String,
 }
 
 /// How much a request may bring about.
@@ -265,6 +286,8 @@ pub struct Demand {
     pub uncapped: Vec<Place>,
     /// The edit after which a stream tells what was used, where the client did not ask for it.
     pub tells_usage: Option<Place>,
+    /// Whether the provider goes on when nobody waits for the answer any more.
+    pub runs_on: bool,
 }
 
 /// A place in a request, and what is written there around a value: before and after.
@@ -287,6 +310,8 @@ pub struct Reported {
     pub is_read: bool,
     /// Whether those of what was written are told.
     pub is_written: bool,
+    /// Whether the answer is still to come: nothing of what will be used was seen.
+    pub is_to_come: bool,
 }
 
 /// One stream of text inside an answer. Equal ids mean: the pieces belong together.
@@ -319,10 +344,33 @@ pub enum LeafUse {
 pub enum Form {
     /// Text.
     Text,
+    /// Text that clients join with that of other lanes of this form, in the order in which it arrives.
+    Said,
     /// JSON inside a string, such as tool arguments: clients unescape it a second time.
     Json,
     /// A name. Its lane ends when what it names begins, and some upstreams tell it again.
     Name,
+}
+
+/// What an answer says of itself, for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Where it names the model that made it.
+    pub model: Option<NodeId>,
+    /// Why its texts ended, in words of the protocol's own.
+    pub finish: Vec<&'static str>,
+}
+
+/// Whether a client is shown a document of an answer. All of them are inspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shown {
+    /// It is.
+    #[default]
+    Always,
+    /// It says only what was used: a client that did not ask for it is not shown it.
+    IfUsageIsAsked,
+    /// The client has it already.
+    Never,
 }
 
 /// What a protocol adapter says of one document of an answer.
@@ -340,10 +388,14 @@ pub struct AnswerView {
     pub opaque: Vec<NodeId>,
     /// String values that name something that the provider keeps from now on.
     pub handles: Vec<NodeId>,
+    /// Whole string values that clients join to one text, in this order.
+    pub joined: Vec<Vec<NodeId>>,
     /// What was used.
     pub reported: Reported,
-    /// Whether it says only what was used: a client that did not ask for it is not shown it.
-    pub is_usage_only: bool,
+    /// What else it says of itself.
+    pub told: Told,
+    /// Whether the client is shown it.
+    pub shown: Shown,
     /// A member that says that nothing is told yet, with its comma: likewise.
     pub usage_untold: Option<Range<usize>>,
     /// Whether every lane of the stream ends here.
@@ -402,6 +454,10 @@ pub trait Protocol: Voice {
     fn dialect(&self) -> Dialect;
     /// The path at the upstream, appended to its base URL.
     fn upstream_path(&self) -> &'static str;
+    /// Whether its requests have a body. One without is read as an empty object.
+    fn takes_body(&self) -> bool {
+        true
+    }
     /// Reads a request.
     ///
     /// # Errors

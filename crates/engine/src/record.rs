@@ -12,7 +12,7 @@ use evidence::{
 use model::{Answer, Ask, Charge, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 
 use crate::admit::Identified;
-use crate::decide::{Judgement, Permit};
+use crate::decide::{Judgement, Permit, Target};
 use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::Call;
@@ -141,6 +141,7 @@ async fn write_intent<W: World>(
     let header = header(EntryKind::Intent, identified, snapshot, guard.seen())
         .with_asks(&plain_asks(snapshot, &judgement.input.asks))
         .with_findings(&judgement.findings);
+    let cap = snapshot.limits.content_bytes;
     let header = Header {
         verdict: Some(judgement.answer.verdict),
         reason: Some(judgement.answer.reason),
@@ -150,14 +151,22 @@ async fn write_intent<W: World>(
         observed: label::of_request(identified, permit).into_iter().chain(label::of_answer(identified, permit)).collect(),
         ..header
     };
+    let mut header = header;
+    header.notes.extend(permit.target().act.map(|act| format!("stored: {act}")));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),
         findings: Cow::Borrowed(&judgement.findings),
         destinations: permit.outbound().iter().map(|outbound| outbound.upstream.to_string()).collect(),
-        outbound: permit.outbound().first().map(|outbound| Capped::new(&outbound.body, snapshot.limits.content_bytes)),
+        outbound: permit.outbound().first().map(|outbound| Capped::new(&sent(permit, &outbound.body), cap)),
     };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map_err(unrecorded)
+}
+
+/// What goes out: the body, or the line that says everything where there is none.
+fn sent<'b>(permit: &Permit, body: &'b [u8]) -> Cow<'b, [u8]> {
+    let Target { method, path, act } = permit.target();
+    act.map_or(Cow::Borrowed(body), |_| Cow::Owned(format!("{method} {path}").into_bytes()))
 }
 
 /// Records that a known party's request was refused before any effect.

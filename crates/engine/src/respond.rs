@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use identity::Mark;
 use model::{Action, ReasonCode, Refusal};
 
 use crate::act::Reply;
@@ -14,6 +15,7 @@ use crate::label;
 use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
+use crate::stored;
 
 /// Bytes of a stream that are gathered into one release at most, if they have arrived already.
 const MOST_GATHERED: usize = 8 << 10;
@@ -184,7 +186,9 @@ impl<W: World, C: Client> Back<'_, W, C> {
         reader.finish()?;
         machine.finish()?;
         let batch = machine.ready()?;
-        self.release(batch).await
+        self.release(batch).await?;
+        // Nothing may have been left to say; that is an answer too.
+        self.open()
     }
 
     fn machine<'p, P: Protocol>(&self, protocol: &'p P, in_stream: bool) -> Result<Machine<'p, P>, ReasonCode> {
@@ -198,9 +202,17 @@ impl<W: World, C: Client> Back<'_, W, C> {
 
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
-        let is_kept = self.recorded.permit().judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
-        let identified = self.call.identified.as_ref().filter(|_| is_kept)?;
-        Some(Sealer { handles: self.world.handles(), ledger: identified.credential().ledger.clone() })
+        let permit = self.recorded.permit();
+        let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
+        let is_kept = is_stored || permit.target().act.is_some();
+        let identified = self.call.identified.as_ref().filter(|_| is_kept || !permit.names().is_empty())?;
+        Some(Sealer {
+            handles: self.world.handles(),
+            owner: stored::owner(identified),
+            mark: Mark::of(permit.model().as_str(), self.call.upstream.as_ref()?.as_str()),
+            known: permit.names().to_vec(),
+            is_kept,
+        })
     }
 
     /// The next piece of the upstream's body; a lock, silence or the end of patience stops the wait.
@@ -233,15 +245,22 @@ impl<W: World, C: Client> Back<'_, W, C> {
         if batch.released.is_empty() {
             return Ok(());
         }
-        self.guard.check(self.world)?;
-        if !self.call.has_begun {
-            label::join(self.world, identified, label::of_answer(identified, self.recorded.permit()));
-            self.begin();
-        }
+        self.open()?;
         self.call.outcome.keep(batch.released.as_bytes(), self.call.snapshot.limits.content_bytes);
         let patience = self.call.snapshot.limits.client_write;
         let write = self.client.write(batch.released);
         self.guard.wait(self.world, patience, ReasonCode::ClientTooSlow, write).await??;
+        Ok(())
+    }
+
+    /// Looks at the epoch, and begins the answer if it has not begun: its label is joined before.
+    fn open(&mut self) -> Result<(), Refusal> {
+        self.guard.check(self.world)?;
+        if !self.call.has_begun {
+            let identified = self.call.identified()?;
+            label::join(self.world, identified, label::of_answer(identified, self.recorded.permit()));
+            self.begin();
+        }
         Ok(())
     }
 

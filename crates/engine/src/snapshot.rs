@@ -85,6 +85,8 @@ pub struct Route {
     pub model: String,
     /// What the upstream speaks.
     pub dialects: BTreeSet<Dialect>,
+    /// Whether it is told to keep nothing where a request does not say.
+    pub declines_store: bool,
 }
 
 /// How much a refused caller learns.

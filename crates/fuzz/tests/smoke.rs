@@ -41,6 +41,7 @@ smoke! {
     inflate: 2_000;
     requests: 5_000;
     headers: 10_000;
+    queries: 8_000;
     answers: 5_000;
     config: 500;
     rules: 1_500;

@@ -204,6 +204,9 @@ mod tests {
         let facts = Facts {
             api: Some((Dialect::Openai, "/v1/chat/completions")),
             model: None,
+            answered_by: None,
+            finish: &[],
+            charge: None,
             upstream: None,
             is_stream: false,
             at: UnixMillis(1),

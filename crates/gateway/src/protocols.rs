@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
 
-use crate::dialect::{self, Api};
+use crate::dialect::{self, Api, Stored};
 use crate::sse::{self, SseReader};
 use crate::trace;
 
@@ -20,13 +20,15 @@ pub struct Adapter {
     pub api: Api,
     /// The model, if the path names it.
     pub deployment: Option<String>,
+    /// What is asked of a stored response, if that is what is asked.
+    pub stored: Option<Stored>,
 }
 
 /// What answers in `OpenAI`'s shapes where no API was named.
-pub const OPENAI: Adapter = Adapter { api: Api::Chat, deployment: None };
+pub const OPENAI: Adapter = Adapter { api: Api::Chat, deployment: None, stored: None };
 
 /// What answers in Anthropic's shapes where no API was named.
-pub const ANTHROPIC: Adapter = Adapter { api: Api::Messages, deployment: None };
+pub const ANTHROPIC: Adapter = Adapter { api: Api::Messages, deployment: None, stored: None };
 
 impl Voice for Adapter {
     fn api(&self) -> Option<(Dialect, &'static str)> {
@@ -58,10 +60,17 @@ impl Protocol for Adapter {
     }
 
     fn upstream_path(&self) -> &'static str {
-        self.api.path()
+        if self.stored.is_some() { "/v1/responses/{id}" } else { self.api.path() }
+    }
+
+    fn takes_body(&self) -> bool {
+        self.stored.is_none()
     }
 
     fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
+        if let Some(stored) = &self.stored {
+            return stored.understood();
+        }
         dialect::understand(self.api, self.deployment.as_deref(), &head.headers, document, admitted)
     }
 
@@ -78,7 +87,10 @@ impl Protocol for Adapter {
     }
 
     fn view(&self, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
-        dialect::view(self.api, document, name, in_stream)
+        match &self.stored {
+            Some(stored) => dialect::view_stored(stored, document, name, in_stream),
+            None => dialect::view(self.api, document, name, in_stream),
+        }
     }
 
     fn is_end_mark(&self, data: &[u8]) -> bool {

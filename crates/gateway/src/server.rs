@@ -20,7 +20,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::{Answer, Ending, HttpClient};
-use crate::dialect::Api;
+use crate::dialect::{self, Act, Api, Stored};
 use crate::forwarded::TrustedProxies;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
 use crate::oauth::{self, OauthVoice};
@@ -329,6 +329,8 @@ impl std::error::Error for NoAnswer {}
 enum Route {
     /// A call, and the model if the path names it.
     Call(Api, Option<String>),
+    /// Something that the provider keeps, by its id.
+    Stored(Act, String),
     Models,
     /// One model, by its id.
     Model(String),
@@ -345,6 +347,11 @@ impl Route {
         match found {
             Some((api, deployment)) if *method == Method::POST => return Self::Call(api, deployment.map(ToOwned::to_owned)),
             Some(_) => return Self::Refused(Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            None => {}
+        }
+        match dialect::stored_at(path, method) {
+            Some(Ok((act, id))) => return Self::Stored(act, id.to_owned()),
+            Some(Err(refusal)) => return Self::Refused(refusal),
             None => {}
         }
         match oauth::at(path) {
@@ -371,7 +378,13 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
     let speaks_anthropic = head.headers.contains_key("anthropic-version");
     let client = &mut client;
     match route {
-        Route::Call(api, deployment) => engine::interaction(world, &Adapter { api, deployment }, head, client).await,
+        Route::Call(api, deployment) => {
+            engine::interaction(world, &Adapter { api, deployment, stored: None }, head, client).await
+        }
+        Route::Stored(act, id) => {
+            let stored = Some(Stored::new(id, act, head.query.as_deref()));
+            engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
+        }
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,

@@ -161,13 +161,15 @@ fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<By
     headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
     // The client's own name for itself is free text and stays here.
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !attempt.body().is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some((name, value)) = &upstream.key {
         headers.insert(name.clone(), value.clone());
     }
-    let mut request = Request::post(uri).body(Full::new(attempt.body())).ok()?;
+    let mut request = Request::builder().method(attempt.method()).uri(uri).body(Full::new(attempt.body())).ok()?;
     *request.headers_mut() = headers;
     Some(request)
 }

@@ -109,6 +109,8 @@ reason_codes! {
     PartUnknown "part-unknown" Client false "a content part has a type that is not known here"
     ToolTypeUnknown "tool-type-unknown" Client false "a tool has a type that is not known here"
     StatefulIdRefused "stateful-id-refused" Client false "the request refers to state kept at the provider"
+    StoredNotFound "stored-not-found" Client false "this task has nothing stored under this id"
+    StoredUpstreamGone "stored-upstream-gone" Operator false "the upstream that keeps what is named no longer serves its model here"
     BetaRefused "beta-refused" Client false "the request asks for a beta feature that is not known here"
     RemoteMalformed "remote-malformed" Client false "a remote reference is not an absolute http or https URL"
     ModelNotFound "model-not-found" Client false "the model does not exist or may not be used"

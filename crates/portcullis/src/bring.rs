@@ -184,12 +184,14 @@ pub(crate) fn scanners(settings: &Settings, rules: &[Rule]) -> Result<Scanners, 
 }
 
 fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
-    let dialects =
-        |upstream: &model::Name| settings.upstreams.get(upstream).map(|found| found.dialects.clone()).unwrap_or_default();
-    let route = |route: &config::Route| Route {
-        upstream: route.upstream.clone(),
-        model: route.model.clone(),
-        dialects: dialects(&route.upstream),
+    let route = |route: &config::Route| {
+        let upstream = settings.upstreams.get(&route.upstream);
+        Route {
+            upstream: route.upstream.clone(),
+            model: route.model.clone(),
+            dialects: upstream.map(|found| found.dialects.clone()).unwrap_or_default(),
+            declines_store: upstream.is_some_and(|found| found.declines_store),
+        }
     };
     settings.routes.iter().map(|(model, places)| (model.clone(), places.iter().map(route).collect())).collect()
 }

@@ -52,7 +52,7 @@ pub(crate) struct Gate {
     /// there is still true.
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
-    handles: Arc<identity::Handles>,
+    pub(crate) handles: ArcSwap<identity::Handles>,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     /// Locks that clients have added.
@@ -102,7 +102,7 @@ impl Gate {
         issuers.apply(trusted.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?);
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
-        let handles = Arc::new(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
+        let handles = ArcSwap::from_pointee(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
         Ok(Self {
             data: data.to_owned(),
             store,
@@ -246,7 +246,7 @@ impl World for Gate {
     }
 
     fn handles(&self) -> Arc<identity::Handles> {
-        Arc::clone(&self.handles)
+        self.handles.load_full()
     }
 
     fn observe_event(&self, event: &Event<'_>) {

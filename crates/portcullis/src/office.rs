@@ -141,14 +141,16 @@ impl Administrator for Gate {
                 return Err(anyhow::anyhow!("`tokens` is not configured, so there is no key to rotate"));
             }
             self.store.add_token_key()?;
-            tokens::issuing(&self.in_force.load().config.settings, &self.store)
+            let handles = identity::Handles::new(&self.store.token_seeds()?);
+            Ok((tokens::issuing(&self.in_force.load().config.settings, &self.store)?, handles))
         });
-        let issuing = made.map_err(|error| Refusal::because(ReasonCode::FieldType, format!("{error:#}")))?;
+        let (issuing, handles) = made.map_err(|error| Refusal::because(ReasonCode::FieldType, format!("{error:#}")))?;
         let id = issuing.as_ref().map_or("", |issuing| issuing.signer.key_id()).to_owned();
         let name = Name::new(&id).map_err(|_| ReasonCode::Internal)?;
         // Recorded before it signs: whoever reads the log knows every key that ever did.
         self.act(by, AdminAct::TokenKeyMade { id: name }).await?;
         self.issuing.store(issuing);
+        self.handles.store(Arc::new(handles));
         Ok(json!({"id": id}))
     }
 

@@ -66,11 +66,17 @@ pub(super) fn upstreams(
             let connect = Duration::from_secs(raw.connect_seconds);
             let key_header = key_header(raw);
             let (kind, dialects) = (dialect(raw.kind), dialects_of(raw));
-            let upstream = Upstream { kind, dialects, base_url, api_key, key_header, trust, proxy, connect };
+            let declines_store = raw.decline_store.unwrap_or_else(|| keeps_by_default(&base_url.host));
+            let upstream = Upstream { kind, dialects, base_url, api_key, key_header, declines_store, trust, proxy, connect };
             upstreams.insert(name, upstream);
         }
     }
     upstreams
+}
+
+/// Whether the provider at this host may keep chat completions that say nothing of it.
+fn keeps_by_default(host: &str) -> bool {
+    host == "api.openai.com" || host.ends_with(".api.openai.com")
 }
 
 /// How the upstream is verified, and what is shown to it; all of it is for `https`.

@@ -148,3 +148,17 @@ fn what_is_refused() {
         assert_eq!(super::lines(&super::load(main).unwrap_err()), *expected, "{main}");
     }
 }
+
+#[test]
+fn who_is_told_to_keep_nothing() {
+    let main = "upstreams:
+  known: {kind: openai, base_url: 'https://api.openai.com', api_key: '${KEY}'}
+  region: {kind: openai, base_url: 'https://eu.api.openai.com', api_key: '${KEY}'}
+  asked: {kind: openai, base_url: 'https://api.example', api_key: '${KEY}', decline_store: true}
+  trusted: {kind: openai, base_url: 'https://api.openai.com', api_key: '${KEY}', decline_store: false}
+  other: {kind: openai, base_url: 'https://fakeapi.openai.com.example', api_key: '${KEY}'}
+";
+    let (config, _) = load_in(&[KEY], main);
+    let told = config.settings.upstreams.iter().filter(|(_, upstream)| upstream.declines_store);
+    assert_eq!(told.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["asked", "known", "region"]);
+}

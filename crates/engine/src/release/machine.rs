@@ -8,14 +8,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use inspect::{DeniedContent, Lane, LeafHits, Scanners};
-use model::{Duties, Finding, FindingKind, Name, ReasonCode, Refusal, Side};
+use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
+use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
+use super::joint::Joint;
 use super::seen::Seen;
 use super::track::Track;
-use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, StreamEvent, null_out};
+use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
+use crate::seams;
 use crate::snapshot::Limits;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
@@ -40,6 +42,7 @@ pub(crate) struct Machine<'p, P> {
     ended: HashSet<LaneId>,
     /// The last of what was told where clients may join what is told later.
     told: HashMap<LaneId, String>,
+    joint: Joint,
     is_over: bool,
     queue: VecDeque<Held>,
     held_bytes: usize,
@@ -54,13 +57,20 @@ pub(crate) struct Machine<'p, P> {
 /// Binds the names of what the provider keeps to the task that had it kept.
 pub(crate) struct Sealer {
     pub(crate) handles: Arc<identity::Handles>,
-    /// The task's.
-    pub(crate) ledger: Name,
+    /// As whom.
+    pub(crate) owner: String,
+    /// Which upstream keeps it.
+    pub(crate) mark: identity::Mark,
+    /// Names that the request knows already: as the provider writes them, and as the task does.
+    pub(crate) known: Vec<(String, String)>,
+    /// Whether the provider keeps this answer.
+    pub(crate) is_kept: bool,
 }
 
 impl Sealer {
     fn seal(&self, name: &str) -> Option<String> {
-        self.handles.seal(self.ledger.as_str(), name)
+        let known = self.known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
+        known.or_else(|| self.handles.seal(&self.owner, self.mark, name).filter(|_| self.is_kept))
     }
 }
 
@@ -88,6 +98,8 @@ struct HeldPiece {
     lane: usize,
     choice: u32,
     number: u64,
+    /// Its number among what clients join, if there is more than one text of that.
+    joint: Option<u64>,
     leaf: Range<usize>,
 }
 
@@ -112,6 +124,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             open: HashMap::new(),
             ended: HashSet::new(),
             told: HashMap::new(),
+            joint: Joint::default(),
             is_over: false,
             queue: VecDeque::new(),
             held_bytes: 0,
@@ -154,8 +167,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     /// What was seen of what the answer uses.
-    pub(crate) const fn seen(&self) -> Seen {
-        self.seen
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.clone()
     }
 
     /// No more events will come.
@@ -167,8 +180,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
     /// Everything that can leave now.
     pub(crate) fn ready(&mut self) -> Result<Batch, Refusal> {
         let mut out = BytesMut::new();
-        while let Some(held) = self.queue.pop_front() {
-            if !held.pieces.iter().all(|piece| self.lanes.get(piece.lane).is_some_and(|track| track.is_ready(piece.number))) {
+        while let Some(held) = self.queue.pop_front().filter(|_| !self.joint.is_spilt()) {
+            if !held.pieces.iter().all(|piece| self.is_ready(piece)) {
                 self.queue.push_front(held);
                 break;
             }
@@ -184,6 +197,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
         }
         Ok(self.batch(out.freeze()))
+    }
+
+    fn is_ready(&self, piece: &HeldPiece) -> bool {
+        let is_ready = self.lanes.get(piece.lane).is_some_and(|track| track.is_ready(piece.number));
+        is_ready && piece.joint.is_none_or(|number| self.joint.is_ready(number))
     }
 
     /// An event's name is text of the upstream as well: it has to be a plain word without a finding.
@@ -232,15 +250,16 @@ impl<'p, P: Protocol> Machine<'p, P> {
             for hit in track.new_hits() {
                 self.findings.add(of_lane(&hit, &lane.0));
             }
+            let joint = if form == Form::Said { self.hear(lane, &text)? } else { None };
             in_lanes.push(*node);
-            pieces.push(HeldPiece { lane: position, choice: *choice, number, leaf: document.span(*node) });
+            pieces.push(HeldPiece { lane: position, choice: *choice, number, joint, leaf: document.span(*node) });
         }
         let token_records: Vec<(u32, Range<usize>)> =
             view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
         let mut splices = Splices::new();
         let mut edited = HashSet::new();
         let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).collect();
-        let hits = self.whole_hits(document, &in_lanes, &opaque, &token_records, &mut edited)?;
+        let hits = self.whole_hits(document, view, &in_lanes, &opaque, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
@@ -257,7 +276,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(untold) = view.usage_untold.clone().filter(|_| self.hides_usage) {
             splices.replace(untold, Vec::new());
         }
-        let is_hidden = self.hides_usage && view.is_usage_only;
+        let is_hidden = match view.shown {
+            Shown::Always => false,
+            Shown::IfUsageIsAsked => self.hides_usage,
+            Shown::Never => true,
+        };
         Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
     }
 
@@ -265,15 +288,18 @@ impl<'p, P: Protocol> Machine<'p, P> {
     fn whole_hits(
         &mut self,
         document: &Document<'_>,
+        view: &AnswerView,
         in_lanes: &[NodeId],
         opaque: &[Range<usize>],
         token_records: &[(u32, Range<usize>)],
         edited: &mut HashSet<u32>,
     ) -> Result<Vec<LeafHits>, Refusal> {
         let is_inside = |span: &Range<usize>, outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
-        let mut hits = inspect::inspect_document_but(&self.scanners, document, |node| {
-            in_lanes.contains(&node) || opaque.iter().any(|opaque| is_inside(&document.span(node), opaque))
-        });
+        // What is a piece of a lane is edited there.
+        let is_elsewhere = |node| in_lanes.contains(&node) || opaque.iter().any(|opaque| is_inside(&document.span(node), opaque));
+        let mut hits = inspect::inspect_document_but(&self.scanners, document, is_elsewhere);
+        seams::across(&self.scanners, document, &view.joined, &mut hits);
+        hits.retain(|leaf| !is_elsewhere(leaf.node));
         let mut inside = Vec::new();
         hits.retain(|leaf| {
             let span = document.span(leaf.node);
@@ -296,6 +322,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut edits = Vec::new();
         for piece in &held.pieces {
             let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.number));
+            if let Some(number) = piece.joint {
+                self.joint.let_go(number);
+            }
             let Some(taken) = taken else { return Err(Refusal::because(ReasonCode::Internal, "a lane lost a piece")) };
             if taken.changed {
                 held.edited.insert(piece.choice);
@@ -343,11 +372,37 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(before) = self.told.get(id).filter(|before| !before.is_empty() && !text.is_empty()) {
             let joined = [before, text.get(..text.floor_char_boundary(JOINED)).unwrap_or(text)].concat();
             let seam = before.len();
-            if self.scanners.scan(&joined).iter().any(|hit| hit.span.start < seam && seam < hit.span.end) {
-                return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "values that clients join make up a finding"));
-            }
+            let mut hits = self.scanners.scan(&joined);
+            hits.retain(|hit| hit.span.start < seam && seam < hit.span.end);
+            self.refuse_across(&hits)?;
         }
         self.remember(id, text)
+    }
+
+    /// A text that clients join with that of other lanes.
+    fn hear(&mut self, id: &LaneId, text: &str) -> Result<Option<u64>, Refusal> {
+        // It only listens, so no duty holds it up.
+        let lane = || Lane::new(Arc::clone(&self.scanners), Arc::default(), Side::Response);
+        let number = self.joint.hear(id, text, lane);
+        self.look_across()?;
+        Ok(number)
+    }
+
+    fn look_across(&mut self) -> Result<(), Refusal> {
+        let hits = self.joint.new_hits();
+        if self.refuse_across(&hits).is_err() {
+            self.joint.spill();
+        }
+        if self.joint.is_spilt() { Err(across()) } else { Ok(()) }
+    }
+
+    /// What stands across two values cannot be redacted: the first may have left.
+    fn refuse_across(&self, hits: &[Hit]) -> Result<(), Refusal> {
+        let mut matches = hits.iter().flat_map(Hit::matches);
+        if matches.all(|(kind, group, _)| self.duties.act(Side::Response, kind, group) == Act::Allow) {
+            return Ok(());
+        }
+        Err(across())
     }
 
     fn remember(&mut self, id: &LaneId, text: &str) -> Result<(), Refusal> {
@@ -387,6 +442,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for (id, position) in std::mem::take(&mut self.open) {
             self.finish_at(position, &id.0);
         }
+        self.joint.finish();
+        // Told when the stream ends; until then nothing leaves.
+        self.look_across().ok();
     }
 
     fn finish_at(&mut self, position: usize, name: &str) {
@@ -398,7 +456,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         }
     }
 
-    fn refuse_denied(&self) -> Result<(), Refusal> {
+    fn refuse_denied(&mut self) -> Result<(), Refusal> {
+        self.look_across()?;
         let denied = self.lanes.iter().find_map(Track::denied);
         denied.map_or(Ok(()), |kind| Err(Refusal::because(ReasonCode::ContentDenied, kind.to_string())))
     }
@@ -417,11 +476,15 @@ impl Held {
     }
 }
 
+fn across() -> Refusal {
+    Refusal::because(ReasonCode::UpstreamResponseInvalid, "values that clients join make up a finding")
+}
+
 fn refuse(denied: &DeniedContent) -> Refusal {
     Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
 }
 
-fn of_lane(hit: &inspect::Hit, lane: &str) -> Finding {
+fn of_lane(hit: &Hit, lane: &str) -> Finding {
     Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place: lane.to_owned(), span: hit.span }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It is the only place that makes [`Released`] pieces, and the client's writer takes nothing else.
 
+mod joint;
 mod machine;
 mod seen;
 mod track;

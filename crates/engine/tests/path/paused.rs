@@ -18,7 +18,7 @@ use evidence::RecordError;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Credential, Digest, Label, LockSet, LockTarget, Name, ReasonCode, UnixMillis};
 
-use crate::world::{Happened, Scripted, Toy, scripted};
+use crate::world::{Happened, NOW, Scripted, Toy, scripted};
 use crate::{PERMIT, written};
 
 const NEVER: Duration = Duration::MAX;
@@ -267,6 +267,8 @@ impl Client for SlowClient<'_> {
 const WHOLE: &str = "{\"model\":\"small\"}";
 const STREAM: &str = "{\"model\":\"small\",\"stream\":true}";
 const EVENT: &str = "{\"text\":\"hi\"}\n";
+/// One that nothing holds back.
+const SAID: &str = "{\"text\":\"hi, \"}\n";
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -274,7 +276,13 @@ fn seconds(count: u64) -> Duration {
 
 /// One interaction: what happened, and where the clock stood at its end.
 fn ask(body: &'static str, slow: Slow) -> (Vec<Happened>, Duration) {
+    ask_with(body, slow, None)
+}
+
+/// The same with a credential that ends so many seconds later.
+fn ask_with(body: &'static str, slow: Slow, ends: Option<u64>) -> (Vec<Happened>, Duration) {
     let mut scripted = scripted(PERMIT, Off::default());
+    Arc::get_mut(&mut scripted.credential).unwrap().expires = ends.map(|seconds| NOW.plus_seconds(seconds));
     let limits = Limits {
         body: seconds(7),
         first_byte: seconds(11),
@@ -369,4 +377,35 @@ fn a_slow_log_delays_and_loses_nothing() {
     let (happened, now) = ask(WHOLE, Slow { log: seconds(3), ..Slow::default() });
     assert!(ended(&happened, ReasonCode::Permitted), "{happened:#?}");
     assert!(now >= seconds(3), "the intent is waited for: {now:?}");
+}
+
+#[test]
+fn nothing_outlives_its_credential() {
+    let drip = || Slow { pieces: vec![(seconds(2), SAID); 20], ..Slow::default() };
+    let facts: [(&str, &str, Slow, u64, usize); 6] = [
+        ("between two pieces", STREAM, drip(), 9, 4),
+        ("while nothing comes", STREAM, Slow { pieces: vec![(AT_ONCE, SAID), (NEVER, SAID)], ..Slow::default() }, 3, 1),
+        ("while the client does not read", STREAM, Slow { client: seconds(15), ..drip() }, 5, 0),
+        ("before the head", WHOLE, Slow { head: seconds(10), ..Slow::default() }, 4, 0),
+        ("before the body", WHOLE, Slow { body: seconds(6), ..Slow::default() }, 1, 0),
+        ("in the middle of a document", WHOLE, Slow { pieces: vec![(seconds(9), "{}")], ..Slow::default() }, 8, 0),
+    ];
+    for (title, body, slow, ends, n_pieces) in facts {
+        let client = slow.client;
+        let (happened, now) = ask_with(body, slow, Some(ends));
+        assert!(ended(&happened, ReasonCode::CredentialExpired), "{title}: {happened:#?}");
+        let is_piece = |what: &&Happened| matches!(what, Happened::Written(text) if text == SAID);
+        assert_eq!(happened.iter().filter(is_piece).count(), n_pieces, "{title}: {happened:#?}");
+        if client == AT_ONCE {
+            assert_eq!(now, seconds(ends), "{title}");
+        } else {
+            assert!(happened.contains(&Happened::Aborted) && now == seconds(ends), "{title}: {now:?}");
+        }
+    }
+    // What ends in time is not touched, and a flood is cut as well as a drip.
+    let (happened, now) = ask_with(STREAM, drip(), Some(41));
+    assert!(ended(&happened, ReasonCode::Permitted) && now == seconds(40), "{now:?} {happened:#?}");
+    let flood = Slow { pieces: vec![(AT_ONCE, SAID); 20_000], client: seconds(5), ..Slow::default() };
+    let (happened, now) = ask_with(STREAM, flood, Some(12));
+    assert!(ended(&happened, ReasonCode::CredentialExpired) && now <= seconds(15), "{now:?}");
 }

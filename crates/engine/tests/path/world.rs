@@ -105,8 +105,12 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         rules: model::RuleFiles::default(),
     };
     let targets = ["secret", "pii", "EMAIL_ADDRESS"].map(ToOwned::to_owned).into();
-    let route =
-        |upstream: &str| Route { upstream: name(upstream), model: "real-model".to_owned(), dialects: [Dialect::Openai].into() };
+    let route = |upstream: &str| Route {
+        upstream: name(upstream),
+        model: "real-model".to_owned(),
+        dialects: [Dialect::Openai].into(),
+        declines_store: false,
+    };
     let snapshot = Snapshot {
         digest: Digest([7; 32]),
         policy: Arc::new(PolicySnapshot::load(&bundle, &targets).unwrap()),
@@ -430,6 +434,9 @@ impl Protocol for Toy {
             effects: Vec::new(),
             uninspected: Vec::new(),
             handles: Vec::new(),
+            kept: None,
+            unstored: None,
+            joined: Vec::new(),
             demand: demand(document),
         })
     }
@@ -446,7 +453,7 @@ impl Protocol for Toy {
             document.get(document.root(), key).and_then(|node| document.lexeme(node).parse::<u64>().ok()).unwrap_or(0)
         };
         let usage = Usage { input: count("read"), output: count("wrote"), ..Usage::default() };
-        let reported = Reported { usage, is_read: usage.input > 0, is_written: usage.output > 0 };
+        let reported = Reported { usage, is_read: usage.input > 0, is_written: usage.output > 0, is_to_come: false };
         AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), reported, ..AnswerView::default() }
     }
     fn is_end_mark(&self, data: &[u8]) -> bool {

@@ -42,7 +42,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 16] = [
+pub const ALL: [Target; 17] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -53,6 +53,7 @@ pub const ALL: [Target; 16] = [
     inflate::TARGET,
     requests::TARGET,
     requests::HEADERS,
+    requests::QUERIES,
     answers::TARGET,
     config::TARGET,
     rules::TARGET,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gateway::dialect::{Api, client_headers, refusal, stream_refusal, understand, upstream_headers};
+use gateway::dialect::{Act, Api, Stored, client_headers, refusal, stream_refusal, understand, upstream_headers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::credential_from_request;
 use model::{Dialect, Refusal, RequestId, UnixMillis};
@@ -87,6 +87,39 @@ pub(super) const HEADERS: Target = Target {
     floor: 500.0,
 };
 
+pub(super) const QUERIES: Target = Target {
+    name: "queries",
+    what: "queries about stored responses: what goes out is of the table, and reads as it was written",
+    seeds: || {
+        texts(&[
+            "include[]=reasoning.encrypted_content&include%5B%5D=message.output_text.logprobs&stream=true&starting_after=7",
+            "limit=20&order=asc&after=msg_1&api-version=2025-04-01-preview",
+        ])
+    },
+    words: &[
+        "include[]=",
+        "include=",
+        "%5B%5D",
+        "stream=true",
+        "starting_after=",
+        "after=",
+        "before=",
+        "limit=",
+        "order=desc",
+        "&",
+        "=",
+        "[]",
+        "%2F",
+        "../",
+        "#",
+        "?",
+    ],
+    max_len: 3000,
+    run: queries,
+    hostile: &["include[]=code_interpreter_call.outputs&", "api-version=1&", "&", "%5B%5D"],
+    floor: 500.0,
+};
+
 fn seeds() -> Vec<Vec<u8>> {
     texts(&[
         r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}],"stream":true,"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":"auto","n":1}"#,
@@ -143,6 +176,31 @@ fn shaped(dialect: Dialect, told: &Refusal) -> Result<(), String> {
     ensure(is_json && !status.is_success(), || format!("refused with {status} and {} bytes", body.len()))?;
     let event = stream_refusal(dialect, told, request);
     ensure(event.ends_with(b"\n\n") && !event.trim_ascii_end().is_empty(), || "half an event refuses a stream".to_owned())
+}
+
+fn queries(bytes: &[u8]) -> Outcome {
+    let Ok(query) = std::str::from_utf8(bytes) else { return Ok(0) };
+    let asked = |act, query: &str| Stored::new("r".to_owned(), act, Some(query)).understood();
+    let mut ways = Vec::new();
+    for act in [Act::Show, Act::Items, Act::Cancel, Act::Delete] {
+        let understood = match asked(act, query) {
+            Ok(understood) => understood,
+            Err(refusal) => {
+                shaped(Dialect::Openai, &refusal)?;
+                ways.push(Err(refusal.code));
+                continue;
+            }
+        };
+        let kept = understood.kept.ok_or("nothing is asked for")?;
+        let (path, written) = kept.after.split_once('?').unwrap_or((&kept.after, ""));
+        let is_plain = written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"[]_.-=&".contains(&byte));
+        ensure(is_plain && !written.contains("starting_after"), || format!("`{written}` goes out"))?;
+        ensure(matches!(path, "" | "/input_items" | "/cancel"), || format!("`{path}` goes out"))?;
+        let again = asked(act, written).ok().and_then(|again| again.kept);
+        ensure(again.is_some_and(|again| again.after == kept.after), || format!("`{written}` reads otherwise"))?;
+        ways.push(Ok(magnitude(written.len())));
+    }
+    Ok(seen(ways))
 }
 
 fn headers(bytes: &[u8]) -> Outcome {

@@ -30,7 +30,8 @@ pub(super) fn demand(api: Api, document: &Document<'_>, uninspected: &[(String, 
     let input = input(document, uninspected);
     let Some(member) = member(api) else { return Demand { input, ..Demand::default() } };
     let (cap, uncapped) = caps(document, &member);
-    Demand { input, answers: answers(api, document), cap, uncapped, tells_usage: tells_usage(api, document) }
+    let runs_on = document.get(document.root(), "background").is_some_and(|node| document.kind(node) == Kind::True);
+    Demand { input, answers: answers(api, document), cap, uncapped, tells_usage: tells_usage(api, document), runs_on }
 }
 
 /// The member with which an API bounds what is written; `embeddings` write nothing.
@@ -130,12 +131,12 @@ fn tells_usage(api: Api, document: &Document<'_>) -> Option<Place> {
     }
 }
 
-const fn in_place(span: Range<usize>) -> Place {
+pub(super) const fn in_place(span: Range<usize>) -> Place {
     Place { span, before: "", after: "" }
 }
 
 /// The empty place behind an object's opening brace.
-fn inside(document: &Document<'_>, object: NodeId) -> Range<usize> {
+pub(super) fn inside(document: &Document<'_>, object: NodeId) -> Range<usize> {
     let at = document.span(object).start.saturating_add(1);
     at..at
 }

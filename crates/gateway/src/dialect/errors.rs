@@ -41,7 +41,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::PriceUnknown
         | C::ContentDenied
         | C::UninspectedDenied => StatusCode::FORBIDDEN,
-        C::RouteUnknown | C::ModelNotFound => StatusCode::NOT_FOUND,
+        C::RouteUnknown | C::ModelNotFound | C::StoredNotFound | C::StoredUpstreamGone => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         C::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -65,8 +65,8 @@ pub(super) struct Lanes<'v, 'd> {
     except: Option<NodeId>,
     /// Whether the event is one that a table names.
     is_documented: bool,
-    /// Whether its type says that it holds arguments: JSON inside a string.
-    is_arguments: bool,
+    /// What its deltas are, as its type says.
+    deltas: Form,
     /// Whether lists named `logprobs` are token records wherever they stand.
     pub(super) reads_tokens: bool,
 }
@@ -79,7 +79,7 @@ impl<'v, 'd> Lanes<'v, 'd> {
             path: String::new(),
             except: None,
             is_documented: true,
-            is_arguments: false,
+            deltas: Form::Text,
             reads_tokens: false,
         }
     }
@@ -95,7 +95,8 @@ impl<'v, 'd> Lanes<'v, 'd> {
             let lane = LaneId(format!("{}{place}", self.path));
             let form = match lane.0.rsplit('/').next() {
                 Some("arguments" | "partial_json") => Form::Json,
-                Some("delta") if self.is_arguments => Form::Json,
+                Some("delta") => self.deltas,
+                Some("text") if lane.0.starts_with("block/") => Form::Said,
                 Some("name") => Form::Name,
                 Some(_) | None => Form::Text,
             };
@@ -196,7 +197,11 @@ impl<'v, 'd> Lanes<'v, 'd> {
     /// An event that no table names. All of it is a delta if its type says so.
     pub(super) fn unknown_event(&mut self, kind: &str, choice: u32) {
         self.is_documented = false;
-        self.is_arguments = kind.contains("arguments");
+        self.deltas = match kind {
+            "response.output_text.delta" => Form::Said,
+            _ if kind.contains("arguments") => Form::Json,
+            _ => Form::Text,
+        };
         let prefix = self.event_prefix(kind);
         self.begin(&prefix);
         self.value(self.document.root(), "", Reading::of(kind), choice, "");

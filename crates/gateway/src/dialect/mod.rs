@@ -10,9 +10,11 @@ mod api;
 mod demand;
 mod errors;
 mod headers;
+mod joined;
 mod lanes;
 mod openai;
 mod remote;
+mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,14 +26,15 @@ use std::collections::BTreeSet;
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::{AnswerView, Understood};
+use engine::ports::{AnswerView, Shown, Understood};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use serde_json::{Value, json};
-use text::Document;
+use text::{Document, NodeId};
 
 pub use api::Api;
+pub use stored::{Act, Stored, at as stored_at};
 
 /// Reads a request. `deployment` is the model if the path names it: then it counts, whatever the body says. `admitted` are names of top-level fields that an operator lets pass although no row knows them.
 ///
@@ -69,7 +72,29 @@ pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bo
     view
 }
 
+/// As [`view`], of an answer about a stored response: what was used was told when it was made.
+#[must_use]
+pub fn view_stored(stored: &Stored, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    let mut view = pieces(Api::Responses, document, name, in_stream);
+    let number = document.get(document.root(), "sequence_number").map(|node| document.lexeme(node));
+    if in_stream && stored.has(number.and_then(|number| number.parse().ok())) {
+        view.shown = Shown::Never;
+    }
+    view
+}
+
 fn pieces(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
+    let mut view = lanes_of(api, document, name, in_stream);
+    // The texts of several choices are several answers.
+    if !matches!(api, Api::Completions | Api::Embeddings) {
+        let known: BTreeSet<NodeId> = view.joined.iter().flatten().copied().collect();
+        let is_new = |group: &Vec<NodeId>| !group.iter().any(|text| known.contains(text));
+        view.joined.extend(joined::lists(document).into_iter().filter(is_new));
+    }
+    view
+}
+
+fn lanes_of(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     match api {
         Api::Chat | Api::Completions => openai::view(document, name, in_stream),
         Api::Responses => openai::view_response(document, name, in_stream),

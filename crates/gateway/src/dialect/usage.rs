@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use engine::ports::{AnswerView, Reported};
+use engine::ports::{AnswerView, Reported, Shown, Told};
 use model::Usage;
 use text::{Document, Kind, NodeId};
 
@@ -18,7 +18,9 @@ pub(super) fn note(api: Api, document: &Document<'_>, name: Option<&str>, in_str
             if let Some(usage) = member(root, "usage") {
                 view.reported = openai(document, usage, ["prompt_tokens", "completion_tokens"]);
                 let choices = document.get(root, "choices").filter(|choices| document.kind(*choices) == Kind::Array);
-                view.is_usage_only = choices.is_some_and(|choices| document.count(choices) == 0);
+                if choices.is_some_and(|choices| document.count(choices) == 0) {
+                    view.shown = Shown::IfUsageIsAsked;
+                }
             } else if in_stream {
                 let untold = document.get(root, "usage").filter(|node| document.kind(*node) == Kind::Null);
                 view.usage_untold = untold.and_then(|node| whole_member(document, node));
@@ -26,7 +28,10 @@ pub(super) fn note(api: Api, document: &Document<'_>, name: Option<&str>, in_str
         }
         Api::Responses => {
             let whole = if in_stream { member(root, "response") } else { Some(root) };
-            if let Some(usage) = whole.and_then(|whole| member(whole, "usage")) {
+            let status = whole.and_then(|whole| document.text(document.get(whole, "status")?));
+            view.reported.is_to_come = !in_stream && matches!(status.as_deref(), Some("queued" | "in_progress"));
+            let is_to_come = view.reported.is_to_come;
+            if let Some(usage) = whole.and_then(|whole| member(whole, "usage")).filter(|_| !is_to_come) {
                 view.reported = openai(document, usage, ["input_tokens", "output_tokens"]);
             }
         }
@@ -49,6 +54,59 @@ pub(super) fn note(api: Api, document: &Document<'_>, name: Option<&str>, in_str
         }
         Api::CountTokens => {}
     }
+    view.told = told(api, document, in_stream);
+}
+
+/// Why a text can end, in the words of both providers. Others are not repeated: they are an upstream's texts.
+const REASONS: &[&str] = &[
+    "stop",
+    "length",
+    "tool_calls",
+    "function_call",
+    "content_filter",
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+    "completed",
+    "incomplete",
+    "failed",
+    "cancelled",
+];
+
+/// Which model a document says that it comes from, and why its texts ended.
+fn told(api: Api, document: &Document<'_>, in_stream: bool) -> Told {
+    let root = document.root();
+    let holder = match api {
+        Api::Responses if in_stream => document.get(root, "response"),
+        Api::Messages if in_stream => document.get(root, "message"),
+        _ => Some(root),
+    };
+    let model = holder.and_then(|holder| document.get(holder, "model"));
+    let reason = |holder: NodeId, key: &str| {
+        let told = document.text(document.get(holder, key)?)?;
+        Some(REASONS.iter().find(|known| **known == told).copied().unwrap_or("_OTHER"))
+    };
+    let finish = match api {
+        Api::Chat | Api::Completions => {
+            let choices = document.get(root, "choices").filter(|choices| document.kind(*choices) == Kind::Array);
+            let choices = choices.into_iter().flat_map(|choices| document.children(choices));
+            choices.filter_map(|choice| reason(choice, "finish_reason")).collect()
+        }
+        // It is in progress before it has ended.
+        Api::Responses => {
+            holder.and_then(|holder| reason(holder, "status")).filter(|told| *told != "_OTHER").into_iter().collect()
+        }
+        Api::Messages => {
+            let holder = if in_stream { document.get(root, "delta") } else { holder };
+            holder.and_then(|holder| reason(holder, "stop_reason")).into_iter().collect()
+        }
+        Api::Embeddings | Api::CountTokens => Vec::new(),
+    };
+    Told { model, finish }
 }
 
 /// A count; anything else is not one.
@@ -69,7 +127,12 @@ fn openai(document: &Document<'_>, usage: NodeId, [read, written]: [&str; 2]) ->
     let reasoning = detail(written, "reasoning_tokens").unwrap_or(0);
     let usage = Usage { input: all - cached, cached, cache_write: 0, output: output.unwrap_or(0), reasoning };
     // Embeddings have nothing to say of what is written.
-    Reported { usage: usage.bounded(), is_read: prompt.is_some(), is_written: prompt.is_some() || output.is_some() }
+    Reported {
+        usage: usage.bounded(),
+        is_read: prompt.is_some(),
+        is_written: prompt.is_some() || output.is_some(),
+        is_to_come: false,
+    }
 }
 
 /// Anthropic counts what was cached beside what was read anew.
@@ -82,7 +145,7 @@ fn anthropic(document: &Document<'_>, usage: NodeId, is_written: bool) -> Report
         output: count(document, usage, "output_tokens").unwrap_or(0),
         reasoning: 0,
     };
-    Reported { usage: usage.bounded(), is_read: read.is_some(), is_written }
+    Reported { usage: usage.bounded(), is_read: read.is_some(), is_written, is_to_come: false }
 }
 
 /// A member with its key and one comma beside it, so that what stays is an object still.

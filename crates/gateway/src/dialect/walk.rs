@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use engine::ports::Understood;
+use engine::ports::{Place, Understood};
 use model::{Effect, ModelName, ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
 use super::api::Api;
 use super::demand;
+use super::joined;
 use super::remote;
 use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Variant};
 
@@ -48,7 +49,21 @@ pub(super) fn understand(
         effects: walk.effects.into_iter().collect(),
         uninspected: walk.uninspected,
         handles: walk.handles,
+        kept: None,
+        joined: joined::lists(document),
+        unstored: unstored(api, document),
     })
+}
+
+/// Where a chat completion that says nothing of `store` says that it is not to be kept. To some providers nothing means yes; the
+/// other API in which it does has its callers say it themselves.
+fn unstored(api: Api, document: &Document<'_>) -> Option<Place> {
+    let store = document.get(document.root(), "store");
+    match store {
+        _ if api != Api::Chat => None,
+        None => Some(Place { span: demand::inside(document, document.root()), before: "\"store\":", after: "," }),
+        Some(store) => (document.kind(store) == Kind::Null).then(|| demand::in_place(document.span(store))),
+    }
 }
 
 /// A member of the request that is there and not `null`.

@@ -16,6 +16,7 @@ enum Value<'a> {
     Number(u64),
     Flag(bool),
     Fraction(f64),
+    Texts(&'a [&'static str]),
 }
 
 /// `KeyValue`.
@@ -26,6 +27,15 @@ fn attribute(key: &str, value: &Value<'_>) -> Message {
         Value::Flag(flag) => any.number(2, u64::from(*flag)),
         Value::Number(number) => any.number(3, *number),
         Value::Fraction(fraction) => any.double(4, *fraction),
+        Value::Texts(texts) => {
+            let mut array = Message::default();
+            for text in *texts {
+                let mut item = Message::default();
+                item.text(1, text);
+                array.message(1, &item);
+            }
+            any.message(5, &array);
+        }
     }
     let mut pair = Message::default();
     pair.text(1, key);
@@ -103,6 +113,17 @@ fn attributes(call: &Call) -> Vec<(&'static str, Value<'_>)> {
         attributes.push(("gen_ai.provider.name", Value::Text(call.provider)));
         attributes.push(("gen_ai.request.model", Value::Text(model)));
         attributes.push(("portcullis.stream", Value::Flag(call.is_stream)));
+    }
+    if let Some(model) = &call.answered_by {
+        attributes.push(("gen_ai.response.model", Value::Text(model)));
+    }
+    if !call.finish.is_empty() {
+        attributes.push(("gen_ai.response.finish_reasons", Value::Texts(&call.finish)));
+    }
+    if let Some(used) = &call.used {
+        attributes.push(("gen_ai.usage.input_tokens", Value::Number(used.input)));
+        attributes.push(("gen_ai.usage.output_tokens", Value::Number(used.output)));
+        attributes.push(("portcullis.usage.is_estimate", Value::Flag(used.is_estimate)));
     }
     if let Some(upstream) = &call.upstream {
         attributes.push(("portcullis.upstream", Value::Text(upstream)));

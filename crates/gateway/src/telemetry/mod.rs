@@ -153,7 +153,7 @@ impl Telemetry {
 }
 
 impl Exporter {
-    /// Sends until `stop` turns true, then what is left, within three seconds.
+    /// Sends until `stop` turns true, then what is left: three seconds for what is on its way, three for the rest.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut records = Vec::with_capacity(BATCH);
         loop {
@@ -163,7 +163,14 @@ impl Exporter {
                 tokio::time::timeout(LAST, self.finish(&mut records)).await.ok();
                 return;
             }
-            self.export(&mut records).await;
+            let out_of_time = async {
+                stop.wait_for(|is_stopping| *is_stopping).await.ok();
+                tokio::time::sleep(LAST).await;
+            };
+            tokio::select! {
+                () = self.export(&mut records) => {}
+                () = out_of_time => return,
+            }
         }
     }
 
@@ -243,4 +250,50 @@ impl Exporter {
 
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use engine::ports::Trace;
+    use engine::{Facts, Timings};
+    use model::{ReasonCode, RequestId};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_nobody_waits() {
+        let collector = Collector {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            headers: HeaderMap::new(),
+            trust: Trust::default(),
+            proxy: None,
+            signals: Signals { traces: true, metrics: true, logs: true },
+            interval: Duration::from_secs(1),
+        };
+        let trace = Trace { trace: [1; 16], parent: None, span: [2; 8], is_sampled: true, is_passed_on: false };
+        let facts = Facts {
+            api: None,
+            model: None,
+            upstream: None,
+            answered_by: None,
+            finish: &[],
+            charge: None,
+            is_stream: false,
+            at: UnixMillis(0),
+            took: Duration::ZERO,
+            trace: Some(&trace),
+        };
+        let (request, reason, timings) = (RequestId::new(UnixMillis(1), [0; 10]), ReasonCode::Permitted, Timings::default());
+        let event = Event::Ended { request, reason, status: 200, timings: &timings, released: 0, facts: &facts };
+        // The other end is there and takes nothing out: a collector that hangs.
+        let (telemetry, exporter) = Telemetry::new(collector).unwrap();
+        let begun = Instant::now();
+        (0..QUEUE + 700).for_each(|_| telemetry.observe(&event, UnixMillis(1)));
+        assert!(begun.elapsed() < PATIENCE, "nothing is waited for");
+        assert_eq!(exporter.queue.len(), QUEUE);
+        let told = telemetry.metrics();
+        assert!(told.contains("{result=\"dropped\"} 700\n") && told.contains("{result=\"sent\"} 0\n"), "{told}");
+    }
 }

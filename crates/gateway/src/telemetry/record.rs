@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::ports::Trace;
 use engine::{Event, Facts};
-use model::{Dialect, ReasonCode, UnixMillis};
+use model::{Charge, Dialect, ReasonCode, UnixMillis, Usage};
 
 /// One thing to export.
 #[derive(Debug)]
@@ -31,7 +31,30 @@ pub(super) struct Call {
     /// A declared model.
     pub(super) model: Option<String>,
     pub(super) upstream: Option<String>,
+    /// What the upstream calls the model that answered.
+    pub(super) answered_by: Option<String>,
+    /// Why its texts ended.
+    pub(super) finish: Vec<&'static str>,
+    pub(super) used: Option<Used>,
     pub(super) is_stream: bool,
+}
+
+/// Tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Used {
+    /// Read, from memory or anew.
+    pub(super) input: u64,
+    pub(super) output: u64,
+    pub(super) is_estimate: bool,
+}
+
+impl Used {
+    //= https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
+    //# This value SHOULD include all types of input tokens, including cached tokens.
+    fn of(charge: &Charge) -> Self {
+        let Usage { input, cached, cache_write, output, .. } = charge.usage;
+        Self { input: input.saturating_add(cached).saturating_add(cache_write), output, is_estimate: charge.is_estimate }
+    }
 }
 
 /// An attempt at an upstream that failed.
@@ -64,6 +87,9 @@ impl Record {
                     provider,
                     model: facts.model.map(ToString::to_string),
                     upstream: facts.upstream.map(ToString::to_string),
+                    answered_by: facts.answered_by.map(ToOwned::to_owned),
+                    finish: facts.finish.to_vec(),
+                    used: facts.charge.map(Used::of),
                     is_stream: facts.is_stream,
                 })))
             }
@@ -100,6 +126,7 @@ fn operation(facts: &Facts<'_>) -> &'static str {
         "/oauth/token" => "issue_token",
         "/v1/completions" => "text_completion",
         "/v1/messages/count_tokens" => "count_tokens",
+        "/v1/responses/{id}" => "stored_response",
         _ => "chat",
     }
 }

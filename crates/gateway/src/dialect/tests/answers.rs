@@ -348,17 +348,59 @@ fn events_of_a_response() {
     assert_eq!(of(delta), [format!("0 {lane}/delta = a"), format!("0 {lane}/logprobs = a"), "0 record /logprobs".to_owned()]);
     let done =
         json!({"type": "response.output_text.done", "item_id": "msg_1", "output_index": 0, "content_index": 2, "text": "ab"});
-    assert_eq!(of(done), [format!("{lane} ends")]);
+    assert_eq!(of(done), ["finished/text told".to_owned(), format!("{lane} ends")]);
+    let item =
+        json!({"type": "message", "content": [{"type": "output_text", "text": "a"}, {"type": "output_text", "text": "b"}]});
+    let finished = of(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+    assert_eq!(finished.iter().filter(|line| *line == "finished/item told").count(), 2, "{finished:?}");
     let arguments =
         json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 1, "delta": "{\"a"});
     assert_eq!(of(arguments), ["0 event/response.function_call_arguments.delta#output_index=1/delta = {\"a (json)"]);
     for (event, is_last) in
         [("response.created", false), ("response.completed", true), ("response.failed", true), ("response.incomplete", true)]
     {
-        let body = json!({"type": event, "response": {"id": "resp_1", "output": [{"content": [{"text": "a"}]}]}}).to_string();
+        let output = json!([{"content": [{"text": "a"}]}, {"type": "reasoning"}, {"content": [{"text": "b"}]}]);
+        let body = json!({"type": event, "response": {"id": "resp_1", "output": output}}).to_string();
         let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
         let view = view(Api::Responses, &document, None, true);
-        // What the parts of a finished answer say is told, and what a beginning says is refused.
-        assert_eq!((view.is_last, view.pieces.len(), view.is_ambiguous), (is_last, usize::from(is_last), !is_last), "{event}");
+        // What the parts of a finished answer say is read as one, and what a beginning says is refused.
+        assert_eq!((view.is_last, view.joined.len(), view.is_ambiguous), (is_last, usize::from(is_last), !is_last), "{event}");
+    }
+}
+
+#[test]
+fn parts_that_are_read_as_one() {
+    let parts = |texts: &[&str]| -> Value { texts.iter().map(|text| json!({"type": "text", "text": text})).collect() };
+    let message = |texts: &[&str]| json!({"type": "message", "content": parts(texts)});
+    let facts = [
+        (Api::Messages, json!({"content": parts(&["a", "b", "c"])}), vec![vec!["a", "b", "c"]]),
+        (Api::Messages, json!({"content": parts(&["a"])}), vec![]),
+        (
+            Api::Messages,
+            json!({"content": [{"text": "a"}, {"type": "tool_use", "input": {}}, {"text": "b"}]}),
+            vec![vec!["a", "b"]],
+        ),
+        (Api::Chat, json!({"choices": [{"message": {"content": parts(&["a", "b"])}}]}), vec![vec!["a", "b"]]),
+        // Several answers are not one.
+        (Api::Completions, json!({"choices": [{"text": "a"}, {"text": "b"}]}), vec![]),
+        (
+            Api::Responses,
+            json!({"output": [message(&["a"]), {"type": "reasoning"}, message(&["b", "c"])]}),
+            vec![vec!["a", "b", "c"]],
+        ),
+        (
+            Api::Responses,
+            json!({"output": [{"type": "reasoning", "summary": parts(&["x", "y"])}, message(&["a"])]}),
+            vec![vec!["a"], vec!["x", "y"]],
+        ),
+        (Api::Responses, json!({"object": "list", "data": [message(&["a"]), message(&["b"])]}), vec![vec!["a", "b"]]),
+    ];
+    for (api, body, expected) in facts {
+        let body = body.to_string();
+        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+        let groups = view(api, &document, None, false).joined;
+        let texts: Vec<Vec<String>> =
+            groups.iter().map(|group| group.iter().map(|node| document.text(*node).unwrap().into_owned()).collect()).collect();
+        assert_eq!(texts, expected, "{body}");
     }
 }

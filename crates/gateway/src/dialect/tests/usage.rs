@@ -1,6 +1,6 @@
 //! What answers say of usage, and what a client that did not ask is not shown.
 
-use engine::ports::{AnswerView, Reported};
+use engine::ports::{AnswerView, Reported, Shown};
 use model::Usage;
 use serde_json::{Value, json};
 use text::{Document, Limits, Splices};
@@ -16,7 +16,7 @@ fn reported(api: Api, name: Option<&str>, in_stream: bool, body: &Value) -> Repo
 #[test]
 fn every_form_of_usage() {
     let usage = |input, cached, cache_write, output, reasoning| Usage { input, cached, cache_write, output, reasoning };
-    let both = |usage| Reported { usage, is_read: true, is_written: true };
+    let both = |usage| Reported { usage, is_read: true, is_written: true, is_to_come: false };
     let details = json!({"prompt_tokens": 100, "completion_tokens": 40, "prompt_tokens_details": {"cached_tokens": 64},
         "completion_tokens_details": {"reasoning_tokens": 30}});
     let response = json!({"input_tokens": 100, "output_tokens": 40, "input_tokens_details": {"cached_tokens": 64},
@@ -53,20 +53,28 @@ fn every_form_of_usage() {
             both(usage(36, 64, 0, 40, 30)),
         ),
         (Api::Responses, None, true, json!({"type": "response.created", "response": {"usage": null}}), Reported::default()),
+        // In the background: whatever it says by now, it is not what will have been used.
+        (
+            Api::Responses,
+            None,
+            false,
+            json!({"status": "in_progress", "usage": response}),
+            Reported { is_to_come: true, ..Reported::default() },
+        ),
         (Api::Messages, None, false, json!({"type": "message", "usage": message}), both(usage(36, 64, 5, 40, 0))),
         (
             Api::Messages,
             Some("message_start"),
             true,
             json!({"type": "message_start", "message": {"content": [], "usage": message}}),
-            Reported { usage: usage(36, 64, 5, 40, 0), is_read: true, is_written: false },
+            Reported { usage: usage(36, 64, 5, 40, 0), is_read: true, is_written: false, is_to_come: false },
         ),
         (
             Api::Messages,
             Some("message_delta"),
             true,
             json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 12}}),
-            Reported { usage: usage(0, 0, 0, 12, 0), is_read: false, is_written: true },
+            Reported { usage: usage(0, 0, 0, 12, 0), is_read: false, is_written: true, is_to_come: false },
         ),
         (Api::CountTokens, None, false, json!({"input_tokens": 500}), Reported::default()),
     ];
@@ -83,7 +91,7 @@ fn seen(body: &str) -> Option<String> {
     if let Some(untold) = view.usage_untold {
         splices.replace(untold, Vec::new());
     }
-    (!view.is_usage_only).then(|| String::from_utf8(splices.apply(body.as_bytes()).unwrap()).unwrap())
+    (view.shown == Shown::Always).then(|| String::from_utf8(splices.apply(body.as_bytes()).unwrap()).unwrap())
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use engine::ports::AnswerView;
 use text::{Document, Kind, NodeId};
 
+use crate::dialect::joined;
 use crate::dialect::lanes::{Lanes, event_type};
 
 /// The last event of a stream, whichever it is.
@@ -50,7 +51,16 @@ pub(in crate::dialect) fn view(document: &Document<'_>, name: Option<&str>, in_s
             says_nothing(&mut lanes, document, document.get(root, "part"))
         }
         "response.output_item.added" => says_nothing(&mut lanes, document, document.get(root, "item")),
-        "response.output_item.done" => TEXTS.iter().for_each(|(delta, _)| lanes.end_events(delta)),
+        "response.output_item.done" => {
+            TEXTS.iter().for_each(|(delta, _)| lanes.end_events(delta));
+            let content = document.get(root, "item").and_then(|item| document.get(item, "content"));
+            told(&mut lanes, "item", content.map(|content| joined::texts(document, content)).unwrap_or_default());
+        }
+        // The final copies, each by itself: clients join those of one kind.
+        "response.output_text.done" => told(&mut lanes, "text", document.get(root, "text")),
+        "response.content_part.done" => {
+            told(&mut lanes, "part", document.get(root, "part").and_then(|part| document.get(part, "text")));
+        }
         early if EARLY.contains(&early) => {
             let output = document.get(root, "response").and_then(|response| document.get(response, "output"));
             if output.is_some_and(|output| document.children(output).next().is_some()) {
@@ -89,13 +99,17 @@ fn says_nothing(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, begun: Optio
     }
 }
 
+/// Finished texts that clients join with those that finished before.
+fn told(lanes: &mut Lanes<'_, '_>, copy: &str, texts: impl IntoIterator<Item = NodeId>) {
+    lanes.begin(&format!("finished/{copy}"));
+    texts.into_iter().for_each(|text| lanes.told(text, ""));
+}
+
 /// Clients join the parts of a finished answer to one text.
 fn joined_parts(lanes: &mut Lanes<'_, '_>, document: &Document<'_>, response: NodeId) {
     let array = |object: NodeId, name: &str| document.get(object, name).filter(|node| document.kind(*node) == Kind::Array);
-    let items = array(response, "output").into_iter().flat_map(|output| document.children(output));
-    let parts = items.filter_map(|item| array(item, "content")).flat_map(|content| document.children(content));
-    lanes.begin("output_text");
-    for text in parts.filter_map(|part| document.get(part, "text")) {
-        lanes.told(text, "");
-    }
+    let lists = ["output", "data"].into_iter().filter_map(|list| array(response, list));
+    let items = lists.flat_map(|list| document.children(list));
+    let texts = items.filter_map(|item| array(item, "content")).flat_map(|content| joined::texts(document, content));
+    lanes.view.joined.push(texts.collect());
 }

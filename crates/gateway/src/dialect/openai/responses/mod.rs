@@ -6,7 +6,7 @@ mod items;
 mod tools;
 
 use super::request::{ELSEWHERE, JSON_SCHEMA_ROWS, MODERATION, PROMPT, TOLD};
-use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, handle, inert, is, refused, says, stateful, union};
+use crate::dialect::table::{Consequence, Holds, Row, Shape, effect, fields, handle, inert, is, refused, says, union};
 use items::ITEM;
 use model::ReasonCode;
 use tools::{TOOL, TOOL_CHOICE};
@@ -46,8 +46,8 @@ const SETTINGS: &[Row] = &[
 /// What the provider keeps, and what names something that it keeps.
 const KEPT: &[Row] = &[
     effect("store", Consequence::StoreUnlessFalse, Holds::Boolean),
-    // The answer would be fetched later, by whoever knows its id.
-    stateful("background"),
+    // The answer is fetched later, by its id: until then it is kept, whatever `store` says.
+    effect("background", Consequence::Store, Holds::Boolean),
     handle("previous_response_id"),
     refused("access_programs", ReasonCode::BetaRefused),
 ];

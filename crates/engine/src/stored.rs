@@ -1,0 +1,99 @@
+//! What providers keep for tasks: whether this task may name it, where it is, and what the provider calls it.
+//!
+//! It stands before inspection, because only the name tells which model a request for something stored is about. To a provider
+//! everybody behind the gate is one account, so nothing is asked there before the name was opened for the very task that calls.
+
+use std::ops::Range;
+
+use identity::Mark;
+use model::{ModelName, Name, ReasonCode, Refusal};
+use text::Document;
+
+use crate::admit::Identified;
+use crate::ports::{Understood, World};
+use crate::snapshot::Snapshot;
+
+/// What a request names of what a provider keeps; nothing, mostly.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// Where names stand in the body, and what the provider calls what they name.
+    pub(crate) spans: Vec<(Range<usize>, String)>,
+    /// Every name as the provider writes it, and as the task does.
+    pub(crate) names: Vec<(String, String)>,
+    /// Which model it was made by, and which upstream keeps it.
+    pub(crate) place: Option<(ModelName, Name)>,
+}
+
+/// As whom names are sealed: as the task where there is one, else as the credential's own. Neither part holds a control character.
+pub(crate) fn owner(identified: &Identified) -> String {
+    let ledger = &identified.credential().ledger;
+    match &identified.mandate().task {
+        Some(task) => format!("{ledger}\u{1}{}", task.id),
+        None => ledger.to_string(),
+    }
+}
+
+/// Opens every name of a request.
+///
+/// # Errors
+/// A name is not this task's, or what it names is where the gate can no longer reach it. What is another's and what never was are
+/// told alike.
+pub(crate) fn open<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    document: &Document<'_>,
+    understood: &Understood,
+) -> Result<Named, Refusal> {
+    if understood.kept.is_none() && understood.handles.is_empty() {
+        return Ok(Named::default());
+    }
+    let (handles, owner) = (world.handles(), owner(identified));
+    let mut named = Named::default();
+    let mut marks: Vec<Mark> = Vec::new();
+    if let Some(kept) = &understood.kept {
+        let opened = handles.open(&owner, &kept.name).filter(|opened| is_segment(opened.name));
+        let opened = opened.ok_or(ReasonCode::StoredNotFound)?;
+        marks.push(opened.mark);
+        named.names.push((opened.name.to_owned(), kept.name.clone()));
+    }
+    for node in &understood.handles {
+        let sealed = document.text(*node).unwrap_or_default();
+        let foreign = || Refusal::because(ReasonCode::StatefulIdRefused, document.pointer(*node));
+        let opened = handles.open(&owner, &sealed).ok_or_else(foreign)?;
+        marks.push(opened.mark);
+        named.spans.push((document.span(*node), opened.name.to_owned()));
+        named.names.push((opened.name.to_owned(), sealed.to_string()));
+    }
+    let Some(first) = marks.first() else { return Ok(named) };
+    let place = place(snapshot, *first).filter(|_| marks.iter().all(|mark| mark == first));
+    named.place = Some(place.ok_or(ReasonCode::StoredUpstreamGone)?);
+    Ok(named)
+}
+
+/// The route that has a mark. A look at each is as much work as the configuration is long.
+fn place(snapshot: &Snapshot, mark: Mark) -> Option<(ModelName, Name)> {
+    let routes = snapshot.routes.iter().flat_map(|(model, routes)| routes.iter().map(move |route| (model, &route.upstream)));
+    let mut found = routes.filter(|(model, upstream)| Mark::of(model.as_str(), upstream.as_str()) == mark);
+    found.next().map(|(model, upstream)| (model.clone(), upstream.clone()))
+}
+
+/// Whether a provider's name can stand in a path as it is, and leads nowhere else.
+fn is_segment(name: &str) -> bool {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-~".contains(&byte));
+    is_plain && name.bytes().any(|byte| byte != b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_segment;
+
+    #[test]
+    fn what_can_stand_in_a_path() {
+        let facts = [("resp_1", true), ("a.b~c-d", true), ("", false), (".", false), ("..", false), ("a/b", false)];
+        let more = [("a?b", false), ("a#b", false), ("a%2fb", false), ("a b", false), ("é", false), ("a\\b", false)];
+        for (name, expected) in facts.into_iter().chain(more) {
+            assert_eq!(is_segment(name), expected, "{name}");
+        }
+    }
+}
