@@ -48,7 +48,7 @@ fn one(scanners: &Scanners, texts: &[(NodeId, Cow<'_, str>)], found: &mut Vec<Le
                 let inside = |offset: usize| offset.clamp(part.start, part.end).saturating_sub(part.start);
                 let span = Span { start: inside(whole.start), end: inside(whole.end) };
                 let place = *places.entry(*node).or_insert_with(|| {
-                    found.push(LeafHits { node: *node, leaf: Leaf::Text, hits: Vec::new() });
+                    found.push(LeafHits { node: *node, leaf: Leaf::Text, hits: Vec::new(), is_cut: false });
                     found.len().saturating_sub(1)
                 });
                 if let Some(leaf) = found.get_mut(place) {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use model::{Duties, Finding, Side};
+use model::{Duties, Finding, FindingGroup, FindingKind, Side, Span};
 use text::{Document, Kind, NodeId, Splices, quote};
 
-use crate::nested;
+use crate::nested::{self, Scan};
 use crate::redact::{DeniedContent, Edit, apply, edits};
 use crate::scan::{Hit, Scanners};
 
@@ -28,9 +28,14 @@ pub struct LeafHits {
     pub node: NodeId,
     /// Which text of it.
     pub leaf: Leaf,
-    /// What stands there; never empty.
+    /// What stands there; empty only if `is_cut`.
     pub hits: Vec<Hit>,
+    /// There are more ways to read the text than were read: something may be hidden in it all the same.
+    pub is_cut: bool,
 }
+
+/// The kind of what is told of a text with more readings than were read.
+pub const UNREAD: &str = "uninspected:readings";
 
 /// Scans every string value, every key and every number of the document; strings and keys with escapes in them also as a second
 /// reader would unescape them. In document order, a key before its value; only leaves
@@ -47,9 +52,9 @@ pub fn inspect_document_but(scanners: &Scanners, document: &Document<'_>, skip: 
     if scanners.are_off() {
         return found;
     }
-    let mut add = |node, leaf, hits: Vec<Hit>| {
-        if !hits.is_empty() {
-            found.push(LeafHits { node, leaf, hits });
+    let mut add = |node, leaf, scan: Scan| {
+        if !scan.hits.is_empty() || scan.is_cut {
+            found.push(LeafHits { node, leaf, hits: scan.hits, is_cut: scan.is_cut });
         }
     };
     for node in document.nodes().filter(|node| !skip(*node)) {
@@ -60,7 +65,9 @@ pub fn inspect_document_but(scanners: &Scanners, document: &Document<'_>, skip: 
             Kind::String => {
                 add(node, Leaf::Text, document.text(node).map(|text| nested::scan(scanners, &text)).unwrap_or_default())
             }
-            Kind::Number => add(node, Leaf::Number, scanners.scan(document.lexeme(node))),
+            Kind::Number => {
+                add(node, Leaf::Number, Scan { hits: scanners.scan(document.lexeme(node)), is_cut: false });
+            }
             Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => {}
         }
     }
@@ -83,7 +90,7 @@ pub fn redact_document(
     let mut changed = Vec::new();
     let mut new = Vec::new();
     let mut keys = Keys { document, objects: HashMap::new() };
-    for LeafHits { node, leaf, hits } in leaves {
+    for LeafHits { node, leaf, hits, .. } in leaves {
         let (node, leaf) = (*node, *leaf);
         let Some(content) = content(document, node, leaf) else { continue };
         let edits = edits(&content, hits, duties, side)
@@ -109,12 +116,13 @@ pub fn redact_document(
     Ok(changed)
 }
 
-/// One finding for every match in `leaves`. A place names a key in which something was found by what it is redacted to.
+/// One finding for every match in `leaves`, and one of [`UNREAD`] for every leaf that was not read in full. A place names a key in
+/// which something was found by what it is redacted to.
 #[must_use]
 pub fn findings(document: &Document<'_>, leaves: &[LeafHits], side: Side) -> Vec<Finding> {
     let places = Places::new(leaves);
     let mut findings = Vec::new();
-    for LeafHits { node, hits, .. } in leaves {
+    for LeafHits { node, hits, is_cut, .. } in leaves {
         let place = places.of(document, *node);
         findings.extend(hits.iter().flat_map(Hit::matches).map(|(kind, group, span)| Finding {
             kind: kind.clone(),
@@ -122,6 +130,13 @@ pub fn findings(document: &Document<'_>, leaves: &[LeafHits], side: Side) -> Vec
             side,
             place: place.clone(),
             span,
+        }));
+        findings.extend(is_cut.then(|| Finding {
+            kind: FindingKind::made(UNREAD.to_owned()),
+            group: FindingGroup::Uninspected,
+            side,
+            place,
+            span: Span { start: 0, end: 0 },
         }));
     }
     findings

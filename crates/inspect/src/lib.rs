@@ -31,7 +31,7 @@ mod track;
 mod unite;
 mod views;
 
-pub use document::{Leaf, LeafHits, findings, inspect_document, inspect_document_but, redact_document};
+pub use document::{Leaf, LeafHits, UNREAD, findings, inspect_document, inspect_document_but, redact_document};
 pub use lane::{Lane, MAX_HELD, MAX_UNDECIDED, Piece};
 pub use own::load_rules;
 pub use redact::{DeniedContent, MAX_MASKED, redact_text};

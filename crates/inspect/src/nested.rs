@@ -16,16 +16,25 @@ use crate::views;
 /// backslashes.
 const MAX_LAYERS: usize = 3;
 
+/// What a scan of a text and its layers gives.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) hits: Vec<Hit>,
+    /// There are more ways to read the text than were read.
+    pub(crate) is_cut: bool,
+}
+
 /// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
 /// from the layers themselves, memory for what was found alone.
-pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
+pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
     if scanners.is_too_short(text) || scanners.are_off() || scanners.is_clean(text) {
-        return Vec::new();
+        return Scan::default();
     }
     let mut layers: Vec<String> = unescape(text).into_iter().collect();
-    let mut matches = whole_matches(scanners, text);
+    let mut is_cut = false;
+    let mut matches = whole_matches(scanners, text, &mut is_cut);
     while let Some(layer) = layers.last() {
-        let mut found = whole_matches(scanners, layer);
+        let mut found = whole_matches(scanners, layer, &mut is_cut);
         let above = layers.iter().rev().skip(1).map(String::as_str).chain([text]);
         above.for_each(|outer| widen(outer, &mut found, Offsets::Unescaped));
         matches.append(&mut found);
@@ -39,14 +48,14 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Vec<Hit> {
     // the order in which matches are united says nothing of the length of open-ended ones.
     matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
     matches.dedup_by_key(|found| (found.rule, found.start));
-    hits(scanners, matches, text.len())
+    Scan { hits: hits(scanners, matches, text.len()), is_cut }
 }
 
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.
-fn whole_matches(scanners: &Scanners, layer: &str) -> Vec<Match> {
+fn whole_matches(scanners: &Scanners, layer: &str, is_cut: &mut bool) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
     let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
-    views::matches(scanners, layer, &mut matches);
+    *is_cut |= !views::matches(scanners, layer, &mut matches);
     widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }
@@ -169,7 +178,7 @@ mod tests {
     const KEY: [&str; 2] = ["AKIA", "Q3EGRVYP2TQ7XN5K"];
 
     fn spans(text: &str) -> Vec<&str> {
-        scan(&Scanners::all(), text).into_iter().map(|hit| text.get(hit.span.start..hit.span.end).unwrap()).collect()
+        scan(&Scanners::all(), text).hits.into_iter().map(|hit| text.get(hit.span.start..hit.span.end).unwrap()).collect()
     }
 
     #[test]
@@ -202,7 +211,7 @@ mod tests {
     fn a_match_of_several_layers_is_told_once() {
         let key = KEY.concat();
         for text in [format!(r"{key}\n"), format!(r"{key}\u0041 \n"), format!(r"{key}\\u0041\u0042 ")] {
-            let hits = scan(&Scanners::all(), &text);
+            let hits = scan(&Scanners::all(), &text).hits;
             let n_matches: usize = hits.iter().map(|hit| hit.matches().count()).sum();
             assert_eq!((hits.len(), n_matches), (1, 1), "{text} {hits:?}");
         }

@@ -130,7 +130,7 @@ impl Scanners {
     /// As [`scan`](Self::scan), and what stands behind layers of JSON escapes, as in every leaf of a document.
     #[must_use]
     pub fn scan_layers(&self, text: &str) -> Vec<Hit> {
-        nested::scan(self, text)
+        nested::scan(self, text).hits
     }
 
     /// Every match in a whole text, in no order.
@@ -146,7 +146,7 @@ impl Scanners {
         let leet = Leet::new(rules.flat_map(|token| token.shapes).map(Shape::prefix));
         let scans = std::array::from_fn(|scan| Prepared::new(scan, &enabled));
         let mut scanners = Self { enabled, tokens: TokenIndex::new(&enabled), scans, leet, clean: HashSet::new(), own };
-        scanners.clean = COMMON.split_whitespace().filter(|word| nested::scan(&scanners, word).is_empty()).collect();
+        scanners.clean = COMMON.split_whitespace().filter(|word| nested::scan(&scanners, word).hits.is_empty()).collect();
         scanners
     }
 

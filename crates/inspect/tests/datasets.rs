@@ -7,8 +7,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::shared::{rows, spans};
-use inspect::{Hit, Scanners};
+use inspect::{Hit, Scanners, inspect_document};
 use model::FindingGroup;
+use text::{Document, Limits};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Score {
@@ -250,6 +251,31 @@ fn ordinary_random_values_raise_no_alarm() {
             assert_eq!(scanners.scan(&text), [], "{text}");
         }
     }
+}
+
+/// What people and tools write has no more readings than are read, but for two documents of more than a hundred kilobytes: not to be
+/// read in full is a reason to be refused.
+#[test]
+fn ordinary_texts_are_read_in_full() {
+    let scanners = Scanners::all();
+    let sets = [
+        "text/awesome_prompts.jsonl.xz",
+        "text/bipia_in_tool_outputs.jsonl.xz",
+        "text/slabs_train.jsonl.xz",
+        "text/neuralchemy_train.jsonl.xz",
+    ];
+    let (mut n_texts, mut n_cut) = (0, 0);
+    for set in sets {
+        for row in rows(set) {
+            let text = serde_json::to_string(row.get("text").unwrap_or(&row)).unwrap();
+            let document = Document::parse(text.as_bytes(), &Limits::default()).unwrap();
+            let leaves = inspect_document(&scanners, &document);
+            n_texts += 1;
+            n_cut += usize::from(leaves.iter().any(|leaf| leaf.is_cut));
+            assert!(text.len() > 100_000 || leaves.iter().all(|leaf| !leaf.is_cut), "{set}: {text}");
+        }
+    }
+    assert!(n_texts > 15_000 && n_cut <= 2, "{n_cut} of {n_texts}");
 }
 
 /// Prompts that people publish hold hardly any secret: what is found there would nearly always be a false alarm. Nearly 4 MB hold

@@ -202,3 +202,17 @@ fn json_inside_a_string_is_redacted_and_stays_json() {
         }
     }
 }
+
+#[test]
+fn a_text_with_more_readings_than_are_read_is_told() {
+    let base64 = text::evasion::all().iter().find(|(name, _)| *name == "base64").unwrap().1;
+    let nested = (0..6).fold("the key is behind many layers".to_owned(), |inner, _| base64(&inner));
+    for (value, expected) in [("plain words, nothing else".to_owned(), 0), (nested, 1)] {
+        let body = serde_json::to_string(&[value]).unwrap();
+        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+        let leaves = inspect_document(&Scanners::all(), &document);
+        let told = findings(&document, &leaves, Side::Request);
+        let n_unread = told.iter().filter(|finding| finding.kind.as_str() == inspect::UNREAD).count();
+        assert_eq!((n_unread, told.len()), (expected, expected), "{body}");
+    }
+}
