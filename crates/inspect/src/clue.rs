@@ -38,7 +38,7 @@ pub(crate) const ENDINGS: &[&str] = &[
 ];
 
 /// Words that are ordinary ones when they are turned round.
-const SEMORDNILAPS: &[&str] = &["tel", "mar", "nif", ".net", "may", "nie", "mob"];
+pub(crate) const SEMORDNILAPS: &[&str] = &["tel", "mar", "nif", ".net", "may", "nie", "mob"];
 
 /// Every word from its last letter to its first, and with letters moved on by thirteen.
 static TURNED: LazyLock<Turned> = LazyLock::new(Turned::new);

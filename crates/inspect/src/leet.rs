@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use crate::class;
+use crate::class::{self, Class};
 use crate::clue;
 use crate::pii::words;
 use crate::scan::Scanners;
@@ -88,9 +88,9 @@ impl Leet {
                 repaired(scanners, text, &at, literal, matches);
                 covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(covered);
             }
-            let is_link = bytes.windows(3).any(|sign| sign == b"://" || sign == b"www");
-            let is_word =
-                |at: &Range<usize>, word| clue::stands_alone(text.as_bytes(), at) && (is_link || !clue::ENDINGS.contains(&word));
+            let is_word = |at: &Range<usize>, word| {
+                clue::stands_alone(text.as_bytes(), at) && (!clue::ENDINGS.contains(&word) || ends_a_host(text, at.start))
+            };
             words.extend(WORDS.find(text, stretch.start, &bytes).filter(|(at, word)| is_word(at, word)));
         }
         if !words.is_empty() {
@@ -99,6 +99,16 @@ impl Leet {
         }
     }
 }
+
+/// Whether a link's host goes up to here. Linear in a host, which is short.
+fn ends_a_host(text: &str, at: usize) -> bool {
+    let before = text.as_bytes().get(at.saturating_sub(LONGEST_HOST)..at).unwrap_or_default();
+    let host = Class::ALNUM.or(Class::DOT).or(Class::DASH).run_back(before, LONGEST_HOST);
+    host > 0 && before.get(..before.len() - host).is_some_and(|rest| rest.ends_with(b"://"))
+}
+
+/// Most bytes of a host's name.
+const LONGEST_HOST: usize = 256;
 
 /// What stands behind a word, and how it is read.
 const GLUE: [(&[u8], &[u8]); 2] = [(b" 15 ", b" is "), (b"'5 ", b"'s ")];

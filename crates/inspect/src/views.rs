@@ -33,9 +33,10 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>)
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Counts {
     All,
-    /// Those that say enough of themselves, or have a word before them that does: any text has such a reading. Turned round, one
-    /// number in ten is a phone's.
+    /// Those that say enough of themselves: any text has such a reading.
     Telling,
+    /// Those, and what has a word before it that says what it is. Turned round, one number in ten is a phone's.
+    Told,
     /// Those in what was decoded: around it stands text as it is.
     Decoded,
 }
@@ -43,8 +44,10 @@ enum Counts {
 impl Counts {
     fn of(view: &View) -> Self {
         let has = |test: fn(&Step) -> bool| view.steps().iter().any(test);
-        if has(|step| matches!(step, Step::Rot13 | Step::Reversed | Step::Leet)) {
+        if has(|step| matches!(step, Step::Leet)) {
             Self::Telling
+        } else if has(|step| matches!(step, Step::Rot13 | Step::Reversed)) {
+            Self::Told
         } else if has(|step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex)) {
             Self::Decoded
         } else {
@@ -55,7 +58,12 @@ impl Counts {
     fn has(self, text: &str, view: &View, found: &Match) -> bool {
         match self {
             Self::All => true,
-            Self::Telling => says_enough(found, view) || words::is_told(view.text().as_bytes(), found.start),
+            Self::Telling => says_enough(found),
+            Self::Told => {
+                says_enough(found)
+                    || is_link(found, view)
+                    || words::is_told(view.text().as_bytes(), found.start, clue::SEMORDNILAPS)
+            }
             Self::Decoded => {
                 let range = found.start..found.end.unwrap_or(view.text().len());
                 text.get(view.origin(range.clone())) != view.text().get(range)
@@ -65,13 +73,15 @@ impl Counts {
 }
 
 /// Whether a match needs no words before it in a reading that any text has.
-fn says_enough(found: &Match, view: &View) -> bool {
-    let kind = found.rule.kind();
+fn says_enough(found: &Match) -> bool {
     let kinds = ["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", "CRYPTO", "IT_FISCAL_CODE"];
-    let written = || view.text().get(found.start..found.end.unwrap_or(view.text().len())).unwrap_or_default();
-    found.rule.group() == FindingGroup::Secret
-        || kinds.contains(&kind.as_str())
-        || (kind.as_str() == "DOMAIN_NAME" && domain::is_telling(written()))
+    found.rule.group() == FindingGroup::Secret || kinds.contains(&found.rule.kind().as_str())
+}
+
+/// Whether a match is a name that nobody writes by chance.
+fn is_link(found: &Match, view: &View) -> bool {
+    let written = view.text().get(found.start..found.end.unwrap_or(view.text().len())).unwrap_or_default();
+    found.rule.kind().as_str() == "DOMAIN_NAME" && domain::is_telling(written)
 }
 
 fn at_origin(view: &View, found: Match) -> Match {

@@ -100,7 +100,7 @@ fn no_transform_hides_more_than_one_value_in_fifty() {
 const LEAST: &[(&str, [usize; 2])] = &[("leet", [87, 87])];
 
 /// The same of other personal data. Turned, what is told by its form alone is not told: any number is something that way.
-const LEAST_BY_WORDS: &[(&str, [usize; 2])] = &[("leet", [94, 92]), ("rot13", [86, 86]), ("reversed", [81, 81])];
+const LEAST_BY_WORDS: &[(&str, [usize; 2])] = &[("leet", [92, 89]), ("rot13", [86, 86]), ("reversed", [81, 81])];
 
 /// Fewer of them survive.
 #[test]

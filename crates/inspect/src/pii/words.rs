@@ -107,12 +107,11 @@ pub(crate) fn ordinary() -> impl Iterator<Item = &'static str> {
     ordinary.flat_map(|(_, words)| words.split_whitespace())
 }
 
-/// Whether a word within [`REACH`] bytes before an offset says by itself what stands behind it.
-pub(crate) fn is_told(text: &[u8], at: usize) -> bool {
-    let told = |word: Topics| TELLING.0 & word.0 != 0;
-    let mut words = Words::default();
-    words.near(text, at);
-    words.latest.iter().take(words.n_read).any(|word| told(word.topics))
+/// Whether a word within [`REACH`] bytes before an offset says by itself what stands behind it; the words `but` do not.
+pub(crate) fn is_told(text: &[u8], at: usize, but: &[&str]) -> bool {
+    let near = text.get(at.saturating_sub(REACH)..at).unwrap_or_default();
+    let is_ordinary = |word: &[u8]| but.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word));
+    near.split(|byte| !is_word_byte(*byte)).any(|word| TELLING.0 & topics_of(word).0 != 0 && !is_ordinary(word))
 }
 
 /// Every topic but those of [`OTHER`], [`NUMBER`] and [`VERSION`].
