@@ -30,7 +30,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   sizes                                  files with too many production lines
   schema [--check]                       write (or compare) schema/portcullis.schema.json
   bench gateway [--quick] [--json FILE]  Envoy's plain route against the gate, same run, same upstream; docs/BENCHMARKS.md;
-                                         --peers litellm,portkey installs and measures them too
+                                         --peers litellm,portkey measures them too: docs/BENCHMARKS_PEERS.md
   bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
   fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
   soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values
