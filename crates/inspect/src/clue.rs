@@ -15,7 +15,7 @@ const SHORTEST: usize = 3;
 /// A word of fewer letters counts only where no letter or digit stands next to it: it is a part of too many others.
 const LONG: usize = 5;
 /// Most words of one text that are looked at.
-const MOST: usize = 4096;
+pub(crate) const MOST: usize = 4096;
 
 /// Parts of links and of command lines. What begins with a dot ends a name.
 const PARTS: &[&str] =

@@ -13,12 +13,13 @@ use crate::track::Match;
 /// Adds every match in the readings of `text`, each with its end, at its place in `text`, and says whether these are all the
 /// readings there are. Linear time; the readings together hold at most eight times the text and 128 KiB.
 pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) -> bool {
-    scanners.leet().matches(scanners, text, matches);
+    let has_read_leet = scanners.leet().matches(scanners, text, matches);
+    let clues = clue::turned(text);
     let usual = NormalLimits::for_length(text.len());
     // Long documents with markup, look-alikes and escapes have many readings that are nearly the whole text.
     let max_bytes = usual.max_bytes.saturating_mul(2);
     let limits = NormalLimits { guesses: Guesses::Suspicious, max_views: 24, max_bytes, ..usual };
-    let normal = normalise_around(text, &clue::turned(text), &limits);
+    let normal = normalise_around(text, &clues, &limits);
     for view in normal.views {
         if view.text().len() >= SHORTEST {
             let counts = Counts::of(&view);
@@ -26,7 +27,7 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>)
             matches.extend(found.map(|found| at_origin(&view, found)));
         }
     }
-    !normal.is_cut
+    has_read_leet && clues.len() < clue::MOST && !normal.is_cut
 }
 
 /// Which matches in a view count.
