@@ -152,7 +152,8 @@ pub(crate) async fn finish<W: World, V: Voice, C: Client>(
         reason = refusal.code;
         refuse(world, voice, head, client, &mut call, &refusal).await;
     }
-    // The last piece leaves first: nobody waits for the outcome.
+    // The last piece leaves first, and the end with it: nobody waits for the outcome.
+    client.end();
     give_way().await;
     let seen = call.account.seen().clone();
     let charge = account::settle(world, &mut call, reason);
@@ -318,7 +319,7 @@ async fn refuse<W: World, V: Voice, C: Client>(
     call.account.tell(voice, refusal.code, &mut headers);
     call.status = status.as_u16();
     call.has_begun = true;
-    client.begin(status, headers);
+    client.begin(status, headers, Some(piece.len()));
     if last_word(world, client, piece, Duration::from_secs(10)).await.is_err() {
         client.abort();
     }

@@ -75,7 +75,7 @@ pub(crate) async fn answer<W: World, C: Client>(
     call.has_begun = true;
     call.timings.overhead = world.monotonic().saturating_sub(call.started);
     stamp(&mut headers, call);
-    client.begin(StatusCode::OK, headers);
+    client.begin(StatusCode::OK, headers, Some(body.len()));
     let patience = call.snapshot.limits.client_write;
     guard.wait(world, patience, ReasonCode::ClientTooSlow, client.write(release::own_document(body))).await??;
     Ok(())

@@ -221,10 +221,12 @@ pub struct Trace {
 pub trait Client: Send {
     /// Reads the request's body, at most `limit` bytes.
     fn body(&mut self, limit: usize) -> impl Future<Output = Result<Bytes, ReasonCode>> + Send;
-    /// Begins the answer. Called once, with the first piece.
-    fn begin(&mut self, status: StatusCode, headers: HeaderMap);
+    /// Begins the answer. Called once, with the first piece; `length`, in bytes, says that this piece is the whole body.
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap, length: Option<usize>);
     /// Sends a piece; waits while the client is slow. `Err` when it has gone.
     fn write(&mut self, piece: Released) -> impl Future<Output = Result<(), ReasonCode>> + Send;
+    /// Ends the answer, be it as it should or after [`Client::abort`]: nothing is written any more.
+    fn end(&mut self);
     /// Ends when the client has gone; never, while it is there.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
     /// Ends the connection as soon as everything is written, and within a few milliseconds whether it is or not.

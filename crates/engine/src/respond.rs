@@ -43,6 +43,7 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
         recorded,
         status: head.status,
         headers,
+        length: None,
         deadline: world.monotonic().saturating_add(call.snapshot.limits.total),
         call,
     };
@@ -95,6 +96,8 @@ struct Back<'a, W, C> {
     recorded: &'a Recorded,
     status: StatusCode,
     headers: HeaderMap,
+    /// Of the body, in bytes, if it is one document.
+    length: Option<usize>,
     deadline: Duration,
     call: &'a mut Call,
 }
@@ -117,6 +120,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         read?;
         machine.finish()?;
         let batch = machine.ready()?;
+        self.length = Some(batch.released.len());
         self.release(batch).await
     }
 
@@ -271,7 +275,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         stamp(&mut headers, self.call);
         self.call.has_begun = true;
         self.call.status = self.status.as_u16();
-        self.client.begin(self.status, headers);
+        self.client.begin(self.status, headers, self.length);
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use engine::Released;
 use engine::ports::Client;
 use http::{HeaderMap, Response, StatusCode};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use model::ReasonCode;
@@ -29,6 +29,8 @@ pub type Answer = Response<AnswerBody>;
 #[derive(Debug)]
 pub struct AnswerBody {
     pieces: mpsc::Receiver<Bytes>,
+    /// Bytes that are still to come, where that is known.
+    left: Option<u64>,
     is_broken: Arc<AtomicBool>,
 }
 
@@ -50,10 +52,22 @@ impl Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         self.pieces.poll_recv(context).map(|piece| match piece {
-            Some(bytes) => Some(Ok(Frame::data(bytes))),
+            Some(bytes) => {
+                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.left = self.left.map(|left| left.saturating_sub(length));
+                Some(Ok(Frame::data(bytes)))
+            }
             None if self.is_broken.load(Ordering::Acquire) => Some(Err(BrokenOff)),
             None => None,
         })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -107,10 +121,11 @@ impl Client for HttpClient {
         Ok(whole.freeze())
     }
 
-    fn begin(&mut self, status: StatusCode, headers: HeaderMap) {
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap, length: Option<usize>) {
         let Some(answer) = self.answer.take() else { return };
         let (sender, pieces) = mpsc::channel(WAITING_PIECES);
-        let mut response = Response::new(AnswerBody { pieces, is_broken: Arc::clone(&self.is_broken) });
+        let left = length.and_then(|length| u64::try_from(length).ok());
+        let mut response = Response::new(AnswerBody { pieces, left, is_broken: Arc::clone(&self.is_broken) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if answer.send(response).is_ok() {
@@ -121,6 +136,10 @@ impl Client for HttpClient {
     async fn write(&mut self, piece: Released) -> Result<(), ReasonCode> {
         let Some(pieces) = &self.pieces else { return Err(ReasonCode::ClientGone) };
         pieces.send(piece.into_bytes()).await.map_err(|_| ReasonCode::ClientGone)
+    }
+
+    fn end(&mut self) {
+        self.pieces = None;
     }
 
     async fn gone(&mut self) {

@@ -1,6 +1,6 @@
 //! How far the log has come: one small piece of shared state between the threads of the log.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -70,24 +70,60 @@ pub(crate) struct State {
 }
 
 /// The state and its bell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
     state: Mutex<State>,
     changed: Condvar,
-    /// Whether an fsync is running: a write to the same file may have to wait for it.
+    /// Whether an fsync is running.
     is_syncing: AtomicBool,
+    /// Until when, in milliseconds since `began`, writes beside an fsync are taken to be slow, as one was.
+    wary: AtomicU64,
+    began: Instant,
 }
+
+/// A write that takes longer than this beside an fsync has waited for it: some file systems let it, most do not.
+const SLOW: Duration = Duration::from_millis(5);
+/// So long calls then leave writing beside an fsync to the thread.
+const WARY: Duration = Duration::from_secs(10);
 
 impl Progress {
     /// At the start, everything that is in the journal is accepted.
     pub(crate) fn new(accepted: u64, durable: u64, sealed: u64) -> Self {
         let state = State { accepted, durable, sealed, ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), is_syncing: AtomicBool::new(false) }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            is_syncing: AtomicBool::new(false),
+            wary: AtomicU64::new(0),
+            began: Instant::now(),
+        }
     }
 
-    /// Whether an fsync is running.
-    pub(crate) fn is_syncing(&self) -> bool {
-        self.is_syncing.load(Ordering::Relaxed)
+    /// Whether a write would have to wait for the fsync that is running, as far as that is known.
+    pub(crate) fn holds_up(&self) -> bool {
+        self.is_syncing.load(Ordering::Relaxed) && self.millis() < self.wary.load(Ordering::Relaxed)
+    }
+
+    /// Runs a write, and remembers if it has waited for an fsync.
+    pub(crate) fn watch<T>(&self, write: impl FnOnce() -> T) -> T {
+        if !self.is_syncing.load(Ordering::Relaxed) {
+            return write();
+        }
+        let before = Instant::now();
+        let written = write();
+        self.took(before.elapsed());
+        written
+    }
+
+    fn took(&self, time: Duration) {
+        if time > SLOW {
+            let wary = u64::try_from(WARY.as_millis()).unwrap_or(u64::MAX);
+            self.wary.store(self.millis().saturating_add(wary), Ordering::Relaxed);
+        }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,5 +215,22 @@ const YIELD_EVERY: u64 = 8;
 pub(crate) fn breathe(index: u64) {
     if index.is_multiple_of(YIELD_EVERY) {
         std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Ordering, Progress, SLOW};
+
+    #[test]
+    fn calls_write_beside_an_fsync_until_one_has_waited_for_it() {
+        let progress = Progress::new(0, 0, 0);
+        progress.is_syncing.store(true, Ordering::Relaxed);
+        progress.took(SLOW);
+        assert!(!progress.holds_up());
+        progress.took(SLOW.saturating_add(Duration::from_micros(1)));
+        assert!(progress.holds_up());
+        progress.is_syncing.store(false, Ordering::Relaxed);
+        assert!(!progress.holds_up(), "nothing to wait for");
     }
 }

@@ -49,20 +49,15 @@ pub(crate) enum Found {
 
 /// Appends a record to `out`.
 pub(crate) fn write(out: &mut Vec<u8>, index: u64, durable: u64, entry: &[u8], content: &[u8]) {
-    let mut head = [0_u8; HEAD - 4];
-    let lengths = [u32::try_from(entry.len()), u32::try_from(content.len())].map(|length| length.unwrap_or(u32::MAX));
-    let fields = [
-        MAGIC.as_slice(),
-        &lengths.first().copied().unwrap_or(0).to_be_bytes(),
-        &lengths.last().copied().unwrap_or(0).to_be_bytes(),
-        &index.to_be_bytes(),
-        &durable.to_be_bytes(),
-    ];
-    for (target, source) in head.iter_mut().zip(fields.concat()) {
-        *target = source;
+    let start = out.len();
+    out.extend_from_slice(MAGIC);
+    for length in [entry.len(), content.len()] {
+        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     }
-    out.extend_from_slice(&head);
-    out.extend_from_slice(&check(&head, entry, content));
+    out.extend_from_slice(&index.to_be_bytes());
+    out.extend_from_slice(&durable.to_be_bytes());
+    let check = check(out.get(start..).unwrap_or_default(), entry, content);
+    out.extend_from_slice(&check);
     out.extend_from_slice(entry);
     out.extend_from_slice(content);
 }

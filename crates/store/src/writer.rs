@@ -1,8 +1,8 @@
 //! Who writes the journal: whoever has something to write, one at a time.
 //!
 //! A call that finds nobody writing writes its own entry, and what others have queued meanwhile: two changes of thread are
-//! most of what an entry would cost otherwise. A thread of its own writes when a call must not be held up (an fsync is running,
-//! much is queued, the log is in trouble), and looks after noise and after a log that cannot be written.
+//! most of what an entry would cost otherwise. A thread of its own writes when a call must not be held up (writes wait for the
+//! fsync that is running, much is queued, the log is in trouble), and looks after noise and after a log that cannot be written.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -15,7 +15,7 @@ use crate::noise::NoiseCounter;
 use crate::port::FilePort;
 use crate::progress::{Progress, State, Waiting};
 use crate::queue::{Class, Job, Queue, Reply};
-use crate::record;
+use crate::record::{self, HEAD};
 use crate::recover::Recovered;
 
 /// Most bytes in one write.
@@ -93,7 +93,7 @@ pub(crate) fn write_or_wake(writer: &Mutex<Writer>, queue: &Queue, progress: &Pr
         if queue.len() == 0 {
             return;
         }
-        if turn == MAX_TURNS || progress.is_syncing() {
+        if turn == MAX_TURNS || progress.holds_up() {
             return queue.wake();
         }
         match writer.try_lock() {
@@ -176,7 +176,7 @@ impl Writer {
     fn short_turn(&mut self, queue: &Queue) -> bool {
         self.notice_failed_sync();
         // Far below where writing waits for an fsync.
-        let is_well = self.broken.is_none() && self.kept.is_empty() && self.n_unsynced < SYNC_ABOVE;
+        let is_well = self.broken.is_none() && self.kept.is_empty() && self.n_unsynced < WAIT_ABOVE / 4;
         let Some(jobs) = is_well.then(|| queue.take_few(MAX_SHORT, MAX_SHORT_BYTES)).flatten() else { return false };
         self.write_all(jobs);
         self.forget_synced();
@@ -205,7 +205,8 @@ impl Writer {
 
     fn write_all(&mut self, jobs: VecDeque<Job>) {
         let mut batch: Vec<Job> = Vec::with_capacity(jobs.len());
-        let mut bytes = Vec::new();
+        let length = |job: &Job| HEAD.saturating_add(job.entry.len()).saturating_add(job.content.len());
+        let mut bytes = Vec::with_capacity(jobs.iter().map(length).fold(0, usize::saturating_add).min(2 * MAX_BATCH));
         let durable = self.progress.lock().durable;
         for job in jobs {
             if let Some(what) = &self.broken {
@@ -234,7 +235,7 @@ impl Writer {
         if self.length >= SEGMENT_LIMIT {
             (self.first, self.length) = (self.next, 0);
         }
-        if let Err(error) = self.port.append(&segment(self.first), &bytes) {
+        if let Err(error) = self.progress.watch(|| self.port.append(&segment(self.first), &bytes)) {
             let what = error.to_string();
             tracing::error!(error = %what, "the log cannot be written: every call is refused until it can");
             self.progress.update(|state| state.broken = Some(what.clone()));

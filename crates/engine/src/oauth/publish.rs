@@ -35,7 +35,7 @@ pub(super) async fn publish<W: World, C: Client>(
     call.status = 200;
     call.has_begun = true;
     stamp(&mut headers, call);
-    client.begin(http::StatusCode::OK, headers);
+    client.begin(http::StatusCode::OK, headers, Some(body.len()));
     let written = client.write(release::own_document(body));
     timely(world, Duration::from_secs(10), ReasonCode::ClientTooSlow, written).await??;
     Ok(())

@@ -24,7 +24,7 @@ fn ask(world: &Scripted, body: &str) -> Vec<Happened> {
 }
 
 fn ask_slowly(world: &Scripted, body: &str, is_slow: bool) -> Vec<Happened> {
-    let mut client = TestClient { world, body: Bytes::copy_from_slice(body.as_bytes()), is_slow };
+    let mut client = TestClient { world, body: Bytes::copy_from_slice(body.as_bytes()), is_slow, length: None };
     run(engine::interaction(world, &Toy, &world.head(), &mut client));
     world.happened()
 }
@@ -299,7 +299,7 @@ fn switched_off_controls_still_walk_the_path() {
 #[test]
 fn the_list_shows_what_may_be_called() {
     let world = scripted(PERMIT, Off::default());
-    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false, length: None };
     run(engine::list_models(&world, &Toy, &world.head(), &mut client));
     assert_eq!(written(&world.happened()), "small");
 }
@@ -309,7 +309,7 @@ fn one_model_is_shown_exactly_if_the_list_has_it() {
     let facts = [("small", "only small"), ("large", "model-not-found"), ("none", "model-not-found"), ("%41", "model-not-found")];
     for (id, expected) in facts {
         let world = scripted(PERMIT, Off::default());
-        let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+        let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false, length: None };
         run(engine::show_model(&world, &Toy, &world.head(), &mut client, id));
         let happened = world.happened();
         assert_eq!(written(&happened), expected, "{id}");
@@ -317,7 +317,7 @@ fn one_model_is_shown_exactly_if_the_list_has_it() {
     }
     let world = scripted(PERMIT, Off::default());
     world.lock("model:small");
-    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false, length: None };
     run(engine::show_model(&world, &Toy, &world.head(), &mut client, "small"));
     assert_eq!(written(&world.happened()), "model-not-found", "a lock takes it away as well");
 }
@@ -327,7 +327,7 @@ fn strangers_are_counted_and_told_nothing() {
     let world = scripted(PERMIT, Off::default());
     let mut head = world.head();
     head.headers.insert("authorization", "Bearer pcl_nobody".parse().unwrap());
-    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false };
+    let mut client = TestClient { world: &world, body: Bytes::new(), is_slow: false, length: None };
     run(engine::interaction(&world, &Toy, &head, &mut client));
     assert_eq!(world.happened().first(), Some(&Happened::Noise(ReasonCode::CredentialUnknown)));
     assert_eq!(written(&world.happened()), "credential-unknown");

@@ -245,7 +245,7 @@ impl Client for SlowClient<'_> {
         self.world.time.pass(self.world.slow.body).await;
         Ok(Bytes::from_static(self.body.as_bytes()))
     }
-    fn begin(&mut self, status: StatusCode, _: HeaderMap) {
+    fn begin(&mut self, status: StatusCode, _: HeaderMap, _: Option<usize>) {
         self.world.scripted.log(Happened::Begun(status.as_u16()));
     }
     async fn write(&mut self, piece: Released) -> Result<(), ReasonCode> {
@@ -253,6 +253,7 @@ impl Client for SlowClient<'_> {
         self.world.scripted.log(Happened::Written(String::from_utf8(piece.into_bytes().to_vec()).unwrap()));
         Ok(())
     }
+    fn end(&mut self) {}
     async fn gone(&mut self) {
         std::future::pending::<()>().await;
     }

@@ -338,14 +338,17 @@ pub(crate) struct TestClient<'w> {
     pub(crate) world: &'w Scripted,
     pub(crate) body: Bytes,
     pub(crate) is_slow: bool,
+    /// What was said of the length of the body.
+    pub(crate) length: Option<usize>,
 }
 
 impl Client for TestClient<'_> {
     async fn body(&mut self, limit: usize) -> Result<Bytes, ReasonCode> {
         if self.body.len() > limit { Err(ReasonCode::BodyTooLarge) } else { Ok(self.body.clone()) }
     }
-    fn begin(&mut self, status: StatusCode, headers: HeaderMap) {
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap, length: Option<usize>) {
         assert!(headers.contains_key("x-request-id"), "every answer names its request");
+        self.length = length;
         self.world.log(Happened::Begun(status.as_u16()));
     }
     async fn write(&mut self, piece: Released) -> Result<(), ReasonCode> {
@@ -356,9 +359,13 @@ impl Client for TestClient<'_> {
             }
             std::future::pending::<()>().await;
         }
+        if let Some(length) = self.length.take() {
+            assert_eq!(length, piece.len(), "the piece is the whole body");
+        }
         self.world.log(Happened::Written(String::from_utf8(piece.into_bytes().to_vec()).unwrap()));
         Ok(())
     }
+    fn end(&mut self) {}
     async fn gone(&mut self) {
         std::future::pending::<()>().await;
     }
