@@ -82,9 +82,9 @@ pub(crate) struct Progress {
 }
 
 /// A write that takes longer than this beside an fsync has waited for it: some file systems let it, most do not.
-const SLOW: Duration = Duration::from_millis(5);
+const SLOW: Duration = Duration::from_millis(10);
 /// So long calls then leave writing beside an fsync to the thread.
-const WARY: Duration = Duration::from_secs(10);
+const WARY: Duration = Duration::from_secs(2);
 
 impl Progress {
     /// At the start, everything that is in the journal is accepted.
@@ -137,10 +137,13 @@ impl Progress {
         result
     }
 
-    /// Changes the state without ringing: for what the others look at from time to time, not at once. A bell for every batch
-    /// would wake three threads for nothing.
-    pub(crate) fn update_quietly<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.lock())
+    /// Changes the state and rings only if `change` says so: the rest is what others look at from time to time, not at once. A bell
+    /// for every batch would wake three threads for nothing.
+    pub(crate) fn update_if(&self, change: impl FnOnce(&mut State) -> bool) {
+        let is_urgent = change(&mut self.lock());
+        if is_urgent {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until `ready` or the time is over; gives the state as it then is.

@@ -62,6 +62,8 @@ struct Inner {
     is_closed: bool,
     /// Somebody wants the writer's thread now.
     is_wanted: bool,
+    /// A call writes what it has taken, and looks again after that.
+    is_served: bool,
     /// The thread sleeps for long; whoever leaves an entry for later has to wake it.
     is_dozing: bool,
 }
@@ -113,8 +115,10 @@ impl Queue {
 
     /// Wakes the writer's thread; if it is not asleep, its next sleep ends at once.
     pub(crate) fn wake(&self) {
-        self.lock().is_wanted = true;
-        self.filled.notify_one();
+        let is_awake = std::mem::replace(&mut self.lock().is_wanted, true);
+        if !is_awake {
+            self.filled.notify_one();
+        }
     }
 
     /// How many entries wait.
@@ -122,11 +126,24 @@ impl Queue {
         self.lock().jobs.len()
     }
 
-    /// As [`Queue::take`], if it is so little that a call may write it; all or nothing.
+    /// Whether a call is writing that has not looked yet whether more has come.
+    pub(crate) fn is_served(&self) -> bool {
+        self.lock().is_served
+    }
+
+    /// A call has written what it took; `true` if nothing has come meanwhile.
+    pub(crate) fn served(&self) -> bool {
+        let mut inner = self.lock();
+        inner.is_served = false;
+        inner.jobs.is_empty()
+    }
+
+    /// As [`Queue::take`], if it is so little that a call may write it; all or nothing. [`Queue::served`] must follow.
     pub(crate) fn take_few(&self, entries: usize, bytes: usize) -> Option<VecDeque<Job>> {
         let mut inner = self.lock();
         let length = |job: &Job| job.entry.len().saturating_add(job.content.len());
         let is_few = inner.jobs.len() <= entries && inner.jobs.iter().map(length).fold(0, usize::saturating_add) <= bytes;
+        inner.is_served |= is_few;
         is_few.then(|| std::mem::take(&mut inner.jobs))
     }
 

@@ -88,23 +88,25 @@ fn give_up(queue: &Queue, progress: &Progress) {
 
 /// Sees to it that everything in the queue is written: here if that is quick, else by the thread.
 pub(crate) fn write_or_wake(writer: &Mutex<Writer>, queue: &Queue, progress: &Progress) {
-    // A call that holds the writer looks again after letting go of it; the thread does if it was woken meanwhile.
-    for turn in 0.. {
-        if queue.len() == 0 {
-            return;
-        }
-        if turn == MAX_TURNS || progress.holds_up() {
+    for _ in 0..MAX_TURNS {
+        if progress.holds_up() {
             return queue.wake();
         }
-        match writer.try_lock() {
-            Ok(mut writer) => {
-                if !writer.short_turn(queue) {
-                    return queue.wake();
-                }
-            }
-            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return queue.wake(),
+        let is_written = match writer.try_lock() {
+            Ok(mut writer) => writer.short_turn(queue),
+            // A call that writes looks again when it is done; the thread does if it is woken.
+            Err(TryLockError::WouldBlock) if queue.is_served() => return,
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
+        };
+        if !is_written {
+            return queue.wake();
+        }
+        // Only after the writer was let go: whoever has come before that relies on it.
+        if queue.served() {
+            return;
         }
     }
+    queue.wake();
 }
 
 /// The state of the journal's end; touched by whoever holds its lock.
@@ -261,9 +263,11 @@ impl Writer {
     fn answer(&self, batch: Vec<Job>, index: u64) {
         let mut written = Vec::with_capacity(batch.len());
         let wants_sync = self.n_unsynced > SYNC_ABOVE;
-        let is_urgent = wants_sync || batch.iter().any(|job| matches!(job.reply, Reply::Durable(_)));
+        let is_durable = batch.iter().any(|job| matches!(job.reply, Reply::Durable(_)));
         let take = |state: &mut State| {
             state.accepted = self.next;
+            // Who wants what is wanted already needs to wake nobody.
+            let is_news = wants_sync && !state.wanted.sync;
             state.wanted.sync |= wants_sync;
             if state.dirty.last() != Some(&self.first) {
                 state.dirty.push(self.first);
@@ -278,12 +282,9 @@ impl Writer {
                     }
                 }
             }
+            is_durable || is_news
         };
-        if is_urgent {
-            self.progress.update(take)
-        } else {
-            self.progress.update_quietly(take)
-        }
+        self.progress.update_if(take);
         for (answer, index) in written {
             // The one who asked may have gone; the entry stands all the same.
             drop(answer.send(Ok(index)));
