@@ -29,6 +29,14 @@ pub struct PolicySnapshot {
 }
 
 impl PolicySnapshot {
+    /// Every policy: its id and where it stands, in the order of the files.
+    #[must_use]
+    pub fn places(&self) -> Vec<PolicyRef> {
+        let mut places: Vec<PolicyRef> = self.meanings.values().map(|meaning| meaning.place.clone()).collect();
+        places.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
+        places
+    }
+
     /// Compiles a bundle. `targets` are the finding kinds and groups that duties may name; `uninspected` and `uninspected:…`
     /// may be named always.
     ///

@@ -53,7 +53,7 @@ pub(crate) fn config_files(data: &Path) -> ConfigFiles {
     drop(Config::load(&source, &|name| std::env::var(name).ok()));
     let mut files = source.noted();
     let policies = Folder::new(data.to_owned()).list("policies").unwrap_or_default();
-    files.extend(policies.into_iter().filter(|name| name.ends_with(".cedar")).map(|name| format!("policies/{name}")));
+    files.extend(policies.into_iter().filter(|name| belongs(name)).map(|name| format!("policies/{name}")));
     files.extend(data.join("portcullis.schema.json").is_file().then(|| "portcullis.schema.json".to_owned()));
     let mut found = ConfigFiles::default();
     for file in files {
@@ -65,6 +65,11 @@ pub(crate) fn config_files(data: &Path) -> ConfigFiles {
     found.inside.sort();
     found.inside.dedup();
     found
+}
+
+/// Whether a file in `policies/` is one of policies, of their cases, or the golden matrix.
+fn belongs(name: &str) -> bool {
+    [".cedar", ".cases.md", "matrix.golden"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// A path without `.`; `None` for one that is absolute or goes up.

@@ -88,6 +88,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
     },
+    /// Policies: test them, see what they would change, ask them. Needs no running gate.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Show the state of the running gate.
     Status,
     /// Exit with 0 if the gate that runs on the data folder can serve; for health checks.
@@ -174,6 +177,66 @@ pub(crate) struct Scan {
     /// Show findings whole instead of their first characters.
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// Commands about policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Decide the cases that stand in tables beside the policies, and compare with the golden matrix if there is one.
+    #[command(after_help = "A table of cases, in policies/*.cases.md:
+
+| who                   | does      | to          | given                  | expect                | because  |
+|-----------------------|-----------|-------------|------------------------|-----------------------|----------|
+| user:ada              | callModel | Model:small |                        | permit                | everyone |
+| user:ada → agent:desk | callModel | Model:small | findings.CREDIT_CARD=1 | deny policy-forbidden | no-cards |
+
+Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a policy is invalid.")]
+    Test {
+        /// Files of cases. Default: policies/*.cases.md and policies/matrix.golden in the data folder.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print what every declared party may call, on its own and through each agent.
+    Matrix {
+        /// Write it to policies/matrix.golden, which `policy test` compares with.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Decide a call that nobody has made, and say why.
+    #[command(after_help = "Exit codes: 0 permit or challenge, 2 deny, 3 invalid input.")]
+    Explain {
+        /// The chain: user:NAME, or user:NAME → agent:NAME.
+        #[arg(long)]
+        who: String,
+        /// The action.
+        #[arg(long, default_value = "callModel")]
+        does: String,
+        /// The resource: Model:NAME, HostedTool:ID, Destination:HOST.
+        #[arg(long)]
+        to: String,
+        /// Facts: fact=value; fact=value.
+        #[arg(long, default_value = "")]
+        given: String,
+    },
+    /// Decide every recorded call again with the policies on disk, and show which decisions would be others.
+    #[command(after_help = "Exit codes: 0 none would change, 1 some would, 3 invalid input.")]
+    Diff {
+        /// A folder with another portcullis.yaml and other policies. Default: the data folder.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Only calls since: 30m, 12h, 7d.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
+    /// Bring policies into Cedar's form; comments stay.
+    Fmt {
+        /// Files. Default: policies/*.cedar in the data folder.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Change nothing; exit with 1 if a file has another form.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 /// Options of `doctor`.

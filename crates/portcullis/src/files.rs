@@ -43,6 +43,15 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
+/// Replaces a file that people write, whole or not at all; its permissions stay.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let temporary = path.with_extension("new");
+    let written = fs::write(&temporary, bytes)
+        .and_then(|()| fs::set_permissions(&temporary, fs::metadata(path)?.permissions()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.with_context(|| format!("cannot write `{}`", path.display()))
+}
+
 /// Reads `KEY=VALUE` lines.
 pub(crate) fn read_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(path)?;

@@ -15,6 +15,7 @@ mod import;
 mod man;
 mod office;
 mod output;
+mod policies;
 mod quickstart;
 mod retention;
 mod rules;

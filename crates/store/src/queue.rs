@@ -56,16 +56,25 @@ pub(crate) struct Job {
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
+/// How the writer's thread sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sleep {
+    /// For a moment: what is left for later is written at its end.
+    #[default]
+    Nap,
+    /// For long; whoever leaves an entry for later has to wake it.
+    Doze,
+    /// No more: somebody wants it now.
+    Over,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     jobs: VecDeque<Job>,
     is_closed: bool,
-    /// Somebody wants the writer's thread now.
-    is_wanted: bool,
     /// A call writes what it has taken, and looks again after that.
     is_served: bool,
-    /// The thread sleeps for long; whoever leaves an entry for later has to wake it.
-    is_dozing: bool,
+    sleep: Sleep,
 }
 
 /// The queue.
@@ -108,15 +117,14 @@ impl Queue {
 
     /// Adds an entry that nobody waits for: whoever writes next takes it along, at the latest the thread after its nap.
     pub(crate) fn push_for_later(&self, job: Job) {
-        if self.push_quietly(job) && std::mem::take(&mut self.lock().is_dozing) {
+        if self.push_quietly(job) && self.lock().sleep == Sleep::Doze {
             self.wake();
         }
     }
 
     /// Wakes the writer's thread; if it is not asleep, its next sleep ends at once.
     pub(crate) fn wake(&self) {
-        let is_awake = std::mem::replace(&mut self.lock().is_wanted, true);
-        if !is_awake {
+        if std::mem::replace(&mut self.lock().sleep, Sleep::Over) != Sleep::Over {
             self.filled.notify_one();
         }
     }
@@ -161,12 +169,13 @@ impl Queue {
     pub(crate) fn sleep(&self, time: Duration, is_doze: bool) -> bool {
         let mut inner = self.lock();
         // Entries that came before the doze began would wake nobody.
-        inner.is_dozing = is_doze && inner.jobs.is_empty();
-        let time = if is_doze && !inner.is_dozing { Duration::ZERO } else { time };
-        if !inner.is_wanted && !inner.is_closed {
+        let is_late = is_doze && !inner.jobs.is_empty();
+        let time = if is_late { Duration::ZERO } else { time };
+        if inner.sleep != Sleep::Over && !inner.is_closed {
+            inner.sleep = if is_doze && !is_late { Sleep::Doze } else { Sleep::Nap };
             inner = self.filled.wait_timeout(inner, time).unwrap_or_else(PoisonError::into_inner).0;
         }
-        (inner.is_wanted, inner.is_dozing) = (false, false);
+        inner.sleep = Sleep::Nap;
         !(inner.jobs.is_empty() && inner.is_closed)
     }
 

@@ -1,0 +1,141 @@
+//! `portcullis policy`: working with policies before they are in force. Nothing here needs a running gate.
+
+mod cases;
+mod diff;
+mod format;
+mod matrix;
+mod test;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use config::{Config, Source, SourceError};
+use evidence::sha256;
+use model::{Ask, Bundle, DecisionInput, FindingGroup, Verdict};
+use policy::PolicySnapshot;
+use serde_json::json;
+
+use crate::bring::{self, Problems};
+use crate::cli::{Cli, Policy};
+use crate::commands::Exit;
+use crate::files::Folder;
+use crate::output;
+
+/// Runs one of the commands.
+pub(crate) fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow::Result<Exit> {
+    match command {
+        Policy::Test { files } => prepared(cli, data, |ready| test::test(cli, ready, files)),
+        Policy::Matrix { write } => prepared(cli, data, |ready| matrix::command(cli, ready, *write)),
+        Policy::Explain { who, does, to, given } => prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given])),
+        Policy::Diff { to, since } => {
+            prepared(cli, to.as_deref().unwrap_or(data), |ready| diff::diff(cli, data, ready, since.as_deref()))
+        }
+        Policy::Fmt { files, check } => format::format(data, files, *check),
+    }
+}
+
+/// The policies of a folder, compiled.
+struct Ready {
+    folder: PathBuf,
+    bundle: Bundle,
+    policies: PolicySnapshot,
+}
+
+impl Ready {
+    fn read(folder: &Path) -> Result<Self, Problems> {
+        let source = Blind(Folder::new(folder.to_owned()));
+        let lookup = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| stand_in(name)));
+        let (config, _) =
+            Config::load(&source, &lookup).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Problems>())?;
+        let policies = bring::compile(&config.bundle)?;
+        Ok(Self { folder: folder.to_owned(), bundle: config.bundle, policies })
+    }
+
+    /// The group of a kind of finding; parts that no scanner reads are named by their type.
+    fn group_of(&self, kind: &str) -> Option<FindingGroup> {
+        if kind.starts_with("uninspected:") {
+            return Some(FindingGroup::Uninspected);
+        }
+        let own = bring::rules(&self.bundle).unwrap_or_default();
+        let known = inspect::Scanners::kinds().into_iter().find(|(known, _)| known.as_str() == kind).map(|(_, group)| group);
+        known.or_else(|| own.iter().any(|rule| rule.kind() == kind).then_some(FindingGroup::Secret))
+    }
+}
+
+/// A configuration's folder in which secrets need not be there: policies are checked where keys of providers have no place.
+#[derive(Debug)]
+struct Blind(Folder);
+
+impl Source for Blind {
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        self.0.read(path, limit)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        self.0.list(folder)
+    }
+
+    fn read_secret(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        self.0.read_secret(path, limit).or_else(|_| Ok(stand_in(path).into_bytes()))
+    }
+}
+
+/// What stands for a value that is not set: it reads as an address and as a key. Nothing is ever sent to it or with it.
+fn stand_in(name: &str) -> String {
+    format!("https://{}.invalid", sha256(name.as_bytes()).to_string().get(..40).unwrap_or_default())
+}
+
+/// Reads the policies of `folder` and goes on with them.
+fn prepared(cli: &Cli, folder: &Path, then: impl FnOnce(&Ready) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+    match Ready::read(folder) {
+        Ok(ready) => then(&ready),
+        Err(problems) => {
+            if cli.json {
+                output::line(&json!({"ok": false, "problems": problems}).to_string());
+            } else {
+                problems.iter().for_each(|problem| output::note(problem));
+                output::note(&format!("{} problem(s)", problems.len()));
+            }
+            Ok(Exit::Invalid)
+        }
+    }
+}
+
+/// Decides a call that nobody has made.
+fn explain(cli: &Cli, ready: &Ready, [who, does, to, given]: &[&String; 4]) -> anyhow::Result<Exit> {
+    let input = || -> Result<DecisionInput, String> {
+        let ask = Ask { action: cases::action(does)?, resource: cases::resource(to)? };
+        let facts = cases::facts(given, &|kind| ready.group_of(kind))?;
+        Ok(DecisionInput { chain: cases::chain(who)?, asks: vec![ask], facts })
+    };
+    let input = match input() {
+        Ok(input) => input,
+        Err(message) => {
+            output::note(&message);
+            return Ok(Exit::Invalid);
+        }
+    };
+    let answer = ready.policies.decide(&input);
+    let lines = ready.policies.explain(&answer);
+    if cli.json {
+        output::line(&json!({"verdict": answer.verdict, "reason": answer.reason, "answer": answer, "lines": lines}).to_string());
+    } else {
+        output::line(&format!("{} ({})", word(answer.verdict), answer.reason));
+        lines.iter().for_each(|line| output::line(&format!("  {line}")));
+    }
+    Ok(if answer.verdict == Verdict::Deny { Exit::Deny } else { Exit::Ok })
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Permit => "permit",
+        Verdict::Challenge => "challenge",
+        Verdict::Deny => "deny",
+    }
+}
+
+/// The ids of the policies that took part, each once.
+fn ids(answer: &model::Answer) -> Vec<&str> {
+    let all = answer.links.iter().flat_map(|link| &link.policies).map(|policy| (policy.id.as_str(), ()));
+    all.collect::<BTreeMap<_, _>>().into_keys().collect()
+}

@@ -1,0 +1,105 @@
+"""Working with policies: cases in tables, the golden matrix, what recorded decisions would become."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+from gate import Gate, binary
+from test_operations import append, chat
+from upstream import Upstream
+
+EXAMPLES = sorted(path.parent for path in (pathlib.Path(__file__).parent.parent / "examples").glob("*/portcullis.yaml"))
+
+
+def policy(folder: pathlib.Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [binary(), "--data", folder, "policy", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={"PATH": "/usr/bin:/bin"})
+
+
+def copied(name: str, tmp_path: pathlib.Path) -> pathlib.Path:
+    [example] = [path for path in EXAMPLES if path.name == name]
+    return pathlib.Path(shutil.copytree(example, tmp_path / name))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_has_cases_that_hold_and_that_ask_every_policy(example: pathlib.Path) -> None:
+    # Neither a running gate nor the providers' keys are at hand.
+    tested = policy(example, "test", "--json")
+    result = json.loads(tested.stdout)
+    assert tested.returncode == 0 and result["cases"] > 0, tested.stdout + tested.stderr
+    assert result["never_decisive"] == []
+    assert policy(example, "fmt", "--check").returncode == 0
+
+
+def test_a_case_that_does_not_hold_is_named_with_its_line_and_the_reason(tmp_path: pathlib.Path) -> None:
+    folder = copied("organisation", tmp_path)
+    cases = folder / "policies/models.cases.md"
+    text = cases.read_text()
+    row = next(line for line in text.splitlines() if "user:ben@example.com  |" in line)
+    cases.write_text(text.replace(row, row.replace("deny policy-denied", "permit            ")))
+    failed = policy(folder, "test")
+    at = text.splitlines().index(row) + 1
+    assert failed.returncode == 1
+    assert f"models.cases.md:{at}: expected permit, decided deny (policy-denied)" in failed.stdout
+    assert "near: policy research-frontier" in failed.stdout
+
+    cases.write_text(text + "\n| who | does | to | expect |\n|--|--|--|--|\n| ben | callModel | Model:small | permit |\n")
+    invalid = policy(folder, "test")
+    assert invalid.returncode == 3 and "`ben`" in invalid.stdout
+
+
+def test_a_change_that_nobody_meant_shows_in_the_matrix(tmp_path: pathlib.Path) -> None:
+    folder = copied("organisation", tmp_path)
+    assert policy(folder, "matrix", "--write").returncode == 0
+    assert policy(folder, "test").returncode == 0
+    append(folder / "policies/models.cedar", '\npermit (principal in Portcullis::Group::"staff", action, resource in Portcullis::ModelGroup::"frontier");\n')
+    widened = policy(folder, "test")
+    assert widened.returncode == 1
+    lines = [line for line in widened.stdout.splitlines() if line.startswith("policies/matrix.golden: ")]
+    assert any("- user:ben@example.com callModel Model:reasoner deny" in line for line in lines), lines
+    assert any("+ user:ben@example.com callModel Model:reasoner permit" in line for line in lines), lines
+    assert not any("cleo" in line and "permit" in line for line in lines), "the forbid stands"
+
+
+def test_a_call_that_nobody_made_is_explained(tmp_path: pathlib.Path) -> None:
+    folder = copied("organisation", tmp_path)
+    denied = policy(folder, "explain", "--who", "user:cleo@example.com", "--to", "Model:reasoner")
+    assert denied.returncode == 2 and "contractors-no-frontier (policies/models.cedar:" in denied.stdout
+    allowed = policy(folder, "explain", "--who", "user:ada@example.com -> agent:desk", "--to", "Model:small", "--given", "stream=true")
+    assert allowed.returncode == 0 and allowed.stdout.startswith("permit (permitted)")
+    wrong = policy(folder, "explain", "--who", "user:ada@example.com", "--to", "Model:small", "--given", "streams=true")
+    assert wrong.returncode == 3 and "`streams` is no fact" in wrong.stderr
+
+
+def test_the_form_of_a_file_is_checked_and_mended(tmp_path: pathlib.Path) -> None:
+    folder = copied("minimal", tmp_path)
+    [file] = (folder / "policies").glob("*.cedar")
+    pretty = file.read_text()
+    file.write_text("// a remark\n" + " ".join(pretty.split()))
+    assert policy(folder, "fmt", "--check").returncode == 1
+    assert policy(folder, "fmt").returncode == 0
+    assert file.read_text() == "// a remark\n" + pretty
+    file.write_text("permit (")
+    broken = policy(folder, "fmt")
+    assert broken.returncode == 3 and file.read_text() == "permit ("
+
+
+def test_recorded_decisions_tell_what_other_policies_would_change(tmp_path: pathlib.Path) -> None:
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        for _ in range(3):
+            assert chat(gate, gate.key("ALICE"))[0] == 200
+        assert chat(gate, gate.key("BOB"))[0] == 200
+        none = gate.cli("policy", "diff")
+        assert none.returncode == 0 and "0 of 4 recorded decisions would be others" in none.stdout, none.stdout + none.stderr
+        append(gate.data / "policies/models.cedar", '\n@id("not-alice") forbid (principal == Portcullis::User::"alice", action, resource);\n')
+        some = gate.cli("policy", "diff", "--json")
+        assert some.returncode == 1, some.stdout + some.stderr
+        result = json.loads(some.stdout)
+        [change] = result["changes"]
+        assert (change["count"], result["decisions"], len(change["examples"])) == (3, 4, 3)
+        assert change["change"].startswith("user:alice callModel Model:small: permit (permitted)")
+        assert change["change"].endswith("→ deny (policy-forbidden) not-alice")
+        # Nothing of it is in force.
+        assert chat(gate, gate.key("ALICE"))[0] == 200
