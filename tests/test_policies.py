@@ -103,3 +103,40 @@ def test_recorded_decisions_tell_what_other_policies_would_change(tmp_path: path
         assert change["change"].endswith("→ deny (policy-forbidden) not-alice")
         # Nothing of it is in force.
         assert chat(gate, gate.key("ALICE"))[0] == 200
+
+
+def test_a_forbid_is_not_lost_by_the_way_and_a_bundle_comes_back_in_one_command() -> None:
+    forbid = '\n@id("not-alice") forbid (principal == Portcullis::User::"alice", action, resource);\n'
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        policies = gate.data / "policies/models.cedar"
+        before = policies.read_text()
+        append(policies, forbid)
+        assert gate.cli("apply").returncode == 0
+        assert chat(gate, gate.key("ALICE"))[0] == 404
+
+        # Taking it out, weakening it, or making it one that a challenge lifts, has to be meant.
+        for text in (before, before + forbid.replace("resource)", "resource) when { context.request.stream }")):
+            policies.write_text(text)
+            refused = gate.cli("apply")
+            assert refused.returncode == 3 and "not-alice (policies/models.cedar:" in refused.stderr, refused.stdout + refused.stderr
+            assert chat(gate, gate.key("ALICE"))[0] == 404
+        assert "forbid not-alice" in gate.cli("apply", "--dry-run").stdout
+        policies.write_text(before)
+        assert gate.cli("apply", "--allow-removal").returncode == 0
+        assert chat(gate, gate.key("ALICE"))[0] == 200
+
+        # Back, and back again; the files on disk play no part, and a restart keeps what is in force.
+        policies.write_text("this is no policy")
+        back = gate.cli("rollback")
+        assert back.returncode == 0, back.stdout + back.stderr
+        assert chat(gate, gate.key("ALICE"))[0] == 404
+        assert gate.cli("rollback").returncode == 3, "the forbid would be lost"
+        assert gate.cli("rollback", "--allow-removal").returncode == 0
+        assert chat(gate, gate.key("ALICE"))[0] == 200
+        listed = json.loads(gate.cli("bundles", "--json").stdout)["bundles"]
+        assert [row["state"] for row in listed] == ["in force", None, None, None, None]
+        digests = [row["digest"] for row in listed]
+        assert digests[0] == digests[2] == digests[4] and digests[1] == digests[3] != digests[0]
+        assert gate.cli("rollback", digests[1][:12], "--dry-run").stdout.startswith("  ")
+        unknown = gate.cli("rollback", "0123456789")
+        assert unknown.returncode == 3 and "portcullis bundles" in unknown.stderr

@@ -48,6 +48,18 @@ pub struct KeySpec {
     pub expires_in: Option<u64>,
 }
 
+/// What is to be put in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApplySpec {
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// A bundle that was in force before, by its digest, at least eight digits of it, or `previous`; the files on disk, if absent.
+    pub bundle: Option<String>,
+    /// Forbids may be lost by it. Without this, losing one is refused.
+    pub allow_removal: bool,
+}
+
 /// A filter on the log; absent fields match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,8 +115,13 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Makes a new key for the gate's own tokens; the one before it still verifies them, the one before that no longer does.
     fn rotate_token_key(&self, by: &Operator) -> impl Future<Output = Result<Value, Refusal>> + Send;
-    /// Loads the configuration from disk and, unless `dry_run`, puts it in force: all or nothing.
-    fn apply(&self, by: &Operator, dry_run: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Puts a configuration in force: all or nothing.
+    fn apply(&self, by: &Operator, spec: &ApplySpec) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Every bundle that came in force, newest first.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the log cannot be read.
+    fn bundles(&self) -> Result<Value, Refusal>;
     /// Why a request was answered as it was.
     fn explain(&self, by: &Operator, request: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Records that a backup is made, with or without keys, and seals the log: whoever copies the folder then finds everything
@@ -210,6 +227,7 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["metrics"]) => may(OperatorAct::ReadState).map(|()| Body::Text(admin.metrics())),
         (&Method::GET, ["admin", "v1", "status"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.status())),
         (&Method::GET, ["admin", "v1", "locks"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_locks())),
+        (&Method::GET, ["admin", "v1", "bundles"]) => may(OperatorAct::ReadState).and_then(|()| admin.bundles().map(Body::Json)),
         (&Method::GET, ["admin", "v1", "keys"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_keys())),
         (&Method::GET, ["admin", "v1", "explain", request]) => {
             may(OperatorAct::ReadContent)?;
@@ -309,8 +327,8 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
         }
         ["admin", "v1", "apply"] => {
             may(OperatorAct::Apply)?;
-            let ApplyBody { dry_run } = read(body).await?;
-            admin.apply(by, dry_run).await
+            let spec: ApplySpec = read(body).await?;
+            admin.apply(by, &spec).await
         }
         ["admin", "v1", "usage"] => {
             may(OperatorAct::ReadState)?;

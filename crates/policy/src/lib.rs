@@ -8,6 +8,7 @@ mod context;
 mod decide;
 mod entities;
 mod explain;
+mod forbids;
 mod guests;
 mod index;
 mod load;
@@ -17,5 +18,6 @@ mod vocabulary;
 
 pub use decide::PolicySnapshot;
 pub use explain::explain;
+pub use forbids::lost_forbids;
 pub use problem::PolicyProblem;
 pub use vocabulary::SCHEMA;

@@ -35,7 +35,24 @@ pub(crate) enum Command {
         /// Only say what would change.
         #[arg(long)]
         dry_run: bool,
+        /// Go on although forbids are lost by it.
+        #[arg(long)]
+        allow_removal: bool,
     },
+    /// Put parties, models' groups and policies back in force as they were before; files on disk stay as they are.
+    Rollback {
+        /// The digest of a bundle, or at least eight digits of it. Default: the one before that in force.
+        #[arg(value_name = "DIGEST")]
+        bundle: Option<String>,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// Go on although forbids are lost by it.
+        #[arg(long)]
+        allow_removal: bool,
+    },
+    /// List what was put in force, newest first.
+    Bundles,
     /// Credentials.
     #[command(subcommand)]
     Key(Key),

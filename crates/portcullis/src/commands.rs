@@ -62,11 +62,19 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             let running = run::start(data, run::Ports::default(), BTreeMap::new()).await?;
             output::line(&format!("data plane {}\nadmin      {}", running.data_url(), running.admin_url()));
             let running = running.until_active().await?;
+            let signals = run::Signals::listen()?;
             output::line("ready");
-            running.until_signal().await.map(|()| Exit::Ok)
+            running.until_signal(signals).await.map(|()| Exit::Ok)
         }
         Command::Check => Ok(check(cli, data)),
-        Command::Apply { dry_run } => apply(cli, data, *dry_run).await,
+        Command::Apply { dry_run, allow_removal } => apply(cli, data, *dry_run, *allow_removal, None).await,
+        Command::Rollback { bundle, dry_run, allow_removal } => {
+            apply(cli, data, *dry_run, *allow_removal, Some(bundle.as_deref().unwrap_or("previous"))).await
+        }
+        Command::Bundles => {
+            let answer = admin_client::call(data, Method::GET, "/admin/v1/bundles", None).await?;
+            Ok(show(cli, answer, |value| output::table(value.get("bundles"), &["at", "by", "digest", "files", "state"])))
+        }
         Command::Key(key) => keys(cli, data, key).await,
         Command::Revoke { target } => lock(cli, data, target, "revoke").await,
         Command::Kill { target } => lock(cli, data, target, "kill").await,
@@ -204,8 +212,9 @@ pub(crate) fn offline() -> BTreeMap<String, String> {
     if is_set { BTreeMap::new() } else { BTreeMap::from([(name.to_owned(), "http://127.0.0.1:9".to_owned())]) }
 }
 
-async fn apply(cli: &Cli, data: &Path, dry_run: bool) -> anyhow::Result<Exit> {
-    let answer = ask(data, "/admin/v1/apply", &json!({"dry_run": dry_run})).await?;
+async fn apply(cli: &Cli, data: &Path, dry_run: bool, allow_removal: bool, bundle: Option<&str>) -> anyhow::Result<Exit> {
+    let spec = json!({"dry_run": dry_run, "allow_removal": allow_removal, "bundle": bundle});
+    let answer = ask(data, "/admin/v1/apply", &spec).await?;
     Ok(show(cli, answer, |value| {
         let mut lines: Vec<String> =
             strings(value, "warnings").into_iter().map(|warning| format!("warning: {warning}")).collect();

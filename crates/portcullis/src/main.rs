@@ -1,6 +1,7 @@
 //! The `portcullis` command: one gate in front of everything an AI system touches.
 
 mod admin_client;
+mod applying;
 mod audit;
 mod backup;
 mod bring;

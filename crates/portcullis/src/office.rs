@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::admin::{Administrator, KeySpec, LogQuery, Operator, UsageQuery};
+use gateway::admin::{Administrator, ApplySpec, KeySpec, LogQuery, Operator, UsageQuery};
 use identity::ENTROPY;
 use model::{
     AdminAct, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind, ReasonCode,
@@ -11,10 +11,8 @@ use model::{
 use serde_json::{Value, json};
 use store::{AdminError, Administered, By, Draft, Filter};
 
-use crate::bring;
 use crate::explain;
-use crate::gate::{Gate, InForce, now, random};
-use crate::output;
+use crate::gate::{Gate, now, random};
 use crate::retention;
 use crate::tokens;
 use crate::usage;
@@ -154,12 +152,17 @@ impl Administrator for Gate {
         Ok(json!({"id": id}))
     }
 
-    async fn apply(&self, by: &Operator, dry_run: bool) -> Result<Value, Refusal> {
+    async fn apply(&self, by: &Operator, spec: &ApplySpec) -> Result<Value, Refusal> {
         let by = By {
             operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
             credential: Some(by.credential.clone()),
         };
-        self.bring_in_force(by, dry_run).await.map_err(|problems| Refusal::because(ReasonCode::FieldType, problems.join("\n")))
+        self.bring_in_force(by, spec).await.map_err(|problems| Refusal::because(ReasonCode::FieldType, problems.join("\n")))
+    }
+
+    fn bundles(&self) -> Result<Value, Refusal> {
+        tokio::task::block_in_place(|| self.bundles())
+            .map_err(|problems| Refusal::because(ReasonCode::Internal, problems.join("\n")))
     }
 
     async fn explain(&self, by: &Operator, request: &str) -> Result<Value, Refusal> {
@@ -273,90 +276,6 @@ impl Gate {
             },
         }
     }
-
-    /// Reads the files on disk and brings them in force: all or nothing.
-    async fn bring_in_force(&self, by: By, dry_run: bool) -> Result<Value, bring::Problems> {
-        let turn = self.applying.acquire().await.map_err(|error| vec![error.to_string()])?;
-        let (config, warnings) = bring::read(&self.data, &self.environment)?;
-        // Rules are compiled here, while what is in force serves on.
-        let (snapshot, table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
-        let trusted = tokens::trusted(&config.settings)?;
-        let before = self.in_force.load_full();
-        let mut changes = changes(&before.config.bundle, &config.bundle);
-        if before.config.settings.issuers != config.settings.issuers {
-            changes.push("issuers: changed".to_owned());
-        }
-        if before.config.settings.tokens != config.settings.tokens {
-            changes.push("tokens: changed".to_owned());
-        }
-        if before.config.settings.listen != config.settings.listen {
-            changes.push("listen: takes effect at the next start".to_owned());
-        }
-        let digest = snapshot.digest;
-        if !dry_run {
-            let issuing = tokio::task::block_in_place(|| tokens::issuing(&config.settings, &self.store));
-            let issuing = issuing.map_err(|error| vec![format!("tokens: {error:#}")])?;
-            // First, for it may fail: then nothing of the rest is in force.
-            let retention = retention::of(&config.settings);
-            let kept = tokio::task::block_in_place(|| self.store.set_retention(retention));
-            kept.map_err(|error| vec![error.to_string()])?;
-            let (old_rules, rules) = (&before.snapshot.budgets.rules, &snapshot.budgets.rules);
-            let past = usage::past(self, old_rules, rules)?;
-            if before.snapshot.digest != digest {
-                let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
-                let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
-                recorded.map_err(|error| vec![error.to_string()])?;
-            }
-            // From here on nothing fails.
-            self.counters.change(old_rules, rules, &past, now());
-            self.table.store(Arc::new(table));
-            self.certificates.look();
-            self.issuers.apply(trusted);
-            self.issuing.store(issuing);
-            self.in_force.store(Arc::new(InForce { snapshot, config }));
-        }
-        drop(turn);
-        Ok(
-            json!({"digest": digest, "before": before.snapshot.digest, "applied": !dry_run, "changes": changes, "warnings": warnings}),
-        )
-    }
-
-    /// SIGHUP: the same as `apply`, told on standard error.
-    pub(crate) async fn apply_from_signal(&self) {
-        match self.bring_in_force(By::default(), false).await {
-            Ok(report) => output::note(&format!("applied: {}", report.get("digest").cloned().unwrap_or_default())),
-            Err(problems) => output::note(&format!("not applied, the last good stays in force:\n{}", problems.join("\n"))),
-        }
-    }
-}
-
-/// What differs between two bundles, one line each.
-fn changes(before: &model::Bundle, after: &model::Bundle) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (old, new) in [(&before.policies, &after.policies), (&before.rules.texts, &after.rules.texts)] {
-        let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        for name in names {
-            match (old.get(name), new.get(name)) {
-                (Some(old), Some(new)) if old != new => lines.push(format!("{name}: changed")),
-                (Some(_), None) => lines.push(format!("{name}: removed")),
-                (None, Some(_)) => lines.push(format!("{name}: added")),
-                _ => {}
-            }
-        }
-    }
-    if before.rules.files != after.rules.files {
-        lines.push("inspection.rule_files: changed".to_owned());
-    }
-    let (old, new) = (json!(before.registry), json!(after.registry));
-    for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators"] {
-        let pair = (old.get(section).and_then(Value::as_object), new.get(section).and_then(Value::as_object));
-        let (Some(old), Some(new)) = pair else { continue };
-        lines.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{section}.{name}: removed")));
-        lines.extend(new.keys().filter(|name| !old.contains_key(*name)).map(|name| format!("{section}.{name}: added")));
-        let differs = |name: &&String| old.get(*name).is_some_and(|before| new.get(*name) != Some(before));
-        lines.extend(new.keys().filter(differs).map(|name| format!("{section}.{name}: changed")));
-    }
-    lines
 }
 
 fn row(credential: &Credential, locks: &model::LockSet) -> Value {

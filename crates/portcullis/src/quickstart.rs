@@ -12,7 +12,7 @@ use crate::admin_client::{self, AdminAnswer};
 use crate::cli::Quickstart;
 use crate::files;
 use crate::output;
-use crate::run::{self, Ports, Running};
+use crate::run::{self, Ports, Running, Signals};
 use crate::sample;
 use crate::tour::Tour;
 
@@ -61,11 +61,12 @@ pub(crate) async fn quickstart(data: &Path, options: &Quickstart) -> anyhow::Res
     } else if !options.no_tour {
         take_tour(data, &running, &keys).await?;
     }
+    let signals = Signals::listen()?;
     output::line("ready");
     if options.once {
         return running.stop().await;
     }
-    running.until_signal().await
+    running.until_signal(signals).await
 }
 
 /// The upstream by flag, by environment, or the built-in sample.

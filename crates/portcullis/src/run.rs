@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use model::AdminAct;
 use store::{By, Options, Store};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -56,6 +56,22 @@ pub(crate) struct Running {
     exporting: Exporting,
     /// The operators' own rules on their way into force.
     activating: Option<JoinHandle<Result<(), bring::Problems>>>,
+}
+
+/// What a gate that is up listens to.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From here on signals are obeyed in order and no longer end the process. Before anybody is told that the gate is ready: who
+    /// has heard that may signal at once.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let [interrupt, terminate, hangup] = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+    }
 }
 
 /// What sends telemetry. It ends after everything that there is to tell of.
@@ -331,10 +347,8 @@ impl Running {
     }
 
     /// Serves until SIGINT or SIGTERM; SIGHUP applies the files on disk.
-    pub(crate) async fn until_signal(self) -> anyhow::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    pub(crate) async fn until_signal(self, signals: Signals) -> anyhow::Result<()> {
+        let Signals { mut interrupt, mut terminate, mut hangup } = signals;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => break,
