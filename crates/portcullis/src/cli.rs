@@ -245,6 +245,9 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
     },
+    /// Prove claims for every request that there can be, by an SMT solver: that no policy ever errs, and the invariants of
+    /// invariants/*.cedar.
+    Prove(Prove),
     /// Bring policies into Cedar's form; comments stay.
     Fmt {
         /// Files. Default: policies/*.cedar in the data folder.
@@ -254,6 +257,32 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long)]
         check: bool,
     },
+}
+
+/// Options of `policy prove`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "An invariant is a policy: what a forbid speaks of may never be allowed, what a permit speaks of always is,
+whatever the policies say. A claim that does not hold is shown with a request and entities against it.
+
+The solver is cvc5 1.3.1 or newer as an executable; or the Python package cvc5 with packaging/solver/cvc5-repl.py.
+Without a solver nothing is proved, and this says so.
+
+Exit codes: 0 all is proved, 1 a claim was refuted or could not be proved, 3 invalid input."
+)]
+pub(crate) struct Prove {
+    /// The solver's program. Default: $CVC5, else cvc5.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) solver: Option<String>,
+    /// Prove instead that nothing is allowed that the policies of this folder do not allow.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) against: Option<PathBuf>,
+    /// And that all is allowed that they allow.
+    #[arg(long, requires = "against")]
+    pub(crate) equal: bool,
+    /// Longest time for one question, in seconds.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
 }
 
 /// Options of `doctor`.

@@ -93,7 +93,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(show(cli, answer, |value| retained(value, *dry_run)))
         }
         Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
-        Command::Policy(command) => policies::command(cli, data, command),
+        Command::Policy(command) => policies::command(cli, data, command).await,
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-engine", Layer::Pipeline),
     ("portcullis-config", Layer::Pipeline),
     ("portcullis-store", Layer::Adapters),
+    ("portcullis-prove", Layer::Adapters),
     ("portcullis-gateway", Layer::Adapters),
     ("portcullis-fleet", Layer::Adapters),
     ("portcullis-console", Layer::Adapters),

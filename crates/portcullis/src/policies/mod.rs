@@ -4,6 +4,7 @@ mod cases;
 mod diff;
 mod format;
 mod matrix;
+mod prove;
 mod test;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,12 @@ use crate::files::Folder;
 use crate::output;
 
 /// Runs one of the commands.
-pub(crate) fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow::Result<Exit> {
+pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow::Result<Exit> {
     match command {
+        Policy::Prove(options) => match Ready::read(data) {
+            Ok(ready) => prove::prove(cli, &ready, options).await,
+            Err(problems) => Ok(told(cli, &problems)),
+        },
         Policy::Test { files } => prepared(cli, data, |ready| test::test(cli, ready, files)),
         Policy::Matrix { write } => prepared(cli, data, |ready| matrix::command(cli, ready, *write)),
         Policy::Explain { who, does, to, given } => prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given])),
@@ -89,16 +94,19 @@ fn stand_in(name: &str) -> String {
 fn prepared(cli: &Cli, folder: &Path, then: impl FnOnce(&Ready) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
     match Ready::read(folder) {
         Ok(ready) => then(&ready),
-        Err(problems) => {
-            if cli.json {
-                output::line(&json!({"ok": false, "problems": problems}).to_string());
-            } else {
-                problems.iter().for_each(|problem| output::note(problem));
-                output::note(&format!("{} problem(s)", problems.len()));
-            }
-            Ok(Exit::Invalid)
-        }
+        Err(problems) => Ok(told(cli, &problems)),
     }
+}
+
+/// Tells what is wrong with the files.
+fn told(cli: &Cli, problems: &Problems) -> Exit {
+    if cli.json {
+        output::line(&json!({"ok": false, "problems": problems}).to_string());
+    } else {
+        problems.iter().for_each(|problem| output::note(problem));
+        output::note(&format!("{} problem(s)", problems.len()));
+    }
+    Exit::Invalid
 }
 
 /// Decides a call that nobody has made.
