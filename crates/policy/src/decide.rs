@@ -49,7 +49,7 @@ impl PolicySnapshot {
         })?;
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
-        let index = Index::new(loaded.policies, &entities, is_challengeable);
+        let index = Index::new(&loaded.policies, is_challengeable);
         let guests = Guests::new(&entities);
         Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests })
     }

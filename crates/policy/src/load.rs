@@ -28,7 +28,7 @@ pub(crate) struct Meaning {
 /// A checked set.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) policies: Vec<Policy>,
+    pub(crate) policies: PolicySet,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
 }
 
@@ -57,12 +57,15 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Loaded
             };
             ids.entry(meaning.place.id.clone()).or_insert_with(|| meaning.place.clone());
             places.insert(id.clone(), place);
-            loaded.policies.push(policy.new_id(id.clone()));
+            if let Err(error) = loaded.policies.add(policy.new_id(id.clone())) {
+                problems.push(whole(file, error.to_string(), None));
+            }
             loaded.meanings.insert(id, meaning);
         }
     }
-    if loaded.policies.len() > MAX_POLICIES {
-        let message = format!("a bundle holds at most {MAX_POLICIES} policies, found {}", loaded.policies.len());
+    let n_policies = loaded.policies.num_of_policies();
+    if n_policies > MAX_POLICIES {
+        let message = format!("a bundle holds at most {MAX_POLICIES} policies, found {n_policies}");
         problems.push(whole(BASELINE_FILE, message, None));
     } else {
         problems.extend(validate(&loaded, &places));
@@ -149,13 +152,7 @@ fn validate(loaded: &Loaded, places: &HashMap<PolicyId, Place<'_>>) -> Vec<Polic
         return vec![whole(BASELINE_FILE, "the schema cannot be read".to_owned(), None)];
     };
     let mut problems = Vec::new();
-    let mut set = PolicySet::new();
-    for policy in &loaded.policies {
-        if let Err(error) = set.add(policy.clone()) {
-            problems.push(whole(BASELINE_FILE, error.to_string(), None));
-        }
-    }
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    let result = Validator::new(schema).validate(&loaded.policies, ValidationMode::Strict);
     problems.extend(result.validation_errors().map(|error| match places.get(error.policy_id()) {
         Some(place) => place.diagnosed(error),
         None => whole(BASELINE_FILE, error.to_string(), None),
