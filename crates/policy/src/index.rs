@@ -2,14 +2,15 @@
 //!
 //! Cedar evaluates every policy of a set. A policy that needs something of the request which it has not ([`Needs`]) can neither
 //! be satisfied nor err, so leaving it out changes neither the decision, nor the determining policies, nor the errors; tests
-//! hold this against Cedar's own full scan. Each policy is filed under the one thing that it names and that fewest others do:
-//! a principal, a resource, an action, or a group of these; else under types; else it concerns everybody. What is found under
-//! the entities of a request and their ancestors is then checked in full.
+//! hold this against Cedar's own full scan. Each policy is filed by what it names of principal, resource and action ([`Shelves`]): an
+//! entity, a group, else a type, else nothing. What is found under the entities of a request and their ancestors is then
+//! checked in full.
 //!
 //! The index knows policies, not entities: groups may change while it stays as it is. Sets that were built are [`Kept`].
 
 mod kept;
 mod needs;
+mod shelf;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,6 +20,7 @@ use cedar_policy::{Effect, Entities, EntityTypeName, EntityUid, Policy, PolicyId
 
 use kept::Kept;
 use needs::{Need, Needs};
+use shelf::{Shelves, places};
 
 /// Most bytes that a policy takes in a kept set beside its text, as measured, rounded up.
 const BYTES_PER_POLICY: usize = 1_024;
@@ -52,30 +54,13 @@ pub(crate) struct Index {
     templates: HashMap<PolicyId, Template>,
     uids: Numbered<EntityUid>,
     types: Numbered<EntityTypeName>,
-    principals: Filed,
-    actions: Filed,
-    resources: Filed,
-    /// By the types of principal and resource, where nothing is named.
-    typed: HashMap<(Option<u32>, Option<u32>), Vec<u32>>,
-    /// Those that need nothing by which they could be filed.
-    unscoped: Vec<u32>,
+    shelves: Shelves,
     kept: Kept,
-    #[cfg(test)]
-    dropped: Option<tests::Bucket>,
 }
 
 /// Small numbers for things that policies name: compared and looked up in no time.
 #[derive(Debug)]
 struct Numbered<T>(HashMap<T, u32>);
-
-/// Positions of policies by the number of what they name.
-#[derive(Debug, Default)]
-struct Filed {
-    /// Policies that need exactly this.
-    same: HashMap<u32, Vec<u32>>,
-    /// Policies that need this or something below it.
-    within: HashMap<u32, Vec<u32>>,
-}
 
 #[derive(Debug)]
 struct Indexed {
@@ -170,36 +155,15 @@ impl Index {
     fn matching(&self, entities: &Entities, principal: &EntityUid, action: &EntityUid, resource: &EntityUid) -> Vec<u32> {
         let facets = self.facets(entities, principal, action, resource);
         let mut found = Vec::with_capacity(64);
-        for lists in self.filed_under(&facets) {
-            let meets = |at: &&u32| self.indexed(**at).is_some_and(|indexed| facets.meet(indexed));
-            found.extend(lists.iter().filter(meets).copied());
-        }
+        self.shelves.find(&facets, |at| {
+            if self.indexed(at).is_some_and(|indexed| facets.meet(indexed)) {
+                found.push(at);
+            }
+        });
         // A policy may be filed under several of a list, and a request lie below several of them.
         found.sort_unstable();
         found.dedup();
         found
-    }
-
-    /// Everything that is filed under something of the request.
-    fn filed_under<'a>(&'a self, facets: &'a Facets) -> impl Iterator<Item = &'a Vec<u32>> {
-        let (principal, resource) = (facets.principal.kind, facets.resource.kind);
-        let typed = [(principal, None), (None, resource), (principal, resource)].into_iter().filter(|key| {
-            // A type that no policy names has no number; (None, None) is nobody's.
-            key.0.is_some() || key.1.is_some()
-        });
-        let typed = typed.filter_map(move |key| self.typed.get(&key).filter(|_| self.has_typed(key)));
-        let named = [
-            (&self.principals, &facets.principal, 0),
-            (&self.actions, &facets.action, 1),
-            (&self.resources, &facets.resource, 2),
-        ];
-        let named = named.into_iter().flat_map(move |(filed, facet, which)| {
-            let same = facet.this.filter(|_| self.has_same(which)).and_then(|this| filed.same.get(&this));
-            let within = facet.within.iter().filter(move |above| self.has_within(which, facet.this == Some(**above)));
-            same.into_iter().chain(within.filter_map(|above| filed.within.get(above)))
-        });
-        let unscoped = self.has_unscoped().then_some(&self.unscoped);
-        unscoped.into_iter().chain(typed).chain(named)
     }
 
     fn indexed(&self, at: u32) -> Option<&Indexed> {
@@ -220,41 +184,29 @@ impl Index {
     fn checks(&mut self, needs: Vec<Need>) -> Vec<Check> {
         let check = |need| match need {
             Need::Same(uid) => Check::Same(self.uids.add(uid)),
-            Need::Within(groups) => Check::Within(groups.into_iter().map(|group| self.uids.add(group)).collect()),
+            Need::Within(groups) => {
+                let mut numbers: Vec<u32> = groups.into_iter().map(|group| self.uids.add(group)).collect();
+                numbers.sort_unstable();
+                numbers.dedup();
+                Check::Within(numbers)
+            }
             Need::Kind(kind) => Check::Kind(self.types.add(kind)),
         };
         needs.into_iter().map(check).collect()
     }
 
-    /// Files each policy under what it names and fewest others do.
     fn file_all(&mut self) {
-        let mut counts: [HashMap<u32, usize>; 3] = Default::default();
+        let mut counts: HashMap<u32, usize> = HashMap::new();
         for indexed in &self.policies {
-            for (which, checks) in [&indexed.principal, &indexed.action, &indexed.resource].into_iter().enumerate() {
-                for number in checks.iter().flat_map(Check::named) {
-                    let count = counts.get_mut(which).map(|counts| counts.entry(*number).or_default());
-                    count.into_iter().for_each(|count| *count = count.saturating_add(1));
-                }
+            for number in indexed.checks().into_iter().flatten().flat_map(Check::named) {
+                let count = counts.entry(*number).or_default();
+                *count = count.saturating_add(1);
             }
         }
-        let crowd = |which: usize, check: &Check| -> usize {
-            let count = |number| counts.get(which).and_then(|counts| counts.get(number)).copied().unwrap_or_default();
-            check.named().iter().map(count).sum()
-        };
-        for (indexed, at) in self.policies.iter().zip(0_u32..) {
-            let checks = [&indexed.principal, &indexed.action, &indexed.resource].into_iter().enumerate();
-            let named = checks.flat_map(|(which, checks)| checks.iter().map(move |check| (which, check)));
-            let named = named.filter(|(_, check)| !matches!(check, Check::Kind(_)));
-            match named.min_by_key(|(which, check)| crowd(*which, check)) {
-                Some((0, check)) => self.principals.file(check, at),
-                Some((1, check)) => self.actions.file(check, at),
-                Some((_, check)) => self.resources.file(check, at),
-                None => match (kind(&indexed.principal), kind(&indexed.resource)) {
-                    (None, None) => self.unscoped.push(at),
-                    kinds => self.typed.entry(kinds).or_default().push(at),
-                },
-            }
-        }
+        let crowd =
+            |check: &Check| -> usize { check.named().iter().map(|number| counts.get(number).copied().unwrap_or_default()).sum() };
+        let places = self.policies.iter().zip(0_u32..).flat_map(|(indexed, at)| places(at, indexed.checks(), crowd));
+        self.shelves = Shelves::new(places.collect());
     }
 
     fn build(&self, positions: &[u32]) -> Candidates {
@@ -288,35 +240,10 @@ impl Index {
     }
 }
 
-/// Which parts of the index a test has taken out.
-#[cfg(not(test))]
-#[expect(clippy::unused_self, reason = "the same functions as in tests, where they can answer no")]
-impl Index {
-    const fn has_unscoped(&self) -> bool {
-        true
-    }
-    const fn has_typed(&self, _: (Option<u32>, Option<u32>)) -> bool {
-        true
-    }
-    const fn has_same(&self, _: usize) -> bool {
-        true
-    }
-    const fn has_within(&self, _: usize, _: bool) -> bool {
-        true
-    }
-}
-
-impl Filed {
-    fn file(&mut self, check: &Check, at: u32) {
-        match check {
-            Check::Same(number) => self.same.entry(*number).or_default().push(at),
-            Check::Within(numbers) => {
-                for number in numbers {
-                    self.within.entry(*number).or_default().push(at);
-                }
-            }
-            Check::Kind(_) => {}
-        }
+impl Indexed {
+    /// Of the principal, the action, the resource.
+    fn checks(&self) -> [&[Check]; 3] {
+        [&self.principal, &self.action, &self.resource]
     }
 }
 
@@ -330,7 +257,8 @@ impl Facet {
     fn meets(&self, checks: &[Check]) -> bool {
         checks.iter().all(|check| match check {
             Check::Same(number) => self.this == Some(*number),
-            Check::Within(numbers) => numbers.iter().any(|number| self.within.contains(number)),
+            // Sorted: a policy may list many, and an entity stands below few.
+            Check::Within(numbers) => self.within.iter().any(|number| numbers.binary_search(number).is_ok()),
             Check::Kind(number) => self.kind == Some(*number),
         })
     }
@@ -345,10 +273,6 @@ impl Check {
             Self::Kind(_) => &[],
         }
     }
-}
-
-fn kind(checks: &[Check]) -> Option<u32> {
-    checks.iter().find_map(|check| if let Check::Kind(number) = check { Some(*number) } else { None })
 }
 
 impl<T> Default for Numbered<T> {

@@ -9,54 +9,45 @@ use std::collections::BTreeSet;
 use cedar_policy::{Authorizer, Decision, Entities, EntityId, EntityUid, PolicySet, Request, Response};
 
 use super::kept::{Bounds, Kept};
-use super::{Index, Needs};
+use super::shelf::Slot;
+use super::{Facet, Index, Needs};
 
-/// What a test can take out of an index.
+/// What a test can take out of an index: everything that is filed by one entity (principal 0, action 1, resource 2) in one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bucket {
-    Unscoped,
-    /// By type: of the principal, of the resource.
-    Typed(bool, bool),
-    /// Of exactly this: principal 0, action 1, resource 2.
-    Same(usize),
+pub(super) struct Bucket(usize, Way);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Any,
+    Kind,
+    Same,
     /// Of this and what is below it, asked for itself.
-    Itself(usize),
+    Itself,
     /// Of this and what is below it, asked for something below.
-    Below(usize),
+    Below,
 }
 
 impl Bucket {
-    const ALL: [Self; 13] = [
-        Self::Unscoped,
-        Self::Typed(true, false),
-        Self::Typed(false, true),
-        Self::Typed(true, true),
-        Self::Same(0),
-        Self::Same(1),
-        Self::Same(2),
-        Self::Itself(0),
-        Self::Itself(1),
-        Self::Itself(2),
-        Self::Below(0),
-        Self::Below(1),
-        Self::Below(2),
-    ];
+    /// Actions are filed by no type.
+    fn all() -> Vec<Self> {
+        let ways = [Way::Any, Way::Kind, Way::Same, Way::Itself, Way::Below];
+        let all = (0..3).flat_map(|which| ways.map(|way| Self(which, way)));
+        all.filter(|bucket| *bucket != Self(1, Way::Kind)).collect()
+    }
+
+    pub(super) fn of(which: usize, facet: &Facet, slot: Slot) -> Self {
+        let way = match slot {
+            Slot::Any => Way::Any,
+            Slot::Kind(_) => Way::Kind,
+            Slot::Same(_) => Way::Same,
+            Slot::Within(number) if facet.this == Some(number) => Way::Itself,
+            Slot::Within(_) => Way::Below,
+        };
+        Self(which, way)
+    }
 }
 
 impl Index {
-    pub(super) fn has_unscoped(&self) -> bool {
-        self.dropped != Some(Bucket::Unscoped)
-    }
-    pub(super) fn has_typed(&self, key: (Option<u32>, Option<u32>)) -> bool {
-        self.dropped != Some(Bucket::Typed(key.0.is_some(), key.1.is_some()))
-    }
-    pub(super) fn has_same(&self, which: usize) -> bool {
-        self.dropped != Some(Bucket::Same(which))
-    }
-    pub(super) fn has_within(&self, which: usize, is_itself: bool) -> bool {
-        self.dropped != Some(if is_itself { Bucket::Itself(which) } else { Bucket::Below(which) })
-    }
-
     fn answer(&self, request: &Request, entities: &Entities) -> Said {
         let (Some(principal), Some(action), Some(resource)) = (request.principal(), request.action(), request.resource()) else {
             panic!("a request without unknowns has all three");
@@ -207,5 +198,27 @@ fn only_the_front_of_a_condition_is_read() {
         let parsed = set(&format!("permit (principal, action, resource) {condition};"));
         let needs = Needs::of(parsed.policies().next().unwrap());
         assert_eq!(needs.principal.len() + needs.action.len() + needs.resource.len(), expected, "{condition}: {needs:?}");
+    }
+}
+
+/// Long lists are found too, whether each of their members is a place to be filed in or not.
+#[test]
+fn long_lists_are_found() {
+    let list = |letter: char, n: usize| (0..n).map(|at| format!("G::\"{letter}{at}\"")).collect::<Vec<_>>().join(", ");
+    for (n_principals, n_resources) in [(3, 3), (100, 100), (2_000, 3), (3, 2_000), (2_000, 2_000)] {
+        let (principals, resources) = (list('p', n_principals), list('r', n_resources));
+        let text = format!(
+            "permit (principal, action in [Action::\"a\", Action::\"b\"], resource)
+               when {{ principal in [{principals}] && resource in [{resources}] }};"
+        );
+        let index = Index::new(&set(&text), |_| false);
+        let found = |principal: usize, action: &str, resource: usize| {
+            let (principal, resource) = (format!("G::\"p{principal}\""), format!("G::\"r{resource}\""));
+            index.candidates(&Entities::empty(), &uid(&principal), &uid(action), &uid(&resource)).all.num_of_policies()
+        };
+        assert_eq!(found(n_principals - 1, "Action::\"b\"", n_resources - 1), 1);
+        assert_eq!(found(n_principals, "Action::\"b\"", 0), 0);
+        assert_eq!(found(0, "Action::\"b\"", n_resources), 0);
+        assert_eq!(found(0, "Action::\"c\"", 0), 0);
     }
 }

@@ -15,10 +15,10 @@ fn stores() -> Vec<Store> {
 #[test]
 fn each_bucket_is_missed() {
     let stores = stores();
-    for bucket in Bucket::ALL {
+    for bucket in Bucket::all() {
         let noticed = stores.iter().filter(|store| {
             let mut index = Index::new(&store.policies, |_| false);
-            index.dropped = Some(bucket);
+            index.shelves.dropped = Some(bucket);
             !store.differences(&index).is_empty()
         });
         // Not by a single lucky case.
