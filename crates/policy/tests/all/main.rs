@@ -3,11 +3,13 @@
 #![cfg(test)]
 
 mod decide;
+mod delegation;
 mod equal;
 mod explain;
 mod guests;
 mod monotone;
 mod problems;
 mod random;
+mod tools;
 mod vocabulary;
 mod world;
