@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use cedar_policy::{Context, RestrictedExpression};
 use model::{Around, ChainShape, Challenge, Facts, Integrity, UnixMillis};
@@ -77,6 +78,15 @@ const fn seconds(now: UnixMillis) -> u64 {
 
 /// Builds the context.
 fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
+    let known;
+    let around = match &*UNKNOWN_AROUND {
+        Some(unknown) if facts.around.is_unknown() => unknown,
+        _ => {
+            known = around(&facts.around)?;
+            &known
+        }
+    };
+    let [auth, device, risk, network, usage] = around;
     let pairs = [
         ("credential", credential(facts)?),
         ("chain", chain(shape)?),
@@ -85,11 +95,11 @@ fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         ("flow", flow(facts)?),
         ("answered", answers(facts)?),
         ("task", task(facts)?),
-        ("auth", sign_in(&facts.around)?),
-        ("device", posture(&facts.around)?),
-        ("risk", risk(&facts.around)?),
-        ("network", network(&facts.around)?),
-        ("usage", usage(&facts.around)?),
+        ("auth", auth.clone()),
+        ("device", device.clone()),
+        ("risk", risk.clone()),
+        ("network", network.clone()),
+        ("usage", usage.clone()),
         ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
     Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
@@ -152,6 +162,13 @@ fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
 
 /// Where nobody vouches for a thing, policies see what is least in the caller's favour.
 const UNKNOWN: u64 = u64::MAX;
+
+/// What policies see where nobody vouches for anything, which is most often: made once.
+static UNKNOWN_AROUND: LazyLock<Option<[RestrictedExpression; 5]>> = LazyLock::new(|| around(&Around::default()).ok());
+
+fn around(facts: &Around) -> Result<[RestrictedExpression; 5], String> {
+    Ok([sign_in(facts)?, posture(facts)?, risk(facts)?, network(facts)?, usage(facts)?])
+}
 
 fn sign_in(around: &Around) -> Result<RestrictedExpression, String> {
     let known = around.sign_in.as_ref();

@@ -21,7 +21,7 @@ use crate::vocabulary::{PARSED, action_uid, applies, principal_uid, resource_uid
 /// One bundle, compiled: immutable, shared by every evaluation.
 #[derive(Debug)]
 pub struct PolicySnapshot {
-    registry: Registry,
+    pub(crate) registry: Registry,
     pub(crate) entities: Entities,
     pub(crate) index: Index,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,

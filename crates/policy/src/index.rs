@@ -118,6 +118,11 @@ impl Index {
         self.policies.len()
     }
 
+    /// All of them.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.iter().map(|indexed| &indexed.policy)
+    }
+
     /// The candidates for a request.
     pub(crate) fn candidates(
         &self,

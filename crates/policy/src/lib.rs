@@ -18,6 +18,7 @@ mod problem;
 mod statement;
 mod tools;
 mod vocabulary;
+mod warnings;
 
 pub use decide::PolicySnapshot;
 pub use explain::explain;

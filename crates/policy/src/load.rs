@@ -15,6 +15,9 @@ use crate::vocabulary::{BASELINE, BASELINE_FILE, FIRST_SCHEMA, PARSED};
 /// Most policies in a bundle.
 const MAX_POLICIES: usize = 100_000;
 
+/// Most bytes of all policy files.
+const MAX_BYTES: usize = 32 << 20;
+
 /// The format of bundles that this version reads.
 const FORMAT: u32 = 1;
 
@@ -38,6 +41,10 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, tools: &Tools) -
     let mut loaded = Loaded::default();
     let mut places = HashMap::new();
     let mut problems = foreign(bundle);
+    if let Some(excess) = excess(bundle) {
+        problems.push(excess);
+        return Err(problems);
+    }
     let mut ids: BTreeMap<String, PolicyRef> = BTreeMap::new();
     let files = std::iter::once((BASELINE_FILE, BASELINE))
         .chain(bundle.policies.iter().map(|(file, text)| (file.as_str(), text.as_str())));
@@ -64,15 +71,29 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, tools: &Tools) -
             loaded.meanings.insert(id, meaning);
         }
     }
-    let n_policies = loaded.policies.num_of_policies();
-    if n_policies > MAX_POLICIES {
-        let message = format!("a bundle holds at most {MAX_POLICIES} policies, found {n_policies}");
-        problems.push(whole(BASELINE_FILE, message, None));
-    } else {
-        problems.extend(validate(&loaded.policies, &places, tools));
-    }
+    problems.extend(validate(&loaded.policies, &places, tools));
     problems.sort();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// More than is read at all; found before anything is parsed.
+fn excess(bundle: &Bundle) -> Option<PolicyProblem> {
+    let n_bytes: usize = bundle.policies.values().map(String::len).sum();
+    if n_bytes > MAX_BYTES {
+        let (file, text) = bundle.policies.iter().max_by_key(|(_, text)| text.len())?;
+        let message =
+            format!("policy files have at most {MAX_BYTES} bytes together, found {n_bytes}; this one has {}", text.len());
+        return Some(whole(file, message, None));
+    }
+    let mut n_policies = 0_usize;
+    for (file, text) in &bundle.policies {
+        n_policies = n_policies.saturating_add(split(text).len());
+        if n_policies > MAX_POLICIES {
+            let message = format!("a bundle holds at most {MAX_POLICIES} policies; here are more");
+            return Some(whole(file, message, None));
+        }
+    }
+    None
 }
 
 /// A bundle of another version, or one that would pass a file off as the compiled-in baseline.

@@ -95,3 +95,43 @@ fn what_was_applied_once_is_loaded_again() {
     let answer = snapshot.decide(&later);
     assert_eq!((answer.verdict, answer.reason), (model::Verdict::Deny, model::ReasonCode::PolicyError));
 }
+
+/// What others vouch for is read where it is known; where it is not, no condition that needs it is satisfied.
+#[test]
+fn what_others_vouch_for() {
+    use model::{Around, Origin, Posture, Risk, SignIn, Spent, Verdict};
+    let known = Around {
+        sign_in: Some(SignIn { class: "phr".to_owned(), means: ["hwk".to_owned()].into(), age: 60 }),
+        posture: Some(Posture {
+            device: crate::world::name("laptop"),
+            is_managed: true,
+            facts: ["disk-encrypted".to_owned()].into(),
+            age: 30,
+        }),
+        risk: Some(Risk { user: 10, agent: 20, task: 0 }),
+        origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: crate::world::name("office") }),
+        spent: Some(Spent { calls: 3, tokens: 1_000, micros: 5 }),
+        untrusted: ["body".to_owned()].into(),
+    };
+    let mut with = crate::world::input(&["user:ada"], "small");
+    let without = with.clone();
+    with.facts.around = known;
+    let written = serde_json::to_string(&with).unwrap();
+    assert_eq!(serde_json::from_str::<model::DecisionInput>(&written).unwrap(), with);
+    let conditions = [
+        "context.auth.acr == \"phr\" && context.auth.amr.contains(\"hwk\") && context.auth.ageSeconds < 300",
+        "context.device.managed && context.device.id == \"laptop\" && context.device.facts.contains(\"disk-encrypted\")",
+        "context.device.ageSeconds < 300",
+        "context.risk.user < 50 && context.risk.agent < 50 && context.risk.task < 50",
+        "context.network.segment == \"office\" && context.network.peer == \"10.0.0.1\"",
+        "context.usage.calls < 10 && context.usage.tokens < 10000 && context.usage.micros < 10",
+        "context.flow.untrusted.contains(\"body\") && !context.flow.tainted",
+    ];
+    for condition in conditions {
+        let snapshot = crate::world::load(&format!("permit (principal, action, resource) when {{ {condition} }};"));
+        assert_eq!(snapshot.decide(&with).verdict, Verdict::Permit, "{condition}");
+        assert_eq!(snapshot.decide(&without).verdict, Verdict::Deny, "{condition}");
+        // The one after the other: a context that is kept for one is not the other's.
+        assert_eq!(snapshot.decide(&with).verdict, Verdict::Permit, "{condition}");
+    }
+}

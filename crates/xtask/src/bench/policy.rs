@@ -93,10 +93,10 @@ fn markdown(rows: &[Row]) -> String {
     page.push_str(
         "One run, one thread. Stores by a committed seed (`crates/policy/examples/bench/store.rs`), 200 to 20,000 policies: 10 % name nothing in their scope \
          (the test stands in `when`), 20 % name types, 20 % groups at least four deep, 10 % are links of templates (written out for *decide*, as policy files hold no \
-         templates); eight guardrails concern every request; the organisation grows with the policies. 4,096 requests, evenly over all users and models, each asked \
-         many times. *evaluate*: the request is built. *decide*: from the model's types to the answer for one or three links, for Cedar from JSON. *portcullis-first-time*: each \
+         templates); eight guardrails concern every request; the organisation grows with the policies. *portcullis*, *cedar* and *regorus*: 64 requests, asked again and again, as busy callers do; *portcullis-wide*: 4,096 requests, evenly over all users and models, \
+         so that most find nothing in the processor's caches. *evaluate*: the request is built. *decide*: from the model's types to the answer for one or three links, for Cedar from JSON. *portcullis-first-time*: each \
          request once, nothing kept. *cedar*: `cedar-policy` over the whole set, the same version that the gate uses. *regorus*: one rule per policy, compiled, input \
-         as a value with its ancestors looked up before; it tells yes or no, the others also which policies determined that. All give the same decisions; the bench fails if not.\n",
+         as a value with its ancestors looked up before, up to 2,000 policies, for it takes 1 MiB of text; it tells yes or no, the others also which policies determined that. All give the same decisions; the bench fails if not.\n",
     );
     page.push_str(&goals(rows));
     page.push_str(&candidates(rows));

@@ -15,16 +15,17 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("a folder is missing")?);
     let seconds: f64 = arguments.next().ok_or("seconds are missing")?.parse()?;
-    for size in ["200", "2000", "20000"] {
+    // More rules are more text than Regorus takes (1 MiB).
+    for size in ["200", "2000"] {
         let (policy, requests) = read(&folder.join(size))?;
-        for (input, allow) in requests.iter().take(if size == "20000" { 20 } else { 200 }) {
+        for (input, allow) in requests.iter().take(200) {
             let said = policy.eval_with_input(input.clone())?;
             if said != Value::from(*allow) {
                 return Err(format!("Rego says {said}, the gate {allow}: {input}").into());
             }
         }
         let (begun, mut took) = (Instant::now(), Vec::new());
-        for (input, _) in requests.iter().cycle() {
+        for (input, _) in requests.iter().take(64).cycle() {
             let one = Instant::now();
             black_box(policy.eval_with_input(input.clone())?);
             took.push(one.elapsed().as_secs_f64() * 1e6);
