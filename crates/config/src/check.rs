@@ -136,5 +136,6 @@ pub(crate) fn registry(file: &raw::File, report: &mut Report<'_>) -> Option<Regi
         model_groups: parties::groups(&file.model_groups, "model_groups", report),
         models: models::models(file, report),
         operators: parties::operators(&file.operators, report),
+        tool_servers: BTreeMap::new(),
     })
 }

@@ -410,7 +410,11 @@ fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
         Resource::HostedTool(id) => Resource::HostedTool(plain(snapshot, id)),
         Resource::Destination(id) => Resource::Destination(plain(snapshot, id)),
         Resource::Beta(id) => Resource::Beta(plain(snapshot, id)),
-        Resource::Agent(_) | Resource::Gate => resource.clone(),
+        Resource::Tool(id) => Resource::Tool(plain(snapshot, id)),
+        Resource::Document(id) => Resource::Document(plain(snapshot, id)),
+        Resource::Agent(_) | Resource::ToolServer(_) | Resource::Collection(_) | Resource::Dataset(_) | Resource::Gate => {
+            resource.clone()
+        }
     };
     asks.iter().map(|ask| Ask { action: ask.action, resource: resource(&ask.resource) }).collect()
 }

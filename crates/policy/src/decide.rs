@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response};
 use model::{
     Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
-    LinkAnswer, ModelName, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
+    LinkAnswer, ModelName, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
@@ -15,17 +15,19 @@ use crate::guests::Guests;
 use crate::index::{Candidates, Index};
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
-use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
+use crate::tools::{ToolReport, Tools};
+use crate::vocabulary::{PARSED, action_uid, applies, principal_uid, resource_uid};
 
 /// One bundle, compiled: immutable, shared by every evaluation.
 #[derive(Debug)]
 pub struct PolicySnapshot {
-    registry: Registry,
+    pub(crate) registry: Registry,
     pub(crate) entities: Entities,
     pub(crate) index: Index,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
     guests: Guests,
+    tools: Tools,
 }
 
 impl PolicySnapshot {
@@ -43,15 +45,23 @@ impl PolicySnapshot {
     /// # Errors
     /// Every problem of every file at once, sorted by file and place.
     pub fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Self, Vec<PolicyProblem>> {
-        let loaded = load::load(bundle, targets)?;
-        let entities = entities::build(&bundle.registry).map_err(|message| {
+        let tools = Tools::new(&bundle.registry);
+        let loaded = load::load(bundle, targets, &tools)?;
+        let schema = tools.schema.as_ref().or(PARSED.as_ref());
+        let entities = entities::build(&bundle.registry, schema).map_err(|message| {
             vec![PolicyProblem { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }]
         })?;
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
-        let index = Index::new(loaded.policies, &entities, is_challengeable);
+        let index = Index::new(&loaded.policies, is_challengeable);
         let guests = Guests::new(&entities);
-        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests })
+        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests, tools })
+    }
+
+    /// What was found in the definitions of tools: servers that are disabled, and arguments that policies cannot see.
+    #[must_use]
+    pub fn tool_reports(&self) -> &[ToolReport] {
+        &self.tools.reports
     }
 
     /// How many policies there are, the baseline included.
@@ -122,12 +132,19 @@ impl PolicySnapshot {
             Ok(with_guest) => with_guest.as_deref().unwrap_or(&self.entities),
             Err(message) => return error(message.clone()),
         };
-        let Some(triple) = triple(principal, ask) else {
+        let Some(mut triple) = triple(principal, ask) else {
             return error(format!("`{}` does not apply to {}", ask.action.as_str(), ask.resource.type_name()));
         };
+        let mut context = context.clone();
+        if let Resource::Tool(tool) = &ask.resource {
+            match self.tools.call(tool, call.facts.arguments.as_deref(), &context) {
+                Ok(tool) => (triple.1, context) = (tool.action, tool.context),
+                Err(message) => return error(message),
+            }
+        }
         let candidates = self.index.candidates(entities, &triple.0, &triple.1, &triple.2);
         // Without a schema: a test holds the requests that are built here against the schema.
-        match Request::new(triple.0, triple.1, triple.2, context.clone(), None) {
+        match Request::new(triple.0, triple.1, triple.2, context, None) {
             Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts),
             Err(failure) => error(failure.to_string()),
         }
@@ -202,6 +219,16 @@ impl PolicySnapshot {
         }
         if matches!(&ask.resource, Resource::Agent(name) if !self.registry.agents.contains_key(name)) {
             return Some(ReasonCode::PrincipalUnknown);
+        }
+        let is_server = |name: &Name| self.registry.tool_servers.contains_key(name);
+        let is_undeclared = match &ask.resource {
+            Resource::ToolServer(name) => !is_server(name),
+            // Nobody declares these yet, so nobody knows what they hold.
+            Resource::Document(_) | Resource::Collection(_) | Resource::Dataset(_) => true,
+            _ => false,
+        };
+        if is_undeclared {
+            return Some(ReasonCode::PolicyDenied);
         }
         let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
         let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));

@@ -50,6 +50,7 @@ pub(crate) fn registry() -> Registry {
             (name("large"), model(&[], Level::Restricted)),
         ]),
         operators: BTreeMap::new(),
+        tool_servers: BTreeMap::new(),
     }
 }
 
@@ -97,6 +98,8 @@ pub(crate) fn input(links: &[&str], model: &str) -> DecisionInput {
             ledger_version: 0,
             answered: BTreeSet::new(),
             mandate: Default::default(),
+            arguments: None,
+            around: Default::default(),
         },
     }
 }
