@@ -239,7 +239,10 @@ def take_lanes(events: list[object]) -> tuple[list[object], dict[tuple, str]]:
 
 
 def stream_case(name: str, path: str, sent: list[object], secrets: list[str], **how) -> Case:
-    """A stream: every lane's joined text has to be the oracle's, everything else is redacted where it stands."""
+    """A stream: every lane's joined text has to be the oracle's, everything else is redacted where it stands.
+
+    With `may_hide_more` a lane shows no more than the oracle's: it is read behind disguises, which the oracle is not.
+    """
     raw = how.get("raw") or encode(path, sent)
     rest, joined = take_lanes(sent)
     wanted_rest = [oracle.redact_json(event, ACTS) for event in rest]
@@ -259,7 +262,8 @@ def stream_case(name: str, path: str, sent: list[object], secrets: list[str], **
         got = [event for event in got if event != "[DONE]"]
         got_rest, got_lanes = take_lanes(got)
         for lane, text in wanted_lanes.items():
-            if got_lanes.get(lane) != text:
+            is_right = shows_no_more(got_lanes.get(lane) or "", text) if how.get("may_hide_more") else got_lanes.get(lane) == text
+            if not is_right:
                 return f"lane {lane}: {str(got_lanes.get(lane))[-160:]!r} instead of {text[-160:]!r}"
         return differ(forget_logprobs(got_rest), forget_logprobs(wanted_rest)) if "rest" not in how else None
 
@@ -895,7 +899,7 @@ def shows_no_more(got: str, wanted: str) -> bool:
 
 
 def mixture_case(name: str, batch: list[str]) -> Case:
-    """Whole documents are read behind disguises as well, which the oracle is not: more may be hidden there, and nothing less."""
+    """Texts are read behind disguises as well, which the oracle is not: more may be hidden, and nothing less."""
     document = json.loads(chat(""))
     document["extra"] = {"texts": batch, "keys": {text: 1 for text in batch}}
 
@@ -910,7 +914,7 @@ def mixture_case(name: str, batch: list[str]) -> Case:
 
 
 def test_mixtures(lab: Lab) -> None:
-    """The gate and the oracle agree on texts that nobody chose, in random pieces; whole, the gate shows no more."""
+    """Of texts that nobody chose, full of torn and joined secrets, the gate shows no more than the oracle, whole and in pieces."""
     draw = random.Random(7)
     cases = []
     texts = mixtures(1, 2400)
@@ -921,7 +925,7 @@ def test_mixtures(lab: Lab) -> None:
             cuts = sorted(draw.sample(range(1, len(text)), min(len(text) - 1, draw.randrange(6)))) if len(text) > 1 else []
             events.append(lane_events("content", [text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])], index))
         mixed = [event for row in itertools.zip_longest(*events) for event in row if event is not None]
-        cases.append(stream_case(f"mixture {number} in pieces", CHAT, frame(CHAT, mixed), []))
+        cases.append(stream_case(f"mixture {number} in pieces", CHAT, frame(CHAT, mixed), [], may_hide_more=True))
     told(lab.run(cases), len(cases))
 
 

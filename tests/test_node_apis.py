@@ -151,7 +151,7 @@ def test_pictures(made_up: tuple[Gate, Upstream]) -> None:
             assert said[0]["error"]["status"] in (403, 404)
     finally:
         (gate.data / "policies" / "pictures.cedar").unlink()
-        assert gate.cli("apply").returncode == 0
+        assert gate.cli("apply", "--allow-removal").returncode == 0
 
 
 def test_the_client_for_azure(kept: tuple[Gate, Keeper]) -> None:

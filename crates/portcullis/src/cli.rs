@@ -202,10 +202,12 @@ pub(crate) enum Policy {
     /// Decide the cases that stand in tables beside the policies, and compare with the golden matrix if there is one.
     #[command(after_help = "A table of cases, in policies/*.cases.md:
 
-| who                   | does      | to          | given                  | expect                | because  |
-|-----------------------|-----------|-------------|------------------------|-----------------------|----------|
-| user:ada              | callModel | Model:small |                        | permit                | everyone |
-| user:ada → agent:desk | callModel | Model:small | findings.CREDIT_CARD=1 | deny policy-forbidden | no-cards |
+| who | does | to | given | expect | because |
+|--|--|--|--|--|--|
+| user:ada | callModel | Model:small | | permit | everyone |
+| user:ada → agent:desk | callModel | Model:small | stream=true | deny | no-streams |
+
+docs/POLICIES.md says what may stand in the columns.
 
 Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a policy is invalid.")]
     Test {

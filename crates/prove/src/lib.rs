@@ -13,8 +13,8 @@ mod counterexample;
 use std::time::Duration;
 
 use cedar_policy::{Authorizer, Decision, Policy, PolicyId, PolicySet, RequestEnv, Schema};
-use cedar_policy_symcc::solver::LocalSolver;
-use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
+use cedar_policy_symcc::solver::{Decision as Answer, LocalSolver, Solver as _, SolverError};
+use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env, SmtLibScript as _};
 use tokio::process::Command;
 
 pub use counterexample::Counterexample;
@@ -141,7 +141,11 @@ impl Prover {
 
     /// One question to the solver. `holds` says whether a counterexample is one.
     async fn ask(&mut self, question: &Question, holds: impl Fn(&Env) -> bool) -> Proof {
-        let mut running = match self.running.take().map_or_else(|| self.start(), Ok) {
+        let running = match self.running.take() {
+            Some(running) => Ok(running),
+            None => self.start().await,
+        };
+        let mut running = match running {
             Ok(running) => running,
             Err(message) => return Proof::Open(message),
         };
@@ -166,12 +170,30 @@ impl Prover {
         }
     }
 
-    fn start(&self) -> Result<CedarSymCompiler<LocalSolver>, String> {
-        let Solver { program, arguments, .. } = &self.solver;
+    /// Starts the solver and asks it two questions whose answers are known. Some claims are so plain that the compiler alone sees
+    /// that they hold: without a solver that answers, not even those are proved.
+    async fn start(&self) -> Result<CedarSymCompiler<LocalSolver>, String> {
+        let Solver { program, arguments, patience } = &self.solver;
         let started = LocalSolver::from_command(Command::new(program).args(arguments).kill_on_drop(true));
-        let started = started.map_err(|error| format!("the solver `{program}` cannot be started: {error}"))?;
-        CedarSymCompiler::new(started).map_err(|error| error.to_string())
+        let mut started = started.map_err(|error| format!("the solver `{program}` cannot be started: {error}"))?;
+        let known = tokio::time::timeout(*patience, known(&mut started)).await;
+        match known {
+            Ok(Ok(true)) => CedarSymCompiler::new(started).map_err(|error| error.to_string()),
+            Ok(Ok(false)) => Err(format!("`{program}` answers wrongly: it is no solver")),
+            Ok(Err(error)) => Err(format!("the solver `{program}`: {error}")),
+            Err(_) => Err(format!("the solver `{program}` does not answer within {} s", patience.as_secs())),
+        }
     }
+}
+
+/// Whether a solver knows that nothing contradicts nothing, and that what is false never holds.
+async fn known(solver: &mut LocalSolver) -> Result<bool, SolverError> {
+    solver.smtlib_input().set_logic("ALL").await?;
+    let is_first = solver.check_sat().await? == Answer::Sat;
+    solver.smtlib_input().assert("false").await?;
+    let is_second = solver.check_sat().await? == Answer::Unsat;
+    solver.smtlib_input().reset().await?;
+    Ok(is_first && is_second)
 }
 
 type Pair = (Box<CompiledPolicySet>, Box<CompiledPolicySet>);
