@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelName, Name};
+use crate::{Foreign, ModelName, Name};
 
 /// Which provider's wire format a call speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,19 +41,25 @@ pub enum Action {
     UseBeta,
     /// Hand a task token to an agent that acts on somebody's behalf.
     IssueToken,
+    /// Do something elsewhere that an enforcement point asks about; which, says the resource.
+    Access,
+    /// Search for what an enforcement point could ask about.
+    Search,
     /// Change or read the gate itself.
     Administer,
 }
 
 impl Action {
     /// Every action, for coverage tests.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::CallModel,
         Self::UseHostedTool,
         Self::FetchRemote,
         Self::StoreRemotely,
         Self::UseBeta,
         Self::IssueToken,
+        Self::Access,
+        Self::Search,
         Self::Administer,
     ];
 
@@ -67,6 +73,8 @@ impl Action {
             Self::StoreRemotely => "storeRemotely",
             Self::UseBeta => "useBeta",
             Self::IssueToken => "issueToken",
+            Self::Access => "access",
+            Self::Search => "search",
             Self::Administer => "administer",
         }
     }
@@ -86,6 +94,8 @@ pub enum Resource {
     Beta(String),
     /// An agent, as the receiver of a task token.
     Agent(Name),
+    /// Something elsewhere, with what is to be done with it: both in words that operators have declared.
+    Foreign(Foreign),
     /// The gate itself.
     Gate,
 }
@@ -93,14 +103,24 @@ pub enum Resource {
 impl Resource {
     /// The Cedar entity type's base name.
     #[must_use]
-    pub const fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &str {
         match self {
             Self::Model(_) => "Model",
             Self::HostedTool(_) => "HostedTool",
             Self::Destination(_) => "Destination",
             Self::Beta(_) => "Beta",
             Self::Agent(_) => "Agent",
+            Self::Foreign(foreign) => &foreign.kind,
             Self::Gate => "Gate",
+        }
+    }
+
+    /// The verb that `action` is on this resource: what is done elsewhere has its own.
+    #[must_use]
+    pub fn verb(&self, action: Action) -> &str {
+        match self {
+            Self::Foreign(foreign) => &foreign.action,
+            _ => action.as_str(),
         }
     }
 
@@ -110,6 +130,7 @@ impl Resource {
         match self {
             Self::Model(name) | Self::Agent(name) => name.as_str(),
             Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) => id,
+            Self::Foreign(foreign) => &foreign.id,
             Self::Gate => "gate",
         }
     }

@@ -74,8 +74,13 @@ struct Scoped {
 }
 
 impl Index {
-    /// Indexes `policies`; `is_challengeable` says which forbids a challenge may lift.
-    pub(crate) fn new(policies: Vec<Policy>, entities: &Entities, is_challengeable: impl Fn(&PolicyId) -> bool) -> Self {
+    /// Indexes `policies`, for the gate's own actions and `more`; `is_challengeable` says which forbids a challenge may lift.
+    pub(crate) fn new(
+        policies: Vec<Policy>,
+        entities: &Entities,
+        more: impl Iterator<Item = EntityUid>,
+        is_challengeable: impl Fn(&PolicyId) -> bool,
+    ) -> Self {
         let scoped = policies.into_iter().map(|policy| Scoped {
             principal: policy.principal_constraint(),
             action: policy.action_constraint(),
@@ -85,7 +90,7 @@ impl Index {
         });
         let policies: Vec<Scoped> = scoped.collect();
         let mut by_action = HashMap::new();
-        for action in Action::ALL.into_iter().filter_map(action_uid) {
+        for action in Action::ALL.into_iter().filter_map(action_uid).chain(more) {
             let mut by_principal = ByPrincipal::default();
             for (at, scoped) in policies.iter().enumerate().filter(|(_, scoped)| scoped.has_action(&action, entities)) {
                 by_principal.add(&scoped.principal, at);
@@ -252,7 +257,7 @@ mod tests {
             })
             .collect();
         let entities = Entities::empty();
-        let mut index = Index::new(policies, &entities, |_| false);
+        let mut index = Index::new(policies, &entities, std::iter::empty(), |_| false);
         index.max_kept = 100;
         let (ada, fetch) = (uid("User", "ada").unwrap(), uid("Action", "fetchRemote").unwrap());
         let mut sizes = BTreeSet::new();
@@ -292,7 +297,7 @@ mod tests {
             member("Model", "small", uid("ModelGroup", "open").unwrap()),
         ];
         let entities = Entities::from_entities(entities, None).unwrap();
-        let index = Index::new(scopes.into_iter().enumerate().map(parse).collect(), &entities, |_| false);
+        let index = Index::new(scopes.into_iter().enumerate().map(parse).collect(), &entities, std::iter::empty(), |_| false);
         let matching = |principal: (&str, &str), action, model| {
             let (principal, action) = (uid(principal.0, principal.1).unwrap(), uid("Action", action).unwrap());
             index.matching(&entities, &principal, &action, &uid("Model", model).unwrap())

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 use model::{Bundle, Challenge, Duty, PolicyRef};
 
 use crate::annotation;
 use crate::problem::PolicyProblem;
 use crate::statement::{Statement, split};
-use crate::vocabulary::{BASELINE, BASELINE_FILE, PARSED};
+use crate::vocabulary::{BASELINE, BASELINE_FILE};
 
 /// Most policies in a bundle.
 const MAX_POLICIES: usize = 100_000;
@@ -33,7 +33,7 @@ pub(crate) struct Loaded {
 }
 
 /// Loads the baseline and every file of the bundle.
-pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Loaded, Vec<PolicyProblem>> {
+pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, schema: Option<&Schema>) -> Result<Loaded, Vec<PolicyProblem>> {
     let mut loaded = Loaded::default();
     let mut places = HashMap::new();
     let mut problems = foreign(bundle);
@@ -65,7 +65,7 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Loaded
         let message = format!("a bundle holds at most {MAX_POLICIES} policies, found {}", loaded.policies.len());
         problems.push(whole(BASELINE_FILE, message, None));
     } else {
-        problems.extend(validate(&loaded, &places));
+        problems.extend(validate(&loaded, &places, schema));
     }
     problems.sort();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
@@ -144,8 +144,8 @@ fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meanin
 }
 
 /// Cedar's strict validation against the schema.
-fn validate(loaded: &Loaded, places: &HashMap<PolicyId, Place<'_>>) -> Vec<PolicyProblem> {
-    let Some(schema) = PARSED.clone() else {
+fn validate(loaded: &Loaded, places: &HashMap<PolicyId, Place<'_>>, schema: Option<&Schema>) -> Vec<PolicyProblem> {
+    let Some(schema) = schema.cloned() else {
         return vec![whole(BASELINE_FILE, "the schema cannot be read".to_owned(), None)];
     };
     let mut problems = Vec::new();

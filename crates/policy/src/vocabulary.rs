@@ -38,7 +38,7 @@ pub(crate) fn principal_uid(principal: &PrincipalId) -> Option<EntityUid> {
         PrincipalKind::User => "User",
         PrincipalKind::Agent => "Agent",
         PrincipalKind::Service => "Service",
-        PrincipalKind::Operator => return None,
+        PrincipalKind::Operator | PrincipalKind::Pep => return None,
     };
     uid(kind, principal.name.as_str())
 }
@@ -60,8 +60,10 @@ pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
         Action::FetchRemote => matches!(resource, Resource::Destination(_)),
         Action::UseBeta => matches!(resource, Resource::Beta(_)),
         Action::IssueToken => matches!(resource, Resource::Agent(_)),
-        // Administration is decided by the operator's role, never by these policies.
-        Action::Administer => false,
+        // Said in words that operators declare, see `foreign`.
+        Action::Access => matches!(resource, Resource::Foreign(_)),
+        // An enforcement point's right to search stands in its registration; administration is decided by the operator's role.
+        Action::Search | Action::Administer => false,
     }
 }
 

@@ -137,6 +137,8 @@ fetchRemote: Destination
 storeRemotely: Model
 useBeta: Beta
 issueToken: Agent
+access: 
+search: 
 administer: 
 ";
     assert_eq!(table, expected);

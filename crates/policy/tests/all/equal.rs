@@ -122,6 +122,7 @@ impl Oracle {
             PrincipalKind::Agent => "Agent",
             PrincipalKind::Service => "Service",
             PrincipalKind::Operator => "Operator",
+            PrincipalKind::Pep => "Pep",
         };
         let uid = |kind: &str, id: &str| -> EntityUid {
             EntityUid::from_json(json!({"type": format!("Portcullis::{kind}"), "id": id})).unwrap()
@@ -134,6 +135,7 @@ impl Oracle {
             Resource::Beta(id) => uid("Beta", id),
             Resource::Agent(id) => uid("Agent", id.as_str()),
             Resource::Gate => uid("Gate", "gate"),
+            Resource::Foreign(_) => panic!("the generator has no words of operators"),
         };
         // Validated: this is where it shows whether what we build conforms.
         let context = Context::from_json_value(context(input), Some((&self.schema, &action))).unwrap();
@@ -206,7 +208,7 @@ fn by_rule(registry: &Registry, input: &DecisionInput, principal: &PrincipalId, 
         PrincipalKind::User => registry.users.contains_key(&principal.name),
         PrincipalKind::Service => registry.services.contains_key(&principal.name),
         PrincipalKind::Agent => agent.is_some(),
-        PrincipalKind::Operator => false,
+        PrincipalKind::Operator | PrincipalKind::Pep => false,
     };
     if !is_known {
         return Some(ReasonCode::PrincipalUnknown);

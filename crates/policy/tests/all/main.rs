@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access;
 mod decide;
 mod equal;
 mod explain;
