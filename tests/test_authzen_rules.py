@@ -1,11 +1,13 @@
 """What holds beyond the standard: who may ask what, what is seen of what is told, bounds, and that all of it is in the log."""
 
 import json
+import pathlib
+import subprocess
 from collections.abc import Iterator
 
 import pytest
-from authzen import CERTIFICATION, CERTIFICATION_POLICIES, Point, asked, question
-from gate import Gate
+from authzen import CERTIFICATION, CERTIFICATION_POLICIES, HERE, Point, asked, question
+from gate import Gate, binary
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +174,9 @@ def test_a_lock_is_an_answer(gate: Gate, harness: Point) -> None:
 
 
 def test_the_log_tells_who_asked_about_whom(gate: Gate, harness: Point) -> None:
-    items = [question("alice", "read", "record-1"), question("bob", "write", "record-1"), {}]
+    items = [question("alice", "read", "record-1"), question("bob", "write", "record-1"), question("nobody", "read", "record-1"), {}]
     answers = harness.ask("evaluations", {"evaluations": items}).json()["evaluations"]
-    expected = [("permit", ["user:alice"]), ("deny", ["user:bob"]), ("deny", ["pep:harness"])]
+    expected = [("permit", ["user:alice"]), ("deny", ["user:bob"]), ("deny", ["pep:harness"]), ("deny", ["pep:harness"])]
     for answer, (verdict, chain) in zip(answers, expected, strict=True):
         told = gate.cli("explain", "--json", answer["context"]["request_id"])
         assert told.returncode == {"permit": 0, "deny": 2}[verdict], told.stdout + told.stderr
@@ -190,3 +192,48 @@ def test_the_log_tells_who_asked_about_whom(gate: Gate, harness: Point) -> None:
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert json.loads(replayed.stdout)["different"] == []
     assert answers[0]["context"]["request_id"] in {row["request"] for row in json.loads(replayed.stdout)["decisions"]}
+
+
+def test_words_and_keys_outlive_a_restart_and_end_with_the_configuration() -> None:
+    with asked(CERTIFICATION, CERTIFICATION_POLICIES) as gate:
+        harness, narrow = Point(gate, "harness"), Point(gate, "narrow")
+        gate.stop()
+        gate.start_again()
+        assert harness.may("alice", "read", "record-1")["decision"] is True
+        assert harness.may("bob", "write", "record-1")["decision"] is False
+        # What operators take out is not asked about any more, and who is taken out asks no more.
+        main = gate.data / "portcullis.yaml"
+        text = main.read_text()
+        line = next(line for line in text.splitlines(keepends=True) if line.startswith("  narrow:"))
+        main.write_text(text.replace(line, "").replace("        record-2: {status: archived}\n", ""))
+        applied = gate.cli("apply")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+        answer = harness.may("alice", "read", "record-2")
+        assert (answer["decision"], answer["context"]["reason"]) == (False, "question-unknown")
+        refused = narrow.ask("evaluation", question("alice", "read", "record-1"))
+        assert (refused.status, refused.headers["x-portcullis-reason"]) == (403, "pep-unregistered")
+        # What was decided before is decided again by the words of its day.
+        replayed = gate.cli("replay", "--json")
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        assert json.loads(replayed.stdout)["different"] == []
+
+
+def test_no_key_stands_in_what_is_written(gate: Gate, harness: Point) -> None:
+    harness.may("alice", "read", "record-1")
+    secret = harness.key.encode()
+    files = [path for path in gate.data.rglob("*") if path.is_file() and path.name != "quickstart.env"]
+    assert len(files) > 5 and all(secret not in path.read_bytes() for path in files)
+    assert all(harness.key not in line for line in gate.lines)
+
+
+def test_the_configurations_of_the_page_are_right(tmp_path: pathlib.Path) -> None:
+    page = (HERE.parent / "docs/AUTHZEN.md").read_text()
+    blocks = lambda kind: [part.split("```")[0] for part in page.split(f"```{kind}\n")[1:]]
+    records, front, _ = blocks("yaml")
+    (cedar,) = blocks("cedar")
+    (tmp_path / "policies").mkdir(mode=0o700)
+    for number, (main, policies) in enumerate([(records, cedar), (front, "")]):
+        (tmp_path / "portcullis.yaml").write_text(f"operators: {{root: admin}}\n{main}")
+        (tmp_path / "policies/access.cedar").write_text(policies)
+        checked = subprocess.run([binary(), "check", "--data", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+        assert checked.returncode == 0, (number, checked.stdout + checked.stderr)

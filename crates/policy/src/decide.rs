@@ -120,7 +120,9 @@ impl PolicySnapshot {
         Call { shape, facts, context, entities }
     }
 
-    fn is_declared(&self, principal: &PrincipalId) -> bool {
+    /// Whether operators have declared a user, an agent or a service of this name.
+    #[must_use]
+    pub fn is_declared(&self, principal: &PrincipalId) -> bool {
         match principal.kind {
             PrincipalKind::User => self.registry.users.contains_key(&principal.name),
             PrincipalKind::Agent => self.registry.agents.contains_key(&principal.name),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evidence::{EntryKind, Header, IntentContent, QUESTION_NOTE};
 use http::{HeaderMap, StatusCode};
-use model::{Name, Point, PrincipalKind, ReasonCode, Refusal, RequestId, Verdict};
+use model::{DecisionInput, Name, Point, PrincipalKind, ReasonCode, Refusal, RequestId, Verdict};
 
 use crate::admit::{admit, admit_key};
 use crate::event::Event;
@@ -168,8 +168,11 @@ async fn recorded<W: World>(
     let mut content = None;
     if let Some(judgement) = &judged.judgement {
         header = header.with_asks(&plain_asks(snapshot, &judgement.input.asks));
-        // It is about this chain, whoever asks: what is kept of it is kept, found and erased with it.
-        header.chain = Some(judgement.input.chain.clone());
+        // It is about this chain, whoever asks: what is kept of it is kept, found and erased with it. A name that nobody has gets no
+        // key of its own: a point could make as many as it likes.
+        if is_known(snapshot, &judgement.input) {
+            header.chain = Some(judgement.input.chain.clone());
+        }
         header.ledger_version = Some(judgement.input.facts.ledger_version);
         content = Some(serialise(&IntentContent {
             input: Cow::Borrowed(&judgement.input),
@@ -180,6 +183,12 @@ async fn recorded<W: World>(
         })?);
     }
     world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
+}
+
+/// Whether every party of a chain is declared, or vouched for by a token that the gate has verified.
+fn is_known(snapshot: &Snapshot, input: &DecisionInput) -> bool {
+    let guest = input.facts.mandate.federated.as_ref().map(|federated| &federated.principal);
+    input.chain.links().iter().all(|link| snapshot.policy.is_declared(link) || guest == Some(link))
 }
 
 /// Sends what the adapter wrote.
@@ -197,7 +206,10 @@ async fn tell<W: World, C: Client>(
     let mut headers = HeaderMap::new();
     stamp(&mut headers, call);
     headers.extend(more);
-    client.begin(status, headers);
+    client.begin(status, headers, Some(body.len()));
+    if body.is_empty() {
+        return Ok(());
+    }
     let patience = call.snapshot.limits.client_write;
     guard.wait(world, patience, ReasonCode::ClientTooSlow, client.write(release::own_document(body))).await??;
     Ok(())

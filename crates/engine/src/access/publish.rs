@@ -39,8 +39,9 @@ async fn publish<W: World, C: Client>(world: &W, client: &mut C, call: &mut Call
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     stamp(&mut headers, call);
-    client.begin(StatusCode::OK, headers);
-    let written = client.write(release::own_document(Bytes::from(document.to_string())));
+    let body = Bytes::from(document.to_string());
+    client.begin(StatusCode::OK, headers, Some(body.len()));
+    let written = client.write(release::own_document(body));
     timely(world, Duration::from_secs(10), ReasonCode::ClientTooSlow, written).await??;
     Ok(())
 }

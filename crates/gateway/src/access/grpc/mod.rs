@@ -80,7 +80,9 @@ async fn connection<W: World + 'static>(
     peer: SocketAddr,
     mut stop: watch::Receiver<bool>,
 ) {
-    if stream.set_nodelay(true).is_err() {
+    // Whoever connects and says nothing gives its place back.
+    let speaks = tokio::time::timeout(PATIENCE, stream.readable()).await.is_ok_and(|readable| readable.is_ok());
+    if !speaks || stream.set_nodelay(true).is_err() {
         return;
     }
     let service = service_fn(move |request| {
@@ -240,7 +242,7 @@ impl Client for Caller {
         ready(Ok(Bytes::new()))
     }
 
-    fn begin(&mut self, status: StatusCode, headers: HeaderMap) {
+    fn begin(&mut self, status: StatusCode, headers: HeaderMap, _: Option<usize>) {
         self.head = Some((status, headers));
     }
 
@@ -249,6 +251,13 @@ impl Client for Caller {
             return Err(ReasonCode::Internal);
         };
         answer.send((status, headers, piece.into_bytes())).map_err(|_| ReasonCode::ClientGone)
+    }
+
+    fn end(&mut self) {
+        // An answer without a body is told by its head alone.
+        if let (Some(answer), Some((status, headers))) = (self.answer.take(), self.head.take()) {
+            drop(answer.send((status, headers, Bytes::new())));
+        }
     }
 
     async fn gone(&mut self) {
