@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 from gate import Gate, binary
@@ -140,3 +141,89 @@ def test_a_forbid_is_not_lost_by_the_way_and_a_bundle_comes_back_in_one_command(
         assert gate.cli("rollback", digests[1][:12], "--dry-run").stdout.startswith("  ")
         unknown = gate.cli("rollback", "0123456789")
         assert unknown.returncode == 3 and "portcullis bundles" in unknown.stderr
+
+
+SOLVER = pathlib.Path(__file__).parent.parent / "packaging/solver/cvc5-repl.py"
+
+
+@pytest.fixture(scope="module")
+def solver(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """cvc5 of the tests' own Python, as an executable."""
+    program = tmp_path_factory.mktemp("solver") / "cvc5"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{SOLVER}"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def claims(folder: pathlib.Path, *words: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    proved = policy(folder, "prove", "--json", *words)
+    assert proved.stdout, proved.stderr
+    rows = json.loads(proved.stdout)["claims"]
+    return proved.returncode, {row["policy"]["id"]: (row["result"], row["detail"] or "") for row in rows}
+
+
+def invariants(folder: pathlib.Path, text: str) -> None:
+    (folder / "invariants").mkdir(exist_ok=True)
+    (folder / "invariants/own.cedar").write_text(text)
+
+
+NEVER = """@id("{id}")
+forbid (
+    principal {principal},
+    action == Portcullis::Action::"callModel",
+    resource in Portcullis::ModelGroup::"frontier"
+);
+"""
+
+
+def test_an_invariant_holds_for_every_request_or_there_is_one_against_it(tmp_path: pathlib.Path, solver: str) -> None:
+    folder = copied("organisation", tmp_path)
+    contractors = NEVER.format(id="contractors", principal='in Portcullis::Group::"contractors"')
+    ben = NEVER.format(id="ben", principal='== Portcullis::User::"ben@example.com"')
+    invariants(folder, contractors)
+    status, found = claims(folder, "--solver", solver)
+    assert status == 0 and found["contractors"][0] == "proved", found
+    assert found["everyone-everyday"][0] == "proved", "no policy errs"
+
+    # Ben is in no group that may, today; nothing in the policies keeps him from being put into one.
+    invariants(folder, contractors + ben)
+    status, found = claims(folder, "--solver", solver)
+    assert status == 1 and found["contractors"][0] == "proved"
+    result, case = found["ben"]
+    assert result == "refuted" and case.startswith('Portcullis::User::"ben@example.com" → ') and '::Group::"research"' in case
+
+    # Without the forbid nothing keeps contractors away.
+    models = folder / "policies/models.cedar"
+    text = models.read_text()
+    models.write_text(text.split('@id("contractors-no-frontier")')[0])
+    invariants(folder, contractors)
+    status, found = claims(folder, "--solver", solver)
+    assert status == 1 and found["contractors"][0] == "refuted", found
+
+
+def test_a_change_is_proved_to_narrow(tmp_path: pathlib.Path, solver: str) -> None:
+    before, after = copied("organisation", tmp_path), pathlib.Path(shutil.copytree(copied("minimal", tmp_path).parent / "organisation", tmp_path / "after"))
+    models = after / "policies/models.cedar"
+    same = claims(after, "--against", str(before), "--equal", "--solver", solver)
+    assert same == (0, {"narrower": ("proved", ""), "wider": ("proved", "")})
+    append(models, '\nforbid (principal in Portcullis::Group::"assistants", action, resource) when { context.request.stream };\n')
+    status, found = claims(after, "--against", str(before), "--equal", "--solver", solver)
+    assert status == 1 and found["narrower"][0] == "proved" and found["wider"][0] == "refuted", found
+    append(models, '\npermit (principal in Portcullis::Group::"staff", action == Portcullis::Action::"callModel", resource);\n')
+    status, found = claims(after, "--against", str(before), "--solver", solver)
+    assert status == 1 and found["narrower"][0] == "refuted", found
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["/nowhere/cvc5", "/bin/false", "/bin/cat", "silent"],
+    ids=["none", "ends at once", "repeats what it hears", "never answers"],
+)
+def test_without_a_solver_nothing_is_proved(tmp_path: pathlib.Path, program: str) -> None:
+    folder = copied("minimal", tmp_path)
+    if program == "silent":
+        program = str(tmp_path / "silent")
+        pathlib.Path(program).write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+        pathlib.Path(program).chmod(0o755)
+    status, found = claims(folder, "--solver", program, "--timeout", "1")
+    assert status == 1 and {result for result, _ in found.values()} == {"not proved"}, found

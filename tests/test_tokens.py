@@ -5,6 +5,7 @@ import http.client
 import json
 import pathlib
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -489,6 +490,36 @@ def test_attack_dropped_user_link(gate: TokenGate, okta: Issuer) -> None:
     # An agent whose key acts for a fixed user cannot act for another one.
     gate.agents["assistant"] = gate.key("ASSISTANT")
     assert gate.exchange("assistant", okta.token())[1]["code"] == "exchange-refused"
+
+
+def test_attack_a_flood_of_exchanges() -> None:
+    issuers: dict[str, dict] = {}
+
+    def bounded(data: pathlib.Path) -> None:
+        configured(issuers)(data)
+        main = data / "portcullis.yaml"
+        main.write_text(main.read_text() + "\nbudgets:\n  agents: {per: [agent], every: day, requests: 6}\n")
+
+    with Upstream() as upstream, Issuer(GATE) as okta:
+        issuers["okta"] = trust(okta)
+        with TokenGate(upstream.url, issuers, configure=bounded) as gate:
+            until(lambda: gate.chat(okta.token())[0] == 200)
+            token = gate.task("helper", okta.token())
+            assert gate.chat(token)[0] == 200
+            # What is refused makes an entry in the log as well.
+            assert gate.exchange("helper", "nonsense")[0] == 400
+            for path in ("/oauth/introspect", "/oauth/revoke"):
+                assert gate.post(path, gate.agents["helper"], {"token": token})[0] == 200
+            assert gate.exchange("helper", okta.token())[0] == 200
+            form = f"grant_type={EXCHANGE}&subject_token={okta.token()}&subject_token_type={ACCESS_TOKEN}".encode()
+            head = {"authorization": f"Bearer {gate.agents['helper']}", "content-type": "application/x-www-form-urlencoded"}
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(urllib.request.Request(f"{gate.url}/oauth/token", form, head), timeout=30)
+            assert refused.value.code == 429 and int(refused.value.headers["retry-after"]) > 5
+            told = json.loads(refused.value.read())
+            assert (told["error"], told["code"]) == ("temporarily_unavailable", "budget-spent"), told
+            assert "budget 'agents' allows 6 requests per day, 0 left" in told["error_description"]
+            assert gate.exchange("scribe", okta.token())[0] == 200, "another agent has a part of its own"
 
 
 def test_attack_a_flood_of_unknown_keys(gate: TokenGate, okta: Issuer) -> None:

@@ -41,7 +41,7 @@ fn main() {
             for _ in 0..threads {
                 scope.spawn(|| {
                     for chain in chains.iter().cycle().take(usize::try_from(N).unwrap()) {
-                        let caller = Caller { chain, task: &task, model: &model };
+                        let caller = Caller { chain, task: &task, model: Some(&model) };
                         let reservation = counters.reserve(&rules, caller, black_box(&wanted), now).unwrap();
                         reservation.settle(black_box(&wanted));
                     }

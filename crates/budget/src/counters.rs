@@ -101,7 +101,7 @@ impl Counters {
     /// Adds what was used before the gate began, to the windows in which it still counts; in any order, each call once.
     /// `is_due` says for which budgets; whoever says so twice counts twice ([`Self::change`]).
     pub fn restore(&self, rules: &Rules, past: &Past, now: UnixMillis, is_due: impl Fn(&Rule) -> bool) {
-        let caller = Caller { chain: &past.chain, task: &past.task, model: &past.model };
+        let caller = Caller { chain: &past.chain, task: &past.task, model: Some(&past.model) };
         for rule in rules.applying(caller).filter(|rule| is_due(rule)) {
             let amount = match rule.measure {
                 Measure::Requests => past.requests,

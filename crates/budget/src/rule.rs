@@ -42,6 +42,12 @@ impl Measure {
         }
     }
 
+    /// Whether it counts calls, whatever they are for.
+    #[must_use]
+    pub const fn counts_calls(self) -> bool {
+        matches!(self, Self::Requests | Self::Concurrent)
+    }
+
     /// Whether how much a model may write matters to it.
     #[must_use]
     pub const fn counts_output(self) -> bool {
@@ -108,8 +114,8 @@ pub struct Caller<'a> {
     pub chain: &'a Chain,
     /// The task.
     pub task: &'a Name,
-    /// The model alias.
-    pub model: &'a ModelName,
+    /// The model alias; none for what is asked of the gate itself, as a token.
+    pub model: Option<&'a ModelName>,
 }
 
 /// What was used before the gate began.
@@ -161,7 +167,10 @@ impl Rule {
     #[must_use]
     pub fn applies(&self, caller: &Caller<'_>) -> bool {
         let links = caller.chain.links();
-        self.models.as_ref().is_none_or(|models| models.contains(caller.model))
+        // Without a model there are no tokens, no cost, and no part of one.
+        let counts_it = caller.model.is_some() || (self.measure.counts_calls() && !self.per.contains(&Dimension::Model));
+        counts_it
+            && self.models.as_ref().is_none_or(|models| caller.model.is_some_and(|model| models.contains(model)))
             && self.parties.as_ref().is_none_or(|parties| links.iter().any(|link| parties.contains(link)))
             && (!self.per.contains(&Dimension::User) || caller.chain.user().is_some())
             && (!self.per.contains(&Dimension::Agent) || links.iter().any(is_agent))
@@ -184,7 +193,7 @@ impl Rule {
             subject: caller.chain.subject().filter(|_| by_subject),
             agent: None,
             task: Some(caller.task).filter(|_| has(Dimension::Task)),
-            model: Some(caller.model).filter(|_| has(Dimension::Model)),
+            model: caller.model.filter(|_| has(Dimension::Model)),
         };
         let by_agent = has(Dimension::Agent);
         let one = (!by_agent).then_some(base);

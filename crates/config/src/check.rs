@@ -138,5 +138,6 @@ pub(crate) fn registry(file: &raw::File, report: &mut Report<'_>) -> Option<Regi
         models: models::models(file, report),
         operators: parties::operators(&file.operators, report),
         access: access::access(file, report),
+        tool_servers: BTreeMap::new(),
     })
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub(crate) use rulefile::{shown, suggestion};
+
 /// A position in a file; lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -105,29 +107,9 @@ impl fmt::Display for Path {
     }
 }
 
-/// What a user wrote, safe to print on one line: control characters escaped, long texts cut.
-pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut escaped: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MOST).is_some() {
-        escaped.push('…');
-    }
-    escaped
-}
-
-/// `, did you mean …?` for the known name nearest to `found`, if one is near; empty otherwise.
-pub(crate) fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 2.max(name.chars().count() / 3))
-        .min();
-    near.map(|(_, name)| format!(", did you mean `{}`?", shown(name))).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Path, shown, suggestion};
+    use super::Path;
 
     #[test]
     fn paths_read_like_the_file() {
@@ -135,14 +117,5 @@ mod tests {
         assert_eq!(path.to_string(), "models.small.upstreams[0].name");
         assert_eq!(Path::of(&["models", "gpt-4.1"]).to_string(), "models[\"gpt-4.1\"]");
         assert_eq!(Path::of(&["a\nb", ""]).to_string(), "[\"a\\nb\"][\"\"]");
-    }
-
-    #[test]
-    fn only_near_names_are_suggested() {
-        let known = ["openai", "anthropic", "local"];
-        assert_eq!(suggestion("openia", known), ", did you mean `openai`?");
-        assert_eq!(suggestion("OpenAI", known), ", did you mean `openai`?");
-        assert_eq!(suggestion("bedrock", known), "");
-        assert_eq!(shown(&"x".repeat(61)).chars().count(), 61);
     }
 }

@@ -63,6 +63,15 @@ fn asks(registry: &Registry) -> Vec<Ask> {
             Action::IssueToken => registry.agents.keys().cloned().map(Resource::Agent).collect(),
             // In words that the sample does not declare; by registration; by role.
             Action::Access | Action::Search | Action::Administer => Vec::new(),
+            // Nothing of this kind is declared yet.
+            Action::CallTool
+            | Action::ListTools
+            | Action::ReadResource
+            | Action::Retrieve
+            | Action::Connect
+            | Action::ReleaseKey
+            | Action::StartTraining
+            | Action::SendMessage => Vec::new(),
         }
     };
     let each = |action: Action| resources(action).into_iter().map(move |resource| Ask { action, resource });
@@ -81,6 +90,8 @@ fn facts() -> Facts {
         ledger_version: 0,
         answered: BTreeSet::new(),
         mandate: Default::default(),
+        arguments: None,
+        around: Default::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! there is no room is refused and recorded like any other. What was used stands in the outcome.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use budget::{Allowance, Amounts, Caller, Exceeded, Measure, Price, Reservation};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -90,7 +91,7 @@ pub(crate) fn edits(snapshot: &Snapshot, identified: &Identified, inspected: &In
     let write = |place: &Place, value: &str| (place.span.clone(), format!("{}{value}{}", place.before, place.after));
     if !demand.uncapped.is_empty() {
         let task = &identified.credential().ledger;
-        let caller = Caller { chain: identified.chain(), task, model: inspected.model() };
+        let caller = Caller { chain: identified.chain(), task, model: Some(inspected.model()) };
         if snapshot.budgets.rules.applying(caller).any(|rule| rule.measure.counts_output()) {
             let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model())).to_string();
             edits.extend(demand.uncapped.iter().map(|place| write(place, &cap)));
@@ -107,7 +108,7 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     }
     let identified = call.identified.as_ref().ok_or(ReasonCode::Internal)?;
     let task = &identified.credential().ledger;
-    let caller = Caller { chain: identified.chain(), task, model: permit.model() };
+    let caller = Caller { chain: identified.chain(), task, model: Some(permit.model()) };
     let price = snapshot.budgets.prices.models.get(permit.model()).copied();
     let Most { input, output, runs_on } = permit.most();
     let cost = price.map(|price| price.most(input, output));
@@ -132,6 +133,26 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
         Err(exceeded) => {
             call.account = Account { allowance: Some(exceeded.allowance), ..Account::default() };
             call.judgement = Some(Box::new(permit.into_judgement()));
+            Err(Refusal::because(exceeded.reason(), detail(&exceeded)))
+        }
+    }
+}
+
+/// Takes one request of what the caller may ask for, where the gate itself is asked and no model. It stays taken, whatever the answer
+/// is: each makes a signature and an entry that waits for the disk.
+pub(crate) fn charge_request<W: World>(world: &W, call: &mut Call) -> Result<(), Refusal> {
+    let snapshot = Arc::clone(&call.snapshot);
+    let identified = call.identified()?;
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None };
+    let wanted = Amounts { requests: 1, cost: Some(0), ..Amounts::default() };
+    match world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, world.now()) {
+        Ok(reservation) => {
+            let allowance = Some(*reservation.allowance()).filter(|_| !reservation.is_empty());
+            call.account = Account { reservation: Some(reservation), allowance, ..Account::default() };
+            Ok(())
+        }
+        Err(exceeded) => {
+            call.account = Account { allowance: Some(exceeded.allowance), ..Account::default() };
             Err(Refusal::because(exceeded.reason(), detail(&exceeded)))
         }
     }

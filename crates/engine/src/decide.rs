@@ -204,6 +204,8 @@ fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspect
         ledger_version,
         answered: std::collections::BTreeSet::new(),
         mandate: identified.mandate().clone(),
+        arguments: None,
+        around: Default::default(),
     };
     DecisionInput { chain: identified.chain().clone(), asks, facts }
 }

@@ -103,6 +103,8 @@ fn callable<'m, W: World>(
         ledger_version,
         answered: BTreeSet::new(),
         mandate: identified.mandate().clone(),
+        arguments: None,
+        around: Default::default(),
     };
     let locks = world.locks();
     let judge = |model: &ModelName| {

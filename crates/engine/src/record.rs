@@ -413,11 +413,15 @@ pub(crate) fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
         Resource::HostedTool(id) => Resource::HostedTool(plain(snapshot, id)),
         Resource::Destination(id) => Resource::Destination(plain(snapshot, id)),
         Resource::Beta(id) => Resource::Beta(plain(snapshot, id)),
+        Resource::Tool(id) => Resource::Tool(plain(snapshot, id)),
+        Resource::Document(id) => Resource::Document(plain(snapshot, id)),
         // Kinds and verbs that nobody declared are texts of whoever asks, like ids.
         Resource::Foreign(Foreign { action, kind, id }) => {
             Resource::Foreign(Foreign { action: plain(snapshot, action), kind: plain(snapshot, kind), id: plain(snapshot, id) })
         }
-        Resource::Agent(_) | Resource::Gate => resource.clone(),
+        Resource::Agent(_) | Resource::ToolServer(_) | Resource::Collection(_) | Resource::Dataset(_) | Resource::Gate => {
+            resource.clone()
+        }
     };
     asks.iter().map(|ask| Ask { action: ask.action, resource: resource(&ask.resource) }).collect()
 }

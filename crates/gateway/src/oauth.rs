@@ -1,5 +1,6 @@
 //! The endpoints of the gate as an issuer: their paths, and refusals as RFC 6749 (section 5.2) has them.
 
+use budget::Allowance;
 use bytes::Bytes;
 use engine::ports::Voice;
 use engine::{Endpoint, Publication};
@@ -7,6 +8,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUT
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use model::{ReasonCode, Refusal, RequestId};
 use serde_json::json;
+
+use crate::dialect::allowance;
 
 /// The endpoint at a path, and the method that it takes.
 #[must_use]
@@ -50,6 +53,10 @@ impl Voice for OauthVoice {
         (status, headers, Bytes::from(body.to_string()))
     }
 
+    fn allow(&self, allowance: &Allowance, headers: &mut HeaderMap) {
+        allowance::retry_after(allowance, headers);
+    }
+
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
         // Nothing here is a stream.
         self.refusal(refusal, request).2
@@ -76,7 +83,9 @@ fn told(refusal: &Refusal) -> (StatusCode, &'static str) {
         (C::MethodNotAllowed, _) => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
         (C::BodyTooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
         (C::BodyTimeout, _) => (StatusCode::REQUEST_TIMEOUT, "invalid_request"),
-        (C::Overloaded, _) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+        (C::Overloaded | C::RequestLimit | C::ConcurrencyLimit | C::BudgetSpent, _) => {
+            (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
+        }
         (C::EvidenceUnavailable | C::Draining, _) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         (C::IssuerKeysStale, _) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         (C::Internal, _) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
@@ -121,6 +130,7 @@ mod tests {
             (Refusal::because(ReasonCode::ExchangeRefused, "audience: x"), 400, "invalid_target"),
             (Refusal::because(ReasonCode::GrantExceeded, "authorization_details: x"), 400, "invalid_authorization_details"),
             (Refusal::new(ReasonCode::PolicyDenied), 400, "invalid_request"),
+            (Refusal::new(ReasonCode::RequestLimit), 429, "temporarily_unavailable"),
             (Refusal::new(ReasonCode::EvidenceUnavailable), 503, "temporarily_unavailable"),
         ];
         let request = RequestId::new(UnixMillis(0), [0; 10]);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inspect::{Lane, Scanners, inspect_document};
-use model::{Duties, Side};
+use model::Side;
 use text::{Document, Limits, quote};
 
 const PROSE: &str = "They asked the desk to keep every key in 12 boxes, as agreed on 2024-05-17 at 10:45. The report (page 42 of 100) says that \
@@ -84,18 +84,30 @@ fn main() {
             black_box(scanners.scan(black_box(prose)));
         });
     }
-    lanes(&scanners, prose, "");
+    let code = code();
+    let lane = |scanners: &Arc<Scanners>| Lane::new(Arc::clone(scanners), Arc::default(), Side::Response);
+    let plain = || lane(&scanners);
+    lanes(&plain, prose, "prose");
+    let reading = || lane(&scanners).with_readings();
+    lanes(&reading, prose, "prose, read");
+    lanes(&reading, &code, "code, read");
+    lanes(&reading, &base64, "base64, read");
     if let Some(scanners) = &with {
-        lanes(scanners, prose, ", 200 rules");
+        lanes(&|| lane(scanners), prose, "prose, 200 rules");
     }
 }
 
-fn lanes(scanners: &Arc<Scanners>, prose: &str, what: &str) {
-    let duties = Arc::new(Duties::default());
+/// Some code with numbers, names and signs.
+fn code() -> String {
+    "fn sum(values: &[u32], from: usize) -> u64 { values[from..].iter().map(|v| u64::from(*v) * 0x41).sum() } // 2024-05-17\n"
+        .repeat(18)
+}
+
+fn lanes(lane: &dyn Fn() -> Lane, text: &str, what: &str) {
     for size in [4, 16, 2048] {
-        let pieces: Vec<&str> = prose.as_bytes().chunks(size).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
-        report(&format!("lane, prose in pieces of {size}{what}"), prose.len(), || {
-            let mut lane = Lane::new(Arc::clone(scanners), Arc::clone(&duties), Side::Response);
+        let pieces: Vec<&str> = text.as_bytes().chunks(size).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
+        report(&format!("lane, {what}, in pieces of {size}"), text.len(), || {
+            let mut lane = lane();
             let mut waiting = std::collections::VecDeque::new();
             for piece in &pieces {
                 waiting.push_back(lane.push(black_box(piece)));

@@ -9,19 +9,27 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Act, Duties, FindingKind, Side, Span};
+use model::{Act, Duties, FindingGroup, FindingKind, Side, Span};
 
+use crate::document::UNREAD;
 use crate::redact::{Edit, MAX_MASKED, replacement};
 use crate::rules::RuleId;
 use crate::scan::{Hit, Scanners};
+use crate::stretch::{Kept, Stretches, WINDOW};
 use crate::track::{CONTEXT, Match, Tracker, Window};
 use crate::unite::Distinct;
 
 /// Most bytes a lane holds back while no masked match is open: the longest stretch in which some rule cannot be decided.
 pub const MAX_UNDECIDED: usize = 1024;
 
+/// Most bytes a lane that reads disguised text holds back while no masked match is open.
+pub const MAX_DISGUISED: usize = WINDOW + MAX_CHARACTER;
+
 /// Most bytes a lane holds back: an open masked match, and an undecided stretch behind it.
-pub const MAX_HELD: usize = MAX_MASKED + MAX_UNDECIDED;
+pub const MAX_HELD: usize = MAX_MASKED + MAX_DISGUISED;
+
+/// Most bytes of a character.
+const MAX_CHARACTER: usize = 4;
 
 /// Spent text is let go of in steps of at least this many bytes.
 const TRIM: usize = 1024;
@@ -55,6 +63,8 @@ pub struct Lane {
     stable: usize,
     is_finished: bool,
     tracker: Tracker,
+    /// What reads text in disguise, if the lane does.
+    stretches: Option<Stretches>,
     /// Matches that are not judged yet, or not ended.
     matches: Vec<Match>,
     distinct: Distinct,
@@ -105,6 +115,7 @@ impl Lane {
             stable: 0,
             is_finished: false,
             tracker: Tracker::new(),
+            stretches: None,
             matches: Vec::new(),
             distinct: Distinct::default(),
             union: None,
@@ -112,6 +123,13 @@ impl Lane {
             denied: None,
             hits: Vec::new(),
         }
+    }
+
+    /// The lane, to be fed from its beginning, that finds text in disguise as well: what [`crate::stretch`] reads of it.
+    #[must_use]
+    pub fn with_readings(mut self) -> Self {
+        self.stretches = Some(Stretches::new());
+        self
     }
 
     /// Adds a piece and returns its offsets. After [`finish`](Self::finish) or a denial the piece is only counted, and never
@@ -194,13 +212,30 @@ impl Lane {
     fn advance(&mut self) {
         let window = Window { bytes: self.text.as_bytes(), base: self.base, is_final: self.is_finished };
         self.tracker.advance(&self.scanners, window, &mut self.matches);
-        let decided = self.tracker.decided();
+        self.read();
+        let decided = self.decided();
         self.end_matches();
         self.judge(decided);
         self.settle(decided);
         if self.denied.is_none() {
             self.trim();
         }
+    }
+
+    fn read(&mut self) {
+        let Some(stretches) = &mut self.stretches else { return };
+        let kept = Kept { text: &self.text, base: self.base, is_final: self.is_finished };
+        stretches.advance(&self.scanners, kept, &mut self.matches);
+        if stretches.take_cut() {
+            let kind = FindingKind::made(UNREAD.to_owned());
+            let span = Span { start: 0, end: 0 };
+            self.hits.push(Hit { kind, group: FindingGroup::Uninspected, span, parts: Vec::new() });
+        }
+    }
+
+    /// Every match that begins below is known.
+    fn decided(&self) -> usize {
+        self.stretches.as_ref().map_or(usize::MAX, Stretches::decided).min(self.tracker.decided())
     }
 
     /// Removes the judged matches that ended with this piece.
@@ -305,7 +340,7 @@ impl Lane {
     fn trim(&mut self) {
         let resumes = self.matches.iter().filter_map(Match::resume).min().unwrap_or(usize::MAX);
         let masked = self.union.filter(|union| union.act == Act::Mask).map_or(usize::MAX, |union| union.start);
-        let needed = self.taken.min(self.tracker.decided().saturating_sub(CONTEXT)).min(resumes).min(masked);
+        let needed = self.taken.min(self.decided().saturating_sub(CONTEXT)).min(resumes).min(masked);
         let spent = self.text.floor_char_boundary(needed.saturating_sub(self.base));
         if spent >= TRIM && spent >= self.text.len() - spent {
             self.text.drain(..spent);

@@ -25,6 +25,7 @@ mod redact;
 mod rules;
 mod scan;
 mod secrets;
+mod stretch;
 mod token;
 mod tokens;
 mod track;
@@ -32,7 +33,8 @@ mod unite;
 mod views;
 
 pub use document::{Leaf, LeafHits, UNREAD, findings, inspect_document, inspect_document_but, redact_document};
-pub use lane::{Lane, MAX_HELD, MAX_UNDECIDED, Piece};
+pub use lane::{Lane, MAX_DISGUISED, MAX_HELD, MAX_UNDECIDED, Piece};
+pub use nested::Scan;
 pub use own::load_rules;
 pub use redact::{DeniedContent, MAX_MASKED, redact_text};
 pub use scan::{Hit, Part, Scanners};

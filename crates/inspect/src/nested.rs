@@ -18,10 +18,11 @@ const MAX_LAYERS: usize = 3;
 
 /// What a scan of a text and its layers gives.
 #[derive(Debug, Default)]
-pub(crate) struct Scan {
-    pub(crate) hits: Vec<Hit>,
-    /// There are more ways to read the text than were read.
-    pub(crate) is_cut: bool,
+pub struct Scan {
+    /// What stands there: sorted, disjoint.
+    pub hits: Vec<Hit>,
+    /// There are more ways to read the text than were read: something may be hidden in it all the same.
+    pub is_cut: bool,
 }
 
 /// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
@@ -30,11 +31,27 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
     if scanners.is_too_short(text) || scanners.are_off() || scanners.is_clean(text) {
         return Scan::default();
     }
+    let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(text.len())));
+    let mut matches: Vec<Match> = scanners.matches(text).into_iter().map(ended).collect();
+    widen(text, &mut matches, Offsets::AsItStands);
+    let is_cut = !disguised(scanners, text, &mut matches);
+    // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but
+    // the order in which matches are united says nothing of the length of open-ended ones.
+    matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
+    matches.dedup_by_key(|found| (found.rule, found.start));
+    Scan { hits: hits(scanners, matches, text.len()), is_cut }
+}
+
+/// Adds every match in the readings of `text`, in its layers and in their readings, each with its end, and says whether these are
+/// all there are. What stands in `text` as it stands is left out.
+pub(crate) fn disguised(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) -> bool {
+    let mut found = Vec::new();
+    let mut is_whole = views::matches(scanners, text, &mut found);
+    widen(text, &mut found, Offsets::AsItStands);
+    matches.append(&mut found);
     let mut layers: Vec<String> = unescape(text).into_iter().collect();
-    let mut is_cut = false;
-    let mut matches = whole_matches(scanners, text, &mut is_cut);
     while let Some(layer) = layers.last() {
-        let mut found = whole_matches(scanners, layer, &mut is_cut);
+        let mut found = whole_matches(scanners, layer, &mut is_whole);
         let above = layers.iter().rev().skip(1).map(String::as_str).chain([text]);
         above.for_each(|outer| widen(outer, &mut found, Offsets::Unescaped));
         matches.append(&mut found);
@@ -44,18 +61,14 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
             None => break,
         }
     }
-    // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but
-    // the order in which matches are united says nothing of the length of open-ended ones.
-    matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
-    matches.dedup_by_key(|found| (found.rule, found.start));
-    Scan { hits: hits(scanners, matches, text.len()), is_cut }
+    is_whole
 }
 
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.
-fn whole_matches(scanners: &Scanners, layer: &str, is_cut: &mut bool) -> Vec<Match> {
+fn whole_matches(scanners: &Scanners, layer: &str, is_whole: &mut bool) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
     let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
-    *is_cut |= !views::matches(scanners, layer, &mut matches);
+    *is_whole &= views::matches(scanners, layer, &mut matches);
     widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }

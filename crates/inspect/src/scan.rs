@@ -133,6 +133,12 @@ impl Scanners {
         nested::scan(self, text).hits
     }
 
+    /// As [`scan_layers`](Self::scan_layers), and whether these are all the ways to read the text.
+    #[must_use]
+    pub fn scan_whole(&self, text: &str) -> nested::Scan {
+        nested::scan(self, text)
+    }
+
     /// Every match in a whole text, in no order.
     pub(crate) fn matches(&self, text: &str) -> Vec<Match> {
         let mut matches = Vec::new();

@@ -43,6 +43,11 @@ impl Match {
         (self.start, is_bounded, std::cmp::Reverse(end), self.rule)
     }
 
+    /// A match whose end is known.
+    pub(crate) const fn known(rule: RuleId, span: Range<usize>) -> Self {
+        Self { rule, start: span.start, end: Some(span.end), tail: None, judged: None }
+    }
+
     /// The same match where it stands in another text.
     pub(crate) const fn at(mut self, span: &Range<usize>) -> Self {
         (self.start, self.end, self.tail) = (span.start, Some(span.end), None);

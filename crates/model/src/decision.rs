@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, Chain, Challenge, CredentialId, Dialect, FindingGroup, Label, LinkAnswer, Mandate, ReasonCode, Resource, UnixMillis,
-    Verdict,
+    Action, Around, Chain, Challenge, CredentialId, Dialect, FindingGroup, Label, LinkAnswer, Mandate, ReasonCode, Resource,
+    UnixMillis, Verdict,
 };
 
 /// One thing that is asked for.
@@ -51,6 +51,12 @@ pub struct Facts {
     /// What a token says beside the chain.
     #[serde(default, skip_serializing_if = "Mandate::is_empty")]
     pub mandate: Mandate,
+    /// The arguments of the tool that is called, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    /// What others vouch for.
+    #[serde(default, skip_serializing_if = "Around::is_unknown")]
+    pub around: Around,
 }
 
 /// Who asks for what, under which circumstances. `asks` is not empty: the call itself first, then its effects.

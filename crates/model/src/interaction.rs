@@ -41,6 +41,22 @@ pub enum Action {
     UseBeta,
     /// Hand a task token to an agent that acts on somebody's behalf.
     IssueToken,
+    /// Run a tool of a tool server.
+    CallTool,
+    /// Ask a tool server which tools it has.
+    ListTools,
+    /// Read one document.
+    ReadResource,
+    /// Search a collection.
+    Retrieve,
+    /// Send a message to another agent.
+    SendMessage,
+    /// Open a connection to a destination.
+    Connect,
+    /// Release the key of a sealed model.
+    ReleaseKey,
+    /// Train on a data set.
+    StartTraining,
     /// Do something elsewhere that an enforcement point asks about; which, says the resource.
     Access,
     /// Search for what an enforcement point could ask about.
@@ -51,13 +67,21 @@ pub enum Action {
 
 impl Action {
     /// Every action, for coverage tests.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::CallModel,
         Self::UseHostedTool,
         Self::FetchRemote,
         Self::StoreRemotely,
         Self::UseBeta,
         Self::IssueToken,
+        Self::CallTool,
+        Self::ListTools,
+        Self::ReadResource,
+        Self::Retrieve,
+        Self::SendMessage,
+        Self::Connect,
+        Self::ReleaseKey,
+        Self::StartTraining,
         Self::Access,
         Self::Search,
         Self::Administer,
@@ -73,6 +97,14 @@ impl Action {
             Self::StoreRemotely => "storeRemotely",
             Self::UseBeta => "useBeta",
             Self::IssueToken => "issueToken",
+            Self::CallTool => "callTool",
+            Self::ListTools => "listTools",
+            Self::ReadResource => "readResource",
+            Self::Retrieve => "retrieve",
+            Self::SendMessage => "sendMessage",
+            Self::Connect => "connect",
+            Self::ReleaseKey => "releaseKey",
+            Self::StartTraining => "startTraining",
             Self::Access => "access",
             Self::Search => "search",
             Self::Administer => "administer",
@@ -92,8 +124,18 @@ pub enum Resource {
     Destination(String),
     /// A provider feature, `anthropic/files-api-2025-04-14`.
     Beta(String),
-    /// An agent, as the receiver of a task token.
+    /// An agent, as the receiver of a task token or of a message.
     Agent(Name),
+    /// A tool, `server/tool`.
+    Tool(String),
+    /// A tool server.
+    ToolServer(Name),
+    /// A document, by its address.
+    Document(String),
+    /// A collection of documents.
+    Collection(Name),
+    /// A data set.
+    Dataset(Name),
     /// Something elsewhere, with what is to be done with it: both in words that operators have declared.
     Foreign(Foreign),
     /// The gate itself.
@@ -110,6 +152,11 @@ impl Resource {
             Self::Destination(_) => "Destination",
             Self::Beta(_) => "Beta",
             Self::Agent(_) => "Agent",
+            Self::Tool(_) => "Tool",
+            Self::ToolServer(_) => "ToolServer",
+            Self::Document(_) => "Document",
+            Self::Collection(_) => "Collection",
+            Self::Dataset(_) => "Dataset",
             Self::Foreign(foreign) => &foreign.kind,
             Self::Gate => "Gate",
         }
@@ -128,8 +175,10 @@ impl Resource {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::Model(name) | Self::Agent(name) => name.as_str(),
-            Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) => id,
+            Self::Model(name) | Self::Agent(name) | Self::ToolServer(name) | Self::Collection(name) | Self::Dataset(name) => {
+                name.as_str()
+            }
+            Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) | Self::Tool(id) | Self::Document(id) => id,
             Self::Foreign(foreign) => &foreign.id,
             Self::Gate => "gate",
         }

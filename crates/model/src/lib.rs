@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod answer;
+mod around;
 mod chain;
 mod credential;
 mod decision;
@@ -25,6 +26,7 @@ mod usage;
 pub use access::{Access, Asked, Claims, Foreign, Point, ResourceKind, Shape, Value, Verb};
 pub use admin::AdminAct;
 pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, Verdict};
+pub use around::{Around, Origin, Posture, Risk, SignIn, Spent};
 pub use chain::{Chain, ChainError, ChainKind, ChainShape, MAX_LINKS};
 pub use credential::{Credential, Holder};
 pub use decision::{Ask, DecisionInput, Facts, FindingCount};
@@ -37,6 +39,6 @@ pub use label::{Compartment, Integrity, Label, Level, MAX_ORIGINS, Origins, Read
 pub use lock::{LockKind, LockSet, LockTarget};
 pub use operator::{OperatorAct, OperatorRole};
 pub use reason::{Fault, ReasonCode, Refusal};
-pub use registry::{Agent, Bundle, Group, Model, Party, Registry, RuleFiles, UserText};
+pub use registry::{Agent, Bundle, Group, Model, Party, Registry, RuleFiles, Tool, ToolEffect, ToolServer, UserText};
 pub use time::UnixMillis;
 pub use usage::{Charge, MAX_TOKENS, Usage};

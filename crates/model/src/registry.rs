@@ -53,6 +53,57 @@ pub struct Model {
     pub clearance: Level,
 }
 
+/// How far a tool reaches; each is a group of actions in policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolEffect {
+    /// It reads.
+    Read,
+    /// It changes something.
+    Write,
+    /// It sends something out.
+    Egress,
+    /// It changes something for good.
+    Destructive,
+    /// It handles credentials.
+    Credential,
+}
+
+impl ToolEffect {
+    /// The effect as written in policies.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Egress => "egress",
+            Self::Destructive => "destructive",
+            Self::Credential => "credential",
+        }
+    }
+}
+
+/// A tool's definition, as somebody approved it. What a server announces later changes nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tool {
+    /// How far it reaches.
+    pub effects: BTreeSet<ToolEffect>,
+    /// The JSON Schema of its arguments, as text.
+    pub input: String,
+    /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_withdrawn: bool,
+}
+
+/// A tool server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ToolServer {
+    /// The highest level of data it may see.
+    pub clearance: Level,
+    /// Its tools, by the names that it gives them.
+    pub tools: BTreeMap<String, Tool>,
+}
+
 /// Every declared party and model.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Registry {
@@ -74,6 +125,9 @@ pub struct Registry {
     /// that it had.
     #[serde(default, skip_serializing_if = "Access::is_empty")]
     pub access: Access,
+    /// Tool servers. Absent where there are none, so a bundle without any keeps the digest that it had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tool_servers: BTreeMap<Name, ToolServer>,
 }
 
 /// Everything a decision depends on besides the call itself. Its canonical form is compact JSON with sorted keys

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use cedar_policy::{Context, RestrictedExpression};
-use model::{ChainShape, Challenge, Facts, Integrity, UnixMillis};
+use model::{Around, ChainShape, Challenge, Facts, Integrity, UnixMillis};
 
 use crate::entities::{level, strings};
 use crate::foreign;
@@ -29,8 +30,21 @@ thread_local! {
 pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
     KEPT.with_borrow_mut(|kept| {
         let is_same = |kept: &&Kept| {
-            let Facts { now, credential, credential_age, dialect, stream, findings, label, ledger_version, answered, mandate } =
-                facts;
+            let Facts {
+                now,
+                credential,
+                credential_age,
+                dialect,
+                stream,
+                findings,
+                label,
+                ledger_version,
+                answered,
+                mandate,
+                // Not in the context that all asks share.
+                arguments: _,
+                around,
+            } = facts;
             // `now` as the context has it; everything else as it is.
             seconds(kept.facts.now) == seconds(*now)
                 && kept.facts.credential == *credential
@@ -42,6 +56,7 @@ pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
                 && kept.facts.ledger_version == *ledger_version
                 && kept.facts.answered == *answered
                 && kept.facts.mandate == *mandate
+                && kept.facts.around == *around
                 && kept.shape == *shape
         };
         if let Some(found) = kept.iter().find(is_same) {
@@ -51,7 +66,8 @@ pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         if kept.len() >= MAX_KEPT {
             kept.pop_back();
         }
-        kept.push_front(Kept { shape: shape.clone(), facts: facts.clone(), context: context.clone() });
+        let facts = Facts { arguments: None, ..facts.clone() };
+        kept.push_front(Kept { shape: shape.clone(), facts, context: context.clone() });
         Ok(context)
     })
 }
@@ -63,6 +79,15 @@ const fn seconds(now: UnixMillis) -> u64 {
 
 /// Builds the context.
 fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
+    let known;
+    let around = match &*UNKNOWN_AROUND {
+        Some(unknown) if facts.around.is_unknown() => unknown,
+        _ => {
+            known = around(&facts.around)?;
+            &known
+        }
+    };
+    let [auth, device, risk, network, usage] = around;
     let pairs = [
         ("credential", credential(facts)?),
         ("chain", chain(shape)?),
@@ -71,6 +96,11 @@ fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         ("flow", flow(facts)?),
         ("answered", answers(facts)?),
         ("task", task(facts)?),
+        ("auth", auth.clone()),
+        ("device", device.clone()),
+        ("risk", risk.clone()),
+        ("network", network.clone()),
+        ("usage", usage.clone()),
         ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
     let pep = facts.mandate.asked_by.as_deref().map(foreign::pep).transpose()?.flatten().map(|pep| ("pep", pep));
@@ -110,6 +140,8 @@ fn flow(facts: &Facts) -> Result<RestrictedExpression, String> {
         ("compartments", strings(label.compartments.iter().map(model::Name::as_str))),
         ("integrity", long(integrity)),
         ("version", long(facts.ledger_version)),
+        ("tainted", RestrictedExpression::new_bool(label.integrity < Integrity::Trusted)),
+        ("untrusted", strings(facts.around.untrusted.iter().map(String::as_str))),
     ])
 }
 
@@ -129,6 +161,49 @@ fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
         ("grant", strings(grant.iter().map(String::as_str))),
         ("mayAct", RestrictedExpression::new_bool(facts.mandate.may_act)),
     ])
+}
+
+/// Where nobody vouches for a thing, policies see what is least in the caller's favour.
+const UNKNOWN: u64 = u64::MAX;
+
+/// What policies see where nobody vouches for anything, which is most often: made once.
+static UNKNOWN_AROUND: LazyLock<Option<[RestrictedExpression; 5]>> = LazyLock::new(|| around(&Around::default()).ok());
+
+fn around(facts: &Around) -> Result<[RestrictedExpression; 5], String> {
+    Ok([sign_in(facts)?, posture(facts)?, risk(facts)?, network(facts)?, usage(facts)?])
+}
+
+fn sign_in(around: &Around) -> Result<RestrictedExpression, String> {
+    let known = around.sign_in.as_ref();
+    let means = strings(known.iter().flat_map(|known| known.means.iter().map(String::as_str)));
+    let class = string(known.map_or("", |known| &known.class));
+    record([("acr", class), ("amr", means), ("ageSeconds", long(known.map_or(UNKNOWN, |known| known.age)))])
+}
+
+fn posture(around: &Around) -> Result<RestrictedExpression, String> {
+    let known = around.posture.as_ref();
+    record([
+        ("id", string(known.map_or("", |known| known.device.as_str()))),
+        ("managed", RestrictedExpression::new_bool(known.is_some_and(|known| known.is_managed))),
+        ("facts", strings(known.iter().flat_map(|known| known.facts.iter().map(String::as_str)))),
+        ("ageSeconds", long(known.map_or(UNKNOWN, |known| known.age))),
+    ])
+}
+
+fn risk(around: &Around) -> Result<RestrictedExpression, String> {
+    let of = |part: fn(&model::Risk) -> u8| long(around.risk.as_ref().map_or(100, |known| u64::from(part(known))));
+    record([("user", of(|risk| risk.user)), ("agent", of(|risk| risk.agent)), ("task", of(|risk| risk.task))])
+}
+
+fn network(around: &Around) -> Result<RestrictedExpression, String> {
+    let known = around.origin.as_ref();
+    let segment = string(known.map_or("", |known| known.segment.as_str()));
+    record([("peer", string(known.map_or("", |known| &known.peer))), ("segment", segment)])
+}
+
+fn usage(around: &Around) -> Result<RestrictedExpression, String> {
+    let of = |part: fn(&model::Spent) -> u64| long(around.spent.as_ref().map_or(UNKNOWN, part));
+    record([("calls", of(|spent| spent.calls)), ("tokens", of(|spent| spent.tokens)), ("micros", of(|spent| spent.micros))])
 }
 
 fn record<const N: usize>(fields: [(&str, RestrictedExpression); N]) -> Result<RestrictedExpression, String> {

@@ -16,18 +16,20 @@ use crate::guests::Guests;
 use crate::index::{Candidates, Index};
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
+use crate::tools::{ToolReport, Tools};
 use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
 
 /// One bundle, compiled: immutable, shared by every evaluation.
 #[derive(Debug)]
 pub struct PolicySnapshot {
-    registry: Registry,
+    pub(crate) registry: Registry,
     pub(crate) entities: Entities,
     pub(crate) index: Index,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
     guests: Guests,
     words: Words,
+    tools: Tools,
 }
 
 impl PolicySnapshot {
@@ -48,13 +50,22 @@ impl PolicySnapshot {
         let of_registry =
             |message| vec![PolicyProblem { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }];
         let words = Words::of(&bundle.registry.access).map_err(of_registry)?;
-        let loaded = load::load(bundle, targets, words.schema())?;
-        let entities = entities::build(&bundle.registry, &words).map_err(of_registry)?;
+        let tools = Tools::new(&bundle.registry, words.text());
+        let schema = tools.schema.as_ref().or_else(|| words.schema());
+        let loaded = load::load(bundle, targets, schema, &tools)?;
+        let entities = entities::build(&bundle.registry, &words, schema).map_err(of_registry)?;
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
-        let index = Index::new(loaded.policies, &entities, words.actions(), is_challengeable);
+        let index = Index::new(&loaded.policies, is_challengeable);
         let guests = Guests::new(&entities);
-        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests, words })
+        let registry = bundle.registry.clone();
+        Ok(Self { registry, entities, index, meanings, authorizer: Authorizer::new(), guests, words, tools })
+    }
+
+    /// What was found in the definitions of tools: servers that are disabled, and arguments that policies cannot see.
+    #[must_use]
+    pub fn tool_reports(&self) -> &[ToolReport] {
+        &self.tools.reports
     }
 
     /// How many policies there are, the baseline included.
@@ -148,12 +159,19 @@ impl PolicySnapshot {
             Ok(with_guest) => with_guest.as_deref().unwrap_or(&self.entities),
             Err(message) => return error(message.clone()),
         };
-        let Some(triple) = self.triple(principal, ask) else {
+        let Some(mut triple) = self.triple(principal, ask) else {
             return error(format!("`{}` does not apply to {}", ask.verb(), ask.resource.type_name()));
         };
+        let mut context = context.clone();
+        if let Resource::Tool(tool) = &ask.resource {
+            match self.tools.call(tool, call.facts.arguments.as_deref(), &context) {
+                Ok(tool) => (triple.1, context) = (tool.action, tool.context),
+                Err(message) => return error(message),
+            }
+        }
         let candidates = self.index.candidates(entities, &triple.0, &triple.1, &triple.2);
         // Without a schema: a test holds the requests that are built here against the schema.
-        match Request::new(triple.0, triple.1, triple.2, context.clone(), None) {
+        match Request::new(triple.0, triple.1, triple.2, context, None) {
             Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts),
             Err(failure) => error(failure.to_string()),
         }
@@ -271,6 +289,16 @@ impl PolicySnapshot {
         }
         if matches!(&ask.resource, Resource::Foreign(foreign) if !self.registry.access.knows(foreign)) {
             return Some(ReasonCode::QuestionUnknown);
+        }
+        let is_server = |name: &Name| self.registry.tool_servers.contains_key(name);
+        let is_undeclared = match &ask.resource {
+            Resource::ToolServer(name) => !is_server(name),
+            // Nobody declares these yet, so nobody knows what they hold.
+            Resource::Document(_) | Resource::Collection(_) | Resource::Dataset(_) => true,
+            _ => false,
+        };
+        if is_undeclared {
+            return Some(ReasonCode::PolicyDenied);
         }
         let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
         let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression, Schema};
 use model::{Level, Name, PrincipalId, PrincipalKind, Registry, UserText};
 
 use crate::foreign::Words;
 use crate::vocabulary::uid;
 
-/// Builds the store.
-pub(crate) fn build(registry: &Registry, words: &Words) -> Result<Entities, String> {
+/// Builds the store, with the resources that `words` lists.
+///
+/// With `schema`, which holds the actions and their groups too.
+pub(crate) fn build(registry: &Registry, words: &Words, schema: Option<&Schema>) -> Result<Entities, String> {
     let mut entities = words.entities(&registry.access)?;
     for (name, group) in &registry.groups {
         entities.push(plain("Group", name, "Group", &group.groups)?);
@@ -46,7 +48,18 @@ pub(crate) fn build(registry: &Registry, words: &Words) -> Result<Entities, Stri
         ]);
         entities.push(with_attributes("Model", name, attributes, parents("ModelGroup", &model.groups)?)?);
     }
-    Entities::from_entities(entities, words.schema()).map_err(|error| with_sources(&error))
+    for (name, server) in &registry.tool_servers {
+        entities.push(with_attributes("ToolServer", name, HashMap::new(), HashSet::new())?);
+        let above = HashSet::from([uid("ToolServer", name.as_str()).ok_or_else(|| format!("`{name}` is no entity"))?]);
+        for (tool, pinned) in &server.tools {
+            let attributes = HashMap::from([
+                ("effects".to_owned(), strings(pinned.effects.iter().map(|effect| effect.as_str()))),
+                ("clearance".to_owned(), RestrictedExpression::new_long(level(server.clearance))),
+            ]);
+            entities.push(entity("Tool", &format!("{name}/{tool}"), attributes, above.clone())?);
+        }
+    }
+    Entities::from_entities(entities, schema).map_err(|error| with_sources(&error))
 }
 
 /// One party that nobody declares; as plain as a declared one of its kind.
@@ -102,6 +115,15 @@ fn with_attributes(
     attributes: HashMap<String, RestrictedExpression>,
     parents: HashSet<EntityUid>,
 ) -> Result<Entity, String> {
-    let uid = uid(kind, name.as_str()).ok_or_else(|| format!("`{name}` is no entity"))?;
+    entity(kind, name.as_str(), attributes, parents)
+}
+
+fn entity(
+    kind: &str,
+    id: &str,
+    attributes: HashMap<String, RestrictedExpression>,
+    parents: HashSet<EntityUid>,
+) -> Result<Entity, String> {
+    let uid = uid(kind, id).ok_or_else(|| format!("`{}` is no entity", id.escape_debug()))?;
     Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
 }

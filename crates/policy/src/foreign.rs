@@ -20,8 +20,8 @@ const FACTS: (&str, &str) = ("  type Facts = {\n", "  };\n");
 /// The declared words, compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    /// The gate's schema with theirs; none if nothing is declared.
-    schema: Option<Schema>,
+    /// The gate's schema with theirs, as text and compiled; none if nothing is declared.
+    schema: Option<(String, Schema)>,
     kinds: HashMap<String, EntityTypeName>,
     actions: HashMap<String, EntityUid>,
 }
@@ -42,17 +42,17 @@ impl Words {
         let kinds: HashMap<String, EntityTypeName> = access.resources.keys().map(kind).collect::<Result<_, String>>()?;
         let action = EntityTypeName::from_str("Access::Action").map_err(|error| error.to_string())?;
         let uid = |word: &String| (word.clone(), EntityUid::from_type_name_and_id(action.clone(), EntityId::new(word)));
-        Ok(Self { schema: Some(schema), kinds, actions: access.actions.keys().map(uid).collect() })
+        Ok(Self { schema: Some((text, schema)), kinds, actions: access.actions.keys().map(uid).collect() })
     }
 
-    /// The schema that policies and entities are held against.
+    /// The schema that policies and entities are held against, where there are no tools.
     pub(crate) fn schema(&self) -> Option<&Schema> {
-        self.schema.as_ref().or(PARSED.as_ref())
+        self.schema.as_ref().map(|(_, schema)| schema).or(PARSED.as_ref())
     }
 
-    /// Every declared action.
-    pub(crate) fn actions(&self) -> impl Iterator<Item = EntityUid> {
-        self.actions.values().cloned()
+    /// That schema as text, to be followed by the namespaces of tool servers.
+    pub(crate) fn text(&self) -> &str {
+        self.schema.as_ref().map_or(SCHEMA, |(text, _)| text)
     }
 
     /// Action and resource in Cedar's form; `None` for a word that nobody declared.

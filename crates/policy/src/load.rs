@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
-use model::{Bundle, Challenge, Duty, PolicyRef};
+use model::{Action, Bundle, Challenge, Duty, PolicyRef};
 
 use crate::annotation;
-use crate::problem::PolicyProblem;
+use crate::problem::{PolicyProblem, nearest};
 use crate::statement::{Statement, split};
-use crate::vocabulary::{BASELINE, BASELINE_FILE};
+use crate::tools::Tools;
+use crate::vocabulary::{BASELINE, BASELINE_FILE, FIRST_SCHEMA};
 
 /// Most policies in a bundle.
 const MAX_POLICIES: usize = 100_000;
+
+/// Most bytes of all policy files.
+const MAX_BYTES: usize = 32 << 20;
 
 /// The format of bundles that this version reads.
 const FORMAT: u32 = 1;
@@ -28,15 +32,26 @@ pub(crate) struct Meaning {
 /// A checked set.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) policies: Vec<Policy>,
+    pub(crate) policies: PolicySet,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
 }
 
 /// Loads the baseline and every file of the bundle.
-pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, schema: Option<&Schema>) -> Result<Loaded, Vec<PolicyProblem>> {
+///
+/// Policies are held against `schema`, which is that of `tools` where there are tools.
+pub(crate) fn load(
+    bundle: &Bundle,
+    targets: &BTreeSet<String>,
+    schema: Option<&Schema>,
+    tools: &Tools,
+) -> Result<Loaded, Vec<PolicyProblem>> {
     let mut loaded = Loaded::default();
     let mut places = HashMap::new();
     let mut problems = foreign(bundle);
+    if let Some(excess) = excess(bundle) {
+        problems.push(excess);
+        return Err(problems);
+    }
     let mut ids: BTreeMap<String, PolicyRef> = BTreeMap::new();
     let files = std::iter::once((BASELINE_FILE, BASELINE))
         .chain(bundle.policies.iter().map(|(file, text)| (file.as_str(), text.as_str())));
@@ -57,18 +72,35 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, schema: Option<&
             };
             ids.entry(meaning.place.id.clone()).or_insert_with(|| meaning.place.clone());
             places.insert(id.clone(), place);
-            loaded.policies.push(policy.new_id(id.clone()));
+            if let Err(error) = loaded.policies.add(policy.new_id(id.clone())) {
+                problems.push(whole(file, error.to_string(), None));
+            }
             loaded.meanings.insert(id, meaning);
         }
     }
-    if loaded.policies.len() > MAX_POLICIES {
-        let message = format!("a bundle holds at most {MAX_POLICIES} policies, found {}", loaded.policies.len());
-        problems.push(whole(BASELINE_FILE, message, None));
-    } else {
-        problems.extend(validate(&loaded, &places, schema));
-    }
+    problems.extend(validate(&loaded.policies, &places, schema, tools));
     problems.sort();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// More than is read at all; found before anything is parsed.
+fn excess(bundle: &Bundle) -> Option<PolicyProblem> {
+    let n_bytes: usize = bundle.policies.values().map(String::len).sum();
+    if n_bytes > MAX_BYTES {
+        let (file, text) = bundle.policies.iter().max_by_key(|(_, text)| text.len())?;
+        let message =
+            format!("policy files have at most {MAX_BYTES} bytes together, found {n_bytes}; this one has {}", text.len());
+        return Some(whole(file, message, None));
+    }
+    let mut n_policies = 0_usize;
+    for (file, text) in &bundle.policies {
+        n_policies = n_policies.saturating_add(split(text).len());
+        if n_policies > MAX_POLICIES {
+            let message = format!("a bundle holds at most {MAX_POLICIES} policies; here are more");
+            return Some(whole(file, message, None));
+        }
+    }
+    None
 }
 
 /// A bundle of another version, or one that would pass a file off as the compiled-in baseline.
@@ -116,9 +148,18 @@ impl Place<'_> {
     /// What Cedar found, where Cedar says it is.
     fn diagnosed(&self, diagnostic: &dyn Diagnostic) -> PolicyProblem {
         let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
-        let help = diagnostic.help().map(|help| help.to_string());
-        self.at(offset, &diagnostic.to_string(), help.as_deref())
+        let message = diagnostic.to_string();
+        let help = nearest_action(&message).or_else(|| diagnostic.help().map(|help| help.to_string()));
+        self.at(offset, &message, help.as_deref())
     }
+}
+
+/// Of our own actions the one that was probably meant; what Cedar proposes is often another.
+fn nearest_action(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("unrecognized action `Portcullis::Action::\"")?;
+    let (written, _) = rest.split_once('"')?;
+    let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    nearest(written, names).map(|near| format!("did you mean `Portcullis::Action::\"{near}\"`?"))
 }
 
 /// Messages quote what the author wrote; a problem is one line all the same.
@@ -144,26 +185,63 @@ fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meanin
 }
 
 /// Cedar's strict validation against the schema.
-fn validate(loaded: &Loaded, places: &HashMap<PolicyId, Place<'_>>, schema: Option<&Schema>) -> Vec<PolicyProblem> {
-    let Some(schema) = schema.cloned() else {
+fn validate(
+    policies: &PolicySet,
+    places: &HashMap<PolicyId, Place<'_>>,
+    schema: Option<&Schema>,
+    tools: &Tools,
+) -> Vec<PolicyProblem> {
+    let Some(schema) = schema else {
         return vec![whole(BASELINE_FILE, "the schema cannot be read".to_owned(), None)];
     };
-    let mut problems = Vec::new();
-    let mut set = PolicySet::new();
-    for policy in &loaded.policies {
-        if let Err(error) = set.add(policy.clone()) {
-            problems.push(whole(BASELINE_FILE, error.to_string(), None));
-        }
+    let result = Validator::new(schema.clone()).validate(policies, ValidationMode::Strict);
+    let mut found: Vec<(PolicyId, PolicyProblem)> = Vec::new();
+    for error in result.validation_errors() {
+        let problem = match places.get(error.policy_id()) {
+            Some(place) if names_disabled(place, tools) => continue,
+            Some(place) => place.diagnosed(error),
+            None => whole(BASELINE_FILE, error.to_string(), None),
+        };
+        found.push((error.policy_id().clone(), problem));
     }
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    problems.extend(result.validation_errors().map(|error| match places.get(error.policy_id()) {
-        Some(place) => place.diagnosed(error),
-        None => whole(BASELINE_FILE, error.to_string(), None),
-    }));
+    if !found.is_empty() {
+        let conforming = conforming_to_the_first(policies, found.iter().map(|(id, _)| id));
+        found.retain(|(id, _)| !conforming.contains(id));
+    }
+    let mut problems: Vec<PolicyProblem> = found.into_iter().map(|(_, problem)| problem).collect();
     problems.sort();
     // Cedar tells the same fault once per action that the policy may concern.
     problems.dedup_by(|later, first| {
         (&later.file, later.line, later.column, &later.help) == (&first.file, first.line, first.column, &first.help)
     });
     problems
+}
+
+/// Whether a policy names a tool server that is disabled: its actions are not declared, and all of them are denied. The policy
+/// stays in the set as it is, as it may forbid other things too; whatever it cannot evaluate is an error, so a deny.
+fn names_disabled(place: &Place<'_>, tools: &Tools) -> bool {
+    let text = place.statement.text;
+    // What is named as our own namespaces are is not the server's.
+    tools.disabled().filter(|server| !["Portcullis", "Access"].contains(&server.as_str())).any(|server| {
+        let named = format!("{server}::Action::");
+        // The end of a longer name is another name: that of another server, or of operators' words.
+        text.match_indices(&named).any(|(at, _)| text.get(..at).is_none_or(|before| !before.ends_with(is_of_name)))
+    })
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':')
+}
+
+/// Those of `ids` that conform to the vocabulary as it was first released.
+fn conforming_to_the_first<'a>(policies: &PolicySet, ids: impl Iterator<Item = &'a PolicyId>) -> BTreeSet<PolicyId> {
+    let mut conforming: BTreeSet<PolicyId> = ids.cloned().collect();
+    let Ok((schema, _)) = Schema::from_cedarschema_str(FIRST_SCHEMA) else { return BTreeSet::new() };
+    let chosen = conforming.iter().filter_map(|id| policies.policy(id)).cloned();
+    let Ok(set) = PolicySet::from_policies(chosen) else { return BTreeSet::new() };
+    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    for error in result.validation_errors() {
+        conforming.remove(error.policy_id());
+    }
+    conforming
 }

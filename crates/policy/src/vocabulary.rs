@@ -10,6 +10,10 @@ use model::{Action, Challenge, PrincipalId, PrincipalKind, Resource};
 /// The schema as text: a public format, see `docs/decisions/0005-cedar-vocabulary.md`.
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
 
+/// The vocabulary as it was first released. A policy that conforms to it is taken, also where what was added since stands in its
+/// way: what was applied or recorded once can be loaded again. What it then cannot evaluate is an error, so a deny.
+pub(crate) const FIRST_SCHEMA: &str = include_str!("schema-1.cedarschema");
+
 /// Policies that no configuration takes out.
 pub(crate) const BASELINE: &str = include_str!("baseline.cedar");
 
@@ -22,8 +26,24 @@ pub(crate) static PARSED: LazyLock<Option<Schema>> =
 
 /// Parsing a type's name costs more than a whole evaluation, so each is parsed once.
 static TYPES: LazyLock<HashMap<&'static str, EntityTypeName>> = LazyLock::new(|| {
-    let kinds =
-        ["User", "Agent", "Service", "Group", "Model", "ModelGroup", "HostedTool", "Destination", "Beta", "Gate", "Action"];
+    let kinds = [
+        "User",
+        "Agent",
+        "Service",
+        "Group",
+        "Model",
+        "ModelGroup",
+        "HostedTool",
+        "Destination",
+        "Beta",
+        "Tool",
+        "ToolServer",
+        "Document",
+        "Collection",
+        "Dataset",
+        "Gate",
+        "Action",
+    ];
     let parse = |kind| EntityTypeName::from_str(&format!("Portcullis::{kind}")).ok().map(|name| (kind, name));
     kinds.into_iter().filter_map(parse).collect()
 });
@@ -43,6 +63,11 @@ pub(crate) fn principal_uid(principal: &PrincipalId) -> Option<EntityUid> {
     uid(kind, principal.name.as_str())
 }
 
+/// An action of ours as schemas write it.
+pub(crate) fn action_group(name: &str) -> String {
+    format!("Portcullis::Action::\"{name}\"")
+}
+
 pub(crate) fn action_uid(action: Action) -> Option<EntityUid> {
     uid("Action", action.as_str())
 }
@@ -55,11 +80,16 @@ pub(crate) fn resource_uid(resource: &Resource) -> Option<EntityUid> {
 /// permit it; a test holds this table against the schema.
 pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
     match action {
-        Action::CallModel | Action::StoreRemotely => matches!(resource, Resource::Model(_)),
+        Action::CallModel | Action::StoreRemotely | Action::ReleaseKey => matches!(resource, Resource::Model(_)),
         Action::UseHostedTool => matches!(resource, Resource::HostedTool(_)),
-        Action::FetchRemote => matches!(resource, Resource::Destination(_)),
+        Action::FetchRemote | Action::Connect => matches!(resource, Resource::Destination(_)),
         Action::UseBeta => matches!(resource, Resource::Beta(_)),
-        Action::IssueToken => matches!(resource, Resource::Agent(_)),
+        Action::IssueToken | Action::SendMessage => matches!(resource, Resource::Agent(_)),
+        Action::CallTool => matches!(resource, Resource::Tool(_)),
+        Action::ListTools => matches!(resource, Resource::ToolServer(_)),
+        Action::ReadResource => matches!(resource, Resource::Document(_)),
+        Action::Retrieve => matches!(resource, Resource::Collection(_)),
+        Action::StartTraining => matches!(resource, Resource::Dataset(_)),
         // Said in words that operators declare, see `foreign`.
         Action::Access => matches!(resource, Resource::Foreign(_)),
         // An enforcement point's right to search stands in its registration; administration is decided by the operator's role.

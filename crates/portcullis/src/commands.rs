@@ -173,7 +173,9 @@ fn check(cli: &Cli, data: &Path) -> Exit {
         warnings.extend(certificates::check(data, &config.settings.listen)?);
         bring::telemetry(&config.settings)?;
         tokens::trusted(&config.settings)?;
-        bring::snapshot(&config.bundle, &config.settings).map(|(snapshot, _)| (snapshot, warnings))
+        let (snapshot, _) = bring::snapshot(&config.bundle, &config.settings)?;
+        warnings.extend(snapshot.policy.warnings().iter().map(ToString::to_string));
+        Ok((snapshot, warnings))
     });
     match checked {
         Ok((snapshot, warnings)) if cli.json => {

@@ -20,7 +20,7 @@ mod scan;
 pub use compile::Rules;
 pub use live::{MAX_MATCH, Progress};
 pub use load::{Kind, Loaded, Rule, kind_of, load};
-pub use problem::{Place, Problem};
+pub use problem::{Place, Problem, shown, suggestion};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod inspect;
 mod load;
 mod peers;
+mod policy;
 mod report;
 mod systems;
 
@@ -69,11 +70,11 @@ struct Found {
 }
 
 const USAGE: &str =
-    "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect [--quick] [--json FILE]";
+    "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect|policy [--quick] [--json FILE]";
 
 /// Runs one bench; `false` if the run is invalid (missed goals are no failure: they stand in the table).
 pub(crate) fn bench(words: &[&str]) -> Result<bool> {
-    let [which @ ("gateway" | "inspect"), rest @ ..] = words else { bail!("{USAGE}") };
+    let [which @ ("gateway" | "inspect" | "policy"), rest @ ..] = words else { bail!("{USAGE}") };
     let (mut is_quick, mut json, mut peers) = (false, None, Vec::new());
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
@@ -89,7 +90,11 @@ pub(crate) fn bench(words: &[&str]) -> Result<bool> {
             other => bail!("unknown option `{other}`\n{USAGE}"),
         }
     }
-    if *which == "inspect" { inspect::inspect(is_quick, json) } else { gateway(is_quick, json, &peers) }
+    match *which {
+        "inspect" => inspect::inspect(is_quick, json),
+        "policy" => policy::policy(is_quick, json),
+        _ => gateway(is_quick, json, &peers),
+    }
 }
 
 fn gateway(is_quick: bool, json: Option<PathBuf>, peers: &[(&'static str, Peer)]) -> Result<bool> {

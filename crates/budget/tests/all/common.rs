@@ -38,7 +38,7 @@ impl Someone {
     }
 
     pub(crate) fn caller(&self) -> Caller<'_> {
-        Caller { chain: &self.chain, task: &self.task, model: &self.model }
+        Caller { chain: &self.chain, task: &self.task, model: Some(&self.model) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Facts about single budgets.
 
-use budget::{Amounts, Counters, Dimension as D, Exceeded, Measure as M, Past, Period as P, Rules};
+use budget::{Amounts, Caller, Counters, Dimension as D, Exceeded, Measure as M, Past, Period as P, Rule, Rules};
 use model::{ReasonCode, Usage};
 
 use crate::common::{NOON, Someone, after, name, only, rule, tokens};
@@ -40,6 +40,25 @@ fn a_budget_is_only_for_whom_it_names() {
     {
         assert_eq!(refused(&counters, &rules, &Someone::new(links), &tokens(1, 1), 0).is_none(), has_room, "{links}");
     }
+}
+
+#[test]
+fn what_is_asked_of_the_gate_itself_counts_as_a_call_alone() {
+    let rules = Rules::new(vec![
+        rule("calls", M::Requests, 2, P::Hour, &[D::Agent]),
+        rule("words", M::Tokens, 1, P::Hour, &[D::Agent]),
+        rule("models", M::Requests, 1, P::Hour, &[D::Model]),
+        Rule { models: Some([name("small")].into()), ..rule("small", M::Requests, 1, P::Hour, &[]) },
+    ]);
+    let counters = Counters::default();
+    let agent = Someone::new("agent:x");
+    let ask = |caller| counters.reserve(&rules, caller, &Amounts { requests: 1, ..Amounts::default() }, NOON);
+    for has_room in [true, true, false] {
+        let refused = ask(Caller { model: None, ..agent.caller() }).err().map(|exceeded| exceeded.rule);
+        assert_eq!(refused, (!has_room).then(|| name("calls")));
+    }
+    // The same budget as that of its calls of models.
+    assert_eq!(ask(agent.caller()).err().map(|exceeded| exceeded.rule), Some(name("calls")));
 }
 
 #[test]

@@ -12,8 +12,10 @@ use crate::problem::{Path, shown};
 use crate::raw;
 use crate::raw_access::{self, Kept, PartyKind, Told};
 
-/// Kinds of resources of the gate's own.
+/// Kinds of resources of the gate's own that can be asked about.
 const OWN: [&str; 6] = ["Model", "HostedTool", "Destination", "Beta", "Agent", "Gate"];
+/// Kinds of the gate's own that nobody can declare yet.
+const LATER: [&str; 5] = ["Tool", "ToolServer", "Document", "Collection", "Dataset"];
 /// Words of Cedar's language, which name nothing.
 const RESERVED: [&str; 12] = ["if", "then", "else", "in", "is", "like", "has", "true", "false", "__cedar", "Action", "Access"];
 /// Longest word, in bytes.
@@ -136,7 +138,7 @@ fn resources(file: &raw::File, section: &Path, report: &mut Report<'_>) -> BTree
         if !is_identifier {
             let what = "expected letters, digits and `_`, beginning with a letter";
             report.key_problem(&path, format!("`{}` is no word for a kind: {what}", shown(word)));
-        } else if OWN.contains(&word.as_str()) || RESERVED.contains(&word.as_str()) {
+        } else if OWN.iter().chain(&LATER).chain(&RESERVED).any(|taken| taken == word) {
             report.key_problem(&path, format!("the word `{word}` is taken, choose another"));
         }
         let attributes = raw.attributes.iter().filter(|(name, _)| word_of(name, &path.key("attributes").key(name), report));

@@ -89,11 +89,19 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Vec<Problem>> {
     Ok(import.finish())
 }
 
+/// Most destinations of one model that are taken over. A list of fallbacks can name every model once more for each model.
+const MOST_DESTINATIONS: usize = 64;
+
+/// Why one more is left.
+const TOO_MANY: &str = "a model has 64 destinations here at most";
+
 /// What is known so far.
 #[derive(Default)]
 pub(crate) struct Import {
     remarks: Vec<Remark>,
     upstreams: Upstreams,
+    /// Names of models by what they are in small letters.
+    names: BTreeMap<String, String>,
     /// Destinations of each model, in order of preference.
     models: BTreeMap<String, Vec<Route>>,
     limits: Limits,
@@ -215,6 +223,9 @@ impl Import {
         let at = item.entry("model_name").map_or(item.position, |entry| entry.position);
         let field = path.key("model_name");
         match (name, parameters) {
+            (Some(name), Some(parameters)) if self.models.get(&name).is_some_and(|routes| routes.len() >= MOST_DESTINATIONS) => {
+                self.leave(parameters, &path.key("litellm_params"), TOO_MANY);
+            }
             (Some(name), Some(parameters)) => match self.route(&parameters.node, &path.key("litellm_params")) {
                 Some(route) => {
                     self.limit(&name, &parameters.node, &path.key("litellm_params"));
@@ -236,6 +247,7 @@ impl Import {
 
     /// One more place where a model is served.
     fn destination(&mut self, name: &str, route: Route, position: Position, path: &Path) {
+        self.names.entry(name.to_ascii_lowercase()).or_insert_with(|| name.to_owned());
         let routes = self.models.entry(name.to_owned()).or_default();
         routes.push(route);
         let (fate, message) = match routes.len() {
@@ -254,7 +266,7 @@ impl Import {
             "a pattern of names: each model has to be named"
         } else if ModelName::new(name).is_err() {
             "not a name that models have here: up to 128 letters, digits and `._-@:/`, beginning with a letter or digit"
-        } else if self.models.keys().any(|known| known != name && known.eq_ignore_ascii_case(name)) {
+        } else if self.names.get(&name.to_ascii_lowercase()).is_some_and(|known| known != name) {
             "differs from another model's name only by case"
         } else {
             return Some(name.to_owned());
@@ -270,6 +282,7 @@ impl Import {
             match (routes, self.model_name(&alias, position, &path)) {
                 (Some(routes), Some(alias)) if !self.models.contains_key(&alias) => {
                     self.models.insert(alias.clone(), routes);
+                    self.names.insert(alias.to_ascii_lowercase(), alias.clone());
                     self.aliased.entry(model.clone()).or_default().push(alias.clone());
                     self.remark(position, &path, Fate::Taken, format!("model `{alias}`, served where `{model}` is"));
                 }
@@ -281,6 +294,9 @@ impl Import {
         let own = self.models.clone();
         for (from, to, position, path) in std::mem::take(&mut self.fallbacks) {
             match (self.models.get_mut(&from), own.get(&to)) {
+                (Some(routes), Some(more)) if routes.len().saturating_add(more.len()) > MOST_DESTINATIONS => {
+                    self.remark(position, &path, Fate::Left, TOO_MANY);
+                }
                 (Some(routes), Some(more)) => {
                     routes.extend(more.iter().cloned());
                     let message = format!(

@@ -1,6 +1,6 @@
 //! One deployment's parameters: where it is served, under which key. Upstreams that are the same are one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::url;
 use crate::litellm::limits::LIMITS;
@@ -36,8 +36,12 @@ pub(super) struct Upstream {
 #[derive(Default)]
 pub(super) struct Upstreams {
     pub(super) all: Vec<Upstream>,
+    /// Their names by what makes them the same: address, variable with the key, whether Azure's.
+    names: BTreeMap<(String, Option<String>, bool), String>,
+    /// How many there are of each provider.
+    numbers: BTreeMap<&'static str, u32>,
     /// Plain keys of the source with the variables that stand for them; compared, never written.
-    plain: Vec<(String, String)>,
+    plain: BTreeMap<String, String>,
 }
 
 impl Upstreams {
@@ -50,27 +54,29 @@ impl Upstreams {
 
     /// The name of the upstream that this is; a new one if there is none like it.
     fn name_of(&mut self, provider: &Provider, base_url: String, key: Option<String>) -> String {
-        let is_same = |known: &&Upstream| known.base_url == base_url && known.key == key && known.is_azure == provider.is_azure();
-        if let Some(known) = self.all.iter().find(is_same) {
-            return known.name.clone();
-        }
-        let is_taken = |name: &str| self.all.iter().any(|known| known.name == name);
-        let numbered = (2_u32..).map(|number| format!("{}-{number}", provider.name));
-        let name = std::iter::once(provider.name.to_owned()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default();
         let is_azure = provider.is_azure();
+        let same = (base_url.clone(), key.clone(), is_azure);
+        if let Some(name) = self.names.get(&same) {
+            return name.clone();
+        }
+        // No provider is called like another one with a number.
+        let number = self.numbers.entry(provider.name).or_default();
+        *number = number.saturating_add(1);
+        let name = if *number == 1 { provider.name.to_owned() } else { format!("{}-{number}", provider.name) };
+        self.names.insert(same, name.clone());
         self.all.push(Upstream { name: name.clone(), kind: provider.kind, base_url, key, is_azure });
         name
     }
 
     /// The variable for a key that stands in plain text.
     fn variable(&mut self, provider: &Provider, secret: &str) -> String {
-        if let Some((_, variable)) = self.plain.iter().find(|(known, _)| known == secret) {
+        if let Some(variable) = self.plain.get(secret) {
             return variable.clone();
         }
         let stem = provider.name.to_ascii_uppercase().replace('-', "_");
         let number = self.plain.len().saturating_add(1);
         let variable = format!("IMPORTED_{stem}_KEY_{number}");
-        self.plain.push((secret.to_owned(), variable.clone()));
+        self.plain.insert(secret.to_owned(), variable.clone());
         variable
     }
 }

@@ -215,3 +215,25 @@ fn what_reads_two_ways_is_refused_with_its_place() {
         loaded(&result);
     }
 }
+
+/// Every list in it as long as it can be, and each names everything else.
+#[test]
+fn a_file_that_multiplies_is_bounded() {
+    let deployment = |name: &str, number: usize| {
+        format!(
+            "- model_name: {name}\n  litellm_params: {{model: openai/m{number}, api_base: \"https://h{number}.example\", rpm: 5}}\n"
+        )
+    };
+    let many: String = (0..3000).map(|number| deployment(&format!("m{number}"), number)).collect();
+    let same: String = (0..3000).map(|number| deployment("all", number)).collect();
+    let fallbacks = "all, ".repeat(3000);
+    let text = format!("model_list:\n{many}{same}router_settings:\n  fallbacks: [{{m0: [{fallbacks}]}}]\n");
+    let began = std::time::Instant::now();
+    let imported = imported(&text);
+    assert_eq!(imported.n_models, 3001);
+    let all: Vec<&str> = imported.files["portcullis.yaml"].lines().filter(|line| line.contains("- {name:")).collect();
+    assert_eq!(all.len(), 3000 + 64, "64 destinations of one model, and none of a list that has no room");
+    let left = imported.remarks.iter().filter(|remark| remark.message.contains("64 destinations")).count();
+    assert!(left > 2936, "{left}");
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+}

@@ -79,6 +79,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("subjects: {identity: user}", "subjects: {user: agent}", "`user` is known already"),
         ("subjects: {identity: user}", "subjects: {'a b': user}", "is no word"),
         ("    route: {open", "    Model: {}\n    route: {open", "the word `Model` is taken"),
+        ("    route: {open", "    Tool: {}\n    route: {open", "the word `Tool` is taken"),
         ("    route: {open", "    in: {}\n    route: {open", "the word `in` is taken"),
         ("    route: {open", "    re-cord: {}\n    route: {open", "`re-cord` is no word for a kind"),
         ("{owner: ada,", "{owner: adda,", "no user is named `adda`, did you mean `ada`?"),

@@ -45,6 +45,8 @@ fn call(chain: &str, model: &str) -> DecisionInput {
             ledger_version: 0,
             answered: BTreeSet::new(),
             mandate: Default::default(),
+            arguments: None,
+            around: Default::default(),
         },
     }
 }

@@ -121,6 +121,8 @@ fn by_policy<W: World>(
         ledger_version,
         answered: BTreeSet::new(),
         mandate,
+        arguments: None,
+        around: Default::default(),
     };
     let model = if let Resource::Model(name) = &ask.resource { Some(name.clone()) } else { None };
     let input = DecisionInput { chain, asks: vec![ask], facts };

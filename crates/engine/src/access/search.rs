@@ -77,6 +77,8 @@ fn may_search<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call, pep: &N
         ledger_version: 0,
         answered: BTreeSet::new(),
         mandate: Mandate::default(),
+        arguments: None,
+        around: Default::default(),
     };
     let asks = vec![Ask { action: Action::Search, resource: Resource::Gate }];
     let input = DecisionInput { chain: identified.chain().clone(), asks, facts };
@@ -107,7 +109,7 @@ fn counted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name) ->
         models: None,
     };
     let identified = call.identified()?;
-    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: &name };
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None };
     let wanted = Amounts { requests: 1, ..Amounts::default() };
     let reserved = world.counters().reserve(&Rules::new(vec![rule]), caller, &wanted, world.now());
     // It stays counted, whatever comes of it.

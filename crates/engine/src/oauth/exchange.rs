@@ -156,6 +156,8 @@ fn judge<W: World>(
         ledger_version: version,
         answered: BTreeSet::new(),
         mandate,
+        arguments: None,
+        around: Default::default(),
     };
     let asks = vec![Ask { action: Action::IssueToken, resource: Resource::Agent(agent.name.clone()) }];
     let input = DecisionInput { chain: token.chain.clone(), asks, facts };

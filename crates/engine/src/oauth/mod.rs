@@ -14,6 +14,7 @@ use identity::{Form, Secret, Shown};
 use model::{ReasonCode, Refusal, RequestId};
 use serde_json::Value;
 
+use crate::account;
 use crate::admit::{Identified, admit_key};
 use crate::guard::{Guard, timely};
 use crate::interaction::{Call, finish};
@@ -92,6 +93,8 @@ async fn request<W: World, C: Client>(world: &W, head: &Head, client: &mut C, ca
     }
     call.identified = Some(identified);
     call.timings.admit = world.monotonic().saturating_sub(call.started);
+    // The client's own budgets: whose token it asks for is not known yet.
+    account::charge_request(world, call)?;
     Ok((form, guard))
 }
 

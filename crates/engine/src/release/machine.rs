@@ -361,7 +361,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too many parallel texts in one answer"));
         }
         let position = self.lanes.len();
-        let lane = Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response);
+        let lane = Lane::new(Arc::clone(&self.scanners), Arc::clone(&self.duties), Side::Response).with_readings();
         self.lanes.push(Track::new(lane, form == Form::Json));
         self.open.insert(id.clone(), position);
         Ok(position)
@@ -372,7 +372,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(before) = self.told.get(id).filter(|before| !before.is_empty() && !text.is_empty()) {
             let joined = [before, text.get(..text.floor_char_boundary(JOINED)).unwrap_or(text)].concat();
             let seam = before.len();
-            let mut hits = self.scanners.scan(&joined);
+            let mut hits = self.scanners.scan_layers(&joined);
             hits.retain(|hit| hit.span.start < seam && seam < hit.span.end);
             self.refuse_across(&hits)?;
         }
@@ -382,7 +382,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
     /// A text that clients join with that of other lanes.
     fn hear(&mut self, id: &LaneId, text: &str) -> Result<Option<u64>, Refusal> {
         // It only listens, so no duty holds it up.
-        let lane = || Lane::new(Arc::clone(&self.scanners), Arc::default(), Side::Response);
+        let lane = || Lane::new(Arc::clone(&self.scanners), Arc::default(), Side::Response).with_readings();
         let number = self.joint.hear(id, text, lane);
         self.look_across()?;
         Ok(number)

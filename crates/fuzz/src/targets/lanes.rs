@@ -138,18 +138,27 @@ fn run(bytes: &[u8]) -> Outcome {
     }
     let duties = random.one(&DUTIES).ok_or("no duties")?;
     let whole = redact_text(&text, &hits, duties, Side::Response).map(|changed| changed.unwrap_or_else(|| text.to_string()));
-    let (released, is_denied) = lane(&text, duties, &mut random)?;
+    let (released, is_denied) = lane(plain(duties), &text, &mut random)?;
     match &whole {
         Ok(whole) => ensure(!is_denied && released == *whole, || format!("released {released:?}, the whole gives {whole:?}"))?,
         Err(_) => ensure(is_denied, || "denied as a whole, released in pieces".to_owned())?,
     }
+    // With readings: the same however it is cut.
+    let mut apart = [None, None];
+    for outcome in &mut apart {
+        *outcome = Some(lane(plain(duties).with_readings(), &text, &mut random)?);
+    }
+    ensure(apart[0] == apart[1], || format!("cut in two ways: {apart:?}"))?;
     let kinds: Vec<String> = hits.iter().take(4).map(|hit| hit.kind.to_string()).collect();
     Ok(seen((kinds, is_denied)))
 }
 
+fn plain(duties: &Arc<Duties>) -> Lane {
+    Lane::new(Arc::clone(&SCANNERS), Arc::clone(duties), Side::Response)
+}
+
 /// What a lane releases of a text that is cut by chance, and whether it was denied.
-fn lane(text: &str, duties: &Arc<Duties>, random: &mut Random) -> Result<(String, bool), String> {
-    let mut lane = Lane::new(Arc::clone(&SCANNERS), Arc::clone(duties), Side::Response);
+fn lane(mut lane: Lane, text: &str, random: &mut Random) -> Result<(String, bool), String> {
     let (mut released, mut taken, mut from) = (String::new(), 0, 0);
     let mut waiting = std::collections::VecDeque::new();
     for piece in random.cut(text.as_bytes()) {

@@ -27,8 +27,12 @@ pub(super) fn write(dialect: Dialect, allowance: &Allowance, headers: &mut Heade
             anthropic(headers, "output-tokens", allowance.output, allowance.at.0);
         }
     }
+    retry_after(allowance, headers);
+}
+
+/// Writes when to come again: in whole seconds, never too early.
+pub(crate) fn retry_after(allowance: &Allowance, headers: &mut HeaderMap) {
     if let Some(wait) = allowance.retry_after {
-        // Whole seconds, never too early.
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.div_ceil(1000).max(1)));
     }
 }

@@ -4,7 +4,7 @@
 //! field, content part, tool type and header; answers are read for which of their strings belong together. Nothing here
 //! decides, sends or stores, and what no row names is either plain text, which is inspected like every other string, or refused.
 
-mod allowance;
+pub(crate) mod allowance;
 mod anthropic;
 mod api;
 mod demand;

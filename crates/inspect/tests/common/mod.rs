@@ -25,9 +25,22 @@ pub(crate) struct Passed {
     pub(crate) hits: Vec<(String, usize, usize)>,
 }
 
-/// Runs a lane over the pieces as the engine does: every piece is taken as soon as it is stable.
+/// Runs a lane over the pieces as they stand.
 pub(crate) fn run_lane<'t>(scanners: &Arc<Scanners>, duties: &Arc<Duties>, pieces: impl IntoIterator<Item = &'t str>) -> Passed {
-    let mut lane = Lane::new(Arc::clone(scanners), Arc::clone(duties), Side::Response);
+    run(Lane::new(Arc::clone(scanners), Arc::clone(duties), Side::Response), pieces)
+}
+
+/// The same with a lane that reads text in disguise, as those of the engine do.
+pub(crate) fn run_reading_lane<'t>(
+    scanners: &Arc<Scanners>,
+    duties: &Arc<Duties>,
+    pieces: impl IntoIterator<Item = &'t str>,
+) -> Passed {
+    run(Lane::new(Arc::clone(scanners), Arc::clone(duties), Side::Response).with_readings(), pieces)
+}
+
+/// Runs a lane over the pieces as the engine does: every piece is taken as soon as it is stable.
+fn run<'t>(mut lane: Lane, pieces: impl IntoIterator<Item = &'t str>) -> Passed {
     let mut waiting = std::collections::VecDeque::new();
     let mut released = Passed { text: String::new(), denied: None, hits: Vec::new() };
     let mut stable = 0;

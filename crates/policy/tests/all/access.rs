@@ -181,3 +181,68 @@ fn policies_are_held_against_the_declared_words() {
     odd.registry.access.actions.insert("a\" appliesTo { principal: [X] }; //".to_owned(), verb);
     compiled(&odd);
 }
+
+/// Operators' words and tools stand in one schema: each is decided as if the other were not there.
+#[test]
+fn words_and_tools_go_together() {
+    let own = "permit (principal, action == github::Action::\"create_issue\", resource)
+        when { context.input.title == \"bug\" && !(context has pep) };";
+    let mut both = bundle(&format!("{POLICIES}{own}"));
+    both.registry.access = access();
+    both.registry.tool_servers.insert(name("github"), crate::tools::server());
+    let snapshot = compiled(&both);
+    assert!(snapshot.tool_reports().iter().all(|report| matches!(report, policy::ToolReport::Unmodelled { .. })));
+    for (subject, action, claims, reason) in [
+        ("user:ada", "read", &[][..], ReasonCode::Permitted),
+        ("user:ada", "write", &[], ReasonCode::PolicyDenied),
+        ("user:eve", "write", &[("status", "archived")], ReasonCode::PolicyForbidden),
+        ("user:ada", "rule", &[], ReasonCode::QuestionUnknown),
+    ] {
+        assert_eq!(snapshot.decide(&asked("app", subject, action, "1", claims)).reason, reason, "{subject} {action} {claims:?}");
+    }
+    for (tool, title, reason) in [
+        ("github/create_issue", "\"bug\"", ReasonCode::Permitted),
+        ("github/create_issue", "\"wish\"", ReasonCode::PolicyDenied),
+        ("github/create_issue", "1", ReasonCode::PolicyError),
+        ("record/read", "\"bug\"", ReasonCode::PolicyError),
+    ] {
+        assert_eq!(snapshot.decide(&tool_call(tool, title)).reason, reason, "{tool} {title}");
+    }
+    // Nor do the words of one loosen what the other is held against.
+    for wrong in [
+        "permit (principal, action == Access::Action::\"create_issue\", resource);",
+        "permit (principal, action == Access::Action::\"read\", resource) when { context.input.title == \"bug\" };",
+        "permit (principal, action == github::Action::\"create_issue\", resource) when { context.pep.name == \"app\" };",
+    ] {
+        let mut bundle = both.clone();
+        bundle.policies.insert("policies/wrong.cedar".to_owned(), wrong.to_owned());
+        assert!(policy::PolicySnapshot::load(&bundle, &targets()).is_err(), "{wrong}");
+    }
+}
+
+/// A server of tools whose name is that of the words, or the end of it, changes nothing about them: it is disabled.
+#[test]
+fn a_tool_server_does_not_take_the_words() {
+    let broken = model::ToolServer {
+        tools: BTreeMap::from([("read".to_owned(), model::Tool { input: "[]".to_owned(), ..model::Tool::default() })]),
+        ..model::ToolServer::default()
+    };
+    for (server, definition) in [("Access", crate::tools::server()), ("s", broken)] {
+        let mut bundle = world();
+        bundle.registry.tool_servers.insert(name(server), definition);
+        let snapshot = compiled(&bundle);
+        assert!(matches!(snapshot.tool_reports(), [policy::ToolReport::Disabled { .. }]), "{server}");
+        assert_eq!(snapshot.decide(&asked("app", "user:ada", "read", "1", &[])).reason, ReasonCode::Permitted, "{server}");
+        assert_eq!(snapshot.decide(&tool_call(&format!("{server}/read"), "\"x\"")).reason, ReasonCode::PolicyError);
+        let wrong = "permit (principal, action == Access::Action::\"read\", resource) when { context.pep.subject.role == 1 };";
+        bundle.policies.insert("policies/wrong.cedar".to_owned(), wrong.to_owned());
+        assert!(policy::PolicySnapshot::load(&bundle, &targets()).is_err(), "{server}");
+    }
+}
+
+fn tool_call(tool: &str, title: &str) -> DecisionInput {
+    let mut call = input(&["user:ada"], "small");
+    call.asks = vec![Ask { action: Action::CallTool, resource: Resource::Tool(tool.to_owned()) }];
+    call.facts.arguments = Some(format!("{{\"title\": {title}}}"));
+    call
+}

@@ -90,13 +90,18 @@ fn context(input: &DecisionInput) -> Value {
         "chain": {"kind": kind, "depth": links.len(), "missing": missing},
         "request": {"dialect": facts.dialect.map_or(json!(""), |dialect| json!(dialect)), "stream": facts.stream},
         "content": {"kinds": facts.findings.keys().collect::<Vec<_>>(), "groups": groups},
-        "flow": {"level": level(facts.label.level), "compartments": facts.label.compartments, "integrity": integrity, "version": facts.ledger_version},
+        "flow": {"level": level(facts.label.level), "compartments": facts.label.compartments, "integrity": integrity, "version": facts.ledger_version, "tainted": facts.label.integrity < Integrity::Trusted, "untrusted": []},
         "answered": {
             "approval": facts.answered.contains(&Challenge::Approval),
             "stepUp": facts.answered.contains(&Challenge::StepUp),
             "posture": facts.answered.contains(&Challenge::Posture),
         },
         "task": {"id": "", "purpose": "", "grant": [], "mayAct": facts.mandate.may_act},
+        "auth": {"acr": "", "amr": [], "ageSeconds": i64::MAX},
+        "device": {"id": "", "managed": false, "facts": [], "ageSeconds": i64::MAX},
+        "risk": {"user": 100, "agent": 100, "task": 100},
+        "network": {"peer": "", "segment": ""},
+        "usage": {"calls": i64::MAX, "tokens": i64::MAX, "micros": i64::MAX},
         "now": {"__extn": {"fn": "datetime", "arg": now}},
     })
 }
@@ -135,7 +140,7 @@ impl Oracle {
             Resource::Beta(id) => uid("Beta", id),
             Resource::Agent(id) => uid("Agent", id.as_str()),
             Resource::Gate => uid("Gate", "gate"),
-            Resource::Foreign(_) => panic!("the generator has no words of operators"),
+            other => panic!("{other:?} is not generated"),
         };
         // Validated: this is where it shows whether what we build conforms.
         let context = Context::from_json_value(context(input), Some((&self.schema, &action))).unwrap();

@@ -3,12 +3,15 @@
 #![cfg(test)]
 
 mod access;
+mod bad_input;
 mod decide;
+mod delegation;
 mod equal;
 mod explain;
 mod guests;
 mod monotone;
 mod problems;
 mod random;
+mod tools;
 mod vocabulary;
 mod world;

@@ -179,6 +179,7 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                 models: (0..3).map(|at| (name(&format!("m{at}")), model(7 + at))).collect(),
                 operators: BTreeMap::new(),
                 access: Default::default(),
+                tool_servers: BTreeMap::new(),
             }
         },
     )
@@ -248,6 +249,8 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
             ledger_version,
             answered: answered.into_iter().collect(),
             mandate,
+            arguments: None,
+            around: Default::default(),
         },
     )
 }

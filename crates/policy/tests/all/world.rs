@@ -51,6 +51,7 @@ pub(crate) fn registry() -> Registry {
         ]),
         operators: BTreeMap::new(),
         access: Default::default(),
+        tool_servers: BTreeMap::new(),
     }
 }
 
@@ -98,6 +99,8 @@ pub(crate) fn input(links: &[&str], model: &str) -> DecisionInput {
             ledger_version: 0,
             answered: BTreeSet::new(),
             mandate: Default::default(),
+            arguments: None,
+            around: Default::default(),
         },
     }
 }

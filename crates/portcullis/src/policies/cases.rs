@@ -191,6 +191,8 @@ pub(super) fn facts(text: &str, group_of: &dyn Fn(&str) -> Option<FindingGroup>)
         ledger_version: 0,
         answered: std::collections::BTreeSet::new(),
         mandate: model::Mandate::default(),
+        arguments: None,
+        around: model::Around::default(),
     };
     for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (path, value) = pair

@@ -13,7 +13,7 @@ use inspect::Scanners;
 use crate::cli::{Scan, ScanFormat};
 use crate::commands::Exit;
 use crate::output;
-use report::{Found, Report};
+use report::{Look, Report};
 use source::Row;
 
 /// Longest text that is read, in bytes; longer ones are named and left out.
@@ -106,11 +106,11 @@ impl Run {
             return self.failed(&format!("{name}: longer than {} MB: split it, or send it as JSON Lines", MAX_TEXT >> 20));
         }
         let text = source::decode(&bytes);
-        let found = self.look(&text);
+        let look = self.look(name, &text);
         if self.report.is_jsonl {
-            output::line(&report::row(&serde_json::Value::from(name), &text, &found));
+            output::line(&report::row(&serde_json::Value::from(name), &text, &look));
         } else {
-            self.report.show(name, &text, &found);
+            self.report.show(name, &text, &look.found);
         }
     }
 
@@ -130,11 +130,12 @@ impl Run {
             }
             match Row::read(&line, number) {
                 Ok(row) => {
-                    let found = self.look(&row.text);
+                    let place = format!("{name}#{}", row.shown_id());
+                    let look = self.look(&place, &row.text);
                     if self.report.is_jsonl {
-                        output::line(&report::row(&row.id, &row.text, &found));
+                        output::line(&report::row(&row.id, &row.text, &look));
                     } else {
-                        self.report.show(&format!("{name}#{}", row.shown_id()), &row.text, &found);
+                        self.report.show(&place, &row.text, &look.found);
                     }
                 }
                 Err(what) => {
@@ -146,8 +147,12 @@ impl Run {
         }
     }
 
-    fn look(&mut self, text: &str) -> Vec<Found> {
-        let found = report::found(&self.scanners, text);
+    fn look(&mut self, name: &str, text: &str) -> Look {
+        let look = Look::at(&self.scanners, text);
+        let found = &look.found;
+        if look.is_cut {
+            self.failed(&format!("{name}: not read in full: it can be read in more ways than are tried"));
+        }
         let tally = &mut self.tally;
         tally.n_texts = tally.n_texts.saturating_add(1);
         tally.n_flagged = tally.n_flagged.saturating_add(u64::from(!found.is_empty()));
@@ -157,7 +162,7 @@ impl Run {
             self.told = Instant::now();
             output::note(&self.summary());
         }
-        found
+        look
     }
 
     fn failed(&mut self, what: &str) {

@@ -1,6 +1,6 @@
 //! What was found, for programs and for people.
 
-use inspect::Scanners;
+use inspect::{Scanners, UNREAD};
 use model::{FindingGroup, FindingKind};
 use serde_json::{Value, json};
 
@@ -26,25 +26,40 @@ pub(super) struct Found {
     end: usize,
 }
 
-/// Everything in a text, in order; matches that lie in each other are told one by one.
-pub(super) fn found(scanners: &Scanners, text: &str) -> Vec<Found> {
-    let hits = scanners.scan_layers(text);
-    let all = hits.iter().flat_map(inspect::Hit::matches).take(MAX_FOUND);
-    all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end }).collect()
+/// What was found in one text.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// In order; matches that lie in each other are told one by one.
+    pub(super) found: Vec<Found>,
+    /// The text can be read in more ways than it was.
+    pub(super) is_cut: bool,
+}
+
+impl Look {
+    pub(super) fn at(scanners: &Scanners, text: &str) -> Self {
+        let scan = scanners.scan_whole(text);
+        let all = scan.hits.iter().flat_map(inspect::Hit::matches).take(MAX_FOUND);
+        let found = all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end });
+        Self { found: found.collect(), is_cut: scan.is_cut }
+    }
 }
 
 /// One row of JSON Lines. Offsets count Unicode code points.
-pub(super) fn row(id: &Value, text: &str, found: &[Found]) -> String {
+pub(super) fn row(id: &Value, text: &str, look: &Look) -> String {
+    let found = &look.found;
     let scalars = Scalars::new(text, found);
-    let findings: Vec<Value> = found
+    let mut findings: Vec<Value> = found
         .iter()
         .map(|found| {
             json!({"kind": found.group.as_str(), "type": found.kind.as_str(), "start": scalars.at(found.start),
                 "end": scalars.at(found.end), "confidence": confidence(found)})
         })
         .collect();
+    // It says nothing of what stands there, so the text is not flagged for it.
+    let unread = json!({"kind": FindingGroup::Uninspected.as_str(), "type": UNREAD, "start": 0, "end": 0, "confidence": 1.0});
+    findings.extend(look.is_cut.then_some(unread));
     // There is no detector of injections yet: no score is better than one that means nothing.
-    json!({"id": id, "flagged": !findings.is_empty(), "injection": Value::Null, "findings": findings}).to_string()
+    json!({"id": id, "flagged": !found.is_empty(), "injection": Value::Null, "findings": findings}).to_string()
 }
 
 /// How much speaks for a finding: a checksum, an unmistakable beginning, or its form alone.
@@ -194,12 +209,12 @@ impl<'t> Place<'t> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Report, Scanners, found, row, visible};
+    use super::{Look, Report, Scanners, row, visible};
 
     #[test]
     fn offsets_count_code_points() {
         let text = "grüße 👍 an jane@example.com, IBAN DE89 3704 0044 0532 0130 00.";
-        let told: Value = serde_json::from_str(&row(&json!(7), text, &found(&Scanners::all(), text))).unwrap();
+        let told: Value = serde_json::from_str(&row(&json!(7), text, &Look::at(&Scanners::all(), text))).unwrap();
         assert_eq!(told["id"], 7);
         let characters: Vec<char> = text.chars().collect();
         let values: Vec<(String, String)> = told["findings"]
@@ -219,7 +234,7 @@ mod tests {
     fn people_see_where_and_not_what() {
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = "first line\nmail jane@example.com or joe@example.org now\nlast";
-        let all = found(&Scanners::all(), text);
+        let all = Look::at(&Scanners::all(), text).found;
         assert_eq!(report.snippet(text, &all, &all[0], 0), "mail »jane…« or joe@… now");
         assert_eq!(report.snippet(text, &all, &all[1], 0), "mail jane… or »joe@…« now");
         assert_eq!(
@@ -229,8 +244,20 @@ mod tests {
         // A line that is cut in the middle of another finding tells nothing of it.
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = format!("AKIAQ3EGRVYP2TQ7XN5K {} jane@example.com", "x".repeat(30));
-        let all = found(&Scanners::all(), &text);
+        let all = Look::at(&Scanners::all(), &text).found;
         assert!(!report.snippet(&text, &all, &all[1], 0).contains("XN5K"));
         assert_eq!(visible("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+    }
+
+    #[test]
+    fn a_text_that_is_not_read_in_full_says_so() {
+        use base64::Engine as _;
+        let text = (0..6).fold("nothing but words in it, many layers down".to_owned(), |text, _| {
+            base64::engine::general_purpose::STANDARD.encode(text)
+        });
+        let look = Look::at(&Scanners::all(), &text);
+        assert!(look.is_cut && look.found.is_empty());
+        let told: Value = serde_json::from_str(&row(&json!(1), &text, &look)).unwrap();
+        assert_eq!((&told["flagged"], &told["findings"][0]["type"]), (&json!(false), &json!("uninspected:readings")));
     }
 }

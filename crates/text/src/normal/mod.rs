@@ -15,6 +15,7 @@ mod draft;
 mod entities;
 mod escapes;
 mod hidden;
+mod look;
 mod look_alikes;
 mod map;
 mod markup;
@@ -35,6 +36,7 @@ use self::draft::Stage;
 use self::reader::Reader;
 use self::suspects::Suspects;
 
+pub use self::look::Look;
 pub use self::scalar::ScalarIndex;
 
 /// Bounds of what [`normalise`] makes. Meeting one sets [`Normal::is_cut`].

@@ -1,0 +1,67 @@
+//! The equality test is worth what it notices: an index that lacks any one of its buckets must not pass it.
+
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+use super::stores::{Store, config, store};
+use super::{Bucket, Index};
+
+/// As many stores, from the same seed, as the equality test has.
+fn stores() -> Vec<Store> {
+    let mut runner = TestRunner::new(config(1));
+    (0..600).map(|_| store().new_tree(&mut runner).unwrap().current()).collect()
+}
+
+#[test]
+fn each_bucket_is_missed() {
+    let stores = stores();
+    for bucket in Bucket::all() {
+        let noticed = stores.iter().filter(|store| {
+            let mut index = Index::new(&store.policies, |_| false);
+            index.shelves.dropped = Some(bucket);
+            !store.differences(&index).is_empty()
+        });
+        // Not by a single lucky case.
+        assert!(noticed.take(5).count() == 5, "an index without {bucket:?} passes the test");
+    }
+}
+
+/// Which shapes the stores have, by the text of their policies and the depth of their groups.
+#[test]
+fn the_stores_have_every_shape() {
+    let stores = stores();
+    let texts: Vec<String> = stores.iter().flat_map(Store::texts).collect();
+    let shapes = [
+        "principal == ",
+        "principal in ",
+        "principal is U,",
+        "principal is A in ",
+        "principal == ?principal",
+        "principal in ?principal",
+        "principal is U in ?principal",
+        "resource == ",
+        "resource in ",
+        "resource is M)",
+        "resource is D in ",
+        "resource == ?resource",
+        "resource in ?resource",
+        "resource is M in ?resource",
+        "action == ",
+        "action in Action::\"all\"",
+        "action in []",
+        "(principal, action, resource) when",
+        "(principal, action, resource) unless",
+        "U::\"ghost\"",
+        "G::\"ghosts\"",
+    ];
+    for shape in shapes {
+        let n_texts = texts.iter().filter(|text| text.contains(shape)).count();
+        assert!(n_texts > 10, "{shape} in {n_texts} policies");
+    }
+    let both = texts.iter().filter(|text| text.contains("?principal") && text.contains("?resource")).count();
+    assert!(both > 10, "both slots in {both} texts");
+    let deep = stores.iter().filter(|store| store.depth() >= 4).count();
+    assert!(deep > 300, "groups at least four deep in {deep} stores");
+    let erring = stores.iter().filter(|store| store.errs()).count();
+    assert!(erring > 100, "policies that err in {erring} stores");
+}

@@ -1,0 +1,261 @@
+//! Tools in Cedar: each pinned definition is an action of its server's namespace with typed arguments in `context.input`.
+//!
+//! A tool `create_issue` of the server `github` is the action `github::Action::"create_issue"` on the resource
+//! `Portcullis::Tool::"github/create_issue"`, in the group `Portcullis::Action::"callTool"` and one group per effect. What is
+//! wrong with one server disables that server alone: its tools are denied, and the policies that name it wait unvalidated.
+
+mod argument;
+mod shape;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
+use model::{Name, Registry, ToolServer};
+use serde_json::Value;
+
+use crate::entities::strings;
+use crate::vocabulary::{SCHEMA, action_group};
+use argument::Arguments;
+use shape::{Record, Shape};
+
+pub use shape::Unmodelled;
+
+/// Longest schema of one tool's arguments, in bytes.
+const MAX_SCHEMA: usize = 64 << 10;
+/// Most tools of all servers.
+const MAX_TOOLS: usize = 5_000;
+/// Longest arguments of one call, in bytes.
+const MAX_ARGUMENTS: usize = 1 << 20;
+/// Words that cannot name a namespace: Cedar's own, and ours.
+const RESERVED: [&str; 15] = [
+    "if",
+    "then",
+    "else",
+    "true",
+    "false",
+    "in",
+    "is",
+    "like",
+    "has",
+    "principal",
+    "action",
+    "resource",
+    "context",
+    "Portcullis",
+    "Access",
+];
+
+/// What was found in the definition of a tool server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ToolReport {
+    /// The server is disabled: why.
+    Disabled {
+        /// The server.
+        server: Name,
+        /// Why, one line, with the tool where one is to blame.
+        why: String,
+    },
+    /// An argument that policies cannot see.
+    Unmodelled {
+        /// The tool, `server/tool`.
+        tool: String,
+        /// Where in its schema, and why.
+        argument: Unmodelled,
+    },
+}
+
+impl std::fmt::Display for ToolReport {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Disabled { server, why } => write!(formatter, "tool server `{server}` is disabled: {why}"),
+            Self::Unmodelled { tool, argument } => {
+                write!(formatter, "tool `{}`: {argument}: policies cannot see it", tool.escape_debug())
+            }
+        }
+    }
+}
+
+/// The tools of a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    declared: HashMap<String, Declared>,
+    /// The schema that they stand in, with all of them; `None` where there are no tools.
+    pub(crate) schema: Option<Schema>,
+    pub(crate) reports: Vec<ToolReport>,
+}
+
+#[derive(Debug)]
+struct Declared {
+    action: EntityUid,
+    arguments: Record,
+    is_withdrawn: bool,
+}
+
+/// One call of a tool, as policies see it.
+#[derive(Debug)]
+pub(crate) struct ToolCall {
+    pub(crate) action: EntityUid,
+    pub(crate) context: Context,
+}
+
+impl Tools {
+    /// Compiles the definitions, to stand beside what `base` has: the gate's own schema, and operators' words. Total: a server that
+    /// does not compile is disabled, and told.
+    pub(crate) fn new(registry: &Registry, base: &str) -> Self {
+        let mut tools = Self::default();
+        if registry.tool_servers.is_empty() {
+            return tools;
+        }
+        let mut text = base.to_owned();
+        for (name, server) in &registry.tool_servers {
+            match compile(name, server, tools.declared.len()) {
+                Ok(compiled) => {
+                    text.push_str(&compiled.text);
+                    tools.declared.extend(compiled.tools);
+                    tools.reports.extend(compiled.reports);
+                }
+                Err(why) => tools.reports.push(ToolReport::Disabled { server: name.clone(), why }),
+            }
+        }
+        match Schema::from_cedarschema_str(&text) {
+            Ok((schema, _)) => tools.schema = Some(schema),
+            // Each was checked alone, so this is two that do not go together: then none of them goes.
+            Err(error) => {
+                let why = format!("the definitions do not go together: {error}");
+                let disabled = |server: &Name| ToolReport::Disabled { server: server.clone(), why: why.clone() };
+                tools.reports.extend(registry.tool_servers.keys().map(disabled));
+                tools.declared.clear();
+            }
+        }
+        tools.reports.sort();
+        tools
+    }
+
+    /// The servers that are disabled.
+    pub(crate) fn disabled(&self) -> impl Iterator<Item = &Name> {
+        self.reports.iter().filter_map(|report| match report {
+            ToolReport::Disabled { server, .. } => Some(server),
+            ToolReport::Unmodelled { .. } => None,
+        })
+    }
+
+    /// A call of `tool` with `arguments` (JSON text; none is no arguments), within the context that it shares with other asks.
+    ///
+    /// # Errors
+    /// One line: a tool that nobody pinned, or that was withdrawn; arguments that are not of its types.
+    pub(crate) fn call(&self, tool: &str, arguments: Option<&str>, context: &Context) -> Result<ToolCall, String> {
+        let Some(declared) = self.declared.get(tool) else {
+            return Err(format!("tool `{}` is not declared", tool.escape_debug()));
+        };
+        if declared.is_withdrawn {
+            return Err(format!("tool `{}` was withdrawn", tool.escape_debug()));
+        }
+        let text = arguments.unwrap_or("{}");
+        if text.len() > MAX_ARGUMENTS {
+            return Err(format!("arguments have at most {MAX_ARGUMENTS} bytes"));
+        }
+        let Ok(Value::Object(values)) = serde_json::from_str(text) else {
+            return Err("the arguments are no JSON object".to_owned());
+        };
+        let Arguments { input, unmodelled } = argument::read(&declared.arguments, &values)?;
+        let unmodelled = strings(unmodelled.iter().map(String::as_str));
+        let own: [(String, RestrictedExpression); 2] = [("input".to_owned(), input), ("unmodelled".to_owned(), unmodelled)];
+        let context = context.clone().merge(own).map_err(|error| error.to_string())?;
+        Ok(ToolCall { action: declared.action.clone(), context })
+    }
+}
+
+struct Compiled {
+    text: String,
+    tools: HashMap<String, Declared>,
+    reports: Vec<ToolReport>,
+}
+
+fn compile(name: &Name, server: &ToolServer, n_before: usize) -> Result<Compiled, String> {
+    if !is_identifier(name.as_str()) {
+        return Err("its name is no Cedar identifier: expected letters, digits and `_`, and none of Cedar's own words".to_owned());
+    }
+    if server.tools.len().saturating_add(n_before) > MAX_TOOLS {
+        return Err(format!("there are more than {MAX_TOOLS} tools"));
+    }
+    let kind = EntityTypeName::from_str(&format!("{name}::Action")).map_err(|error| error.to_string())?;
+    let mut compiled = Compiled { text: format!("\nnamespace {name} {{\n"), tools: HashMap::new(), reports: Vec::new() };
+    for (tool, pinned) in &server.tools {
+        let told = |why: String| format!("tool `{}`: {why}", tool.escape_debug());
+        if pinned.input.len() > MAX_SCHEMA {
+            return Err(told(format!("the schema of its arguments has more than {MAX_SCHEMA} bytes")));
+        }
+        let schema: Value = serde_json::from_str(&pinned.input).map_err(|error| told(error.to_string()))?;
+        let (arguments, unmodelled) = shape::read(&schema).map_err(told)?;
+        let groups: Vec<String> =
+            std::iter::once("callTool").chain(pinned.effects.iter().map(|effect| effect.as_str())).map(action_group).collect();
+        _ = writeln!(compiled.text, "  action {} in [{}] appliesTo {{", quoted(tool), groups.join(", "));
+        _ = writeln!(compiled.text, "    principal: [Portcullis::User, Portcullis::Service, Portcullis::Agent],");
+        _ = writeln!(compiled.text, "    resource: [Portcullis::Tool],");
+        _ = writeln!(compiled.text, "    context: {{ {} input: {}, unmodelled: Set<String> }}", facts(), record(&arguments));
+        compiled.text.push_str("  };\n");
+        let id = format!("{name}/{tool}");
+        compiled.reports.extend(unmodelled.into_iter().map(|argument| ToolReport::Unmodelled { tool: id.clone(), argument }));
+        let action = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(tool));
+        compiled.tools.insert(id, Declared { action, arguments, is_withdrawn: pinned.is_withdrawn });
+    }
+    compiled.text.push_str("}\n");
+    // Alone, so that what Cedar refuses is this server's; its warnings are about shapes, and shadow nothing.
+    match Schema::from_cedarschema_str(&format!("{SCHEMA}{}", compiled.text)) {
+        Ok(_) => Ok(compiled),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The attributes that every context has, as the schema writes them.
+fn facts() -> &'static str {
+    let body = SCHEMA.split_once("type Facts = {").and_then(|(_, rest)| rest.split_once("};"));
+    body.map_or("", |(body, _)| body)
+}
+
+fn record(record: &Record) -> String {
+    let field = |(name, field): (&String, &shape::Field)| {
+        format!("{}{}: {}", quoted(name), if field.is_required { "" } else { "?" }, written(&field.shape))
+    };
+    format!("{{ {} }}", record.0.iter().map(field).collect::<Vec<_>>().join(", "))
+}
+
+fn written(shape: &Shape) -> String {
+    match shape {
+        Shape::Bool => "__cedar::Bool".to_owned(),
+        Shape::Long => "__cedar::Long".to_owned(),
+        Shape::Text => "__cedar::String".to_owned(),
+        Shape::Set(item) => format!("Set<{}>", written(item)),
+        Shape::Record(fields) => record(fields),
+    }
+}
+
+/// Names of tools and arguments are a server's: nothing in them ends the string that they stand in.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.escape_default())
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    let starts_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic() || letter == '_');
+    starts_well
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        && !RESERVED.contains(&name)
+        && !name.starts_with("__cedar")
+}
+
+/// By tool, what policies cannot see of its arguments: for whoever pins a definition, before it is applied.
+///
+/// # Errors
+/// One line, where the definition cannot be used at all.
+pub fn check_tool(server: &Name, tool: &str, pinned: &model::Tool) -> Result<Vec<Unmodelled>, String> {
+    let alone = ToolServer { tools: BTreeMap::from([(tool.to_owned(), pinned.clone())]), ..ToolServer::default() };
+    let reports = compile(server, &alone, 0)?.reports;
+    let arguments = reports.into_iter().filter_map(|report| match report {
+        ToolReport::Unmodelled { argument, .. } => Some(argument),
+        ToolReport::Disabled { .. } => None,
+    });
+    Ok(arguments.collect())
+}
