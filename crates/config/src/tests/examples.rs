@@ -61,7 +61,9 @@ fn every_example_loads_and_says_what_it_warns_of() {
 fn every_policy_of_an_example_is_loaded() {
     for folder in examples() {
         let (config, _) = Config::load(&Folder(folder.clone()), &env).unwrap();
-        let on_disk = Folder(folder.clone()).list("policies").unwrap();
+        let mut on_disk = Folder(folder.clone()).list("policies").unwrap();
+        // What they are tested with stands beside them.
+        on_disk.retain(|name| !name.ends_with(".cases.md"));
         let loaded = config.bundle.policies.keys().filter(|name| name.starts_with("policies/")).count();
         assert_eq!(loaded, on_disk.len(), "{}", folder.display());
     }

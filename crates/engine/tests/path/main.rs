@@ -185,7 +185,8 @@ fn a_secret_across_events_never_leaves() {
 
 #[test]
 fn a_torn_stream_is_said_to_be_torn() {
-    let world = answering(PERMIT, &[Step::Piece("{\"text\":\"a \"}\n"), Step::Break]);
+    // A word of prose, which nothing holds back.
+    let world = answering(PERMIT, &[Step::Piece("{\"text\":\"plainly \"}\n"), Step::Break]);
     world.script.lock().unwrap().content_type = "text/event-stream";
     let happened = ask(&world, "{\"model\":\"small\",\"stream\":true}");
     assert!(written(&happened).ends_with("!upstream-broke-off"), "{happened:#?}");
