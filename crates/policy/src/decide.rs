@@ -47,8 +47,7 @@ impl PolicySnapshot {
     /// # Errors
     /// Every problem of every file at once, sorted by file and place.
     pub fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Self, Vec<PolicyProblem>> {
-        let of_registry =
-            |message| vec![PolicyProblem { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }];
+        let of_registry = |message| vec![PolicyProblem::of_registry(message)];
         let words = Words::of(&bundle.registry.access).map_err(of_registry)?;
         let tools = Tools::new(&bundle.registry, words.text());
         let schema = tools.schema.as_ref().or_else(|| words.schema());

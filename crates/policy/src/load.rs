@@ -158,7 +158,9 @@ impl Place<'_> {
 fn nearest_action(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unrecognized action `Portcullis::Action::\"")?;
     let (written, _) = rest.split_once('"')?;
-    let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    // What is no word of policies is meant by none.
+    let is_word = |action: &&Action| !matches!(action, Action::Access | Action::Search | Action::Administer);
+    let names: Vec<&str> = Action::ALL.iter().filter(is_word).map(|action| action.as_str()).collect();
     nearest(written, names).map(|near| format!("did you mean `Portcullis::Action::\"{near}\"`?"))
 }
 

@@ -100,7 +100,7 @@ fn counted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name) ->
     let name = Name::new("searches").map_err(|_| ReasonCode::Internal)?;
     let most = u64::from(registered(snapshot, pep)?.searches);
     let rule = Rule {
-        name: name.clone(),
+        name,
         measure: Measure::Requests,
         most,
         period: Period::Minute,
