@@ -201,6 +201,33 @@ def test_an_invariant_holds_for_every_request_or_there_is_one_against_it(tmp_pat
     assert status == 1 and found["contractors"][0] == "refuted", found
 
 
+WORDS = """
+access:
+  subject_properties: {role: string}
+  resources: {record: {attributes: {owner: user}, entities: {"1": {owner: ada}}}}
+  actions: {read: {resources: [record]}, erase: {resources: [record]}}
+"""
+
+
+def test_what_is_enforced_elsewhere_is_proved_too(tmp_path: pathlib.Path, solver: str) -> None:
+    before = copied("minimal", tmp_path)
+    folder = pathlib.Path(shutil.copytree(before, tmp_path / "after"))
+    append(folder / "portcullis.yaml", WORDS)
+    own = '\n@id("own") permit (principal, action == Access::Action::"{}", resource) when {{ resource has owner && resource.owner == principal }};\n'
+    append(folder / "policies/ada.cedar", own.format("read"))
+    never = '@id("never") forbid (principal, action == Access::Action::"erase", resource);'
+    invariants(folder, never)
+    status, found = claims(folder, "--solver", solver)
+    assert status == 0 and found["never"][0] == found["own"][0] == "proved", found
+    # A permit that names no action reaches what is elsewhere.
+    append(folder / "policies/ada.cedar", '\n@id("all") permit (principal == Portcullis::User::"ada", action, resource);\n')
+    status, found = claims(folder, "--solver", solver)
+    assert status == 1 and found["never"][0] == "refuted" and "erase" in found["never"][1], found
+    # So does a change: what was asked before is asked of both.
+    status, found = claims(folder, "--against", str(before), "--solver", solver)
+    assert status == 1 and found["narrower"][0] == "refuted", found
+
+
 def test_a_change_is_proved_to_narrow(tmp_path: pathlib.Path, solver: str) -> None:
     before, after = copied("organisation", tmp_path), pathlib.Path(shutil.copytree(copied("minimal", tmp_path).parent / "organisation", tmp_path / "after"))
     models = after / "policies/models.cedar"

@@ -3,6 +3,7 @@
 //! Each part looks at everything and reports what it finds; none stops at the first. Whether a name exists is asked of the tree,
 //! not of the entries that passed, so that one wrong entry does not make everything that refers to it wrong too.
 
+mod access;
 mod budgets;
 mod issuers;
 mod listen;
@@ -136,6 +137,7 @@ pub(crate) fn registry(file: &raw::File, report: &mut Report<'_>) -> Option<Regi
         model_groups: parties::groups(&file.model_groups, "model_groups", report),
         models: models::models(file, report),
         operators: parties::operators(&file.operators, report),
+        access: access::access(file, report),
         tool_servers: BTreeMap::new(),
     })
 }

@@ -12,6 +12,7 @@ mod load;
 mod placeholder;
 mod problem;
 mod raw;
+mod raw_access;
 mod raw_budgets;
 mod raw_issuers;
 mod raw_limits;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::raw_access::{Access, EnforcementPoint};
 pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
@@ -45,6 +46,10 @@ pub(crate) struct File {
     pub(crate) issuers: BTreeMap<String, Issuer>,
     /// The gate as an issuer of task tokens. Absent, it makes none.
     pub(crate) tokens: Option<Tokens>,
+    /// Other gateways and applications that ask here before they act, by a name of your choice.
+    pub(crate) enforcement_points: BTreeMap<String, EnforcementPoint>,
+    /// What they can ask about.
+    pub(crate) access: Access,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,
@@ -223,6 +228,9 @@ pub(crate) struct Party {
     /// The groups that it belongs to.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
+    /// What else policies know of it, as texts: `principal.hasTag("email") && principal.getTag("email") == …`.
+    #[serde(default)]
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// An agent.
@@ -238,6 +246,9 @@ pub(crate) struct Agent {
     /// Whose words its `user` messages are.
     #[serde(default)]
     pub(crate) user_text: UserText,
+    /// What else policies know of it, as texts: `principal.hasTag("owner") && principal.getTag("owner") == …`.
+    #[serde(default)]
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// What an agent may do alone.
@@ -254,6 +265,8 @@ pub(crate) enum Autonomous {
     StoreRemotely,
     /// Switch on a beta feature of the provider.
     UseBeta,
+    /// Do what another enforcement point asks about.
+    Access,
 }
 
 /// Whose words an agent's `user` messages are.

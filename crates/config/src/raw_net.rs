@@ -21,6 +21,10 @@ pub(crate) struct Listen {
     /// TLS for operators. Needed beyond this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_tls: Option<Tls>,
+    /// Address and port for Envoy's `ext_authz` over gRPC (`docs/AUTHZEN.md`), on this machine: it speaks HTTP/2 without TLS. Port 0
+    /// takes a free one. Without this key nobody listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ext_authz: Option<String>,
     /// Host names by which operators reach the admin API, beside its address and `localhost`; another name in the `Host`
     /// header is refused, so that a web page cannot reach it through the operator's browser.
     pub(crate) hosts: Vec<String>,
@@ -49,6 +53,7 @@ impl Default for Listen {
             tls: None,
             admin: "127.0.0.1:7701".to_owned(),
             admin_tls: None,
+            ext_authz: None,
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),

@@ -27,6 +27,8 @@ pub struct Settings {
     pub issuers: Vec<Issuer>,
     /// The gate as an issuer, if it is one.
     pub tokens: Option<Gate>,
+    /// The address by which other enforcement points know the gate, without a path.
+    pub access_url: Option<String>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -107,6 +109,8 @@ pub struct Listen {
     pub admin: SocketAddr,
     /// TLS for it.
     pub admin_tls: Option<Tls>,
+    /// Envoy's `ext_authz` over gRPC, on this machine.
+    pub ext_authz: Option<SocketAddr>,
     /// Further host names of the admin API, lower case, without a port.
     pub hosts: BTreeSet<String>,
     /// The networks of the proxies in front of the data plane, none wider than /8.

@@ -1,5 +1,6 @@
 //! Facts about whole configurations.
 
+mod access;
 mod budgets;
 mod examples;
 mod fuzz;

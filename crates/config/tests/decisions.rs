@@ -61,8 +61,8 @@ fn asks(registry: &Registry) -> Vec<Ask> {
             Action::FetchRemote => vec![Resource::Destination("files.example".to_owned())],
             Action::UseBeta => vec![Resource::Beta("anthropic/files-api-2025-04-14".to_owned())],
             Action::IssueToken => registry.agents.keys().cloned().map(Resource::Agent).collect(),
-            // By role, not by policy.
-            Action::Administer => Vec::new(),
+            // In words that the sample does not declare; by registration; by role.
+            Action::Access | Action::Search | Action::Administer => Vec::new(),
             // Nothing of this kind is declared yet.
             Action::CallTool
             | Action::ListTools

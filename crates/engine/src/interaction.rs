@@ -362,7 +362,7 @@ fn nothing(body: &[u8]) -> Result<Bytes, Refusal> {
 }
 
 /// Only JSON in plain sight is read: another type may be read otherwise behind the gate, an encoding hides the text.
-fn readable(headers: &http::HeaderMap) -> Result<(), ReasonCode> {
+pub(crate) fn readable(headers: &http::HeaderMap) -> Result<(), ReasonCode> {
     let values = |name: http::HeaderName| {
         headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("").trim().to_ascii_lowercase())
     };

@@ -7,6 +7,7 @@
 //! This crate knows no runtime, no socket, no file and no clock but its ports; it spawns nothing. Whatever decides is a
 //! synchronous function or a push machine.
 
+mod access;
 mod account;
 mod act;
 mod admit;
@@ -27,6 +28,7 @@ mod snapshot;
 mod stored;
 mod verified;
 
+pub use access::{answer_questions, publish_access, search};
 pub use act::Attempt;
 pub use admit::Identified;
 pub use decide::{Judgement, Permit};

@@ -25,6 +25,10 @@ use crate::release::Released;
 use crate::snapshot::Snapshot;
 use crate::verified::VerifiedTokens;
 
+mod asking;
+
+pub use asking::{Answered, Asking, Page, Question, Questions, Said, Search, Searching, Sought, Subject, Until};
+
 /// Time, from outside.
 pub trait Clock: Send + Sync {
     /// The wall clock.

@@ -9,7 +9,7 @@ use evidence::{
     Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError,
     Timings, sha256,
 };
-use model::{Answer, Ask, Charge, Finding, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
+use model::{Answer, Ask, Charge, Finding, Foreign, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
 
 use crate::admit::Identified;
 use crate::decide::{Judgement, Permit, Target};
@@ -85,6 +85,8 @@ pub(crate) struct Outcome {
     released: Option<Capture>,
     /// How much was released, in bytes.
     pub(crate) released_bytes: u64,
+    /// Whether an answer is all that comes of it: then none is recorded.
+    pub(crate) is_answer: bool,
 }
 
 impl Outcome {
@@ -98,6 +100,7 @@ impl Outcome {
             labelled: Label::default(),
             released: None,
             released_bytes: 0,
+            is_answer: false,
         }
     }
 
@@ -298,7 +301,7 @@ pub(crate) fn edits<W: World>(
 
 /// Records how it ended; exactly when an intent was recorded, whatever holds by now.
 pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode, charge: Option<Charge>) {
-    let is_due = call.intent.is_some() || (call.is_recorded && !call.snapshot.off.evidence);
+    let is_due = !call.outcome.is_answer && (call.intent.is_some() || (call.is_recorded && !call.snapshot.off.evidence));
     let Some(identified) = call.identified.as_ref().filter(|_| is_due) else { return };
     let outcome = std::mem::replace(&mut call.outcome, Outcome::new());
     call.outcome.released_bytes = outcome.released_bytes;
@@ -401,7 +404,7 @@ fn masked(detail: &str, is_own: impl Fn(&str) -> bool) -> String {
 }
 
 /// What was asked, for the plain part of an entry; the encrypted part has it as it was.
-fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
+pub(crate) fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
     let resource = |resource: &Resource| match resource {
         Resource::Model(name) if snapshot.routes.contains_key(name) => resource.clone(),
         // A name cannot hold brackets.
@@ -412,6 +415,10 @@ fn plain_asks(snapshot: &Snapshot, asks: &[Ask]) -> Vec<Ask> {
         Resource::Beta(id) => Resource::Beta(plain(snapshot, id)),
         Resource::Tool(id) => Resource::Tool(plain(snapshot, id)),
         Resource::Document(id) => Resource::Document(plain(snapshot, id)),
+        // Kinds and verbs that nobody declared are texts of whoever asks, like ids.
+        Resource::Foreign(Foreign { action, kind, id }) => {
+            Resource::Foreign(Foreign { action: plain(snapshot, action), kind: plain(snapshot, kind), id: plain(snapshot, id) })
+        }
         Resource::Agent(_) | Resource::ToolServer(_) | Resource::Collection(_) | Resource::Dataset(_) | Resource::Gate => {
             resource.clone()
         }

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub budgets: Budgets,
     /// Whether a caller is told which policy said no.
     pub refusals: Candour,
+    /// The address by which other enforcement points know the gate, without a path; none if it is told to nobody.
+    pub access_url: Option<Arc<str>>,
     /// Controls that an operator has switched off.
     pub off: Off,
 }

@@ -14,6 +14,9 @@ pub const MAX_HEADER_ASKS: usize = 16;
 /// The note of an intent that only lists what may be called.
 pub const LIST_NOTE: &str = "list";
 
+/// The note of a decision that somebody else enforces: the answer is all that comes of it here.
+pub const QUESTION_NOTE: &str = "question";
+
 /// What an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -235,8 +238,8 @@ impl Header {
         self
     }
 
-    /// Whether an outcome must follow: a permitted call. What was refused ends with its intent, and so does a list of models,
-    /// which has no effect that could be unknown.
+    /// Whether an outcome must follow: a permitted call. What was refused ends with its intent, and so do a list of models and the
+    /// answer to an enforcement point, which have no effect here that could be unknown.
     #[must_use]
     pub fn expects_outcome(&self) -> bool {
         is_awaited(self.kind, self.verdict, &self.notes)
@@ -255,7 +258,9 @@ impl Header {
 }
 
 pub(crate) fn is_awaited(kind: EntryKind, verdict: Option<Verdict>, notes: &[String]) -> bool {
-    kind == EntryKind::Intent && verdict == Some(Verdict::Permit) && !notes.iter().any(|note| note == LIST_NOTE)
+    kind == EntryKind::Intent
+        && verdict == Some(Verdict::Permit)
+        && !notes.iter().any(|note| note == LIST_NOTE || note == QUESTION_NOTE)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

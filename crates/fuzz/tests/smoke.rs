@@ -42,6 +42,7 @@ smoke! {
     requests: 5_000;
     headers: 10_000;
     queries: 8_000;
+    questions: 4_000;
     answers: 5_000;
     config: 500;
     rules: 1_500;

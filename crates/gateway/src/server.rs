@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::access::forward::{Forwarded, Line};
+use crate::access::{self, AccessVoice, Evaluator, Searcher};
 use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::{self, Act, Api, Stored};
 use crate::forwarded::TrustedProxies;
@@ -334,6 +336,12 @@ enum Route {
     Models,
     /// One model, by its id.
     Model(String),
+    /// Questions of other enforcement points.
+    Access(access::Endpoint),
+    /// Another request as a whole, by its method and target: Envoy asks so.
+    ExtAuthz(String, String),
+    /// As much of it as is not there.
+    NoAccess(Refusal),
     /// The gate as an issuer of tokens.
     Issuer(Endpoint),
     /// As much of it as is not there.
@@ -359,6 +367,18 @@ impl Route {
             Some((_, takes)) => {
                 return Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
             }
+            None => {}
+        }
+        match access::at(path) {
+            Some((endpoint, takes)) if takes == *method => return Self::Access(endpoint),
+            Some((_, takes)) => {
+                return Self::NoAccess(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
+            }
+            None if access::ext_authz(path).is_some() => {
+                let target = access::ext_authz(path).unwrap_or_default();
+                return Self::ExtAuthz(method.to_string(), target.to_owned());
+            }
+            None if path.starts_with("/access/") => return Self::NoAccess(ReasonCode::RouteUnknown.into()),
             None => {}
         }
         match (path, method) {
@@ -389,6 +409,24 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
         Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
+        Route::Access(access::Endpoint::Metadata) => {
+            engine::publish_access(world, &AccessVoice::new(&head.headers), head, client).await
+        }
+        Route::Access(access::Endpoint::Forward) => {
+            engine::answer_questions(world, &Forwarded::new(&head.headers, Line::InHeaders), head, client).await
+        }
+        Route::ExtAuthz(method, target) => {
+            let asking = Forwarded::new(&head.headers, Line::Own { method, target });
+            engine::answer_questions(world, &asking, head, client).await
+        }
+        Route::Access(access::Endpoint::Search(sought)) => {
+            engine::search(world, &Searcher::new(&head.headers, sought), head, client).await
+        }
+        Route::Access(endpoint) => {
+            let asking = Evaluator::new(&head.headers, endpoint == access::Endpoint::Evaluations);
+            engine::answer_questions(world, &asking, head, client).await
+        }
+        Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,

@@ -19,6 +19,9 @@ pub enum ChainError {
     /// An operator's credential does not work on the data plane.
     #[error("`{0}` is an operator and cannot stand in a chain")]
     Operator(PrincipalId),
+    /// An enforcement point asks about others; it acts on nobody's behalf, and nobody acts through it.
+    #[error("`{0}` is an enforcement point and stands alone")]
+    Pep(PrincipalId),
     /// The same party twice would let it approve or widen itself.
     #[error("`{0}` stands twice in the chain")]
     Repeated(PrincipalId),
@@ -68,7 +71,8 @@ impl Chain {
     /// Checks the order of the links.
     ///
     /// # Errors
-    /// [`ChainError`] for a wrong length, an operator, a user behind another party, or a repeated link.
+    /// [`ChainError`] for a wrong length, an operator, an enforcement point that is not alone, a user behind another party, or
+    /// a repeated link.
     pub fn new(links: Vec<PrincipalId>) -> Result<Self, ChainError> {
         if links.is_empty() || links.len() > MAX_LINKS {
             return Err(ChainError::Length(links.len()));
@@ -76,8 +80,9 @@ impl Chain {
         for (position, link) in links.iter().enumerate() {
             match link.kind {
                 PrincipalKind::Operator => return Err(ChainError::Operator(link.clone())),
+                PrincipalKind::Pep if links.len() > 1 => return Err(ChainError::Pep(link.clone())),
                 PrincipalKind::User if position > 0 => return Err(ChainError::UserNotFirst(link.clone())),
-                PrincipalKind::User | PrincipalKind::Agent | PrincipalKind::Service => {}
+                PrincipalKind::User | PrincipalKind::Agent | PrincipalKind::Service | PrincipalKind::Pep => {}
             }
             if links.iter().take(position).any(|earlier| earlier == link) {
                 return Err(ChainError::Repeated(link.clone()));
@@ -167,7 +172,14 @@ mod tests {
 
     #[test]
     fn wrong_orders_are_refused() {
-        for links in [&[][..], &["agent:b", "user:a"], &["operator:o"], &["agent:b", "agent:b"]] {
+        for links in [
+            &[][..],
+            &["agent:b", "user:a"],
+            &["operator:o"],
+            &["agent:b", "agent:b"],
+            &["user:a", "pep:p"],
+            &["pep:p", "agent:b"],
+        ] {
             assert_eq!(chain(links), None, "{links:?}");
         }
     }

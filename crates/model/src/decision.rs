@@ -70,6 +70,14 @@ pub struct DecisionInput {
     pub facts: Facts,
 }
 
+impl Ask {
+    /// The verb as people read it: what is done elsewhere has its own.
+    #[must_use]
+    pub fn verb(&self) -> &str {
+        self.resource.verb(self.action)
+    }
+}
+
 impl DecisionInput {
     /// A refusal for every ask that the task's grant does not cover: the grant is a link of the chain like any other, and no
     /// policy and no switch takes it out. Empty where no task token was presented, or everything is covered.

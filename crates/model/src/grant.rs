@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Ask, Name, PrincipalId};
+use crate::{Action, Ask, Asked, Name, PrincipalId};
 
 /// Most names that one kind of a grant lists.
 pub const MAX_GRANT_NAMES: usize = 64;
@@ -72,7 +72,9 @@ impl Reach {
         }
     }
 
-    fn holds(&self, id: &str) -> bool {
+    /// Whether it reaches `id`.
+    #[must_use]
+    pub fn holds(&self, id: &str) -> bool {
         match self {
             Self::Every => true,
             Self::These(names) => names.contains(id),
@@ -194,7 +196,7 @@ pub struct Federated {
     pub groups: BTreeSet<Name>,
 }
 
-/// What a token says of a call beside its chain. Empty where a key was presented.
+/// What is said of a call beside its chain: by a token, or by an enforcement point that asks. Empty where a key was presented.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mandate {
     /// The subject, where an issuer vouches for it.
@@ -209,13 +211,16 @@ pub struct Mandate {
     /// Whether the subject's token itself names the actor who asks for a token (RFC 8693, section 4.4).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_act: bool,
+    /// Who asks, where somebody else enforces the answer, and what it says of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Box<Asked>>,
 }
 
 impl Mandate {
     /// Whether it says nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.federated.is_none() && self.task.is_none() && self.asked.is_none() && !self.may_act
+        self.federated.is_none() && self.task.is_none() && self.asked.is_none() && !self.may_act && self.asked_by.is_none()
     }
 }
 

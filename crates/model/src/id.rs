@@ -17,7 +17,7 @@ pub enum IdError {
     )]
     Name(String),
     /// A principal lacks a known kind.
-    #[error("`{0}` is not a principal: expected `user:NAME`, `agent:NAME`, `service:NAME` or `operator:NAME`")]
+    #[error("`{0}` is not a principal: expected `user:NAME`, `agent:NAME`, `service:NAME`, `pep:NAME` or `operator:NAME`")]
     Principal(String),
     /// A request id is malformed.
     #[error("`{0}` is not a request id: expected `req_` and 26 characters of Crockford base32")]
@@ -107,6 +107,8 @@ pub enum PrincipalKind {
     Service,
     /// A human being who runs the gate; valid on the admin API only.
     Operator,
+    /// An enforcement point: it asks for decisions about others, and does nothing itself.
+    Pep,
 }
 
 impl PrincipalKind {
@@ -118,6 +120,7 @@ impl PrincipalKind {
             Self::Agent => "agent",
             Self::Service => "service",
             Self::Operator => "operator",
+            Self::Pep => "pep",
         }
     }
 }
@@ -162,6 +165,7 @@ impl FromStr for PrincipalId {
             "agent" => PrincipalKind::Agent,
             "service" => PrincipalKind::Service,
             "operator" => PrincipalKind::Operator,
+            "pep" => PrincipalKind::Pep,
             _ => return Err(wrong()),
         };
         Ok(Self { kind, name: Name::new(name)? })

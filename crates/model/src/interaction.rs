@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelName, Name};
+use crate::{Foreign, ModelName, Name};
 
 /// Which provider's wire format a call speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,13 +57,17 @@ pub enum Action {
     ReleaseKey,
     /// Train on a data set.
     StartTraining,
+    /// Do something elsewhere that an enforcement point asks about; which, says the resource.
+    Access,
+    /// Search for what an enforcement point could ask about.
+    Search,
     /// Change or read the gate itself.
     Administer,
 }
 
 impl Action {
     /// Every action, for coverage tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::CallModel,
         Self::UseHostedTool,
         Self::FetchRemote,
@@ -78,6 +82,8 @@ impl Action {
         Self::Connect,
         Self::ReleaseKey,
         Self::StartTraining,
+        Self::Access,
+        Self::Search,
         Self::Administer,
     ];
 
@@ -99,6 +105,8 @@ impl Action {
             Self::Connect => "connect",
             Self::ReleaseKey => "releaseKey",
             Self::StartTraining => "startTraining",
+            Self::Access => "access",
+            Self::Search => "search",
             Self::Administer => "administer",
         }
     }
@@ -128,6 +136,8 @@ pub enum Resource {
     Collection(Name),
     /// A data set.
     Dataset(Name),
+    /// Something elsewhere, with what is to be done with it: both in words that operators have declared.
+    Foreign(Foreign),
     /// The gate itself.
     Gate,
 }
@@ -135,7 +145,7 @@ pub enum Resource {
 impl Resource {
     /// The Cedar entity type's base name.
     #[must_use]
-    pub const fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &str {
         match self {
             Self::Model(_) => "Model",
             Self::HostedTool(_) => "HostedTool",
@@ -147,7 +157,17 @@ impl Resource {
             Self::Document(_) => "Document",
             Self::Collection(_) => "Collection",
             Self::Dataset(_) => "Dataset",
+            Self::Foreign(foreign) => &foreign.kind,
             Self::Gate => "Gate",
+        }
+    }
+
+    /// The verb that `action` is on this resource: what is done elsewhere has its own.
+    #[must_use]
+    pub fn verb(&self, action: Action) -> &str {
+        match self {
+            Self::Foreign(foreign) => &foreign.action,
+            _ => action.as_str(),
         }
     }
 
@@ -159,6 +179,7 @@ impl Resource {
                 name.as_str()
             }
             Self::HostedTool(id) | Self::Destination(id) | Self::Beta(id) | Self::Tool(id) | Self::Document(id) => id,
+            Self::Foreign(foreign) => &foreign.id,
             Self::Gate => "gate",
         }
     }

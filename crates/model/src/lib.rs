@@ -3,6 +3,7 @@
 //! Everything here is plain data. This crate knows no protocol, no policy language, no file, no socket and no clock: time and
 //! randomness come in as parameters. Nothing here proves that a check was made; proofs live in `engine`.
 
+mod access;
 mod admin;
 mod answer;
 mod around;
@@ -22,6 +23,7 @@ mod registry;
 mod time;
 mod usage;
 
+pub use access::{Access, Asked, Claims, Foreign, Point, ResourceKind, Shape, Value, Verb};
 pub use admin::AdminAct;
 pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, Verdict};
 pub use around::{Around, Origin, Posture, Risk, SignIn, Spent};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Dialect, Level, ModelName, Name, OperatorRole};
+use crate::{Access, Action, Dialect, Level, ModelName, Name, OperatorRole};
 
 /// A group of principals; may stand in other groups, without a circle.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -121,6 +121,10 @@ pub struct Registry {
     pub models: BTreeMap<ModelName, Model>,
     /// Operators of the gate.
     pub operators: BTreeMap<Name, OperatorRole>,
+    /// Enforcement points, and what they may ask about. Absent where there are none, so a bundle without any keeps the digest
+    /// that it had.
+    #[serde(default, skip_serializing_if = "Access::is_empty")]
+    pub access: Access,
     /// Tool servers. Absent where there are none, so a bundle without any keeps the digest that it had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tool_servers: BTreeMap<Name, ToolServer>,

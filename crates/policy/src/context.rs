@@ -8,6 +8,7 @@ use cedar_policy::{Context, RestrictedExpression};
 use model::{Around, ChainShape, Challenge, Facts, Integrity, UnixMillis};
 
 use crate::entities::{level, strings};
+use crate::foreign;
 use crate::vocabulary::answered;
 
 /// Contexts that a thread keeps. Calls of one credential within the same second mostly have the same one, and making it costs
@@ -102,7 +103,9 @@ fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         ("usage", usage.clone()),
         ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
-    Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())
+    let pep = facts.mandate.asked_by.as_deref().map(foreign::pep).transpose()?.flatten().map(|pep| ("pep", pep));
+    let pairs = pairs.into_iter().chain(pep).map(|(name, value)| (name.to_owned(), value));
+    Context::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
 fn credential(facts: &Facts) -> Result<RestrictedExpression, String> {

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response};
 use model::{
-    Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
+    Access, Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
     LinkAnswer, ModelName, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
 use crate::entities;
+use crate::foreign::Words;
 use crate::guests::Guests;
 use crate::index::{Candidates, Index};
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
 use crate::tools::{ToolReport, Tools};
-use crate::vocabulary::{PARSED, action_uid, applies, principal_uid, resource_uid};
+use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
 
 /// One bundle, compiled: immutable, shared by every evaluation.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct PolicySnapshot {
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
     guests: Guests,
+    words: Words,
     tools: Tools,
 }
 
@@ -45,17 +47,18 @@ impl PolicySnapshot {
     /// # Errors
     /// Every problem of every file at once, sorted by file and place.
     pub fn load(bundle: &Bundle, targets: &BTreeSet<String>) -> Result<Self, Vec<PolicyProblem>> {
-        let tools = Tools::new(&bundle.registry);
-        let loaded = load::load(bundle, targets, &tools)?;
-        let schema = tools.schema.as_ref().or(PARSED.as_ref());
-        let entities = entities::build(&bundle.registry, schema).map_err(|message| {
-            vec![PolicyProblem { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }]
-        })?;
+        let of_registry = |message| vec![PolicyProblem::of_registry(message)];
+        let words = Words::of(&bundle.registry.access).map_err(of_registry)?;
+        let tools = Tools::new(&bundle.registry, words.text());
+        let schema = tools.schema.as_ref().or_else(|| words.schema());
+        let loaded = load::load(bundle, targets, schema, &tools)?;
+        let entities = entities::build(&bundle.registry, &words, schema).map_err(of_registry)?;
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
         let index = Index::new(&loaded.policies, is_challengeable);
         let guests = Guests::new(&entities);
-        Ok(Self { registry: bundle.registry.clone(), entities, index, meanings, authorizer: Authorizer::new(), guests, tools })
+        let registry = bundle.registry.clone();
+        Ok(Self { registry, entities, index, meanings, authorizer: Authorizer::new(), guests, words, tools })
     }
 
     /// What was found in the definitions of tools: servers that are disabled, and arguments that policies cannot see.
@@ -75,7 +78,25 @@ impl PolicySnapshot {
     pub fn decide(&self, input: &DecisionInput) -> Answer {
         let call = self.call(&input.chain, &input.facts);
         let links = input.asks.iter().flat_map(|ask| input.chain.links().iter().map(|link| self.link(&call, link, ask)));
-        Answer::meet(links.chain(input.beyond_grant()).collect())
+        Answer::meet(links.chain(input.beyond_grant()).chain(self.may_ask(input)).collect())
+    }
+
+    /// The names of every declared party of a kind, sorted; none for operators and enforcement points.
+    #[must_use]
+    pub fn declared(&self, kind: PrincipalKind) -> Vec<String> {
+        let names = |names: &mut dyn Iterator<Item = &Name>| names.map(ToString::to_string).collect();
+        match kind {
+            PrincipalKind::User => names(&mut self.registry.users.keys()),
+            PrincipalKind::Agent => names(&mut self.registry.agents.keys()),
+            PrincipalKind::Service => names(&mut self.registry.services.keys()),
+            PrincipalKind::Operator | PrincipalKind::Pep => Vec::new(),
+        }
+    }
+
+    /// What was declared for other enforcement points.
+    #[must_use]
+    pub const fn access(&self) -> &Access {
+        &self.registry.access
     }
 
     /// The models that `chain` may call under `facts`, sorted by name: those that a plain call would be permitted, no others.
@@ -109,17 +130,22 @@ impl PolicySnapshot {
         Call { shape, facts, context, entities }
     }
 
-    fn is_declared(&self, principal: &PrincipalId) -> bool {
+    /// Whether operators have declared a user, an agent or a service of this name.
+    #[must_use]
+    pub fn is_declared(&self, principal: &PrincipalId) -> bool {
         match principal.kind {
             PrincipalKind::User => self.registry.users.contains_key(&principal.name),
             PrincipalKind::Agent => self.registry.agents.contains_key(&principal.name),
             PrincipalKind::Service => self.registry.services.contains_key(&principal.name),
-            PrincipalKind::Operator => false,
+            PrincipalKind::Operator | PrincipalKind::Pep => false,
         }
     }
 
     /// The answer for one link and one ask.
     fn link(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+        if principal.kind == PrincipalKind::Pep {
+            return self.may_search(principal, ask);
+        }
         if let Some(reason) = self.unknown(principal, ask, call) {
             return refused(principal, ask, reason, Vec::new());
         }
@@ -132,8 +158,8 @@ impl PolicySnapshot {
             Ok(with_guest) => with_guest.as_deref().unwrap_or(&self.entities),
             Err(message) => return error(message.clone()),
         };
-        let Some(mut triple) = triple(principal, ask) else {
-            return error(format!("`{}` does not apply to {}", ask.action.as_str(), ask.resource.type_name()));
+        let Some(mut triple) = self.triple(principal, ask) else {
+            return error(format!("`{}` does not apply to {}", ask.verb(), ask.resource.type_name()));
         };
         let mut context = context.clone();
         if let Resource::Tool(tool) = &ask.resource {
@@ -204,6 +230,46 @@ impl PolicySnapshot {
         LinkAnswer { reason: ReasonCode::PolicyForbidden, challenges, ..answer }
     }
 
+    /// Principal, action and resource in Cedar's form; `None` for a pair that the vocabulary does not have.
+    pub(crate) fn triple(&self, principal: &PrincipalId, ask: &Ask) -> Option<(EntityUid, EntityUid, EntityUid)> {
+        if !applies(ask.action, &ask.resource) {
+            return None;
+        }
+        let (action, resource) = match &ask.resource {
+            Resource::Foreign(foreign) => self.words.pair(foreign)?,
+            resource => (action_uid(ask.action)?, resource_uid(resource)?),
+        };
+        Some((principal_uid(principal)?, action, resource))
+    }
+
+    /// Where somebody else asks: whether it may, for every ask. A link of the decision like any other.
+    fn may_ask(&self, input: &DecisionInput) -> Vec<LinkAnswer> {
+        let Some(asked) = &input.facts.mandate.asked_by else { return Vec::new() };
+        let id = PrincipalId::new(PrincipalKind::Pep, asked.pep.clone());
+        let point = self.registry.access.points.get(&asked.pep);
+        let may = |ask: &Ask| {
+            point.is_some_and(|point| {
+                point.subjects.holds(&asked.subject)
+                    && point.actions.holds(ask.verb())
+                    && point.resources.holds(ask.resource.type_name())
+            })
+        };
+        let link =
+            |ask: &Ask| if may(ask) { permitted(&id, ask) } else { refused(&id, ask, ReasonCode::QuestionRefused, Vec::new()) };
+        input.asks.iter().map(link).collect()
+    }
+
+    /// An enforcement point for itself does nothing but search, if its registration says so.
+    fn may_search(&self, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+        let point = self.registry.access.points.get(&principal.name);
+        let is_search = ask.action == Action::Search && ask.resource == Resource::Gate;
+        match point {
+            None => refused(principal, ask, ReasonCode::PrincipalUnknown, Vec::new()),
+            Some(point) if is_search && point.searches > 0 => permitted(principal, ask),
+            Some(_) => refused(principal, ask, ReasonCode::QuestionRefused, Vec::new()),
+        }
+    }
+
     /// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
     fn unknown(&self, principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
         let agent = self.registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
@@ -219,6 +285,9 @@ impl PolicySnapshot {
         }
         if matches!(&ask.resource, Resource::Agent(name) if !self.registry.agents.contains_key(name)) {
             return Some(ReasonCode::PrincipalUnknown);
+        }
+        if matches!(&ask.resource, Resource::Foreign(foreign) if !self.registry.access.knows(foreign)) {
+            return Some(ReasonCode::QuestionUnknown);
         }
         let is_server = |name: &Name| self.registry.tool_servers.contains_key(name);
         let is_undeclared = match &ask.resource {
@@ -243,14 +312,6 @@ struct Call<'a> {
     context: Result<Context, String>,
     /// The declared parties and the guest; none if there is no guest.
     entities: Result<Option<Arc<Entities>>, String>,
-}
-
-/// Principal, action and resource in Cedar's form; `None` for a pair that the vocabulary does not have.
-pub(crate) fn triple(principal: &PrincipalId, ask: &Ask) -> Option<(EntityUid, EntityUid, EntityUid)> {
-    if !applies(ask.action, &ask.resource) {
-        return None;
-    }
-    Some((principal_uid(principal)?, action_uid(ask.action)?, resource_uid(&ask.resource)?))
 }
 
 /// Above `internal`, a part that no scanner understands passes only if a satisfied permit of this very link and ask names it.
@@ -282,6 +343,10 @@ const fn required(challenge: Challenge) -> ReasonCode {
         Challenge::StepUp => ReasonCode::StepUpRequired,
         Challenge::Posture => ReasonCode::PostureRequired,
     }
+}
+
+fn permitted(principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+    LinkAnswer { verdict: Verdict::Permit, ..refused(principal, ask, ReasonCode::Permitted, Vec::new()) }
 }
 
 fn refused(principal: &PrincipalId, ask: &Ask, reason: ReasonCode, errors: Vec<String>) -> LinkAnswer {

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression, Schema};
 use model::{Level, Name, PrincipalId, PrincipalKind, Registry, UserText};
 
+use crate::foreign::Words;
 use crate::vocabulary::uid;
 
-/// Builds the store.
+/// Builds the store, with the resources that `words` lists.
 ///
 /// With `schema`, which holds the actions and their groups too.
-pub(crate) fn build(registry: &Registry, schema: Option<&Schema>) -> Result<Entities, String> {
-    let mut entities = Vec::new();
+pub(crate) fn build(registry: &Registry, words: &Words, schema: Option<&Schema>) -> Result<Entities, String> {
+    let mut entities = words.entities(&registry.access)?;
     for (name, group) in &registry.groups {
         entities.push(plain("Group", name, "Group", &group.groups)?);
     }
@@ -19,10 +20,12 @@ pub(crate) fn build(registry: &Registry, schema: Option<&Schema>) -> Result<Enti
         entities.push(plain("ModelGroup", name, "ModelGroup", &group.groups)?);
     }
     for (name, user) in &registry.users {
-        entities.push(plain("User", name, "Group", &user.groups)?);
+        let party = PrincipalId::new(PrincipalKind::User, name.clone());
+        entities.push(tagged(registry, &party, plain("User", name, "Group", &user.groups)?)?);
     }
     for (name, service) in &registry.services {
-        entities.push(plain("Service", name, "Group", &service.groups)?);
+        let party = PrincipalId::new(PrincipalKind::Service, name.clone());
+        entities.push(tagged(registry, &party, plain("Service", name, "Group", &service.groups)?)?);
     }
     for (name, agent) in &registry.agents {
         let autonomous = strings(agent.autonomous.iter().map(|action| action.as_str()));
@@ -34,7 +37,9 @@ pub(crate) fn build(registry: &Registry, schema: Option<&Schema>) -> Result<Enti
             ("autonomous".to_owned(), autonomous),
             ("userText".to_owned(), RestrictedExpression::new_string(user_text.to_owned())),
         ]);
-        entities.push(with_attributes("Agent", name, attributes, parents("Group", &agent.groups)?)?);
+        let party = PrincipalId::new(PrincipalKind::Agent, name.clone());
+        let entity = with_attributes("Agent", name, attributes, parents("Group", &agent.groups)?)?;
+        entities.push(tagged(registry, &party, entity)?);
     }
     for (name, model) in &registry.models {
         let attributes = HashMap::from([
@@ -62,7 +67,9 @@ pub(crate) fn guest(principal: &PrincipalId, groups: &BTreeSet<Name>) -> Result<
     match principal.kind {
         PrincipalKind::User => plain("User", &principal.name, "Group", groups),
         PrincipalKind::Service => plain("Service", &principal.name, "Group", groups),
-        PrincipalKind::Agent | PrincipalKind::Operator => Err(format!("no issuer vouches for `{principal}`")),
+        PrincipalKind::Agent | PrincipalKind::Operator | PrincipalKind::Pep => {
+            Err(format!("no issuer vouches for `{principal}`"))
+        }
     }
 }
 
@@ -70,6 +77,14 @@ pub(crate) fn guest(principal: &PrincipalId, groups: &BTreeSet<Name>) -> Result<
 fn with_sources(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
+/// The same party with what operators say of it beside its groups.
+fn tagged(registry: &Registry, party: &PrincipalId, entity: Entity) -> Result<Entity, String> {
+    let Some(tags) = registry.access.tags.get(party) else { return Ok(entity) };
+    let (uid, attributes, parents) = entity.into_inner();
+    let tags = tags.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_string(value.clone())));
+    Entity::new_with_tags(uid, attributes, parents, tags).map_err(|error| error.to_string())
 }
 
 /// A level as policies see it.

@@ -1,8 +1,8 @@
 //! An answer in sentences.
 
-use model::{Answer, Ask, LinkAnswer, ReasonCode, Verdict};
+use model::{Action, Answer, Ask, LinkAnswer, PrincipalKind, ReasonCode, Verdict};
 
-use crate::decide::{PolicySnapshot, triple};
+use crate::decide::PolicySnapshot;
 use crate::index::Miss;
 
 /// Most near misses of one kind that are shown per link.
@@ -27,7 +27,7 @@ impl PolicySnapshot {
 
     fn near_misses(&self, link: &LinkAnswer) -> Vec<String> {
         let ask = Ask { action: link.action, resource: link.resource.clone() };
-        let Some(triple) = triple(&link.principal, &ask).filter(|_| link.reason == ReasonCode::PolicyDenied) else {
+        let Some(triple) = self.triple(&link.principal, &ask).filter(|_| link.reason == ReasonCode::PolicyDenied) else {
             return Vec::new();
         };
         let mut near: Vec<_> = self
@@ -66,12 +66,17 @@ fn lines(answer: &Answer, below: impl Fn(&LinkAnswer) -> Vec<String>) -> Vec<Str
 }
 
 fn line(link: &LinkAnswer) -> String {
-    let (verdict, may) = match link.verdict {
-        Verdict::Permit => ("permit", "may"),
-        Verdict::Challenge => ("challenge", "may not yet"),
-        Verdict::Deny => ("deny", "may not"),
+    // An enforcement point does nothing of what it asks about.
+    let is_asking = link.principal.kind == PrincipalKind::Pep && link.action != Action::Search;
+    let (verdict, may) = match (link.verdict, is_asking) {
+        (Verdict::Permit, true) => ("permit", "may ask about"),
+        (_, true) => ("deny", "may not ask about"),
+        (Verdict::Permit, false) => ("permit", "may"),
+        (Verdict::Challenge, false) => ("challenge", "may not yet"),
+        (Verdict::Deny, false) => ("deny", "may not"),
     };
-    let (action, kind, id) = (link.action.as_str(), link.resource.type_name(), link.resource.id().escape_debug());
+    let (action, kind, id) =
+        (link.resource.verb(link.action).escape_debug(), link.resource.type_name(), link.resource.id().escape_debug());
     let mut text = format!("{verdict}: {} {may} {action} {kind} \"{id}\"", link.principal);
     if link.verdict != Verdict::Permit {
         text.push_str(&format!(" because {} ({})", link.reason.text(), link.reason));

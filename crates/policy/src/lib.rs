@@ -9,6 +9,7 @@ mod decide;
 mod entities;
 mod explain;
 mod forbids;
+mod foreign;
 mod guests;
 mod index;
 mod indexed;

@@ -10,7 +10,7 @@ use crate::annotation;
 use crate::problem::{PolicyProblem, nearest};
 use crate::statement::{Statement, split};
 use crate::tools::Tools;
-use crate::vocabulary::{BASELINE, BASELINE_FILE, FIRST_SCHEMA, PARSED};
+use crate::vocabulary::{BASELINE, BASELINE_FILE, FIRST_SCHEMA};
 
 /// Most policies in a bundle.
 const MAX_POLICIES: usize = 100_000;
@@ -37,7 +37,14 @@ pub(crate) struct Loaded {
 }
 
 /// Loads the baseline and every file of the bundle.
-pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, tools: &Tools) -> Result<Loaded, Vec<PolicyProblem>> {
+///
+/// Policies are held against `schema`, which is that of `tools` where there are tools.
+pub(crate) fn load(
+    bundle: &Bundle,
+    targets: &BTreeSet<String>,
+    schema: Option<&Schema>,
+    tools: &Tools,
+) -> Result<Loaded, Vec<PolicyProblem>> {
     let mut loaded = Loaded::default();
     let mut places = HashMap::new();
     let mut problems = foreign(bundle);
@@ -71,7 +78,7 @@ pub(crate) fn load(bundle: &Bundle, targets: &BTreeSet<String>, tools: &Tools) -
             loaded.meanings.insert(id, meaning);
         }
     }
-    problems.extend(validate(&loaded.policies, &places, tools));
+    problems.extend(validate(&loaded.policies, &places, schema, tools));
     problems.sort();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
@@ -151,7 +158,9 @@ impl Place<'_> {
 fn nearest_action(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unrecognized action `Portcullis::Action::\"")?;
     let (written, _) = rest.split_once('"')?;
-    let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    // What is no word of policies is meant by none.
+    let is_word = |action: &&Action| !matches!(action, Action::Access | Action::Search | Action::Administer);
+    let names: Vec<&str> = Action::ALL.iter().filter(is_word).map(|action| action.as_str()).collect();
     nearest(written, names).map(|near| format!("did you mean `Portcullis::Action::\"{near}\"`?"))
 }
 
@@ -178,8 +187,13 @@ fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meanin
 }
 
 /// Cedar's strict validation against the schema.
-fn validate(policies: &PolicySet, places: &HashMap<PolicyId, Place<'_>>, tools: &Tools) -> Vec<PolicyProblem> {
-    let Some(schema) = tools.schema.as_ref().or(PARSED.as_ref()) else {
+fn validate(
+    policies: &PolicySet,
+    places: &HashMap<PolicyId, Place<'_>>,
+    schema: Option<&Schema>,
+    tools: &Tools,
+) -> Vec<PolicyProblem> {
+    let Some(schema) = schema else {
         return vec![whole(BASELINE_FILE, "the schema cannot be read".to_owned(), None)];
     };
     let result = Validator::new(schema.clone()).validate(policies, ValidationMode::Strict);
@@ -208,7 +222,17 @@ fn validate(policies: &PolicySet, places: &HashMap<PolicyId, Place<'_>>, tools: 
 /// Whether a policy names a tool server that is disabled: its actions are not declared, and all of them are denied. The policy
 /// stays in the set as it is, as it may forbid other things too; whatever it cannot evaluate is an error, so a deny.
 fn names_disabled(place: &Place<'_>, tools: &Tools) -> bool {
-    tools.disabled().any(|server| place.statement.text.contains(&format!("{server}::Action::")))
+    let text = place.statement.text;
+    // What is named as our own namespaces are is not the server's.
+    tools.disabled().filter(|server| !["Portcullis", "Access"].contains(&server.as_str())).any(|server| {
+        let named = format!("{server}::Action::");
+        // The end of a longer name is another name: that of another server, or of operators' words.
+        text.match_indices(&named).any(|(at, _)| text.get(..at).is_none_or(|before| !before.ends_with(is_of_name)))
+    })
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':')
 }
 
 /// Those of `ids` that conform to the vocabulary as it was first released.

@@ -17,6 +17,13 @@ pub struct PolicyProblem {
     pub help: Option<String>,
 }
 
+impl PolicyProblem {
+    /// One of what the configuration declares, not of a policy.
+    pub(crate) fn of_registry(message: String) -> Self {
+        Self { file: "portcullis.yaml".to_owned(), line: 1, column: 1, message, help: None }
+    }
+}
+
 impl fmt::Display for PolicyProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;

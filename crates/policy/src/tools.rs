@@ -29,7 +29,7 @@ const MAX_TOOLS: usize = 5_000;
 /// Longest arguments of one call, in bytes.
 const MAX_ARGUMENTS: usize = 1 << 20;
 /// Words that cannot name a namespace: Cedar's own, and ours.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "if",
     "then",
     "else",
@@ -44,6 +44,7 @@ const RESERVED: [&str; 14] = [
     "resource",
     "context",
     "Portcullis",
+    "Access",
 ];
 
 /// What was found in the definition of a tool server.
@@ -80,7 +81,7 @@ impl std::fmt::Display for ToolReport {
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     declared: HashMap<String, Declared>,
-    /// The schema with all of them; `None` where there are no tools.
+    /// The schema that they stand in, with all of them; `None` where there are no tools.
     pub(crate) schema: Option<Schema>,
     pub(crate) reports: Vec<ToolReport>,
 }
@@ -100,13 +101,14 @@ pub(crate) struct ToolCall {
 }
 
 impl Tools {
-    /// Compiles the definitions. Total: a server that does not compile is disabled, and told.
-    pub(crate) fn new(registry: &Registry) -> Self {
+    /// Compiles the definitions, to stand beside what `base` has: the gate's own schema, and operators' words. Total: a server that
+    /// does not compile is disabled, and told.
+    pub(crate) fn new(registry: &Registry, base: &str) -> Self {
         let mut tools = Self::default();
         if registry.tool_servers.is_empty() {
             return tools;
         }
-        let mut text = SCHEMA.to_owned();
+        let mut text = base.to_owned();
         for (name, server) in &registry.tool_servers {
             match compile(name, server, tools.declared.len()) {
                 Ok(compiled) => {

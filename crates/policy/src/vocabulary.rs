@@ -58,7 +58,7 @@ pub(crate) fn principal_uid(principal: &PrincipalId) -> Option<EntityUid> {
         PrincipalKind::User => "User",
         PrincipalKind::Agent => "Agent",
         PrincipalKind::Service => "Service",
-        PrincipalKind::Operator => return None,
+        PrincipalKind::Operator | PrincipalKind::Pep => return None,
     };
     uid(kind, principal.name.as_str())
 }
@@ -90,8 +90,10 @@ pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
         Action::ReadResource => matches!(resource, Resource::Document(_)),
         Action::Retrieve => matches!(resource, Resource::Collection(_)),
         Action::StartTraining => matches!(resource, Resource::Dataset(_)),
-        // Administration is decided by the operator's role, never by these policies.
-        Action::Administer => false,
+        // Said in words that operators declare, see `foreign`.
+        Action::Access => matches!(resource, Resource::Foreign(_)),
+        // An enforcement point's right to search stands in its registration; administration is decided by the operator's role.
+        Action::Search | Action::Administer => false,
     }
 }
 

@@ -23,7 +23,7 @@ impl PolicySnapshot {
             let Some(meaning) = self.meanings.get(policy.id()) else { continue };
             let named: BTreeSet<EntityUid> = policy.entity_literals().into_iter().collect();
             for uid in named {
-                let Some((known, kind)) = self.declared(&uid) else { continue };
+                let Some((known, kind)) = self.names_beside(&uid) else { continue };
                 let id = uid.id().unescaped();
                 if known.contains(&id) {
                     continue;
@@ -49,7 +49,7 @@ impl PolicySnapshot {
     }
 
     /// The declared names of the kind of `uid`, and that kind in words; `None` where a name need not be declared.
-    fn declared(&self, uid: &EntityUid) -> Option<(BTreeSet<&str>, &'static str)> {
+    fn names_beside(&self, uid: &EntityUid) -> Option<(BTreeSet<&str>, &'static str)> {
         let registry = &self.registry;
         fn names<V>(map: &std::collections::BTreeMap<model::Name, V>) -> BTreeSet<&str> {
             map.keys().map(model::Name::as_str).collect()

@@ -145,6 +145,7 @@ fn build(
         admitted: settings.fields.clone(),
         limits: limits(settings),
         budgets: budgets(settings),
+        access_url: settings.access_url.as_deref().map(Arc::from),
         refusals: match settings.refusals {
             Refusals::Hide => Candour::Hide,
             Refusals::ExplainUsers => Candour::ExplainUsers,

@@ -376,7 +376,7 @@ pub(crate) enum ScanFormat {
 pub(crate) enum Key {
     /// Make a credential; it is shown once.
     Create {
-        /// user:NAME, agent:NAME, service:NAME or operator:NAME, as declared in portcullis.yaml.
+        /// user:NAME, agent:NAME, service:NAME, pep:NAME (an enforcement point) or operator:NAME, as declared in portcullis.yaml.
         principal: String,
         /// For an agent or service: the user on whose behalf this key always acts.
         #[arg(long, value_name = "USER")]

@@ -273,6 +273,7 @@ impl Gate {
                 PrincipalKind::Agent => registry.agents.contains_key(&id.name),
                 PrincipalKind::Service => registry.services.contains_key(&id.name) || is_vouched_for(&id.name),
                 PrincipalKind::Operator => registry.operators.contains_key(&id.name),
+                PrincipalKind::Pep => registry.access.points.contains_key(&id.name),
             },
         }
     }
@@ -318,6 +319,7 @@ pub(crate) fn holder(registry: &Registry, spec: &KeySpec) -> Result<Holder, Refu
         PrincipalKind::Agent => registry.agents.contains_key(&principal.name),
         PrincipalKind::Service => registry.services.contains_key(&principal.name),
         PrincipalKind::Operator => registry.operators.contains_key(&principal.name),
+        PrincipalKind::Pep => registry.access.points.contains_key(&principal.name),
     };
     if !is_declared {
         return Err(undeclared());

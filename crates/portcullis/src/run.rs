@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use gateway::access::grpc;
 use gateway::admin::{self, Origin};
 use gateway::forwarded::{ForwardedHeader, TrustedProxies};
 use gateway::framing::Limits as FramingLimits;
@@ -180,12 +181,17 @@ async fn listen_all(
     let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, listening, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
-    let administering = vec![
+    let mut administering = vec![
         tokio::spawn(administer_tcp(Arc::clone(&gate), admin_listener, hosts, stopping.clone())),
         tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
         tokio::spawn(retention::watch(Arc::clone(&gate), stopping.clone())),
-        tokio::spawn(certificates::watch(Arc::clone(&gate), stopping)),
+        tokio::spawn(certificates::watch(Arc::clone(&gate), stopping.clone())),
     ];
+    if let Some(address) = listen.ext_authz {
+        let listener = bind(address).await?;
+        output::note(&format!("ext_authz (gRPC) listens on {}", listener.local_addr()?));
+        administering.push(tokio::spawn(grpc::serve(Arc::clone(&gate), listener, stopping)));
+    }
     Ok(Running { gate, data, admin, stop, serving, administering, exporting, activating: None })
 }
 

@@ -33,7 +33,24 @@ pub(super) fn listen(file: &raw::File, danger: &Danger, vault: &Vault<'_>, repor
     if data == admin && data.port() != 0 {
         report.problem(&section.key("admin"), format!("`{admin}` is taken by `listen.data`, the two planes do not share a port"));
     }
-    Some(Listen { data, tls, admin, admin_tls, hosts, trusted_proxies, forwarded_header })
+    let ext_authz = raw.ext_authz.as_ref().and_then(|raw| ext_authz(raw, [data, admin], &section.key("ext_authz"), report));
+    Some(Listen { data, tls, admin, admin_tls, ext_authz, hosts, trusted_proxies, forwarded_header })
+}
+
+/// Checks hold the credentials of those whom they are about, and travel without TLS.
+fn ext_authz(raw: &str, taken: [SocketAddr; 2], path: &Path, report: &mut Report<'_>) -> Option<SocketAddr> {
+    let Ok(address) = raw.parse::<SocketAddr>() else {
+        let message = format!("expected an address and a port such as `127.0.0.1:7703`, found `{}`", shown(raw));
+        report.problem(path, message);
+        return None;
+    };
+    if !address.ip().to_canonical().is_loopback() {
+        report.problem(path, format!("`{address}` can be reached from other machines, and this port speaks no TLS"));
+    }
+    if address.port() != 0 && taken.contains(&address) {
+        report.problem(path, format!("`{address}` is taken by another listener"));
+    }
+    Some(address)
 }
 
 /// Networks of proxies. Whoever may write the header may choose an address, so a network that is nearly everybody is an error.

@@ -101,6 +101,7 @@ const fn action_of(raw: raw::Autonomous) -> Action {
         raw::Autonomous::FetchRemote => Action::FetchRemote,
         raw::Autonomous::StoreRemotely => Action::StoreRemotely,
         raw::Autonomous::UseBeta => Action::UseBeta,
+        raw::Autonomous::Access => Action::Access,
     }
 }
 

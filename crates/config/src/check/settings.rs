@@ -9,7 +9,7 @@ use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, budgets, issuers, models};
+use crate::check::{Report, access, budgets, issuers, models};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -39,6 +39,7 @@ pub(crate) fn settings(
     let issuers = issuers::issuers(file, proxied.as_ref(), &vault, report);
     let tokens = issuers::tokens(file, report);
     let budgets = budgets::budgets(file, source, report);
+    let access_url = access::url(file, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
@@ -47,6 +48,7 @@ pub(crate) fn settings(
         routes: models::routes(file),
         issuers,
         tokens,
+        access_url,
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
             raw::Refusals::ExplainUsers => Refusals::ExplainUsers,

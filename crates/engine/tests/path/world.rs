@@ -120,6 +120,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         limits: Limits { body_bytes: 10_000, ..Limits::default() },
         budgets: Budgets::default(),
         refusals: Candour::Hide,
+        access_url: None,
         off,
     };
     let chain = Chain::new(vec!["user:ada".parse().unwrap(), "agent:bot".parse().unwrap()]).unwrap();

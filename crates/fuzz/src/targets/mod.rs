@@ -10,6 +10,7 @@ mod keys;
 mod lanes;
 mod log;
 mod normal;
+mod questions;
 mod requests;
 mod rules;
 mod sse;
@@ -42,7 +43,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 17] = [
+pub const ALL: [Target; 18] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -54,6 +55,7 @@ pub const ALL: [Target; 17] = [
     requests::TARGET,
     requests::HEADERS,
     requests::QUERIES,
+    questions::TARGET,
     answers::TARGET,
     config::TARGET,
     rules::TARGET,

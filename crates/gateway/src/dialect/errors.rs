@@ -30,6 +30,9 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::GateLocked
         | C::RoleInsufficient
         | C::HostNotAllowed
+        | C::PepUnregistered
+        | C::QuestionRefused
+        | C::QuestionUnknown
         | C::PolicyDenied
         | C::PolicyForbidden
         | C::PolicyError
@@ -69,7 +72,9 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ExchangeRefused
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        C::Overloaded | C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent => StatusCode::TOO_MANY_REQUESTS,
+        C::Overloaded | C::SearchLimit | C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         C::EvidenceUnavailable | C::RulesPending | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate

@@ -151,6 +151,8 @@ sendMessage: Agent
 connect: Destination
 releaseKey: Model
 startTraining: 
+access: 
+search: 
 administer: 
 ";
     assert_eq!(table, expected);

@@ -127,6 +127,7 @@ impl Oracle {
             PrincipalKind::Agent => "Agent",
             PrincipalKind::Service => "Service",
             PrincipalKind::Operator => "Operator",
+            PrincipalKind::Pep => "Pep",
         };
         let uid = |kind: &str, id: &str| -> EntityUid {
             EntityUid::from_json(json!({"type": format!("Portcullis::{kind}"), "id": id})).unwrap()
@@ -212,7 +213,7 @@ fn by_rule(registry: &Registry, input: &DecisionInput, principal: &PrincipalId, 
         PrincipalKind::User => registry.users.contains_key(&principal.name),
         PrincipalKind::Service => registry.services.contains_key(&principal.name),
         PrincipalKind::Agent => agent.is_some(),
-        PrincipalKind::Operator => false,
+        PrincipalKind::Operator | PrincipalKind::Pep => false,
     };
     if !is_known {
         return Some(ReasonCode::PrincipalUnknown);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access;
 mod bad_input;
 mod decide;
 mod delegation;

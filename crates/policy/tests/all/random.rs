@@ -178,6 +178,7 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                 model_groups: nest('k', &model_groups),
                 models: (0..3).map(|at| (name(&format!("m{at}")), model(7 + at))).collect(),
                 operators: BTreeMap::new(),
+                access: Default::default(),
                 tool_servers: BTreeMap::new(),
             }
         },

@@ -17,7 +17,7 @@ fn tool(effects: &[ToolEffect], properties: &Value, required: &[&str]) -> Tool {
     Tool { effects: effects.iter().copied().collect(), input, is_withdrawn: false }
 }
 
-fn server() -> ToolServer {
+pub(crate) fn server() -> ToolServer {
     let create = json!({
         "title": {"type": "string"},
         "priority": {"type": "integer"},

@@ -50,6 +50,7 @@ pub(crate) fn registry() -> Registry {
             (name("large"), model(&[], Level::Restricted)),
         ]),
         operators: BTreeMap::new(),
+        access: Default::default(),
         tool_servers: BTreeMap::new(),
     }
 }

@@ -110,7 +110,7 @@ fn call(input: &DecisionInput) -> String {
     let asks: Vec<String> = input
         .asks
         .iter()
-        .map(|ask| format!("{} {}:{}", ask.action.as_str(), ask.resource.type_name(), ask.resource.id().escape_debug()))
+        .map(|ask| format!("{} {}:{}", ask.verb().escape_debug(), ask.resource.type_name(), ask.resource.id().escape_debug()))
         .collect();
     format!("{} {}", who.join("→"), asks.join(" + "))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cedar_policy::{Effect, Policy, PolicySet};
+use cedar_policy::{Effect, Policy, PolicySet, Schema};
 use model::PolicyRef;
 use prove::{Proof, Prover, Solver, Subject};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(super) async fn prove(cli: &Cli, ready: &Ready, options: &Prove) -> anyhow::
             return Ok(Exit::Invalid);
         }
     };
-    let Some(schema) = policy::schema() else { anyhow::bail!("the schema cannot be read") };
+    let schema = &claims.schema;
     let mut prover = Prover::new(solver(options));
     let subject = Subject { schema, policies: &claims.policies };
     let mut told = Told { rows: Vec::new(), n_open: 0, n_refuted: 0, is_json: cli.json };
@@ -43,12 +43,14 @@ pub(super) async fn prove(cli: &Cli, ready: &Ready, options: &Prove) -> anyhow::
             told.tell(what, place, proof);
         }
     }
-    if let (Some(folder), Some(before)) = (&options.against, &claims.before) {
+    if let (Some(folder), Some((before_schema, before))) = (&options.against, &claims.before) {
         let place = |id: &str| PolicyRef { id: id.to_owned(), file: folder.display().to_string(), line: 1 };
         let narrower = prover.implies(schema, &claims.policies, before).await;
         told.tell("allows nothing that was not allowed", &place("narrower"), narrower);
         if options.equal {
-            told.tell("allows all that was allowed", &place("wider"), prover.implies(schema, before, &claims.policies).await);
+            // Of what could be asked then, also in words that are gone.
+            let wider = prover.implies(before_schema, before, &claims.policies).await;
+            told.tell("allows all that was allowed", &place("wider"), wider);
         }
     }
     Ok(told.end())
@@ -58,23 +60,32 @@ struct Claims {
     own: Vec<(PolicyRef, Policy)>,
     policies: PolicySet,
     invariants: Vec<(PolicyRef, Policy)>,
-    before: Option<PolicySet>,
+    before: Option<(Schema, PolicySet)>,
+    schema: Schema,
 }
 
 fn claims(ready: &Ready, options: &Prove) -> Result<Claims, Problems> {
-    let read = |ready: &Ready| policy::parse_bundle(&ready.bundle).map_err(|problems| lines(&problems));
-    let own = read(ready)?;
+    let (schema, own) = read(ready)?;
     let before = match &options.against {
-        Some(folder) => Some(set(&read(&Ready::read(folder)?)?)?),
+        Some(folder) => {
+            let (schema, policies) = read(&Ready::read(folder)?)?;
+            Some((schema, set(&policies)?))
+        }
         None => None,
     };
     let mut invariants = Vec::new();
     for path in invariant_files(&ready.folder) {
         let text = files::read_text(&path, MAX_FILE).map_err(|error| vec![format!("{}: {error}", path.display())])?;
         let name = path.strip_prefix(&ready.folder).unwrap_or(&path).display().to_string();
-        invariants.extend(policy::parse_file(&name, &text).map_err(|problems| lines(&problems))?);
+        invariants.extend(policy::parse_file(&name, &text, &schema).map_err(|problems| lines(&problems))?);
     }
-    Ok(Claims { policies: set(&own)?, own, invariants, before })
+    Ok(Claims { policies: set(&own)?, own, invariants, before, schema })
+}
+
+fn read(ready: &Ready) -> Result<(Schema, Vec<(PolicyRef, Policy)>), Problems> {
+    let schema = policy::schema(&ready.bundle).map_err(|problems| lines(&problems))?;
+    let policies = policy::parse_bundle(&ready.bundle, &schema).map_err(|problems| lines(&problems))?;
+    Ok((schema, policies))
 }
 
 fn lines(problems: &[policy::PolicyProblem]) -> Problems {
