@@ -125,7 +125,7 @@ impl Lane {
         }
     }
 
-    /// The lane, to be fed from its beginning, that finds text in disguise as well: what [`crate::stretch`] reads of it.
+    /// The lane, to be fed from its beginning, that finds text in disguise as well: what `stretch` reads of it.
     #[must_use]
     pub fn with_readings(mut self) -> Self {
         self.stretches = Some(Stretches::new());
