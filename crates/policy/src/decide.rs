@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
 use model::{
     Access, Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
-    LinkAnswer, ModelName, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
+    LinkAnswer, Mandate, ModelName, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
@@ -14,6 +14,7 @@ use crate::entities;
 use crate::foreign::Words;
 use crate::guests::Guests;
 use crate::index::{Candidates, Index};
+use crate::listing;
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
 use crate::tools::{ToolReport, Tools};
@@ -28,8 +29,9 @@ pub struct PolicySnapshot {
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     authorizer: Authorizer,
     guests: Guests,
-    words: Words,
-    tools: Tools,
+    pub(crate) words: Words,
+    pub(crate) tools: Tools,
+    pub(crate) lists: listing::Kept,
 }
 
 impl PolicySnapshot {
@@ -58,7 +60,17 @@ impl PolicySnapshot {
         let index = Index::new(&loaded.policies, is_challengeable);
         let guests = Guests::new(&entities);
         let registry = bundle.registry.clone();
-        Ok(Self { registry, entities, index, meanings, authorizer: Authorizer::new(), guests, words, tools })
+        Ok(Self {
+            registry,
+            entities,
+            index,
+            meanings,
+            authorizer: Authorizer::new(),
+            guests,
+            words,
+            tools,
+            lists: listing::Kept::default(),
+        })
     }
 
     /// What was found in the definitions of tools: servers that are disabled, and arguments that policies cannot see.
@@ -117,17 +129,26 @@ impl PolicySnapshot {
     fn call<'a>(&self, chain: &Chain, facts: &'a Facts) -> Call<'a> {
         let shape = chain.shape();
         let context = context::of(&shape, facts);
-        let Some(guest) = &facts.mandate.federated else { return Call { shape, facts, context, entities: Ok(None) } };
+        Call { shape, facts, context, entities: self.entities_for(&facts.mandate) }
+    }
+
+    /// The declared parties and the guest that an issuer vouches for; none if there is no guest.
+    pub(crate) fn entities_for(&self, mandate: &Mandate) -> Result<Option<Arc<Entities>>, String> {
+        let Some(guest) = &mandate.federated else { return Ok(None) };
         let undeclared = guest.groups.iter().find(|group| !self.registry.groups.contains_key(*group));
-        let entities = match undeclared {
+        match undeclared {
             // A group that nobody declares may have been one that a policy forbids something to.
             Some(group) => Err(format!("`{group}` is no declared group")),
             None if self.is_declared(&guest.principal) => {
                 Err(format!("`{}` is declared, and vouched for by an issuer", guest.principal))
             }
             None => self.guests.with(&self.entities, guest).map(Some),
-        };
-        Call { shape, facts, context, entities }
+        }
+    }
+
+    /// The schema that requests conform to.
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.tools.schema.as_ref().or_else(|| self.words.schema())
     }
 
     /// Whether operators have declared a user, an agent or a service of this name.

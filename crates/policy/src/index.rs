@@ -123,6 +123,12 @@ impl Index {
         self.policies.iter().map(|indexed| &indexed.policy)
     }
 
+    /// The policy of this id.
+    pub(crate) fn policy(&self, id: &PolicyId) -> Option<&Policy> {
+        let at = self.policies.binary_search_by(|indexed| indexed.policy.id().cmp(id)).ok()?;
+        self.policies.get(at).map(|indexed| &indexed.policy)
+    }
+
     /// The candidates for a request.
     pub(crate) fn candidates(
         &self,

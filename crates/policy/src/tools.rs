@@ -18,9 +18,8 @@ use serde_json::Value;
 use crate::entities::strings;
 use crate::vocabulary::{SCHEMA, action_group};
 use argument::Arguments;
-use shape::{Record, Shape};
-
 pub use shape::Unmodelled;
+pub(crate) use shape::{Record, Shape};
 
 /// Longest schema of one tool's arguments, in bytes.
 const MAX_SCHEMA: usize = 64 << 10;
@@ -139,6 +138,21 @@ impl Tools {
             ToolReport::Disabled { server, .. } => Some(server),
             ToolReport::Unmodelled { .. } => None,
         })
+    }
+
+    /// Every tool that is declared and was not withdrawn, in no order.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &str> {
+        self.declared.iter().filter(|(_, declared)| !declared.is_withdrawn).map(|(tool, _)| tool.as_str())
+    }
+
+    /// The arguments of a tool.
+    pub(crate) fn record(&self, tool: &str) -> Option<&Record> {
+        self.declared.get(tool).map(|declared| &declared.arguments)
+    }
+
+    /// The action of a tool.
+    pub(crate) fn action(&self, tool: &str) -> Option<EntityUid> {
+        self.declared.get(tool).map(|declared| declared.action.clone())
     }
 
     /// A call of `tool` with `arguments` (JSON text; none is no arguments), within the context that it shares with other asks.

@@ -237,6 +237,15 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long, default_value = "")]
         given: String,
     },
+    /// List what somebody could be allowed to call at all, with whatever arguments and under whatever circumstances.
+    #[command(
+        after_help = "could: some call is allowed. never: no call is. unknown: not found out; the call decides.\nExit codes: 0 listed, 3 invalid input."
+    )]
+    List {
+        /// The chain: user:NAME, or user:NAME → agent:NAME.
+        #[arg(long)]
+        who: String,
+    },
     /// Decide every recorded call again with the policies on disk, and show which decisions would be others.
     #[command(after_help = "Exit codes: 0 none would change, 1 some would, 3 invalid input.")]
     Diff {

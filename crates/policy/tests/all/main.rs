@@ -9,6 +9,7 @@ mod delegation;
 mod equal;
 mod explain;
 mod guests;
+mod listing;
 mod monotone;
 mod problems;
 mod random;

@@ -3,6 +3,7 @@
 mod cases;
 mod diff;
 mod format;
+mod list;
 mod matrix;
 mod prove;
 mod test;
@@ -32,6 +33,7 @@ pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow:
         Policy::Test { files } => prepared(cli, data, |ready| test::test(cli, ready, files)),
         Policy::Matrix { write } => prepared(cli, data, |ready| matrix::command(cli, ready, *write)),
         Policy::Explain { who, does, to, given } => prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given])),
+        Policy::List { who } => prepared(cli, data, |ready| list::list(cli, ready, who)),
         Policy::Diff { to, since } => {
             prepared(cli, to.as_deref().unwrap_or(data), |ready| diff::diff(cli, data, ready, since.as_deref()))
         }

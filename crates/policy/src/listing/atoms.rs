@@ -1,0 +1,504 @@
+//! What a policy's conditions read of a call, and which values make a difference to them.
+//!
+//! A condition is read from Cedar's own JSON form into a tree of [`Atom`]s: tests of one value of the context against constants.
+//! What tests principal, action, resource or a fact that no call of this chain can change is [`Node::Fixed`]; what is none of
+//! these (arithmetic, one value against another) is [`Node::Opaque`]: nothing is concluded from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::Policy;
+use serde_json::Value as Json;
+
+use super::moments;
+
+/// Where a value stands below `context`: `["input", "amount"]`.
+pub(super) type Path = Vec<String>;
+
+/// Something that can be one way or another in a call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Var {
+    /// Whether an optional value is there.
+    Present(Path),
+    /// The value.
+    Value(Path),
+    /// Whether a set holds this.
+    Member(Path, Val),
+}
+
+/// A constant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Val {
+    Bool(bool),
+    /// A number, or a time in milliseconds since 1970.
+    Long(i64),
+    Text(String),
+}
+
+/// A text that no policy is likely to name.
+pub(super) const OTHER: &str = "other-than-named";
+
+/// A test of one value against constants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Atom {
+    /// Is `true`, equals, or is less than: the value, and `true` for less, `false` for equal.
+    Equal(Path, Val),
+    Less(Path, i64),
+    LessEqual(Path, i64),
+    Member(Path, Val),
+    Present(Path),
+    Empty(Path),
+    /// A text that matches.
+    Like(Path, String),
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Node {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+    If(Box<[Self; 3]>),
+    Atom(Atom),
+    /// Something about values that have few ways to be: all of them.
+    Finite(Vec<(Var, Vec<Val>)>),
+    Fixed,
+    /// With the constants that it names, by path, as far as they can be told: they may help to guess.
+    Opaque(Vec<(Var, Val)>),
+}
+
+/// The conditions of one policy.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// All of them have to hold.
+    whole: Node,
+}
+
+impl Reading {
+    /// Reads a policy; what cannot be read is opaque.
+    pub(super) fn of(policy: &Policy) -> Self {
+        let json = policy.to_json().unwrap_or_default();
+        let Some(conditions) = json.get("conditions").and_then(Json::as_array) else {
+            return Self { whole: Node::Opaque(Vec::new()) };
+        };
+        let node = |condition: &Json| {
+            let body = condition.get("body").map_or(Node::Opaque(Vec::new()), node);
+            let is_unless = condition.get("kind").and_then(Json::as_str) == Some("unless");
+            if is_unless { Node::Not(Box::new(body)) } else { body }
+        };
+        Self { whole: Node::All(conditions.iter().map(node).collect()) }
+    }
+
+    /// Of a policy that is not there.
+    pub(super) const fn opaque() -> Self {
+        Self { whole: Node::Opaque(Vec::new()) }
+    }
+
+    /// Whether it consists of atoms alone, so that their values decide it.
+    pub(super) fn is_exact(&self) -> bool {
+        self.whole.is_exact()
+    }
+
+    /// For everything that it reads, values such that every way to answer its atoms is among the combinations of them.
+    pub(super) fn vars(&self) -> BTreeMap<Var, BTreeSet<Val>> {
+        let mut vars = BTreeMap::new();
+        self.whole.collect(&mut vars);
+        vars
+    }
+
+    /// Values that make it hold, or fail, if nothing else speaks against that.
+    pub(super) fn wishes(&self, holds: bool) -> Vec<(Var, Val)> {
+        let mut wishes = Vec::new();
+        self.whole.wish(holds, &mut wishes);
+        wishes
+    }
+}
+
+impl Node {
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().all(Self::is_exact),
+            Self::Not(node) => node.is_exact(),
+            Self::If(nodes) => nodes.iter().all(Self::is_exact),
+            Self::Atom(_) | Self::Finite(_) | Self::Fixed => true,
+            Self::Opaque(_) => false,
+        }
+    }
+
+    fn collect(&self, vars: &mut BTreeMap<Var, BTreeSet<Val>>) {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().for_each(|node| node.collect(vars)),
+            Self::Not(node) => node.collect(vars),
+            Self::If(nodes) => nodes.iter().for_each(|node| node.collect(vars)),
+            Self::Atom(atom) => {
+                let (var, values) = atom.values();
+                vars.entry(var).or_default().extend(values);
+            }
+            Self::Finite(all) => {
+                for (var, values) in all {
+                    vars.entry(var.clone()).or_default().extend(values.iter().cloned());
+                }
+            }
+            Self::Opaque(hints) => {
+                for (var, value) in hints {
+                    vars.entry(var.clone()).or_default().insert(value.clone());
+                }
+            }
+            Self::Fixed => {}
+        }
+    }
+
+    fn wish(&self, holds: bool, wishes: &mut Vec<(Var, Val)>) {
+        match self {
+            Self::Not(node) => node.wish(!holds, wishes),
+            Self::All(nodes) if holds => nodes.iter().for_each(|node| node.wish(true, wishes)),
+            Self::Any(nodes) if !holds => nodes.iter().for_each(|node| node.wish(false, wishes)),
+            // One is enough: the first that the call can do something about.
+            Self::All(nodes) | Self::Any(nodes) => {
+                let before = wishes.len();
+                for node in nodes {
+                    node.wish(holds, wishes);
+                    if wishes.len() > before {
+                        break;
+                    }
+                }
+            }
+            Self::If(nodes) => {
+                let [test, then, _] = nodes.as_ref();
+                test.wish(true, wishes);
+                then.wish(holds, wishes);
+            }
+            Self::Atom(atom) => wishes.push(atom.wish(holds)),
+            Self::Opaque(hints) => wishes.extend(hints.iter().take(1).cloned()),
+            Self::Finite(_) | Self::Fixed => {}
+        }
+    }
+}
+
+impl Atom {
+    /// What it is about, and a value for each way to answer it.
+    fn values(&self) -> (Var, Vec<Val>) {
+        let around = |limit: i64| [limit.saturating_sub(1), limit, limit.saturating_add(1)].map(Val::Long).to_vec();
+        match self {
+            Self::Equal(path, Val::Long(value)) => (Var::Value(path.clone()), around(*value)),
+            Self::Equal(path, Val::Text(value)) => (Var::Value(path.clone()), texts(value)),
+            Self::Equal(path, Val::Bool(_)) => (Var::Value(path.clone()), both()),
+            Self::Less(path, limit) | Self::LessEqual(path, limit) => (Var::Value(path.clone()), around(*limit)),
+            Self::Member(path, value) => (Var::Member(path.clone(), value.clone()), both()),
+            Self::Empty(path) => (Var::Member(path.clone(), Val::Text(OTHER.to_owned())), both()),
+            Self::Present(path) => (Var::Present(path.clone()), both()),
+            Self::Like(path, sample) => (Var::Value(path.clone()), texts(sample)),
+        }
+    }
+
+    fn wish(&self, holds: bool) -> (Var, Val) {
+        let step = |limit: i64, up: i64| Val::Long(limit.saturating_add(up));
+        match self {
+            Self::Equal(path, value) => {
+                let wished = match value {
+                    Val::Bool(value) => Val::Bool(*value == holds),
+                    value if holds => value.clone(),
+                    Val::Long(value) => step(*value, 1),
+                    Val::Text(_) => Val::Text(OTHER.to_owned()),
+                };
+                (Var::Value(path.clone()), wished)
+            }
+            Self::Less(path, limit) => (Var::Value(path.clone()), step(*limit, if holds { -1 } else { 0 })),
+            Self::LessEqual(path, limit) => (Var::Value(path.clone()), step(*limit, if holds { 0 } else { 1 })),
+            Self::Member(path, value) => (Var::Member(path.clone(), value.clone()), Val::Bool(holds)),
+            Self::Empty(path) => (Var::Member(path.clone(), Val::Text(OTHER.to_owned())), Val::Bool(!holds)),
+            Self::Present(path) => (Var::Present(path.clone()), Val::Bool(holds)),
+            Self::Like(path, sample) => {
+                (Var::Value(path.clone()), Val::Text(if holds { sample.clone() } else { OTHER.to_owned() }))
+            }
+        }
+    }
+}
+
+fn both() -> Vec<Val> {
+    vec![Val::Bool(false), Val::Bool(true)]
+}
+
+fn texts(named: &str) -> Vec<Val> {
+    vec![Val::Text(named.to_owned()), Val::Text(OTHER.to_owned())]
+}
+
+/// Reads one expression. As deep as the author wrote it: loading bounds that.
+fn node(expression: &Json) -> Node {
+    let sides = |of: &Json| of.get("left").zip(of.get("right")).map(|(left, right)| [left.clone(), right.clone()]);
+    let Some((operator, operands)) = expression.as_object().and_then(|object| object.iter().next()) else {
+        return Node::Opaque(Vec::new());
+    };
+    if let Some(path) = path(expression) {
+        return about(path, |path| Atom::Equal(path, Val::Bool(true)));
+    }
+    match (operator.as_str(), sides(operands)) {
+        ("&&", Some(sides)) => Node::All(sides.iter().map(node).collect()),
+        ("||", Some(sides)) => Node::Any(sides.iter().map(node).collect()),
+        ("!", _) => operands.get("arg").map_or(Node::Opaque(Vec::new()), |arg| Node::Not(Box::new(node(arg)))),
+        ("if-then-else", _) => {
+            let part = |name: &str| operands.get(name).map_or(Node::Opaque(Vec::new()), node);
+            Node::If(Box::new([part("if"), part("then"), part("else")]))
+        }
+        ("has", _) => has(operands).unwrap_or_else(|| other(expression)),
+        ("like", _) => like(operands).unwrap_or_else(|| other(expression)),
+        ("isEmpty", _) => match operands.get("arg").and_then(path) {
+            Some(path) => about(path, Atom::Empty),
+            None => other(expression),
+        },
+        (operator, Some([left, right])) => compare(operator, &left, &right).unwrap_or_else(|| other(expression)),
+        _ => other(expression),
+    }
+}
+
+/// A comparison of a value with a constant, whichever side it stands on.
+fn compare(operator: &str, left: &Json, right: &Json) -> Option<Node> {
+    let not = |node: Node| Node::Not(Box::new(node));
+    if let (Some(path), Some(constant)) = (path(left), constant(right)) {
+        return Some(match (operator, constant) {
+            ("==", constant) => equal(path, constant),
+            ("!=", constant) => not(equal(path, constant)),
+            ("contains", constant) => about(path, |path| Atom::Member(path, constant)),
+            ("<", Val::Long(limit)) => about(path, |path| Atom::Less(path, limit)),
+            ("<=", Val::Long(limit)) => about(path, |path| Atom::LessEqual(path, limit)),
+            (">", Val::Long(limit)) => not(about(path, |path| Atom::LessEqual(path, limit))),
+            (">=", Val::Long(limit)) => not(about(path, |path| Atom::Less(path, limit))),
+            _ => return None,
+        });
+    }
+    if let (Some(path), Some(constants)) = (path(left), constants(right)) {
+        let members = constants.into_iter().map(|constant| about(path.clone(), |path| Atom::Member(path, constant))).collect();
+        return match operator {
+            "containsAll" => Some(Node::All(members)),
+            "containsAny" => Some(Node::Any(members)),
+            _ => None,
+        };
+    }
+    if let (Some(constants), Some(path), "contains") = (constants(left), path(right), operator) {
+        return Some(Node::Any(constants.into_iter().map(|constant| equal(path.clone(), constant)).collect()));
+    }
+    if let (Some(_), Some(_)) = (constant(left), path(right)) {
+        let mirrored = match operator {
+            "==" | "!=" => operator,
+            "<" => ">",
+            "<=" => ">=",
+            ">" => "<",
+            ">=" => "<=",
+            _ => return None,
+        };
+        return compare(mirrored, right, left);
+    }
+    None
+}
+
+fn equal(path: Path, constant: Val) -> Node {
+    about(path, |path| Atom::Equal(path, constant))
+}
+
+fn has(operands: &Json) -> Option<Node> {
+    let mut path = path(operands.get("left")?)?;
+    let names: Vec<String> = match operands.get("attr")? {
+        Json::String(name) => vec![name.clone()],
+        Json::Array(names) => names.iter().filter_map(Json::as_str).map(ToOwned::to_owned).collect(),
+        _ => return None,
+    };
+    let mut all = Vec::new();
+    for name in names {
+        path.push(name);
+        // Only arguments are optional; everything else that a context can have, it has.
+        all.push(if path.first().is_some_and(|first| first == "input") {
+            Node::Atom(Atom::Present(path.clone()))
+        } else {
+            Node::Fixed
+        });
+    }
+    Some(Node::All(all))
+}
+
+fn like(operands: &Json) -> Option<Node> {
+    let path = path(operands.get("left")?)?;
+    let pattern = operands.get("pattern")?.as_array()?;
+    // The shortest text that matches: nothing for each wildcard.
+    let sample: String = pattern.iter().filter_map(|part| part.get("Literal").and_then(Json::as_str)).collect();
+    Some(about(path, |path| Atom::Like(path, sample)))
+}
+
+/// An atom about what a call can change; a fact of the chain and its task is fixed, and what follows from another fact is read as
+/// a test of that.
+fn about(path: Path, atom: impl FnOnce(Path) -> Atom) -> Node {
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        ["chain" | "task" | "pep", ..] | ["credential", "id"] => Node::Fixed,
+        ["flow", "tainted"] => match atom(vec!["flow".to_owned(), "integrity".to_owned()]) {
+            Atom::Equal(path, Val::Bool(value)) => {
+                let tainted = Node::Atom(Atom::Less(path, 2));
+                if value { tainted } else { Node::Not(Box::new(tainted)) }
+            }
+            _ => Node::Opaque(Vec::new()),
+        },
+        _ => Node::Atom(atom(path)),
+    }
+}
+
+/// What is no test of one value: fixed if nothing of the call is in it, else opaque.
+fn other(expression: &Json) -> Node {
+    let mut paths = BTreeSet::new();
+    let mut found = Vec::new();
+    let mut todo = vec![expression];
+    while let Some(part) = todo.pop() {
+        if let Some(path) = path(part) {
+            paths.insert(path);
+            continue;
+        }
+        if let Some(constant) = constant(part) {
+            found.push(constant);
+            continue;
+        }
+        if part.get("Var").and_then(Json::as_str) == Some("context") {
+            return Node::Opaque(Vec::new());
+        }
+        match part {
+            Json::Array(parts) => todo.extend(parts),
+            Json::Object(parts) => todo.extend(parts.values()),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+        }
+    }
+    paths.retain(|path| about(path.clone(), Atom::Present) != Node::Fixed);
+    if paths.is_empty() {
+        return Node::Fixed;
+    }
+    if let Some(all) = paths.iter().map(|path| finite(path)).collect() {
+        return Node::Finite(all);
+    }
+    let hint = |path: &Path| found.iter().map(|value| (Var::Value(path.clone()), value.clone())).collect::<Vec<_>>();
+    Node::Opaque(paths.iter().flat_map(hint).collect())
+}
+
+/// A value with four ways to be, such as the level that a clearance is held against.
+fn finite(path: &Path) -> Option<(Var, Vec<Val>)> {
+    let is_small = path.iter().eq(["flow", "level"]) || path.iter().eq(["flow", "integrity"]);
+    is_small.then(|| (Var::Value(path.clone()), (0..4).map(Val::Long).collect()))
+}
+
+/// `context.a.b` as `["a", "b"]`; nothing else.
+fn path(expression: &Json) -> Option<Path> {
+    let mut names = Vec::new();
+    let mut at = expression;
+    while let Some(access) = at.get(".") {
+        names.push(access.get("attr")?.as_str()?.to_owned());
+        at = access.get("left")?;
+    }
+    let is_context = at.get("Var").and_then(Json::as_str) == Some("context");
+    names.reverse();
+    (is_context && !names.is_empty()).then_some(names)
+}
+
+/// A constant: a boolean, a number, a text, a time.
+fn constant(expression: &Json) -> Option<Val> {
+    match expression.get("Value") {
+        Some(Json::Bool(value)) => Some(Val::Bool(*value)),
+        Some(Json::Number(value)) => value.as_i64().map(Val::Long),
+        Some(Json::String(value)) => Some(Val::Text(value.clone())),
+        Some(_) => None,
+        None => {
+            let text = expression.get("datetime")?.as_array()?.first()?.get("Value")?.as_str()?;
+            moments::millis(text).map(Val::Long)
+        }
+    }
+}
+
+/// A set of constants, written out.
+fn constants(expression: &Json) -> Option<Vec<Val>> {
+    expression.get("Set")?.as_array()?.iter().map(constant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Policy;
+
+    use super::{OTHER, Reading, Val, Var};
+
+    fn read(condition: &str) -> Reading {
+        Reading::of(&Policy::parse(None, format!("permit (principal, action, resource) {condition};")).unwrap())
+    }
+
+    fn value(path: &str) -> Var {
+        Var::Value(path.split('.').map(ToOwned::to_owned).collect())
+    }
+
+    #[test]
+    fn values_that_make_a_difference() {
+        let text = |text: &str| Val::Text(text.to_owned());
+        let facts: [(&str, Var, &[Val]); 9] = [
+            ("when { context.input.n > 5 }", value("input.n"), &[Val::Long(4), Val::Long(5), Val::Long(6)]),
+            ("when { 5 <= context.input.n }", value("input.n"), &[Val::Long(4), Val::Long(5), Val::Long(6)]),
+            ("unless { context.input.s == \"a\" }", value("input.s"), &[text("a"), text(OTHER)]),
+            ("when { [\"a\", \"b\"].contains(context.input.s) }", value("input.s"), &[text("a"), text("b"), text(OTHER)]),
+            ("when { context.input.s like \"a*c\" }", value("input.s"), &[text("ac"), text(OTHER)]),
+            ("when { context.flow.tainted }", value("flow.integrity"), &[Val::Long(1), Val::Long(2), Val::Long(3)]),
+            ("when { !context.answered.approval }", value("answered.approval"), &[Val::Bool(false), Val::Bool(true)]),
+            (
+                "when { context.now < datetime(\"1970-01-02\") }",
+                value("now"),
+                &[Val::Long(86_399_999), Val::Long(86_400_000), Val::Long(86_400_001)],
+            ),
+            (
+                "when { context.content.kinds.containsAny([\"a\"]) }",
+                Var::Member(vec!["content".to_owned(), "kinds".to_owned()], text("a")),
+                &[Val::Bool(false), Val::Bool(true)],
+            ),
+        ];
+        for (condition, var, values) in facts {
+            let reading = read(condition);
+            let vars = reading.vars();
+            assert!(reading.is_exact(), "{condition}");
+            assert_eq!(vars.len(), 1, "{condition}: {vars:?}");
+            assert_eq!(vars[&var].iter().cloned().collect::<Vec<_>>(), values, "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_no_call_changes_is_fixed() {
+        for condition in [
+            "when { principal has x && principal.x > 3 }",
+            "when { context.chain.depth < 3 && context.task.purpose == \"p\" }",
+            "when { context.credential.id == \"c\" }",
+            "",
+        ] {
+            let reading = read(condition);
+            assert!(reading.is_exact() && reading.vars().is_empty() && reading.wishes(true).is_empty(), "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_opaque() {
+        for condition in [
+            "when { context.input.a == context.input.b }",
+            "when { context.input.a + 1 > 3 }",
+            "when { context.now.toTime() > duration(\"9h\") }",
+            "when { context == {} }",
+            "when { context.input.a.b.contains(context.input.c) }",
+        ] {
+            assert!(!read(condition).is_exact(), "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_level_against_a_clearance_has_four_ways() {
+        let reading = read("when { context.flow.level > resource.clearance }");
+        let levels = reading.vars().remove(&value("flow.level")).unwrap();
+        assert!(reading.is_exact() && levels.into_iter().eq((0..4).map(Val::Long)));
+    }
+
+    #[test]
+    fn wishes_hold() {
+        let wishes =
+            read("when { context.input.n > 5 && !(context.input.s == \"a\") } unless { context.request.stream }").wishes(true);
+        let wanted = [
+            (value("input.n"), Val::Long(6)),
+            (value("input.s"), Val::Text(OTHER.to_owned())),
+            (value("request.stream"), Val::Bool(false)),
+        ];
+        assert_eq!(wishes, wanted);
+        assert_eq!(read("when { context.input.n > 5 && context.input.m > 5 }").wishes(false), [(value("input.n"), Val::Long(5))]);
+    }
+}
