@@ -129,6 +129,22 @@ impl Index {
         self.policies.get(at).map(|indexed| &indexed.policy)
     }
 
+    /// The policies that can concern a request, by number, ascending; nothing is built.
+    pub(crate) fn concerning(
+        &self,
+        entities: &Entities,
+        principal: &EntityUid,
+        action: &EntityUid,
+        resource: &EntityUid,
+    ) -> Vec<u32> {
+        self.matching(entities, principal, action, resource)
+    }
+
+    /// The policy of this number.
+    pub(crate) fn numbered(&self, at: u32) -> Option<&Policy> {
+        self.indexed(at).map(|indexed| &indexed.policy)
+    }
+
     /// The candidates for a request.
     pub(crate) fn candidates(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! `bench FOLDER SECONDS [load]` writes for each size of store `FOLDER/N/policy.rego` and `FOLDER/N/requests.jsonl` (`{"input",
 //! "allow"}`, one link each) for a peer to read, measures, and prints one line of JSON per figure
-//! (`{"case","system","metric","value","unit"}`); with `load` it measures loading alone. It ends with a failure if the two answer differently.
+//! (`{"case","system","metric","value","unit"}`); with `load` or `list` it measures that alone. It ends with a failure if the two answer differently.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +13,7 @@
 )]
 
 mod store;
+mod tools;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hint::black_box;
@@ -28,7 +29,7 @@ use model::{
     Action, Ask, Chain, DecisionInput, Dialect, Facts, FindingCount, FindingGroup, Label, PrincipalId, Resource, UnixMillis,
     Verdict,
 };
-use policy::{IndexedSet, PolicySnapshot};
+use policy::{Could, IndexedSet, Listable, PolicySnapshot};
 use serde_json::{Value, json};
 use store::{Dice, Form, SEED, Scope, Size, Store, name};
 
@@ -52,7 +53,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap_or_default());
     let seconds: f64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1.0);
-    let sizes: &[usize] = if arguments.next().as_deref() == Some("load") { &[] } else { &[200, 2_000, 20_000] };
+    let only = arguments.next();
+    let sizes: &[usize] = if only.is_some() { &[] } else { &[200, 2_000, 20_000] };
     for n_policies in sizes.iter().copied() {
         let store = Store::new(Size::of(n_policies));
         let questions = questions(store.size);
@@ -60,6 +62,12 @@ fn main() {
         if n_policies <= 2_000 {
             decide(&store, &questions, seconds);
         }
+    }
+    if only.as_deref() != Some("load") {
+        list();
+    }
+    if only.as_deref() == Some("list") {
+        return;
     }
     load(&Store::new(Size { policies: 5_000, users: 10_000, agents: 2_000, groups: 1_000, models: 200 }));
 }
@@ -192,6 +200,37 @@ fn decide(store: &Store, questions: &[Question], seconds: f64) {
         for (question, input) in questions.iter().zip(&inputs).take(200) {
             assert_eq!(snapshot.decide(input).verdict == Verdict::Permit, by_cedar(question), "{input:?}");
         }
+    }
+}
+
+/// What a chain of three links could do with 500 tools under 2,000 policies.
+fn list() {
+    let size = Size::of(2_000);
+    let bundle = tools::bundle(size);
+    let listers = tools::listers(size, 24);
+    let (mut first, mut cold, mut kept, mut counts) = (Vec::new(), Vec::new(), Vec::new(), [0_usize; 3]);
+    for round in 0..3 {
+        let snapshot = PolicySnapshot::load(&bundle, &BTreeSet::new()).unwrap();
+        assert_eq!(snapshot.tool_reports(), []);
+        for (at, lister) in listers.iter().enumerate() {
+            timed(if at == 0 { &mut first } else { &mut cold }, || snapshot.list(lister, Listable::Tools));
+            timed(&mut kept, || snapshot.list(lister, Listable::Tools));
+            if round == 0 {
+                for listed in snapshot.list(lister, Listable::Tools).iter() {
+                    counts[match listed.could {
+                        Could::Yes => 0,
+                        Could::No => 1,
+                        Could::Unknown => 2,
+                    }] += 1;
+                }
+            }
+        }
+    }
+    summary("list/2000/3", "portcullis-first-time", first);
+    summary("list/2000/3", "portcullis-cold", cold);
+    summary("list/2000/3", "portcullis", kept);
+    for (name, count) in ["listed", "hidden", "unknown"].into_iter().zip(counts) {
+        print("list/2000/3", "portcullis", name, as_f64(count), "tools");
     }
 }
 

@@ -105,12 +105,55 @@ impl Reading {
         vars
     }
 
+    /// Whether it holds for a call of these values, as far as they tell.
+    pub(super) fn holds(&self, values: &BTreeMap<Var, Val>) -> Option<bool> {
+        self.whole.holds(values, false)
+    }
+
+    /// The same, of a policy that held for another call of the same party for the same thing: then whatever is fixed and had to
+    /// hold for that holds here too.
+    pub(super) fn holds_again(&self, values: &BTreeMap<Var, Val>) -> Option<bool> {
+        self.whole.holds(values, true)
+    }
+
     /// Values that make it hold, or fail, if nothing else speaks against that.
     pub(super) fn wishes(&self, holds: bool) -> Vec<(Var, Val)> {
         let mut wishes = Vec::new();
         self.whole.wish(holds, &mut wishes);
         wishes
     }
+}
+
+/// Whether a policy that concerns two resources which look alike says the same of both, whatever the calls' arguments are: it names
+/// neither an action nor a tool or model, and reads no argument.
+pub(super) fn is_general(policy: &Policy) -> bool {
+    let json = policy.to_json().unwrap_or_default();
+    let Some(conditions) = json.get("conditions") else { return false };
+    let mut todo = vec![conditions];
+    while let Some(part) = todo.pop() {
+        let of_call = |part: &Json| {
+            let root = path(part).and_then(|path| path.into_iter().next());
+            root.is_some_and(|root| root == "input" || root == "unmodelled")
+        };
+        let names_one = part
+            .get("__entity")
+            .and_then(|entity| entity.get("type"))
+            .and_then(Json::as_str)
+            .is_some_and(|kind| kind.ends_with("::Action") || ["Portcullis::Tool", "Portcullis::Model"].contains(&kind));
+        let var = part.get("Var").and_then(Json::as_str);
+        // Whether anything is there that has no type can be for every tool; `context` as a whole holds the arguments.
+        let is_any_unmodelled =
+            part.get("isEmpty").and_then(|of| of.get("arg")).and_then(path).is_some_and(|path| path.iter().eq(["unmodelled"]));
+        match part {
+            _ if is_any_unmodelled => {}
+            _ if names_one || of_call(part) || matches!(var, Some("action" | "context")) => return false,
+            _ if path(part).is_some() => {}
+            Json::Array(parts) => todo.extend(parts),
+            Json::Object(parts) => todo.extend(parts.values()),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+        }
+    }
+    true
 }
 
 impl Node {
@@ -144,6 +187,42 @@ impl Node {
                 }
             }
             Self::Fixed => {}
+        }
+    }
+
+    /// As Cedar reads it, from the left; what might err in front of what is known leaves it unknown.
+    fn holds(&self, values: &BTreeMap<Var, Val>, fixed_hold: bool) -> Option<bool> {
+        match self {
+            Self::All(nodes) => {
+                let mut all = Some(true);
+                for node in nodes {
+                    match node.holds(values, fixed_hold) {
+                        Some(true) => {}
+                        Some(false) => return Some(false),
+                        None => all = None,
+                    }
+                }
+                all
+            }
+            Self::Any(nodes) => {
+                let mut any = Some(false);
+                for node in nodes {
+                    match node.holds(values, false) {
+                        Some(false) => {}
+                        Some(true) => return Some(true),
+                        None => any = None,
+                    }
+                }
+                any
+            }
+            Self::Not(node) => node.holds(values, false).map(|holds| !holds),
+            Self::If(nodes) => {
+                let [test, then, otherwise] = nodes.as_ref();
+                if test.holds(values, false)? { then.holds(values, false) } else { otherwise.holds(values, false) }
+            }
+            Self::Atom(atom) => atom.holds(values),
+            Self::Fixed if fixed_hold => Some(true),
+            Self::Finite(_) | Self::Fixed | Self::Opaque(_) => None,
         }
     }
 
@@ -187,6 +266,21 @@ impl Atom {
             Self::Empty(path) => (Var::Member(path.clone(), Val::Text(OTHER.to_owned())), both()),
             Self::Present(path) => (Var::Present(path.clone()), both()),
             Self::Like(path, sample) => (Var::Value(path.clone()), texts(sample)),
+        }
+    }
+
+    fn holds(&self, values: &BTreeMap<Var, Val>) -> Option<bool> {
+        let value = |path: &Path| values.get(&Var::Value(path.clone()));
+        match self {
+            Self::Equal(path, wanted) => value(path).map(|value| value == wanted),
+            Self::Less(path, limit) => value(path).map(|value| *value < Val::Long(*limit)),
+            Self::LessEqual(path, limit) => value(path).map(|value| *value <= Val::Long(*limit)),
+            Self::Member(path, member) => {
+                values.get(&Var::Member(path.clone(), member.clone())).map(|is_in| *is_in == Val::Bool(true))
+            }
+            Self::Present(path) => values.get(&Var::Present(path.clone())).map(|is_there| *is_there == Val::Bool(true)),
+            // Other members, and other texts that match, are not known here.
+            Self::Empty(_) | Self::Like(..) => None,
         }
     }
 
@@ -466,6 +560,32 @@ mod tests {
         ] {
             let reading = read(condition);
             assert!(reading.is_exact() && reading.vars().is_empty() && reading.wishes(true).is_empty(), "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_of_tools_that_look_alike() {
+        let is_general = |condition: &str| {
+            super::is_general(&Policy::parse(None, format!("permit (principal, action, resource) {condition};")).unwrap())
+        };
+        for condition in [
+            "",
+            "when { context.flow.level > resource.clearance && principal in Portcullis::Group::\"g\" }",
+            "unless { context.unmodelled.isEmpty() }",
+            "when { resource in Portcullis::ToolServer::\"s\" }",
+        ] {
+            assert!(is_general(condition), "{condition}");
+        }
+        for condition in [
+            "when { context.input.a == 1 }",
+            "when { context.input has a }",
+            "when { context has input }",
+            "when { context.unmodelled.contains(\"a\") }",
+            "when { resource == Portcullis::Tool::\"a\" }",
+            "when { [Portcullis::Tool::\"a\"].contains(resource) }",
+            "when { action == Portcullis::Action::\"callTool\" }",
+        ] {
+            assert!(!is_general(condition), "{condition}");
         }
     }
 

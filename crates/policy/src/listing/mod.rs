@@ -17,23 +17,23 @@ mod moments;
 mod partial;
 mod search;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId};
+use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId, Schema};
 use model::{Action, Answer, Ask, Chain, CredentialId, DecisionInput, LinkAnswer, Mandate, ReasonCode, Resource, Verdict};
 
 use crate::decide::PolicySnapshot;
-use crate::index::Candidates;
 use facts::Guess;
 pub(crate) use kept::Kept;
 use partial::{Known, Partly};
 use search::{Effort, Search};
 
 /// Most decisions that one list makes beyond the first of each ask.
-const MAX_DECISIONS: usize = 20_000;
+const MAX_DECISIONS: usize = 5_000;
 /// Most policies that one list evaluates partially.
-const MAX_PARTIAL: usize = 20_000;
+const MAX_PARTIAL: usize = 5_000;
 
 /// Whose list it is: everything about a caller that no call of it can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +92,22 @@ impl PolicySnapshot {
     }
 
     fn listed(&self, lister: &Lister, what: Listable) -> Vec<Listed> {
-        let mut asking = Asking::new(self, lister);
         let asks = self.listable(what);
-        asking.know(&asks);
-        asks.into_iter().map(|ask| asking.listed(ask)).collect()
+        let mut asking = Asking::new(self, lister, &asks);
+        asks.iter().map(|ask| asking.listed(ask)).collect()
+    }
+
+    /// Everything of a tool or model that policies which do not name it can see.
+    fn look(&self, resource: &Resource) -> Option<String> {
+        match resource {
+            Resource::Tool(tool) => {
+                let (server, name) = tool.split_once('/')?;
+                let (name_of_server, server) = self.registry.tool_servers.iter().find(|(of, _)| of.as_str() == server)?;
+                Some(format!("{name_of_server} {:?} {:?}", server.clearance, server.tools.get(name)?.effects))
+            }
+            Resource::Model(name) => self.registry.models.get(name).map(|model| format!("{model:?}")),
+            _ => None,
+        }
     }
 
     fn listable(&self, what: Listable) -> Vec<Ask> {
@@ -118,132 +130,164 @@ struct Asking<'a> {
     lister: &'a Lister,
     /// The declared parties and the guest.
     entities: Option<Arc<Entities>>,
-    /// By link, for partial evaluation; empty where there is no schema.
-    known: Vec<Option<Known>>,
+    asks: &'a [Ask],
+    /// By link of the chain, what partial evaluation has to know of all asks; made when it is needed.
+    known: Vec<OnceCell<Option<Known>>>,
     readings: HashMap<PolicyId, atoms::Reading>,
+    /// By number of a policy, whether it is [`atoms::is_general`].
+    general: HashMap<u32, bool>,
+    /// What was found out for asks that are alike.
+    alike: HashMap<Alike, (Could, Option<ReasonCode>)>,
     effort: Effort,
     n_partial: usize,
 }
 
+/// What asks have in common if the same can be said of them: by link the policies that can concern them, and how the resource looks
+/// to these.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Alike {
+    concerning: Vec<Vec<u32>>,
+    look: String,
+}
+
+/// One link of the chain and one ask.
+struct Link<'a> {
+    uids: [EntityUid; 3],
+    /// All policies that can concern it, by number.
+    concerning: Vec<u32>,
+    /// The permits of these.
+    permits: Vec<&'a Policy>,
+}
+
 impl<'a> Asking<'a> {
-    fn new(snapshot: &'a PolicySnapshot, lister: &'a Lister) -> Self {
-        let entities = snapshot.entities_for(&lister.mandate).ok().flatten();
+    fn new(snapshot: &'a PolicySnapshot, lister: &'a Lister, asks: &'a [Ask]) -> Self {
         Self {
             snapshot,
             lister,
-            entities,
-            known: Vec::new(),
+            entities: snapshot.entities_for(&lister.mandate).ok().flatten(),
+            asks,
+            known: lister.chain.links().iter().map(|_| OnceCell::new()).collect(),
             readings: HashMap::new(),
+            general: HashMap::new(),
+            alike: HashMap::new(),
             effort: Effort(MAX_DECISIONS),
             n_partial: 0,
         }
     }
 
-    fn entities(&self) -> &Entities {
-        self.entities.as_deref().unwrap_or(&self.snapshot.entities)
+    fn listed(&mut self, ask: &Ask) -> Listed {
+        let (could, reason) = self.could(ask);
+        Listed { ask: ask.clone(), could, reason }
     }
 
-    /// Takes in what partial evaluation has to know of all asks.
-    fn know(&mut self, asks: &[Ask]) {
-        let Some(schema) = self.snapshot.schema() else { return };
-        let known = |principal| {
-            let uids: Vec<EntityUid> = asks
-                .iter()
-                .filter_map(|ask| self.snapshot.triple(principal, ask))
-                .flat_map(|(principal, _, resource)| [principal, resource])
-                .collect();
-            Known::new(self.entities(), uids.iter(), schema)
-        };
-        self.known = self.lister.chain.links().iter().map(known).collect();
+    /// The answer; for asks that are alike it is found out once.
+    fn could(&mut self, ask: &Ask) -> (Could, Option<ReasonCode>) {
+        let Some(links) = self.links(ask) else { return (Could::No, Some(ReasonCode::PolicyDenied)) };
+        let Some(alike) = self.alike(ask, &links) else { return self.found_out(ask, &links) };
+        if let Some(found) = self.alike.get(&alike) {
+            return *found;
+        }
+        let found = self.found_out(ask, &links);
+        self.alike.insert(alike, found);
+        found
     }
 
-    fn listed(&mut self, ask: Ask) -> Listed {
+    /// `None` if some policy tells this one from others that look like it.
+    fn alike(&mut self, ask: &Ask, links: &[Link<'a>]) -> Option<Alike> {
+        for number in links.iter().flat_map(|link| &link.concerning) {
+            let policy = self.snapshot.index.numbered(*number);
+            let is_general = self.general.entry(*number).or_insert_with(|| policy.is_some_and(atoms::is_general));
+            if !*is_general {
+                return None;
+            }
+        }
+        let look = self.snapshot.look(&ask.resource)?;
+        Some(Alike { concerning: links.iter().map(|link| link.concerning.clone()).collect(), look })
+    }
+
+    fn found_out(&mut self, ask: &Ask, links: &[Link<'a>]) -> (Could, Option<ReasonCode>) {
         let record = match &ask.resource {
             Resource::Tool(tool) => self.snapshot.tools.record(tool),
             _ => None,
         };
         let base = Guess::new(&self.lister.credential, &self.lister.mandate, record);
-        let links = self.candidates(&ask);
-        if links.iter().flatten().any(|link| !link.has_permit()) {
-            let reason = Some(ReasonCode::PolicyDenied);
-            return Listed { ask, could: Could::No, reason };
-        }
         let input = DecisionInput { chain: self.lister.chain.clone(), asks: vec![ask.clone()], facts: base.facts() };
         let answer = self.snapshot.decide(&input);
         if answer.verdict != Verdict::Deny {
-            return Listed { ask, could: Could::Yes, reason: None };
+            return (Could::Yes, None);
         }
-        let could = if is_settled(&answer) || links.iter().any(Option::is_none) || self.is_never(&answer, &links) {
+        let could = if is_settled(&answer) || self.is_never(&answer, links) {
             Could::No
         } else {
-            self.search(&ask, base, &links)
+            let permits = links.iter().map(Link::ids).collect();
+            let Self { snapshot, lister, readings, effort, .. } = self;
+            Search { snapshot, chain: &lister.chain, ask, base, permits, readings, effort }.run()
         };
-        let reason = (could != Could::Yes).then_some(answer.reason);
-        Listed { ask, could, reason }
+        (could, (could != Could::Yes).then_some(answer.reason))
     }
 
-    /// By link, the policies that can concern it; none where the vocabulary has no such request.
-    fn candidates(&self, ask: &Ask) -> Vec<Option<Link>> {
+    /// The links of the chain. `None` if one of them has no permit that can concern the ask.
+    fn links(&self, ask: &Ask) -> Option<Vec<Link<'a>>> {
+        let entities = self.entities.as_deref().unwrap_or(&self.snapshot.entities);
         let link = |principal| {
             let (principal, mut action, resource) = self.snapshot.triple(principal, ask)?;
             if let Resource::Tool(tool) = &ask.resource {
                 action = self.snapshot.tools.action(tool)?;
             }
-            let candidates = self.snapshot.index.candidates(self.entities(), &principal, &action, &resource);
-            Some(Link { uids: [principal, action, resource], candidates })
+            let concerning = self.snapshot.index.concerning(entities, &principal, &action, &resource);
+            let policies = concerning.iter().filter_map(|at| self.snapshot.index.numbered(*at));
+            let permits: Vec<&Policy> = policies.filter(|policy| policy.effect() == Effect::Permit).collect();
+            (!permits.is_empty()).then(|| Link { uids: [principal, action, resource], concerning, permits })
         };
         self.lister.chain.links().iter().map(link).collect()
     }
 
     /// Whether some link is refused whatever the context.
-    fn is_never(&mut self, answer: &Answer, links: &[Option<Link>]) -> bool {
+    fn is_never(&mut self, answer: &Answer, links: &[Link<'a>]) -> bool {
         let Some(schema) = self.snapshot.schema() else { return false };
-        for ((principal, link), known) in self.lister.chain.links().iter().zip(links).zip(&self.known) {
-            let (Some(link), Some(known)) = (link, known) else { continue };
+        for (at, (principal, link)) in self.lister.chain.links().iter().zip(links).enumerate() {
             let is_refused = |of: &&LinkAnswer| of.principal == *principal && of.verdict == Verdict::Deny;
             let Some(of_link) = answer.links.iter().find(is_refused) else { continue };
+            let Some(known) = self.known(at, &link.uids[0], schema) else { continue };
             // Those forbids that stood in the way, and every permit.
-            let is_hard = |policy: &&Policy| {
-                let stands = of_link.policies.iter().any(|stands| PolicyId::new(&stands.id) == *policy.id());
-                stands && self.snapshot.meanings.get(policy.id()).is_some_and(|meaning| meaning.challenge.is_none())
-            };
-            let policies: Vec<&Policy> =
-                link.candidates.all.policies().filter(|policy| policy.effect() == Effect::Permit || is_hard(policy)).collect();
-            self.n_partial = self.n_partial.saturating_add(policies.len());
-            if self.n_partial > MAX_PARTIAL {
+            let is_hard = |id: &PolicyId| self.snapshot.meanings.get(id).is_some_and(|meaning| meaning.challenge.is_none());
+            let ids = of_link.policies.iter().map(|stands| PolicyId::new(&stands.id)).filter(is_hard);
+            let forbids = ids.filter_map(|id| self.snapshot.index.policy(&id));
+            let policies: Vec<&Policy> = link.permits.iter().copied().chain(forbids.filter(is_forbid)).collect();
+            let n_partial = self.n_partial.saturating_add(policies.len());
+            if n_partial > MAX_PARTIAL {
                 return false;
             }
-            if partial::evaluate(policies.into_iter(), link.uids.each_ref(), known, schema) == Partly::Never {
+            let partly = partial::evaluate(policies.into_iter(), link.uids.each_ref(), known, schema);
+            self.n_partial = n_partial;
+            if partly == Partly::Never {
                 return true;
             }
         }
         false
     }
 
-    fn search(&mut self, ask: &Ask, base: Guess<'a>, links: &[Option<Link>]) -> Could {
-        let permits = links.iter().flatten().map(Link::permits).collect();
-        let Self { snapshot, lister, readings, effort, .. } = self;
-        Search { snapshot, chain: &lister.chain, ask, base, permits, readings, effort }.run()
+    fn known(&self, at: usize, principal: &EntityUid, schema: &Schema) -> Option<&Known> {
+        let entities = self.entities.as_deref().unwrap_or(&self.snapshot.entities);
+        let known = || {
+            let of_link = self.lister.chain.links().get(at)?;
+            let resources =
+                self.asks.iter().filter_map(|ask| self.snapshot.triple(of_link, ask)).map(|(_, _, resource)| resource);
+            let uids: Vec<EntityUid> = std::iter::once(principal.clone()).chain(resources).collect();
+            Known::new(entities, uids.iter(), schema)
+        };
+        self.known.get(at)?.get_or_init(known).as_ref()
     }
 }
 
-/// One link of the chain and one ask.
-struct Link {
-    uids: [EntityUid; 3],
-    candidates: Arc<Candidates>,
+impl Link<'_> {
+    fn ids(&self) -> Vec<PolicyId> {
+        self.permits.iter().map(|policy| policy.id().clone()).collect()
+    }
 }
 
-impl Link {
-    fn has_permit(&self) -> bool {
-        self.candidates.all.policies().any(|policy| policy.effect() == Effect::Permit)
-    }
-
-    fn permits(&self) -> Vec<PolicyId> {
-        let permits = self.candidates.all.policies().filter(|policy| policy.effect() == Effect::Permit);
-        let mut permits: Vec<PolicyId> = permits.map(|policy| policy.id().clone()).collect();
-        permits.sort();
-        permits
-    }
+fn is_forbid(policy: &&Policy) -> bool {
+    policy.effect() == Effect::Forbid
 }
 
 /// Whether a refusal has nothing to do with how the call is: an unknown party, a grant that does not cover it.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cedar_policy::PolicyId;
+use cedar_policy::{Effect, PolicyId};
 use model::{Answer, Ask, Chain, DecisionInput, LinkAnswer, ReasonCode, Verdict};
 
 use super::Could;
@@ -15,9 +15,9 @@ use super::facts::Guess;
 use crate::decide::PolicySnapshot;
 
 /// Most combinations of permits that are aimed at.
-const MAX_AIMS: usize = 16;
+const MAX_AIMS: usize = 4;
 /// Most times that a guess is changed because of a forbid.
-const MAX_REPAIRS: usize = 6;
+const MAX_REPAIRS: usize = 4;
 /// Most combinations of values that are tried for one ask.
 const MAX_COMBINATIONS: usize = 2_048;
 /// Most rounds, each of which takes in one more policy.
@@ -128,6 +128,9 @@ impl Search<'_> {
         }
         for combination in 0..n_combinations {
             let Some(values) = combined(&vars, combination) else { continue };
+            if self.is_refused(&values, involved) {
+                continue;
+            }
             let Some(answer) = self.decide_if_possible(&values)? else { continue };
             if answer.verdict != Verdict::Deny {
                 return Some(Round::Found);
@@ -138,6 +141,19 @@ impl Search<'_> {
             }
         }
         is_exact.then_some(Round::Nowhere)
+    }
+
+    /// Whether one link is refused already by what the policies in `involved` test: told without a decision. A forbid in there has
+    /// refused a link before.
+    fn is_refused(&self, values: &Values, involved: &BTreeSet<PolicyId>) -> bool {
+        let reading = |id: &PolicyId| self.readings.get(id).filter(|_| involved.contains(id));
+        let fails = |id: &PolicyId| reading(id).is_some_and(|reading| reading.holds(values) == Some(false));
+        let is_hard = |id: &PolicyId| {
+            self.snapshot.index.policy(id).is_some_and(|policy| policy.effect() == Effect::Forbid)
+                && self.snapshot.meanings.get(id).is_some_and(|meaning| meaning.challenge.is_none())
+        };
+        let forbids = |id: &PolicyId| reading(id).is_some_and(|reading| reading.holds_again(values) == Some(true)) && is_hard(id);
+        self.permits.iter().any(|permits| permits.iter().all(fails)) || involved.iter().any(forbids)
     }
 
     /// The policies because of which `answer` is a deny and that are not in `involved`; empty if those in there explain it.
