@@ -1,12 +1,14 @@
-//! Listing models: what this caller may call, and nothing else.
+//! Listing models: what this caller could be allowed to call at all, and nothing else.
 //!
-//! Decided model by model with the same input as a call, so a model is listed exactly when a plain call would be permitted.
+//! A list-time answer: a model is shown exactly when some call of it would be permitted, whatever it says and whenever it is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, Name, ReasonCode, Refusal, Resource, Verdict};
+
+use policy::{Could, Listable, Lister};
 
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, asked, told};
@@ -28,10 +30,11 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
 ) -> Result<(), Refusal> {
     let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
-    let listed = callable(world, &call.snapshot, identified, protocol.dialect(), call.snapshot.routes.keys());
-    call.is_recorded = record::listing(world, &call.snapshot, identified, &listed, &guard).await?;
+    let names = shown(world, &call.snapshot, identified, call.snapshot.routes.keys());
+    let input = input(world, identified, protocol.dialect(), &names);
+    call.is_recorded =
+        record::listing(world, &call.snapshot, identified, (&input, &listed(&call.snapshot, &input)), &guard).await?;
     guard.check(world)?;
-    let names: Vec<ModelName> = listed.into_iter().filter(|(_, judged)| judged.is_listed).map(|(model, _)| model).collect();
     answer(world, client, call, &mut guard, protocol.model_list(&names)).await
 }
 
@@ -47,18 +50,21 @@ pub(crate) async fn one<W: World, P: Protocol, C: Client>(
     let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
     let wanted = Name::new(id).map_err(|_| ReasonCode::ModelNotFound)?;
-    let known = call.snapshot.routes.keys().filter(|name| **name == wanted);
-    let judged = callable(world, &call.snapshot, identified, protocol.dialect(), known);
-    let [(_, only)] = judged.as_slice() else { return Err(ReasonCode::ModelNotFound.into()) };
-    if !only.is_listed {
-        // By policy, or by a lock: the list does not tell which, and neither does this where callers are told nothing.
-        let explains = only.answer.verdict != Verdict::Permit && call.snapshot.refusals.explains(identified.chain());
-        let refusal = if explains { told(true, &only.answer) } else { ReasonCode::ModelNotFound.into() };
-        let (input, answer) = (only.input.clone(), only.answer.clone());
+    if call.snapshot.routes.keys().all(|name| *name != wanted) {
+        return Err(ReasonCode::ModelNotFound.into());
+    }
+    let input = input(world, identified, protocol.dialect(), std::slice::from_ref(&wanted));
+    if shown(world, &call.snapshot, identified, std::iter::once(&wanted)).is_empty() {
+        // By policy, or by a lock: the list does not tell which, and neither does this where callers are told nothing. The reason is
+        // that of a plain call.
+        let answer = asked(&call.snapshot, &input);
+        let explains = answer.verdict != Verdict::Permit && call.snapshot.refusals.explains(identified.chain());
+        let refusal = if explains { told(true, &answer) } else { ReasonCode::ModelNotFound.into() };
         call.judgement = Some(Box::new(Judgement { input, answer, findings: Vec::new() }));
         return Err(refusal);
     }
-    call.is_recorded = record::listing(world, &call.snapshot, identified, &judged, &guard).await?;
+    call.is_recorded =
+        record::listing(world, &call.snapshot, identified, (&input, &listed(&call.snapshot, &input)), &guard).await?;
     guard.check(world)?;
     answer(world, client, call, &mut guard, protocol.model_item(&wanted)).await
 }
@@ -81,14 +87,37 @@ pub(crate) async fn answer<W: World, C: Client>(
     Ok(())
 }
 
-/// Each of `models` with its answer for `identified`.
-fn callable<'m, W: World>(
+/// Those of `models` that some call of `identified` could be allowed, by policy and by no lock forbidden.
+fn shown<'m, W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
-    dialect: Dialect,
     models: impl Iterator<Item = &'m ModelName>,
-) -> Vec<(ModelName, Judged)> {
+) -> Vec<ModelName> {
+    let (credential, chain) = (identified.credential(), identified.chain());
+    let lister = Lister { chain: chain.clone(), credential: credential.id.clone(), mandate: identified.mandate().clone() };
+    let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Models));
+    let locks = world.locks();
+    let granted = |ask: &Ask| lister.mandate.task.as_ref().is_none_or(|task| task.grant.covers(ask));
+    let could = |model: &ModelName| match &list {
+        Some(list) => list.iter().any(|listed| listed.could == Could::Yes && listed.ask == call_of(model)),
+        None => granted(&call_of(model)),
+    };
+    let is_free = |model: &ModelName| locks.stops(&credential.id, chain, Some(model)).is_none();
+    models.filter(|model| could(model) && is_free(model)).cloned().collect()
+}
+
+/// The answer that goes with what is shown.
+fn listed(snapshot: &Snapshot, input: &DecisionInput) -> Answer {
+    if snapshot.off.policy { asked(snapshot, input) } else { snapshot.policy.decide_list(input) }
+}
+
+fn call_of(model: &ModelName) -> Ask {
+    Ask { action: Action::CallModel, resource: Resource::Model(model.clone()) }
+}
+
+/// Plain calls of `models`, as they would be decided now.
+fn input<W: World>(world: &W, identified: &Identified, dialect: Dialect, models: &[ModelName]) -> DecisionInput {
     let credential = identified.credential();
     let now = world.now();
     let (label, ledger_version) = world.effective(&credential.ledger);
@@ -106,22 +135,5 @@ fn callable<'m, W: World>(
         arguments: None,
         around: Default::default(),
     };
-    let locks = world.locks();
-    let judge = |model: &ModelName| {
-        let asks = vec![Ask { action: Action::CallModel, resource: Resource::Model(model.clone()) }];
-        let input = DecisionInput { chain: identified.chain().clone(), asks, facts: facts.clone() };
-        let answer = asked(snapshot, &input);
-        let is_free = locks.stops(&credential.id, identified.chain(), Some(model)).is_none();
-        let is_listed = is_free && answer.verdict == Verdict::Permit;
-        (model.clone(), Judged { input, answer, is_listed })
-    };
-    models.map(judge).collect()
-}
-
-/// One model of the list: what was asked and answered, and whether a lock takes it away all the same.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) input: DecisionInput,
-    pub(crate) answer: Answer,
-    pub(crate) is_listed: bool,
+    DecisionInput { chain: identified.chain().clone(), asks: models.iter().map(call_of).collect(), facts }
 }

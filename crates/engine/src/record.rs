@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use evidence::{
-    Capped, Capture, EditContent, EntryKind, Header, IntentContent, Observed, OutcomeContent, OutcomeResult, RecordError,
-    Timings, sha256,
+    COULD_NOTE, Capped, Capture, EditContent, EntryKind, Header, IntentContent, LIST_NOTE, Observed, OutcomeContent,
+    OutcomeResult, RecordError, Timings, sha256,
 };
-use model::{Answer, Ask, Charge, Finding, Foreign, Label, ModelName, Name, ReasonCode, Refusal, RequestId, Resource, Verdict};
+use model::{
+    Answer, Ask, Charge, DecisionInput, Finding, Foreign, Label, Name, ReasonCode, Refusal, RequestId, Resource, Verdict,
+};
 
 use crate::admit::Identified;
 use crate::decide::{Judgement, Permit, Target};
@@ -17,7 +19,6 @@ use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::Call;
 use crate::label;
-use crate::models::Judged;
 use crate::ports::{Record, Voice, World};
 use crate::snapshot::Snapshot;
 
@@ -216,33 +217,24 @@ pub(crate) async fn refusal<W: World, V: Voice>(
     world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
 }
 
-/// Records a list of models: what is listed, as one decision in which every listed model is an ask. `false` if there was nothing
-/// to record.
+/// Records a list of models: what is listed, as one decision in which every listed model is an ask. `false` if nothing is to be
+/// recorded.
 pub(crate) async fn listing<W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
-    listed: &[(ModelName, Judged)],
+    (input, answer): (&DecisionInput, &Answer),
     guard: &Guard,
 ) -> Result<bool, Refusal> {
     if snapshot.off.evidence {
         return Ok(false);
     }
-    let shown: Vec<&Judged> = listed.iter().map(|(_, judged)| judged).filter(|judged| judged.is_listed).collect();
-    let Some(first) = shown.first().copied().or_else(|| listed.first().map(|(_, judged)| judged)) else { return Ok(false) };
-    let mut input = first.input.clone();
-    input.asks = shown.iter().flat_map(|judged| judged.input.asks.iter().cloned()).collect();
-    let answer = if snapshot.off.policy {
-        Answer::unasked()
-    } else {
-        Answer::meet(shown.iter().flat_map(|judged| judged.answer.links.iter().cloned()).collect())
-    };
     let mut header = header(EntryKind::Intent, identified, snapshot, guard.seen()).with_asks(&input.asks);
     header.verdict = Some(answer.verdict);
     header.reason = Some(answer.reason);
     header.ledger_version = Some(input.facts.ledger_version);
-    header.notes.push("list".to_owned());
-    let (input, answer) = (Cow::Owned(input), Cow::Owned(answer));
+    header.notes.extend([LIST_NOTE.to_owned(), COULD_NOTE.to_owned()]);
+    let (input, answer) = (Cow::Borrowed(input), Cow::Borrowed(answer));
     let content = IntentContent { input, answer, findings: Cow::default(), destinations: Vec::new(), outbound: None };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
 }

@@ -13,6 +13,9 @@ pub const MAX_HEADER_ASKS: usize = 16;
 
 /// The note of an intent that only lists what may be called.
 pub const LIST_NOTE: &str = "list";
+/// Beside [`LIST_NOTE`]: what was decided is whether some call of each ask could be allowed, not whether one with the recorded facts
+/// would be.
+pub const COULD_NOTE: &str = "could";
 
 /// The note of a decision that somebody else enforces: the answer is all that comes of it here.
 pub const QUESTION_NOTE: &str = "question";

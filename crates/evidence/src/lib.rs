@@ -22,7 +22,7 @@ pub use commitment::{CommitmentKey, sha256};
 pub use content::{Capped, Capture, EditContent, IntentContent, OutcomeContent, Stored, Timings};
 pub use entry::{EntryError, FORMAT, MAX_ENTRY, Peek, decode, decode_trusted, encode, peek};
 pub use header::{
-    EntryKind, Header, LIST_NOTE, MAX_HEADER_ASKS, Noise, Observed, OutcomeResult, QUESTION_NOTE, RecordError, Sealed,
+    COULD_NOTE, EntryKind, Header, LIST_NOTE, MAX_HEADER_ASKS, Noise, Observed, OutcomeResult, QUESTION_NOTE, RecordError, Sealed,
 };
 pub use merkle::{
     ProofError, TileFiles, check_consistency, check_inclusion, check_subtree_consistency, check_subtree_inclusion, leaf_hash,

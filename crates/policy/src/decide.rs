@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
 use model::{
     Access, Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
-    LinkAnswer, Mandate, ModelName, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
+    LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
@@ -109,19 +109,6 @@ impl PolicySnapshot {
     #[must_use]
     pub const fn access(&self) -> &Access {
         &self.registry.access
-    }
-
-    /// The models that `chain` may call under `facts`, sorted by name: those that a plain call would be permitted, no others.
-    /// One decision per declared model.
-    #[must_use]
-    pub fn model_list(&self, chain: &Chain, facts: &Facts) -> Vec<ModelName> {
-        let call = self.call(chain, facts);
-        let is_callable = |name: &&ModelName| {
-            let ask = Ask { action: Action::CallModel, resource: Resource::Model((*name).clone()) };
-            let is_granted = facts.mandate.task.as_ref().is_none_or(|task| task.grant.covers(&ask));
-            is_granted && chain.links().iter().all(|link| self.link(&call, link, &ask).verdict == Verdict::Permit)
-        };
-        self.registry.models.keys().filter(is_callable).cloned().collect()
     }
 
     /// What all links and asks share: context and entities. A party that an issuer vouches for is put beside those that
@@ -366,11 +353,11 @@ const fn required(challenge: Challenge) -> ReasonCode {
     }
 }
 
-fn permitted(principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+pub(crate) fn permitted(principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
     LinkAnswer { verdict: Verdict::Permit, ..refused(principal, ask, ReasonCode::Permitted, Vec::new()) }
 }
 
-fn refused(principal: &PrincipalId, ask: &Ask, reason: ReasonCode, errors: Vec<String>) -> LinkAnswer {
+pub(crate) fn refused(principal: &PrincipalId, ask: &Ask, reason: ReasonCode, errors: Vec<String>) -> LinkAnswer {
     LinkAnswer {
         principal: principal.clone(),
         action: ask.action,

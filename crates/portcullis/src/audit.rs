@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use evidence::{EntryKind, IntentContent};
+use evidence::{COULD_NOTE, EntryKind, IntentContent};
 use model::{Answer, Digest, RequestId};
 use policy::PolicySnapshot;
 use serde_json::{Value, json};
@@ -116,7 +116,8 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
             }
         };
         // The stored answer takes no part in this evaluation; it is only what the new one is compared with.
-        let again = snapshot.decide(&content.input);
+        let is_list = header.notes.iter().any(|note| note == COULD_NOTE);
+        let again = if is_list { snapshot.decide_list(&content.input) } else { snapshot.decide(&content.input) };
         replayed.decisions.push(json!({"request": header.request, "verdict": again.verdict, "reason": again.reason}));
         match difference(&again, &content.answer) {
             None => replayed.equal = replayed.equal.saturating_add(1),

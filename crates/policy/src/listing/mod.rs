@@ -22,9 +22,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId, Schema};
-use model::{Action, Answer, Ask, Chain, CredentialId, DecisionInput, LinkAnswer, Mandate, ReasonCode, Resource, Verdict};
+use model::{Action, Answer, Ask, Chain, CredentialId, DecisionInput, Facts, LinkAnswer, Mandate, ReasonCode, Resource, Verdict};
 
-use crate::decide::PolicySnapshot;
+use crate::decide::{PolicySnapshot, permitted, refused};
 use facts::Guess;
 pub(crate) use kept::Kept;
 use partial::{Known, Partly};
@@ -83,6 +83,22 @@ impl PolicySnapshot {
     #[must_use]
     pub fn list(&self, lister: &Lister, what: Listable) -> Arc<[Listed]> {
         self.lists.get(lister, what, || self.listed(lister, what).into())
+    }
+
+    /// Decides by lists instead of by the facts: every ask for which some call could be allowed is permitted, every other refused. One
+    /// link per ask, the chain's last.
+    #[must_use]
+    pub fn decide_list(&self, input: &DecisionInput) -> Answer {
+        let Facts { credential, mandate, .. } = &input.facts;
+        let lister = Lister { chain: input.chain.clone(), credential: credential.clone(), mandate: mandate.clone() };
+        let Some(actor) = input.chain.actor() else { return Answer::meet(Vec::new()) };
+        let link = |ask: &Ask| {
+            let what = if matches!(ask.resource, Resource::Tool(_)) { Listable::Tools } else { Listable::Models };
+            let list = self.list(&lister, what);
+            let could = list.iter().any(|listed| listed.ask == *ask && listed.could == Could::Yes);
+            if could { permitted(actor, ask) } else { refused(actor, ask, ReasonCode::PolicyDenied, Vec::new()) }
+        };
+        Answer::meet(input.asks.iter().map(link).collect())
     }
 
     /// The list, if it has been made.

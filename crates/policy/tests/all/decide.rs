@@ -1,6 +1,7 @@
 //! The truth table, and the rules that stand in front of the policies.
 
 use model::{Action, Ask, Bundle, Challenge, DecisionInput, Level, ReasonCode, Resource, Verdict};
+use policy::{Could, Listable, Lister};
 
 use crate::world::{bundle, call, chain, compiled, input, load, name, with_image};
 
@@ -216,7 +217,7 @@ fn what_no_scanner_understands_needs_a_permit_that_names_it() {
 }
 
 #[test]
-fn a_list_holds_what_a_call_may_and_nothing_else() {
+fn where_calls_are_all_alike_a_list_holds_what_one_may() {
     let snapshot = load("permit (principal == Portcullis::User::\"ada\", action, resource);
         permit (principal in Portcullis::Group::\"bots\", action, resource in Portcullis::ModelGroup::\"open\");
         @challenge(\"approval\") forbid (principal == Portcullis::User::\"deep\", action, resource) unless { context.answered.approval };");
@@ -228,8 +229,10 @@ fn a_list_holds_what_a_call_may_and_nothing_else() {
         (&["agent:free"], &["small"]),
     ];
     for (links, expected) in facts {
-        let asked = input(links, "small");
-        let listed = snapshot.model_list(&chain(links), &asked.facts);
+        let lister = Lister { chain: chain(links), credential: name("abc"), mandate: model::Mandate::default() };
+        let list = snapshot.list(&lister, Listable::Models);
+        let listed: Vec<_> =
+            list.iter().filter(|listed| listed.could == Could::Yes).map(|listed| name(&listed.ask.resource.id())).collect();
         assert_eq!(listed, expected.iter().map(|model| name(model)).collect::<Vec<_>>(), "{links:?}");
         for model in ["small", "large"] {
             let is_permitted = snapshot.decide(&input(links, model)).verdict == Verdict::Permit;

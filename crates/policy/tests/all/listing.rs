@@ -291,3 +291,47 @@ fn listed_exactly_where_a_search_finds_an_allowed_call() {
     // The bounds are met by few of them, and both answers are frequent.
     assert!(counts[0] > 100 && counts[1] > 100 && counts[2] <= 5, "{counts:?}");
 }
+
+#[test]
+fn tools_that_look_alike_are_answered_as_each_alone() {
+    let schema =
+        json!({"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["n", "s"]});
+    let tool = |at: usize| {
+        let effect = [ToolEffect::Read, ToolEffect::Write][at % 2];
+        (format!("t{at}"), Tool { effects: BTreeSet::from([effect]), input: schema.to_string(), is_withdrawn: false })
+    };
+    let mut dice = Dice(0x616c_696b);
+    for _ in 0..60 {
+        let mut text = String::new();
+        for _ in 0..(2 + dice.below(4)) {
+            let effect = dice.of(&["permit", "permit", "forbid"]);
+            let principal = dice.of(&["principal", "principal is Portcullis::User", "principal in Portcullis::Group::\"bots\""]);
+            let (scope, condition) = match dice.below(4) {
+                0 => ("action == s::Action::\"t1\", resource", "context.input.n < 3"),
+                1 => ("action in Portcullis::Action::\"write\", resource", "context.flow.level < 1"),
+                2 => (
+                    "action, resource in Portcullis::ToolServer::\"s\"",
+                    "resource.effects.contains(\"read\") || context.flow.tainted",
+                ),
+                _ => ("action, resource", "resource is Portcullis::Tool && resource == Portcullis::Tool::\"s/t2\""),
+            };
+            text.push_str(&format!("{effect} ({principal}, {scope}) when {{ {condition} }};\n"));
+        }
+        let with = |tools: &[usize]| {
+            let mut bundle = with_tool(&text);
+            // What no policy of a store names has to be declared all the same.
+            let tools = (0..4).map(tool).map(|(id, one)| {
+                let is_kept = tools.iter().any(|at| format!("t{at}") == id);
+                (id, Tool { is_withdrawn: !is_kept, ..one })
+            });
+            bundle.registry.tool_servers.insert(name("s"), ToolServer { clearance: Level::Internal, tools: tools.collect() });
+            compiled(&bundle)
+        };
+        let of = lister(&["user:ada", "agent:bot"]);
+        let together = with(&[0, 1, 2, 3]).list(&of, Listable::Tools);
+        for (at, listed) in together.iter().enumerate() {
+            let alone = with(&[at]).list(&of, Listable::Tools);
+            assert_eq!(alone.as_ref(), [listed.clone()], "{text}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use evidence::{EntryKind, IntentContent};
+use evidence::{COULD_NOTE, EntryKind, IntentContent};
 use model::{DecisionInput, RequestId, UnixMillis};
 use serde_json::json;
 use store::{Audit, Plain};
@@ -87,7 +87,9 @@ fn compare(data: &Path, ready: &Ready, since: UnixMillis) -> anyhow::Result<Comp
             continue;
         };
         compared.n_decisions = compared.n_decisions.saturating_add(1);
-        let (old, new) = (&content.answer, ready.policies.decide(&content.input));
+        let is_list = header.notes.iter().any(|note| note == COULD_NOTE);
+        let new = if is_list { ready.policies.decide_list(&content.input) } else { ready.policies.decide(&content.input) };
+        let old = &content.answer;
         let is_same = (old.verdict, old.reason, old.duties()) == (new.verdict, new.reason, new.duties());
         if is_same {
             continue;

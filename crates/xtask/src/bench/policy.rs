@@ -28,15 +28,17 @@ fn bench() -> String {
 }
 
 /// What is wanted of the gate, in the unit of the metric.
-const GOALS: [(&str, &str, &str, f64); 8] = [
-    ("evaluate/200", "p50_us", "µs", 10.0),
-    ("evaluate/2000", "p50_us", "µs", 30.0),
-    ("evaluate/20000", "p50_us", "µs", 60.0),
-    ("decide/200/1", "p50_us", "µs", 35.0),
-    ("decide/2000/1", "p50_us", "µs", 60.0),
-    ("decide/200/3", "p50_us", "µs", 100.0),
-    ("decide/2000/3", "p50_us", "µs", 150.0),
-    ("load/5000", "p50_ms", "ms", 1000.0),
+const GOALS: [(&str, &str, &str, &str, f64); 10] = [
+    ("evaluate/200", "portcullis", "p50_us", "µs", 10.0),
+    ("evaluate/2000", "portcullis", "p50_us", "µs", 30.0),
+    ("evaluate/20000", "portcullis", "p50_us", "µs", 60.0),
+    ("decide/200/1", "portcullis", "p50_us", "µs", 35.0),
+    ("decide/2000/1", "portcullis", "p50_us", "µs", 60.0),
+    ("decide/200/3", "portcullis", "p50_us", "µs", 100.0),
+    ("decide/2000/3", "portcullis", "p50_us", "µs", 150.0),
+    ("load/5000", "portcullis", "p50_ms", "ms", 1000.0),
+    ("list/2000/3", "portcullis-cold", "p50_us", "µs", 100_000.0),
+    ("list/2000/3", "portcullis", "p50_us", "µs", 200.0),
 ];
 
 /// Runs it; missed goals are no failure: they stand in the table. Systems that answer differently are one.
@@ -100,16 +102,17 @@ fn markdown(rows: &[Row]) -> String {
     );
     page.push_str(&goals(rows));
     page.push_str(&candidates(rows));
+    page.push_str(&lists(rows));
     page.push_str(&speeds(rows));
     page
 }
 
 fn goals(rows: &[Row]) -> String {
     let mut text = "\n## Goals\n\n| case | wanted | found | |\n|---|---|--:|---|\n".to_owned();
-    for (case, metric, unit, goal) in GOALS {
-        let found = value(rows, case, "portcullis", metric).unwrap_or(f64::NAN);
+    for (case, system, metric, unit, goal) in GOALS {
+        let found = value(rows, case, system, metric).unwrap_or(f64::NAN);
         let said = if found <= goal { "met" } else { "**missed**" };
-        _ = writeln!(text, "| {case}, p50 | ≤ {goal:.0} {unit} | {found:.1} {unit} | {said} |");
+        _ = writeln!(text, "| {case}, {system}, p50 | ≤ {goal:.0} {unit} | {found:.1} {unit} | {said} |");
     }
     text
 }
@@ -122,6 +125,18 @@ fn candidates(rows: &[Row]) -> String {
         _ = writeln!(text, "| {} | {:.0} | {most:.0} |", row.case, row.value);
     }
     text
+}
+
+fn lists(rows: &[Row]) -> String {
+    let found = |metric: &str| value(rows, "list/2000/3", "portcullis", metric).unwrap_or(f64::NAN);
+    format!(
+        "\n## Lists\n\nWhich of 500 tools a chain of three links could call at all, with any arguments, under 2,000 policies in the same proportions; 24 chains. \
+         *portcullis-first-time*: the first list of a snapshot; *portcullis-cold*: of another chain; *portcullis*: the same again. \
+         {:.0} tools are listed, {:.0} hidden, of {:.0} it is not found out.\n",
+        found("listed"),
+        found("hidden"),
+        found("unknown")
+    )
 }
 
 fn speeds(rows: &[Row]) -> String {
