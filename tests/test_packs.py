@@ -10,10 +10,13 @@ import pytest
 from gate import Gate, binary
 from situations import why
 from test_operations import CHAT, append, chat
+from test_policies import solver  # noqa: F401
 from upstream import Upstream
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TESTED = [ROOT / "packs/baseline", *(ROOT / "examples" / name for name in ["copilot", "procurement", "bank", "hospital"])]
+SITUATIONS = [ROOT / "examples" / name for name in ["copilot", "procurement", "bank", "hospital"]]
+TESTED = [ROOT / "packs/baseline", *SITUATIONS]
+STATEMENT = re.compile(r'^@id\("[^"]+"\)\n(?:.*\n)*?.*;\n', re.MULTILINE)
 
 
 def policy(folder: pathlib.Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +32,7 @@ def test_without_any_one_policy_a_case_fails(folder: pathlib.Path, tmp_path: pat
     n_removed = 0
     for file in sorted(copy.glob("policies/*.cedar")):
         text = file.read_text()
-        statements = re.findall(r'^@id\("[^"]+"\)\n(?:.*\n)*?.*;\n', text, re.MULTILINE)
+        statements = STATEMENT.findall(text)
         assert len(statements) == text.count("@id(") > 0, file
         for statement in statements:
             file.write_text(text.replace(statement, ""))
@@ -38,6 +41,32 @@ def test_without_any_one_policy_a_case_fails(folder: pathlib.Path, tmp_path: pat
             n_removed += 1
         file.write_text(text)
     assert n_removed >= 7
+
+
+def claims(folder: pathlib.Path, solver: str) -> tuple[int, dict[str, str]]:  # noqa: F811
+    """What is proved, refuted or left open, by policy or invariant."""
+    proved = policy(folder, "prove", "--json", "--solver", solver)
+    rows = json.loads(proved.stdout)["claims"]
+    return proved.returncode, {row["policy"]["id"]: row["result"] for row in rows}
+
+
+@pytest.mark.parametrize("folder", TESTED, ids=lambda path: path.name)
+def test_no_policy_errs_and_invariants_hold_for_every_request(folder: pathlib.Path, solver: str) -> None:  # noqa: F811
+    status, found = claims(folder, solver)
+    assert status == 0 and set(found.values()) == {"proved"}, found
+
+
+@pytest.mark.parametrize("folder", SITUATIONS, ids=lambda path: path.name)
+def test_without_forbids_no_invariant_holds(folder: pathlib.Path, tmp_path: pathlib.Path, solver: str) -> None:  # noqa: F811
+    copy = pathlib.Path(shutil.copytree(folder, tmp_path / folder.name))
+    invariants = "".join(path.read_text() for path in copy.glob("invariants/*.cedar"))
+    named = re.findall(r'@id\("([^"]+)"\)', invariants)
+    for file in copy.glob("policies/*.cedar"):
+        kept = STATEMENT.sub(lambda statement: "" if "\nforbid (" in statement[0] else statement[0], file.read_text())
+        # Somebody adds one that permits too much.
+        file.write_text(kept + f'\n@id("too-much-{file.stem}") permit (principal, action, resource);\n')
+    _, found = claims(copy, solver)
+    assert named and {found[name] for name in named} == {"refuted"}, found
 
 
 def test_the_pack_has_a_form_and_permits_nothing() -> None:
