@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -67,6 +68,17 @@ def test_without_forbids_no_invariant_holds(folder: pathlib.Path, tmp_path: path
         file.write_text(kept + f'\n@id("too-much-{file.stem}") permit (principal, action, resource);\n')
     _, found = claims(copy, solver)
     assert named and {found[name] for name in named} == {"refuted"}, found
+
+
+@pytest.mark.parametrize("folder", TESTED, ids=lambda path: path.name)
+def test_the_commands_of_a_readme_work(folder: pathlib.Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.startswith("portcullis policy")]
+    assert any("policy test" in line for line in lines)
+    for line in lines:
+        words = shlex.split(line)[1:]
+        ran = subprocess.run([binary(), *words], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+        assert ran.returncode in (0, 2) and ran.stdout and not ran.stderr, f"{line}\n{ran.stdout}{ran.stderr}"
 
 
 def test_the_pack_has_a_form_and_permits_nothing() -> None:

@@ -356,6 +356,10 @@ def test_only_patients_under_this_clinicians_care(hospital: Gate) -> None:
                 decision, reason, policies = ask(hospital, records, (who, agent, "read", "patient", patient))
                 assert decision is (who in team), (who, agent, patient)
                 assert reason == ("permitted" if decision else "policy-denied") and ("care-team" in policies) is decision
+    # The list that the record system shows holds them and no others.
+    wanted = {"subject": {"type": "user", "id": "dr-lind"}, "action": {"name": "read"}, "resource": {"type": "patient"}}
+    found = records.ask("search/resource", wanted)
+    assert found.status == 200 and {row["id"] for row in found.json()["results"]} == {"p-1002", "p-1003"}
     # Discharged: what the hospital's operators write is what is decided on.
     main = hospital.data / "portcullis.yaml"
     text = main.read_text()
