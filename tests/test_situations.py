@@ -306,6 +306,21 @@ def test_scoring_is_challenged(bank: tuple[Gate, Issuer], models: Upstream) -> N
     assert status == 403 and why(gate, headers["x-request-id"])[0] != "step-up-required", "nobody is challenged for what stays refused"
 
 
+def test_the_service_bot_has_a_ceiling(bank: tuple[Gate, Issuer], models: Upstream) -> None:
+    gate, sso = bank
+    key = make_key(gate, "agent:service-bot")
+    for n_answered in range(42):
+        status, headers, _ = chat(gate, key, "chat", "When do you open?")
+        if status != 200:
+            break
+    assert status == 429 and 30 <= n_answered <= 40
+    assert json.loads(gate.cli("explain", "--json", headers["x-request-id"]).stdout)["reason"] == "budget-spent"
+    n_sent = len(models.requests)
+    assert chat(gate, make_key(gate, "agent:service-bot"), "chat")[0] == 429, "another key of it is no other bot"
+    assert len(models.requests) == n_sent
+    assert chat(gate, sso.token("anna", groups=["fraud-analysts"]), "review")[0] == 200
+
+
 # Hospital
 
 

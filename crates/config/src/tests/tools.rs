@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{Level, ToolEffect};
+use proptest::prelude::*;
 
 use super::{lines, load_with};
 use crate::Texts;
@@ -90,5 +91,24 @@ fn a_file_of_definitions_reads_in_one_way_only() {
         let told = lines(&load_with(texts().with("tools/kb.json", text), MAIN).expect_err(text));
         let is_told = told.iter().any(|line| line.starts_with("tools/kb.json:1:1: ") && line.contains(expected));
         assert!(is_told, "{text}: {told:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever stands in the file: it is read, or told where it stands; and what is read is one of its tools.
+    #[test]
+    fn any_file_ends_in_a_configuration_or_a_place(at in 0..KB.len(), length in 0..40_usize, junk in "[\\PC{}\\[\\]\":,]{0,6}") {
+        let mut bytes = KB.as_bytes().to_vec();
+        bytes.splice(at..bytes.len().min(at + length), junk.bytes());
+        match load_with(texts().with("tools/kb.json", bytes), MAIN) {
+            Ok((config, _)) => {
+                let server = &config.bundle.registry.tool_servers[&"kb".parse().unwrap()];
+                let are_objects = server.tools.values().all(|tool| tool.input.starts_with('{'));
+                prop_assert!(server.tools.len() == 2 && are_objects);
+            }
+            Err(problems) => prop_assert!(lines(&problems).iter().all(|line| line.starts_with("tools/kb.json:1:1: ") || line.contains("has no tool"))),
+        }
     }
 }
