@@ -95,7 +95,7 @@ fn a_file_of_definitions_reads_in_one_way_only() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever stands in the file: it is read, or told where it stands; and what is read is one of its tools.
     #[test]
