@@ -67,3 +67,15 @@ def test_what_a_server_says_later_changes_nothing_until_it_is_applied() -> None:
         shop.write_text(text)
         apply(gate)
         assert "nothing would change" in gate.cli("apply", "--dry-run").stdout
+
+
+def test_a_tool_that_somebody_could_call_from_now_on_shows_in_the_matrix(tmp_path: pathlib.Path) -> None:
+    folder = pathlib.Path(shutil.copytree(EXAMPLES / "procurement", tmp_path / "procurement"))
+    golden = (folder / "policies/matrix.golden").read_text()
+    assert "user:petra→agent:helper callTool Tool:shop/place_order could\n" in golden
+    assert "user:ivan→agent:helper callTool Tool:shop/place_order never policy-denied\n" in golden
+    replace(folder / "policies/tools.cedar", 'principal in Portcullis::Group::"purchasing"', 'principal in Portcullis::Group::"staff"')
+    widened = policy(folder, "test")
+    lines = [line for line in widened.stdout.splitlines() if line.startswith("policies/matrix.golden: ")]
+    assert widened.returncode == 1 and "policies/matrix.golden: + user:ivan→agent:helper callTool Tool:shop/place_order could" in lines, lines
+    assert all("shop/place_order" in line and "petra" not in line for line in lines), lines

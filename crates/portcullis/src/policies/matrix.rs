@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use model::{Access, Action, Ask, Chain, Foreign, Name, Point, PrincipalId, PrincipalKind, Resource, Verb};
+use model::{
+    Access, Action, Ask, Chain, CredentialId, Foreign, Mandate, Name, Point, PrincipalId, PrincipalKind, Resource, Verb,
+};
+use policy::{Listable, Listed, Lister};
 use serde_json::json;
 
 use super::cases::{self, Known};
-use super::{Ready, ids, word};
+use super::{Ready, ids, list, word};
 use crate::cli::Cli;
 use crate::commands::Exit;
 use crate::files;
@@ -64,12 +67,14 @@ pub(super) fn compare(ready: &Ready) -> anyhow::Result<Option<Compared>> {
 }
 
 /// One line per party, on its own and through each agent, and per model; then per resource of other enforcement points that is
-/// listed and action on it, as far as one of them may ask.
+/// listed and action on it, as far as one of them may ask; then per tool, whether any call of it could be allowed.
 fn lines(ready: &Ready) -> anyhow::Result<Vec<String>> {
     let registry = &ready.bundle.registry;
     let chains = chains(ready);
     let elsewhere = elsewhere(&registry.access);
-    let n_decisions = chains.len().saturating_mul(registry.models.len().saturating_add(elsewhere.len()));
+    let n_tools: usize = registry.tool_servers.values().map(|server| server.tools.len()).sum();
+    let per_chain = registry.models.len().saturating_add(elsewhere.len()).saturating_add(n_tools);
+    let n_decisions = chains.len().saturating_mul(per_chain);
     if n_decisions > MAX_DECISIONS {
         anyhow::bail!("a matrix of {n_decisions} decisions is above the bound of {MAX_DECISIONS}: write cases instead");
     }
@@ -85,6 +90,9 @@ fn lines(ready: &Ready) -> anyhow::Result<Vec<String>> {
             let ask = Ask { action: Action::Access, resource: Resource::Foreign(foreign.clone()) };
             lines.push(line(ready, &chain, ask, &format!("pep={point}"), &known)?);
         }
+        if n_tools > 0 {
+            lines.extend(tools(ready, chain)?);
+        }
     }
     Ok(lines)
 }
@@ -93,10 +101,27 @@ fn line(ready: &Ready, chain: &Chain, ask: Ask, given: &str, known: &Known<'_>) 
     let (verb, kind, id) = (ask.verb().to_owned(), ask.resource.type_name().to_owned(), ask.resource.id().to_owned());
     let input = cases::call(chain.clone(), ask, given, known).map_err(|message| anyhow::anyhow!(message))?;
     let answer = ready.policies.decide(&input);
-    let who: Vec<String> = chain.links().iter().map(ToString::to_string).collect();
     let because = ids(&answer).join(",");
-    let line = format!("{} {verb} {kind}:{id} {} {} {because}", who.join("→"), word(answer.verdict), answer.reason);
+    let line = format!("{} {verb} {kind}:{id} {} {} {because}", shown(chain), word(answer.verdict), answer.reason);
     Ok(line.trim_end().to_owned())
+}
+
+/// What could be allowed of each tool, with whatever arguments.
+fn tools(ready: &Ready, chain: Chain) -> anyhow::Result<Vec<String>> {
+    let who = shown(&chain);
+    let lister = Lister { chain, credential: CredentialId::new("case")?, mandate: Mandate::default() };
+    let listed = ready.policies.list(&lister, Listable::Tools);
+    let line = |listed: &Listed| {
+        let resource = &listed.ask.resource;
+        let reason = listed.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+        let (verb, kind, id) = (listed.ask.verb(), resource.type_name(), resource.id());
+        format!("{who} {verb} {kind}:{id} {}{reason}", list::word(listed.could))
+    };
+    Ok(listed.iter().map(line).collect())
+}
+
+fn shown(chain: &Chain) -> String {
+    chain.links().iter().map(ToString::to_string).collect::<Vec<_>>().join("→")
 }
 
 /// Every action on every listed resource.
