@@ -49,6 +49,20 @@ def trust(issuer: object, **changes: object) -> dict:
     return {"url": issuer.url, "audiences": [GATE], "groups": groups, "refetch_seconds": 1, **changes}
 
 
+def post_form(url: str, key: str | None, form: dict[str, str] | bytes, **headers: str) -> tuple[int, dict]:
+    """One form: status and JSON."""
+    data = form if isinstance(form, bytes) else urllib.parse.urlencode(form).encode()
+    head = {"content-type": "application/x-www-form-urlencoded", **headers}
+    if key is not None:
+        head["authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, data=data, headers=head, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
 class TokenGate(Gate):
     """The gate under test, with the applied configuration and a key for each agent."""
 
@@ -85,16 +99,7 @@ class TokenGate(Gate):
 
     def post(self, path: str, key: str | None, form: dict[str, str] | bytes, **headers: str) -> tuple[int, dict]:
         """One form to an endpoint of OAuth."""
-        data = form if isinstance(form, bytes) else urllib.parse.urlencode(form).encode()
-        head = {"content-type": "application/x-www-form-urlencoded", **headers}
-        if key is not None:
-            head["authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(f"{self.url}{path}", data=data, headers=head, method="POST")
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+        return post_form(f"{self.url}{path}", key, form, **headers)
 
     def exchange(self, agent: str, subject: str, details: object = SMALL, **more: str) -> tuple[int, dict]:
         """Exchanges a token."""

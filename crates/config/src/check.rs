@@ -15,6 +15,7 @@ mod proxy;
 mod rules;
 mod settings;
 mod telemetry;
+mod tools;
 mod upstreams;
 pub(crate) mod url;
 
@@ -24,6 +25,7 @@ use model::{Name, Registry};
 
 use crate::problem::{Path, Position, Problem, Warning, shown, suggestion};
 use crate::raw;
+use crate::source::Source;
 use crate::yaml::Node;
 
 pub(crate) use policies::policies;
@@ -128,7 +130,7 @@ impl<'a> Report<'a> {
 }
 
 /// Everything that decisions know of.
-pub(crate) fn registry(file: &raw::File, report: &mut Report<'_>) -> Option<Registry> {
+pub(crate) fn registry(file: &raw::File, source: &dyn Source, report: &mut Report<'_>) -> Option<Registry> {
     Some(Registry {
         groups: parties::groups(&file.groups, "groups", report),
         users: parties::parties(&file.users, "users", report),
@@ -138,6 +140,6 @@ pub(crate) fn registry(file: &raw::File, report: &mut Report<'_>) -> Option<Regi
         models: models::models(file, report),
         operators: parties::operators(&file.operators, report),
         access: access::access(file, report),
-        tool_servers: BTreeMap::new(),
+        tool_servers: tools::tool_servers(file, source, report),
     })
 }

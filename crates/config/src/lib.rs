@@ -17,6 +17,7 @@ mod raw_budgets;
 mod raw_issuers;
 mod raw_limits;
 mod raw_net;
+mod raw_tools;
 mod schema;
 mod settings;
 mod shape;

@@ -37,7 +37,7 @@ impl Config {
         let mut problems = Vec::new();
         let Some((node, file)) = read(source, &mut problems) else { return Err(sorted(problems)) };
         let mut report = Report::new(source.main().to_owned(), &node, problems);
-        let registry = check::registry(&file, &mut report);
+        let registry = check::registry(&file, source, &mut report);
         let settings = check::settings(&file, source, env, &mut report);
         let policies = check::policies(&file, source, &mut report);
         let rules = check::rules(&file, source, &mut report);

@@ -13,6 +13,7 @@ pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
+pub(crate) use crate::raw_tools::ToolServer;
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -50,6 +51,9 @@ pub(crate) struct File {
     pub(crate) enforcement_points: BTreeMap<String, EnforcementPoint>,
     /// What they can ask about.
     pub(crate) access: Access,
+    /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Their
+    /// calls do not pass through the gate yet: policies and their cases are about what it will decide.
+    pub(crate) tool_servers: BTreeMap<String, ToolServer>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,
@@ -267,6 +271,8 @@ pub(crate) enum Autonomous {
     UseBeta,
     /// Do what another enforcement point asks about.
     Access,
+    /// Run a tool of a tool server.
+    CallTool,
 }
 
 /// Whose words an agent's `user` messages are.

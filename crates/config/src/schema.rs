@@ -62,7 +62,8 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-fn sorted(value: Value) -> Value {
+/// The same value with the keys of every object in order.
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<(String, Value)> = map.into_iter().collect();

@@ -13,6 +13,7 @@ mod rules;
 
 mod schema;
 mod templates;
+mod tools;
 
 use crate::{Config, Problem, Texts, Warning};
 
@@ -22,7 +23,7 @@ fn env(name: &str) -> Option<String> {
         "EMPTY" => Some(String::new()),
         "DUMMY" => Some("your-key-here".to_owned()),
         "UNSET" => None,
-        "LOCAL_URL" => Some("http://127.0.0.1:8080".to_owned()),
+        "LOCAL_URL" | "MODELS_URL" => Some("http://127.0.0.1:8080".to_owned()),
         _ => Some("sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e".to_owned()),
     }
 }

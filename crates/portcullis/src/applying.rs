@@ -186,9 +186,13 @@ fn changes(before: &Bundle, after: &Bundle) -> Vec<String> {
         lines.push("inspection.rule_files: changed".to_owned());
     }
     let (old, new) = (json!(before.registry), json!(after.registry));
-    for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators"] {
-        let pair = (old.get(section).and_then(Value::as_object), new.get(section).and_then(Value::as_object));
-        let (Some(old), Some(new)) = pair else { continue };
+    if before.registry.access != after.registry.access {
+        lines.push("enforcement points, access or attributes: changed".to_owned());
+    }
+    let none = serde_json::Map::new();
+    for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators", "tool_servers"] {
+        // A section in which nothing stands is left out of a bundle.
+        let [old, new] = [&old, &new].map(|registry| registry.get(section).and_then(Value::as_object).unwrap_or(&none));
         lines.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{section}.{name}: removed")));
         lines.extend(new.keys().filter(|name| !old.contains_key(*name)).map(|name| format!("{section}.{name}: added")));
         let differs = |name: &&String| old.get(*name).is_some_and(|before| new.get(*name) != Some(before));

@@ -132,6 +132,26 @@ pub(crate) enum Command {
     Schema,
 }
 
+/// Packs of policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pack {
+    /// List the packs, their files, and what each policy is for.
+    List,
+    /// Print the policies of a pack, with what each protects from and what it costs.
+    Show {
+        /// The pack, such as `baseline`.
+        name: String,
+    },
+    /// Write the files of a pack into policies/; a file that is there stays as it is.
+    Add {
+        /// The pack, such as `baseline`.
+        name: String,
+        /// Only this file of it, such as `lethal-trifecta`; may be given several times.
+        #[arg(long, value_name = "FILE")]
+        only: Vec<String>,
+    },
+}
+
 /// How `usage` adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum By {
@@ -230,7 +250,7 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         /// The action.
         #[arg(long, default_value = "callModel")]
         does: String,
-        /// The resource: Model:NAME, HostedTool:ID, Destination:HOST.
+        /// The resource: Model:NAME, Tool:SERVER/TOOL, HostedTool:ID, Destination:HOST, KIND:ID of `access.resources`.
         #[arg(long)]
         to: String,
         /// Facts: fact=value; fact=value.
@@ -259,6 +279,9 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
     /// Prove claims for every request that there can be, by an SMT solver: that no policy ever errs, and the invariants of
     /// invariants/*.cedar.
     Prove(Prove),
+    /// Policies to begin with: show them, or write them into the folder.
+    #[command(subcommand)]
+    Pack(Pack),
     /// Bring policies into Cedar's form; comments stay.
     Fmt {
         /// Files. Default: policies/*.cedar in the data folder.

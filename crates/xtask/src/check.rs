@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::table::table;
-use crate::{layers, run, schema, sizes};
+use crate::{layers, run, schema, sizes, status};
 
 /// Runs every check, also after one has failed, and prints a table.
 pub(crate) fn check() -> Result<bool> {
@@ -26,6 +26,7 @@ pub(crate) fn check() -> Result<bool> {
     note("layers", started("layers", layers::layers));
     note("sizes", started("sizes", sizes::sizes));
     note("schema", started("schema", || schema::schema(true)));
+    note("status", started("status", || status::status(true)));
     if run::has_cargo("deny") {
         let deny = ["deny", "--offline", "check", "bans", "licenses", "sources"];
         note("deny", cargo("deny", &deny, None));

@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema,sbom}`.
+//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema,status,sbom}`.
 //!
 //! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
 //! builds in seconds and still works when a crate under work does not build.
@@ -15,6 +15,7 @@ mod sandbox;
 mod sbom;
 mod schema;
 mod sizes;
+mod status;
 mod suites;
 mod table;
 
@@ -25,10 +26,11 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask <command>
 
   test [--only WORD]                     install what the tests need into .local, run every suite, print a table
-  check                                  fmt, clippy, docs, layers, sizes, schema drift, cargo deny
+  check                                  fmt, clippy, docs, layers, sizes, schema and status drift, cargo deny
   layers                                 who may depend on whom; where each proof type is made
   sizes                                  files with too many production lines
   schema [--check]                       write (or compare) schema/portcullis.schema.json
+  status [--check]                       write (or compare) examples/STATUS.md: what of the situations is enforced
   bench gateway [--quick] [--json FILE]  Envoy's plain route against the gate, same run, same upstream; docs/BENCHMARKS.md;
                                          --peers litellm,portkey measures them too: docs/BENCHMARKS_PEERS.md
   bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
@@ -60,6 +62,8 @@ fn command(words: &[&str]) -> Result<bool> {
         ["sizes"] => sizes::sizes(),
         ["schema"] => schema::schema(false),
         ["schema", "--check"] => schema::schema(true),
+        ["status"] => status::status(false),
+        ["status", "--check"] => status::status(true),
         ["sbom"] => sbom::sbom(None),
         ["sbom", file] => sbom::sbom(Some(file)),
         ["bench", rest @ ..] => bench::bench(rest),

@@ -295,8 +295,8 @@ fn tags(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<PrincipalId, BTre
     tags
 }
 
-/// Whether a word can stand in a schema and in a line: visible ASCII without quotes and backslashes.
-fn word_of(word: &str, path: &Path, report: &mut Report<'_>) -> bool {
+/// Whether a word can stand in a schema and in a line: visible ASCII without quotes and backslashes. One that cannot is reported.
+pub(super) fn word_of(word: &str, path: &Path, report: &mut Report<'_>) -> bool {
     let is_word = !word.is_empty()
         && word.len() <= MAX_WORD
         && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'`'))

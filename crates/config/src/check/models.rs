@@ -25,17 +25,21 @@ pub(super) fn models(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<Mode
                 dialects.extend(dialects_of(upstream));
             }
         }
-        let clearance = match model.clearance {
-            raw::Clearance::Public => Level::Public,
-            raw::Clearance::Internal => Level::Internal,
-            raw::Clearance::Confidential => Level::Confidential,
-            raw::Clearance::Restricted => Level::Restricted,
-        };
+        let clearance = level(model.clearance);
         if let Some(name) = report.name(&path, key) {
             models.insert(name, Model { groups, dialects, clearance });
         }
     }
     models
+}
+
+pub(super) const fn level(raw: raw::Clearance) -> Level {
+    match raw {
+        raw::Clearance::Public => Level::Public,
+        raw::Clearance::Internal => Level::Internal,
+        raw::Clearance::Confidential => Level::Confidential,
+        raw::Clearance::Restricted => Level::Restricted,
+    }
 }
 
 /// Where each model is served. References were reported with [`models`].

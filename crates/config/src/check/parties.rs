@@ -102,6 +102,7 @@ const fn action_of(raw: raw::Autonomous) -> Action {
         raw::Autonomous::StoreRemotely => Action::StoreRemotely,
         raw::Autonomous::UseBeta => Action::UseBeta,
         raw::Autonomous::Access => Action::Access,
+        raw::Autonomous::CallTool => Action::CallTool,
     }
 }
 

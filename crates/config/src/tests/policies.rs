@@ -16,7 +16,10 @@ use crate::{Config, Texts};
 fn compiled(bundle: &Bundle) -> PolicySnapshot {
     let groups = [FindingGroup::Secret, FindingGroup::Pii, FindingGroup::Uninspected].map(|group| group.as_str().to_owned());
     let kinds = inspect::Scanners::kinds().into_iter().map(|(kind, _)| kind.to_string());
-    PolicySnapshot::load(bundle, &kinds.chain(groups).collect()).unwrap_or_else(|problems| panic!("{problems:?}"))
+    let texts = &bundle.rules.texts;
+    let own = inspect::load_rules(&bundle.rules.files, &mut |name| texts.get(name).cloned().ok_or_else(String::new)).unwrap();
+    let own = own.rules.iter().map(|rule| rule.kind().to_owned());
+    PolicySnapshot::load(bundle, &kinds.chain(groups).chain(own).collect()).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 fn loaded(files: BTreeMap<String, String>) -> Bundle {

@@ -14,7 +14,10 @@ const MAX_TEXTS: usize = 256;
 
 /// The declared part of what is said, with the declared shapes. A number that is none of 64 bits, a null, a text for a number:
 /// refused, never rounded and never taken for absent.
-pub(super) fn claims(access: &Access, foreign: &Foreign, said: &Said) -> Result<Claims, Refusal> {
+///
+/// # Errors
+/// [`ReasonCode::FieldType`] with the place of the first value of another shape.
+pub fn claims(access: &Access, foreign: &Foreign, said: &Said) -> Result<Claims, Refusal> {
     let nothing = BTreeMap::new();
     let action = access.actions.get(&foreign.action).map_or(&nothing, |verb| &verb.properties);
     let resource = access.resources.get(&foreign.kind).map_or(&nothing, |kind| &kind.properties);

@@ -30,6 +30,7 @@ use crate::release;
 use crate::respond::stamp;
 use crate::snapshot::Snapshot;
 
+pub use claims::claims;
 use judge::{Judged, judge};
 pub use publish::publish_access;
 pub use search::search;

@@ -37,7 +37,7 @@ pub(super) fn list(cli: &Cli, ready: &Ready, who: &str) -> anyhow::Result<Exit> 
     Ok(Exit::Ok)
 }
 
-const fn word(could: Could) -> &'static str {
+pub(super) const fn word(could: Could) -> &'static str {
     match could {
         Could::Yes => "could",
         Could::No => "never",

@@ -5,6 +5,7 @@ mod diff;
 mod format;
 mod list;
 mod matrix;
+mod pack;
 mod prove;
 mod test;
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Source, SourceError};
 use evidence::sha256;
-use model::{Ask, Bundle, DecisionInput, FindingGroup, Verdict};
+use model::{Bundle, FindingGroup, Verdict};
 use policy::PolicySnapshot;
 use serde_json::json;
 
@@ -22,6 +23,7 @@ use crate::cli::{Cli, Policy};
 use crate::commands::Exit;
 use crate::files::Folder;
 use crate::output;
+use cases::Known;
 
 /// Runs one of the commands.
 pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow::Result<Exit> {
@@ -32,11 +34,14 @@ pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow:
         },
         Policy::Test { files } => prepared(cli, data, |ready| test::test(cli, ready, files)),
         Policy::Matrix { write } => prepared(cli, data, |ready| matrix::command(cli, ready, *write)),
-        Policy::Explain { who, does, to, given } => prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given])),
+        Policy::Explain { who, does, to, given } => {
+            prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given].map(String::as_str)))
+        }
         Policy::List { who } => prepared(cli, data, |ready| list::list(cli, ready, who)),
         Policy::Diff { to, since } => {
             prepared(cli, to.as_deref().unwrap_or(data), |ready| diff::diff(cli, data, ready, since.as_deref()))
         }
+        Policy::Pack(command) => pack::command(cli, data, command),
         Policy::Fmt { files, check } => format::format(data, files, *check),
     }
 }
@@ -112,13 +117,9 @@ fn told(cli: &Cli, problems: &Problems) -> Exit {
 }
 
 /// Decides a call that nobody has made.
-fn explain(cli: &Cli, ready: &Ready, [who, does, to, given]: &[&String; 4]) -> anyhow::Result<Exit> {
-    let input = || -> Result<DecisionInput, String> {
-        let ask = Ask { action: cases::action(does)?, resource: cases::resource(to)? };
-        let facts = cases::facts(given, &|kind| ready.group_of(kind))?;
-        Ok(DecisionInput { chain: cases::chain(who)?, asks: vec![ask], facts })
-    };
-    let input = match input() {
+fn explain(cli: &Cli, ready: &Ready, call: &[&str; 4]) -> anyhow::Result<Exit> {
+    let known = Known { group_of: &|kind| ready.group_of(kind), access: &ready.bundle.registry.access };
+    let input = match cases::input(call, &known) {
         Ok(input) => input,
         Err(message) => {
             output::note(&message);

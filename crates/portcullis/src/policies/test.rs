@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use model::Answer;
 use serde_json::json;
 
-use super::cases::{Case, parse};
+use super::cases::{Case, Known, parse};
 use super::{Ready, ids, matrix, word};
 use crate::cli::Cli;
 use crate::commands::Exit;
@@ -31,7 +31,7 @@ pub(super) fn test(cli: &Cli, ready: &Ready, only: &[PathBuf]) -> anyhow::Result
                 continue;
             }
         };
-        let cases = match parse(&text, &|kind| ready.group_of(kind)) {
+        let cases = match parse(&text, &Known { group_of: &|kind| ready.group_of(kind), access: &ready.bundle.registry.access }) {
             Ok(cases) => cases,
             Err(wrong) => {
                 invalid.extend(wrong.iter().map(|wrong| format!("{shown}:{}: {}", wrong.line, wrong.message)));

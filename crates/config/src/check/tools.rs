@@ -1,0 +1,127 @@
+//! Tool servers: every approved tool has a definition, and every definition is read in one way only.
+//!
+//! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
+
+use std::collections::BTreeMap;
+
+use model::{Level, Name, Tool, ToolEffect, ToolServer};
+use serde_json::Value;
+use text::{Document, Limits};
+
+use crate::check::access::word_of;
+use crate::check::{Report, models};
+use crate::problem::{Path, Position, shown, suggestion};
+use crate::raw;
+use crate::raw_tools::{self, Effect};
+use crate::schema::sorted;
+use crate::source::Source;
+
+/// Longest file of definitions in bytes.
+const MAX_FILE: usize = 4 << 20;
+
+/// The declared servers, with the definitions of their approved tools.
+pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut Report<'_>) -> BTreeMap<Name, ToolServer> {
+    report.look_alikes("tool_servers");
+    let mut servers = BTreeMap::new();
+    for (key, raw) in &file.tool_servers {
+        let path = Path::of(&["tool_servers", key]);
+        if !is_identifier(key) {
+            let what = "expected letters, digits and `_`, beginning with a letter: it is a namespace of policies";
+            report.key_problem(&path, format!("`{}` is no name for a tool server: {what}", shown(key)));
+        }
+        let Some(definitions) = definitions(&raw.definitions, &path.key("definitions"), source, report) else { continue };
+        let tools = tools(raw, &definitions, &path.key("tools"), report);
+        let clearance: Level = models::level(raw.clearance);
+        if let Ok(name) = Name::new(key) {
+            servers.insert(name, ToolServer { clearance, tools });
+        }
+    }
+    servers
+}
+
+fn is_identifier(key: &str) -> bool {
+    key.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The approved tools. Which definition was approved is a matter of the file, so it stands in the bundle as it is read here.
+fn tools(
+    raw: &raw_tools::ToolServer,
+    definitions: &BTreeMap<String, String>,
+    section: &Path,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Tool> {
+    let mut tools = BTreeMap::new();
+    for (name, tool) in &raw.tools {
+        let path = section.key(name);
+        word_of(name, &path, report);
+        for (index, effect) in tool.effects.iter().enumerate() {
+            let is_double = tool.effects.iter().take(index).any(|earlier| effect_of(*earlier) == effect_of(*effect));
+            if is_double {
+                let word = effect_of(*effect).as_str();
+                report.problem(&path.key("effects").index(index), format!("`{word}` stands twice in this list"));
+            }
+        }
+        let Some(input) = definitions.get(name) else {
+            let near = suggestion(name, definitions.keys().map(String::as_str));
+            report.key_problem(&path, format!("`{}` has no tool `{}`{near}", shown(&raw.definitions), shown(name)));
+            continue;
+        };
+        let effects = tool.effects.iter().map(|effect| effect_of(*effect)).collect();
+        tools.insert(name.clone(), Tool { effects, input: input.clone(), is_withdrawn: tool.withdrawn });
+    }
+    tools
+}
+
+const fn effect_of(raw: Effect) -> ToolEffect {
+    match raw {
+        Effect::Read => ToolEffect::Read,
+        Effect::Write => ToolEffect::Write,
+        Effect::Egress => ToolEffect::Egress,
+        Effect::Destructive => ToolEffect::Destructive,
+        Effect::Credential => ToolEffect::Credential,
+    }
+}
+
+/// By tool, the schema of its arguments in one form: compact, keys sorted. Titles, hints and whatever else a server says of
+/// itself are passed over.
+fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
+    let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
+    if leaves || !written.ends_with(".json") {
+        let message = format!("`{}` is not a JSON file below this file: expected such as `tools/kb.json`", shown(written));
+        report.problem(path, message);
+        return None;
+    }
+    let bytes = match source.read(written, MAX_FILE) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.problem(path, format!("`{}` cannot be read: {error}", shown(written)));
+            return None;
+        }
+    };
+    match listed(&bytes) {
+        Ok(definitions) => Some(definitions),
+        Err(message) => {
+            report.file_problem(written, Position::START, message);
+            None
+        }
+    }
+}
+
+fn listed(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    // Two readers of one file have to see the same definition: nothing stands in it twice.
+    Document::parse(bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    let whole: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let shape = "expected what a server answers to `tools/list`: `{\"tools\": [{\"name\": …, \"inputSchema\": {…}}]}`";
+    let tools = whole.get("tools").and_then(Value::as_array).ok_or(shape)?;
+    let mut definitions = BTreeMap::new();
+    for (index, tool) in tools.iter().enumerate() {
+        let name = tool.get("name").and_then(Value::as_str).ok_or_else(|| format!("/tools/{index}/name: {shape}"))?;
+        let input = tool.get("inputSchema").filter(|input| input.is_object());
+        let input = input.ok_or_else(|| format!("/tools/{index}/inputSchema: {shape}"))?;
+        if definitions.insert(name.to_owned(), sorted(input.clone()).to_string()).is_some() {
+            return Err(format!("/tools/{index}: the tool `{}` stands twice in this file", shown(name)));
+        }
+    }
+    Ok(definitions)
+}

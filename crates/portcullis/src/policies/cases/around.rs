@@ -1,0 +1,79 @@
+//! What others vouch for, in the words of policies: sign-in, device, risk, network, use.
+//!
+//! Whoever says one of a group says nothing of the rest: that stays what is least in the caller's favour.
+
+use std::collections::BTreeSet;
+
+use model::{Around, Name, Origin, Posture, Risk, SignIn, Spent};
+
+use super::given::names;
+
+/// The words.
+pub(super) const WORDS: [&str; 15] = [
+    "auth.acr",
+    "auth.amr",
+    "auth.ageSeconds",
+    "device.id",
+    "device.managed",
+    "device.facts",
+    "device.ageSeconds",
+    "risk.user",
+    "risk.agent",
+    "risk.task",
+    "network.peer",
+    "network.segment",
+    "usage.calls",
+    "usage.tokens",
+    "usage.micros",
+];
+
+/// Sets the fact of that name; whether there is one. `flow.untrusted` is one too.
+pub(super) fn set(around: &mut Around, path: &str, value: &str) -> Result<bool, String> {
+    let wrong = |wanted: &str| format!("`{path}={value}`: expected {wanted}");
+    let texts = || -> BTreeSet<String> { super::words(value).into_iter().collect() };
+    let count = || value.parse::<u64>().map_err(|_| wrong("a whole number"));
+    let name = || Name::new(value).map_err(|error| wrong(&error.to_string()));
+    let share = || value.parse::<u8>().ok().filter(|share| *share <= 100).ok_or_else(|| wrong("a number from 0 to 100"));
+    match path {
+        "auth.acr" => sign_in(around).class = value.to_owned(),
+        "auth.amr" => sign_in(around).means = texts(),
+        "auth.ageSeconds" => sign_in(around).age = count()?,
+        "device.id" => posture(around)?.device = name()?,
+        "device.managed" => posture(around)?.is_managed = value.parse().map_err(|_| wrong("true or false"))?,
+        "device.facts" => posture(around)?.facts = texts(),
+        "device.ageSeconds" => posture(around)?.age = count()?,
+        "risk.user" => risk(around).user = share()?,
+        "risk.agent" => risk(around).agent = share()?,
+        "risk.task" => risk(around).task = share()?,
+        "network.peer" => origin(around)?.peer = value.to_owned(),
+        "network.segment" => origin(around)?.segment = name()?,
+        "usage.calls" => spent(around).calls = count()?,
+        "usage.tokens" => spent(around).tokens = count()?,
+        "usage.micros" => spent(around).micros = count()?,
+        "flow.untrusted" => around.untrusted = names(value)?.iter().map(ToString::to_string).collect(),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn sign_in(around: &mut Around) -> &mut SignIn {
+    around.sign_in.get_or_insert_with(|| SignIn { class: String::new(), means: BTreeSet::new(), age: u64::MAX })
+}
+
+fn posture(around: &mut Around) -> Result<&mut Posture, String> {
+    let device = Name::new("case").map_err(|error| error.to_string())?;
+    Ok(around.posture.get_or_insert_with(|| Posture { device, is_managed: false, facts: BTreeSet::new(), age: u64::MAX }))
+}
+
+fn risk(around: &mut Around) -> &mut Risk {
+    around.risk.get_or_insert(Risk { user: 100, agent: 100, task: 100 })
+}
+
+fn origin(around: &mut Around) -> Result<&mut Origin, String> {
+    let segment = Name::new("case").map_err(|error| error.to_string())?;
+    Ok(around.origin.get_or_insert_with(|| Origin { peer: String::new(), segment }))
+}
+
+fn spent(around: &mut Around) -> &mut Spent {
+    around.spent.get_or_insert(Spent { calls: u64::MAX, tokens: u64::MAX, micros: u64::MAX })
+}
