@@ -310,7 +310,7 @@ fn tools_that_look_alike_are_answered_as_each_alone() {
                 0 => ("action == s::Action::\"t1\", resource", "context.input.n < 3"),
                 1 => ("action in Portcullis::Action::\"write\", resource", "context.flow.level < 1"),
                 2 => (
-                    "action, resource in Portcullis::ToolServer::\"s\"",
+                    "action in Portcullis::Action::\"callTool\", resource in Portcullis::ToolServer::\"s\"",
                     "resource.effects.contains(\"read\") || context.flow.tainted",
                 ),
                 _ => ("action, resource", "resource is Portcullis::Tool && resource == Portcullis::Tool::\"s/t2\""),
