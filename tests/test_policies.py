@@ -64,6 +64,20 @@ def test_a_change_that_nobody_meant_shows_in_the_matrix(tmp_path: pathlib.Path) 
     assert not any("cleo" in line and "permit" in line for line in lines), "the forbid stands"
 
 
+def test_what_somebody_could_call_at_all_is_listed(tmp_path: pathlib.Path) -> None:
+    folder = copied("organisation", tmp_path)
+    text = (folder / "policies/models.cedar").read_text()
+    # With an approval, and as a stream only: both could be.
+    text = text.replace('resource in Portcullis::ModelGroup::"frontier"\n);', 'resource in Portcullis::ModelGroup::"frontier"\n)\nwhen { context.request.stream };', 1)
+    (folder / "policies/models.cedar").write_text(text)
+    listed = json.loads(policy(folder, "list", "--who", "user:ada@example.com", "--json").stdout)["list"]
+    could = {row["to"]: row["could"] for row in listed}
+    assert could["Model:small"] == could["Model:reasoner"] == "could"
+    listed = policy(folder, "list", "--who", "user:cleo@example.com")
+    assert listed.returncode == 0 and "never    callModel Model:reasoner  policy-" in listed.stdout, listed.stdout
+    assert policy(folder, "list", "--who", "cleo").returncode == 3
+
+
 def test_a_call_that_nobody_made_is_explained(tmp_path: pathlib.Path) -> None:
     folder = copied("organisation", tmp_path)
     denied = policy(folder, "explain", "--who", "user:cleo@example.com", "--to", "Model:reasoner")

@@ -16,6 +16,7 @@ use crate::output;
 use crate::retention;
 use crate::tokens;
 use crate::usage;
+use crate::warm;
 
 /// Rows that are read at once while looking for bundles.
 const PAGE: usize = 1000;
@@ -86,6 +87,7 @@ impl Gate {
             self.certificates.look();
             self.issuers.apply(trusted);
             self.issuing.store(issuing);
+            warm::begin(&snapshot.policy, self.store.credentials().list());
             self.in_force.store(Arc::new(InForce { snapshot, config }));
         }
         drop(turn);

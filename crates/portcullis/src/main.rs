@@ -26,6 +26,7 @@ mod scan;
 mod tokens;
 mod tour;
 mod usage;
+mod warm;
 
 use std::process::ExitCode;
 

@@ -29,6 +29,7 @@ use crate::gate::{Gate, InForce};
 use crate::output;
 use crate::retention;
 use crate::rules;
+use crate::warm;
 
 pub(crate) use crate::gate::now;
 
@@ -146,6 +147,7 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let in_force = InForce { snapshot, config };
     let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment)?);
     past.iter().for_each(|past| gate.counters.restore(&rules, past, now(), |_| true));
+    warm::begin(&gate.in_force.load().snapshot.policy, gate.store.credentials().list());
     let (ended, ending) = watch::channel(false);
     let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(ending)));
     let mut running =

@@ -15,6 +15,7 @@ mod facts;
 mod kept;
 mod moments;
 mod partial;
+mod read;
 mod search;
 
 use std::cell::OnceCell;
@@ -133,7 +134,7 @@ impl PolicySnapshot {
             Listable::Models => self.registry.models.keys().map(model).collect(),
             Listable::Tools => {
                 let mut asks: Vec<Ask> = self.tools.offered().map(tool).collect();
-                asks.sort_by(|left, right| left.resource.id().cmp(&right.resource.id()));
+                asks.sort_by(|left, right| left.resource.id().cmp(right.resource.id()));
                 asks
             }
         }
@@ -150,7 +151,7 @@ struct Asking<'a> {
     /// By link of the chain, what partial evaluation has to know of all asks; made when it is needed.
     known: Vec<OnceCell<Option<Known>>>,
     readings: HashMap<PolicyId, atoms::Reading>,
-    /// By number of a policy, whether it is [`atoms::is_general`].
+    /// By number of a policy, whether it is [`read::is_general`].
     general: HashMap<u32, bool>,
     /// What was found out for asks that are alike.
     alike: HashMap<Alike, (Could, Option<ReasonCode>)>,
@@ -212,7 +213,7 @@ impl<'a> Asking<'a> {
     fn alike(&mut self, ask: &Ask, links: &[Link<'a>]) -> Option<Alike> {
         for number in links.iter().flat_map(|link| &link.concerning) {
             let policy = self.snapshot.index.numbered(*number);
-            let is_general = self.general.entry(*number).or_insert_with(|| policy.is_some_and(atoms::is_general));
+            let is_general = self.general.entry(*number).or_insert_with(|| policy.is_some_and(read::is_general));
             if !*is_general {
                 return None;
             }
@@ -253,7 +254,7 @@ impl<'a> Asking<'a> {
             let concerning = self.snapshot.index.concerning(entities, &principal, &action, &resource);
             let policies = concerning.iter().filter_map(|at| self.snapshot.index.numbered(*at));
             let permits: Vec<&Policy> = policies.filter(|policy| policy.effect() == Effect::Permit).collect();
-            (!permits.is_empty()).then(|| Link { uids: [principal, action, resource], concerning, permits })
+            (!permits.is_empty()).then_some(Link { uids: [principal, action, resource], concerning, permits })
         };
         self.lister.chain.links().iter().map(link).collect()
     }

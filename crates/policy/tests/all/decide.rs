@@ -232,7 +232,7 @@ fn where_calls_are_all_alike_a_list_holds_what_one_may() {
         let lister = Lister { chain: chain(links), credential: name("abc"), mandate: model::Mandate::default() };
         let list = snapshot.list(&lister, Listable::Models);
         let listed: Vec<_> =
-            list.iter().filter(|listed| listed.could == Could::Yes).map(|listed| name(&listed.ask.resource.id())).collect();
+            list.iter().filter(|listed| listed.could == Could::Yes).map(|listed| name(listed.ask.resource.id())).collect();
         assert_eq!(listed, expected.iter().map(|model| name(model)).collect::<Vec<_>>(), "{links:?}");
         for model in ["small", "large"] {
             let is_permitted = snapshot.decide(&input(links, model)).verdict == Verdict::Permit;

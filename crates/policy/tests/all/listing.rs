@@ -122,7 +122,7 @@ fn parties_and_grants_that_no_call_changes() {
     assert_eq!(could(everything, &["user:nobody"]), Could::No);
     let snapshot = compiled(&with_tool(everything));
     let models = snapshot.list(&lister(&["user:ada"]), Listable::Models);
-    let names: Vec<_> = models.iter().map(|listed| (listed.ask.resource.id().to_string(), listed.could)).collect();
+    let names: Vec<_> = models.iter().map(|listed| (listed.ask.resource.id().to_owned(), listed.could)).collect();
     assert_eq!(names, [("large".to_owned(), Could::Yes), ("small".to_owned(), Could::Yes)]);
     let one = "permit (principal, action == Portcullis::Action::\"callModel\", resource == Portcullis::Model::\"small\");";
     let models = compiled(&with_tool(one)).list(&lister(&["user:ada"]), Listable::Models);
@@ -331,7 +331,7 @@ fn tools_that_look_alike_are_answered_as_each_alone() {
         let together = with(&[0, 1, 2, 3]).list(&of, Listable::Tools);
         for (at, listed) in together.iter().enumerate() {
             let alone = with(&[at]).list(&of, Listable::Tools);
-            assert_eq!(alone.as_ref(), [listed.clone()], "{text}");
+            assert_eq!(alone.as_ref(), *std::slice::from_ref(listed), "{text}");
         }
     }
 }
