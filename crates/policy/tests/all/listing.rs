@@ -331,7 +331,7 @@ fn tools_that_look_alike_are_answered_as_each_alone() {
         let together = with(&[0, 1, 2, 3]).list(&of, Listable::Tools);
         for (at, listed) in together.iter().enumerate() {
             let alone = with(&[at]).list(&of, Listable::Tools);
-            assert_eq!(alone.as_ref(), *std::slice::from_ref(listed), "{text}");
+            assert_eq!(alone.as_ref(), std::slice::from_ref(listed), "{text}");
         }
     }
 }
