@@ -2,7 +2,7 @@
 //!
 //! `bench FOLDER SECONDS [load]` writes for each size of store `FOLDER/N/policy.rego` and `FOLDER/N/requests.jsonl` (`{"input",
 //! "allow"}`, one link each) for a peer to read, measures, and prints one line of JSON per figure
-//! (`{"case","system","metric","value","unit"}`); with `load` or `list` it measures that alone. It ends with a failure if the two answer differently.
+//! (`{"case","system","metric","value","unit"}`); with `load` or `list` it measures that alone, with `store` it only writes the store of `load`. It ends with a failure if the two answer differently.
 
 #![expect(
     clippy::print_stdout,
@@ -54,6 +54,11 @@ fn main() {
     let folder = PathBuf::from(arguments.next().unwrap_or_default());
     let seconds: f64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let only = arguments.next();
+    let large = Size { policies: 5_000, users: 10_000, agents: 2_000, groups: 1_000, models: 200 };
+    if only.as_deref() == Some("store") {
+        write_store(&Store::new(large), &folder);
+        return;
+    }
     let sizes: &[usize] = if only.is_some() { &[] } else { &[200, 2_000, 20_000] };
     for n_policies in sizes.iter().copied() {
         let store = Store::new(Size::of(n_policies));
@@ -69,7 +74,7 @@ fn main() {
     if only.as_deref() == Some("list") {
         return;
     }
-    load(&Store::new(Size { policies: 5_000, users: 10_000, agents: 2_000, groups: 1_000, models: 200 }));
+    load(&Store::new(large));
 }
 
 fn questions(size: Size) -> Vec<Question> {
@@ -232,6 +237,18 @@ fn list() {
     for (name, count) in ["listed", "hidden", "unknown"].into_iter().zip(counts) {
         print("list/2000/3", "portcullis", name, as_f64(count), "tools");
     }
+}
+
+/// The large organisation as an operator writes it: policies, and the parties below their headings in `portcullis.yaml`.
+fn write_store(store: &Store, folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("bench.cedar"), store.cedar()).unwrap();
+    let groups = |groups: &BTreeSet<model::Name>| groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let write = |file: &str, lines: Vec<String>| std::fs::write(folder.join(file), lines.concat()).unwrap();
+    let line = |name: &model::Name, of: &BTreeSet<model::Name>| format!("  {name}: {{groups: [{}]}}\n", groups(of));
+    write("groups.yaml", store.registry.groups.iter().map(|(name, of)| line(name, &of.groups)).collect());
+    write("users.yaml", store.registry.users.iter().map(|(name, of)| line(name, &of.groups)).collect());
+    write("agents.yaml", store.registry.agents.iter().map(|(name, of)| line(name, &of.groups)).collect());
 }
 
 /// Loading and validating a large organisation.
