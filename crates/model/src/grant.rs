@@ -112,13 +112,21 @@ pub struct Grant(BTreeMap<Action, Reach>);
 
 impl Grant {
     /// The types of `authorization_details` (RFC 9396), with the action each grants and the member that lists its resources.
-    pub const TYPES: [(&'static str, Action, &'static str); 6] = [
+    pub const TYPES: [(&'static str, Action, &'static str); 14] = [
         ("call_model", Action::CallModel, "models"),
         ("store_remotely", Action::StoreRemotely, "models"),
         ("use_hosted_tool", Action::UseHostedTool, "tools"),
         ("fetch_remote", Action::FetchRemote, "destinations"),
         ("use_beta", Action::UseBeta, "betas"),
         ("delegate", Action::IssueToken, "agents"),
+        ("call_tool", Action::CallTool, "tools"),
+        ("list_tools", Action::ListTools, "servers"),
+        ("read_resource", Action::ReadResource, "documents"),
+        ("retrieve", Action::Retrieve, "collections"),
+        ("send_message", Action::SendMessage, "agents"),
+        ("connect", Action::Connect, "destinations"),
+        ("release_key", Action::ReleaseKey, "models"),
+        ("start_training", Action::StartTraining, "datasets"),
     ];
 
     /// Nothing.

@@ -26,7 +26,12 @@ fn asks() -> Vec<Ask> {
     let tool = |id: &str| Ask { action: Action::UseHostedTool, resource: Resource::HostedTool(id.to_owned()) };
     let model = |id: &str| Ask { action: Action::CallModel, resource: Resource::Model(id.parse().unwrap()) };
     let store = |id: &str| Ask { action: Action::StoreRemotely, resource: Resource::Model(id.parse().unwrap()) };
-    ["a", "b", "c", "d", "e"].into_iter().flat_map(|id| [beta(id), tool(id), model(id), store(id)]).collect()
+    let called = |id: &str| Ask { action: Action::CallTool, resource: Resource::Tool(id.to_owned()) };
+    let read = |id: &str| Ask { action: Action::ReadResource, resource: Resource::Document(id.to_owned()) };
+    ["a", "b", "c", "d", "e"]
+        .into_iter()
+        .flat_map(|id| [beta(id), tool(id), model(id), store(id), called(id), read(id)])
+        .collect()
 }
 
 proptest! {
@@ -103,4 +108,7 @@ fn an_empty_grant_grants_nothing_and_every_type_has_an_action_of_its_own() {
     assert!(asks().iter().all(|ask| !Grant::nothing().covers(ask)));
     let actions: BTreeSet<Action> = Grant::TYPES.iter().map(|(_, action, _)| *action).collect();
     assert_eq!(actions.len(), Grant::TYPES.len());
+    // Administration and questions of other enforcement points are no part of a task.
+    let rest: Vec<Action> = Action::ALL.into_iter().filter(|action| !actions.contains(action)).collect();
+    assert_eq!(rest, [Action::Access, Action::Search, Action::Administer]);
 }
