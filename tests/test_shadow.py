@@ -126,7 +126,7 @@ def test_a_denial_says_what_would_have_to_be_otherwise(tmp_path: pathlib.Path) -
     misspelt, _ = changes("user:bem@example.com", "Model:small")
     assert misspelt[0] == "user:ben@example.com were meant, not user:bem@example.com"
     no_model, _ = changes("user:ben@example.com", "Model:smal")
-    assert no_model == ["it asked for Model `small` instead"]
+    assert no_model == ["the call asked for Model `small` instead"]
     alone, _ = changes("agent:desk", "Model:small")
     assert alone[0].startswith("agent:desk acted on behalf of a user, such as user:")
     secret, result = changes("user:ben@example.com", "Model:small", "label.level=restricted")

@@ -156,9 +156,9 @@ pub struct ShadowAnswer {
     pub verdict: Verdict,
     /// Why.
     pub reason: ReasonCode,
-    /// The shadow policies behind it, sorted: where it differs those that make it differ, else those that take part.
+    /// The shadow policies behind it, sorted: where it differs those that make it differ, else those that take part. At most 64.
     pub policies: Vec<PolicyRef>,
-    /// Policies that would fail to evaluate, with Cedar's message.
+    /// Policies that would fail to evaluate, with Cedar's message; at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
     /// Whether verdict, reason, challenges or duties would be others than those that were given.

@@ -12,6 +12,9 @@ use model::{Answer, Ask, DecisionInput, LinkAnswer, PolicyRef, PrincipalId, Prin
 use crate::decide::{Call, PolicySnapshot, View};
 use crate::index::{Amendment, Index};
 
+/// Most policies and most errors that one answer names.
+const MAX_NAMED: usize = 64;
+
 /// The policies that are not enforced.
 #[derive(Debug)]
 pub(crate) struct Shadow {
@@ -72,8 +75,8 @@ impl PolicySnapshot {
         Some(ShadowAnswer {
             verdict: would.verdict,
             reason: would.reason,
-            policies: policies.into_iter().collect(),
-            errors: errors.into_iter().collect(),
+            policies: policies.into_iter().take(MAX_NAMED).collect(),
+            errors: errors.into_iter().take(MAX_NAMED).collect(),
             differs: of_call,
         })
     }

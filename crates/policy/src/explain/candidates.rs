@@ -302,7 +302,7 @@ impl One<'_> {
     fn less(&self) -> Option<Candidate> {
         let ask = self.ask();
         let at = self.input.asks.iter().position(|other| *other == ask).filter(|at| *at > 0)?;
-        let text = format!("it did not also ask for {} {}", ask.verb().escape_debug(), shown(&ask.resource));
+        let text = format!("the call did not also ask for {} {}", ask.verb().escape_debug(), shown(&ask.resource));
         Some(input(By::Caller, &format!("less {at}"), text, move |input| input.asks.retain(|other| *other != ask)))
     }
 
@@ -349,10 +349,10 @@ impl One<'_> {
 
     /// The declared groups that these permits name.
     fn groups_of(&self, near: &[(&Policy, Miss)]) -> BTreeSet<Name> {
-        let mut groups = named(near.iter().filter(|(_, miss)| *miss != Miss::Resource).map(|(policy, _)| *policy), "Group");
+        let groups = named(near.iter().filter(|(_, miss)| *miss != Miss::Resource).map(|(policy, _)| *policy), "Group");
         let registry = &self.snapshot.registry;
-        groups.retain(|group| registry.groups.contains_key(group) && is_for(registry, group, self.link.principal.kind));
-        groups.into_iter().take(MAX_OTHERS).collect()
+        let has_place = |group: &Name| registry.groups.contains_key(group) && is_for(registry, group, self.link.principal.kind);
+        groups.into_iter().filter(has_place).take(MAX_OTHERS).collect()
     }
 }
 

@@ -93,7 +93,7 @@ fn dialects(input: &DecisionInput) -> Vec<Candidate> {
 /// The challenges that were not answered, each as answered.
 pub(super) fn challenges(input: &DecisionInput) -> Vec<(Challenge, Candidate)> {
     let all = [
-        (Challenge::Approval, "somebody approved this call"),
+        (Challenge::Approval, "the caller had somebody approve this call"),
         (Challenge::StepUp, "the user signed in once more, or more strongly (step-up)"),
         (Challenge::Posture, "the device proved its state (posture)"),
     ];

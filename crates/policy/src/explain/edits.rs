@@ -28,7 +28,7 @@ pub(super) fn renamed(was: &PrincipalId, now: &PrincipalId) -> Candidate {
 
 /// Something else that is asked for.
 pub(super) fn aimed(topic: &str, was: &Resource, now: Resource) -> Candidate {
-    let text = format!("it asked for {} instead", shown(&now));
+    let text = format!("the call asked for {} instead", shown(&now));
     let was = was.clone();
     input(By::Caller, &format!("other {topic}"), text, move |input| {
         for ask in &mut input.asks {

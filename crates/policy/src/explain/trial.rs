@@ -12,6 +12,9 @@ use crate::index::Amendment;
 /// Most decisions that are made for one explanation.
 pub(super) const MAX_TRIALS: usize = 200;
 
+/// Most of them that are confirmed by everything that is declared, which takes longest.
+const MAX_CONFIRMED: usize = 12;
+
 /// Who could bring a change about. The order is that in which changes are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
@@ -74,11 +77,12 @@ pub(super) struct Trials<'a> {
     /// What is declared of the parties of the call, without the rest: quickly made anew.
     small: Registry,
     pub(super) n_tried: usize,
+    n_confirmed: usize,
 }
 
 impl<'a> Trials<'a> {
     pub(super) fn new(snapshot: &'a PolicySnapshot, input: &'a DecisionInput) -> Self {
-        Self { snapshot, input, small: small(&snapshot.registry, input), n_tried: 0 }
+        Self { snapshot, input, small: small(&snapshot.registry, input), n_tried: 0, n_confirmed: 0 }
     }
 
     /// Whether there may be another one.
@@ -101,8 +105,12 @@ impl<'a> Trials<'a> {
         self.answer(candidates, registry.as_ref())
     }
 
-    /// The same by everything that is declared: what is told has to be so. Not counted, as it is asked of what is told only.
-    pub(super) fn confirm(&self, candidates: &[&Candidate]) -> Option<Answer> {
+    /// The same by everything that is declared: what is told has to be so.
+    pub(super) fn confirm(&mut self, candidates: &[&Candidate]) -> Option<Answer> {
+        if self.n_confirmed >= MAX_CONFIRMED {
+            return None;
+        }
+        self.n_confirmed = self.n_confirmed.saturating_add(1);
         let registry = Self::edited(candidates, &self.snapshot.registry);
         self.answer(candidates, registry.as_ref())
     }

@@ -68,8 +68,8 @@ fn ten_denials_and_more() {
         &snapshot,
         &with(&["user:ada"], "smal", &plain),
         &expect![[r#"
-        deny: user:ada may not callModel Model "smal" because the model does not exist or may not be used (model-not-found)
-        would be permitted if it asked for Model `small` instead (caller)"#]],
+            deny: user:ada may not callModel Model "smal" because the model does not exist or may not be used (model-not-found)
+            would be permitted if the call asked for Model `small` instead (caller)"#]],
     );
     // No permit, and none that comes near.
     check(
@@ -87,13 +87,13 @@ fn ten_denials_and_more() {
         &snapshot,
         &with(&["user:eve"], "small", &plain),
         &expect![[r#"
-        deny: user:eve may not callModel Model "small" because no policy permits this (policy-denied)
-          near: policy staff-open (policies/p.cedar:2) permits this to other parties
-          near: policy bots (policies/p.cedar:3) permits this to other parties
-          near: policy cron (policies/p.cedar:10) permits this to other parties
-          near: policy by-day (policies/p.cedar:4) permits this party other resources
-        would be permitted if user:eve were in group `staff` (operators)
-        would be permitted if it asked for Model `large` instead (caller)"#]],
+            deny: user:eve may not callModel Model "small" because no policy permits this (policy-denied)
+              near: policy staff-open (policies/p.cedar:2) permits this to other parties
+              near: policy bots (policies/p.cedar:3) permits this to other parties
+              near: policy cron (policies/p.cedar:10) permits this to other parties
+              near: policy by-day (policies/p.cedar:4) permits this party other resources
+            would be permitted if user:eve were in group `staff` (operators)
+            would be permitted if the call asked for Model `large` instead (caller)"#]],
     );
     // A finding.
     check(
@@ -153,11 +153,11 @@ fn ten_denials_and_more() {
         &snapshot,
         &with(&["user:ada"], "small", &|asked| asked.facts.stream = true),
         &expect![[r#"
-        challenge: user:ada may not yet callModel Model "small" because somebody has to approve this call (approval-required), policy ask-first (policies/p.cedar:7); would be lifted by approval
-        read by ask-first (policies/p.cedar:7) for user:ada: context.answered.approval = false, context.request.stream = true
-        would be permitted if somebody approved this call (caller)
-        would be permitted if the answer were not streamed (caller)
-        would be permitted if policy ask-first (policies/p.cedar:7) were gone (operators)"#]],
+            challenge: user:ada may not yet callModel Model "small" because somebody has to approve this call (approval-required), policy ask-first (policies/p.cedar:7); would be lifted by approval
+            read by ask-first (policies/p.cedar:7) for user:ada: context.answered.approval = false, context.request.stream = true
+            would be permitted if the caller had somebody approve this call (caller)
+            would be permitted if the answer were not streamed (caller)
+            would be permitted if policy ask-first (policies/p.cedar:7) were gone (operators)"#]],
     );
     // The wrong time.
     check(
@@ -191,7 +191,7 @@ fn ten_denials_and_more() {
         &expect![[r#"
             deny: user:ada may not storeRemotely Model "small" because a policy forbids this (policy-forbidden), policy not-bare (policies/p.cedar:11)
             permit: user:ada may callModel Model "small", policy staff-open (policies/p.cedar:2)
-            would be permitted if it did not also ask for storeRemotely Model `small` (caller)"#]],
+            would be permitted if the call did not also ask for storeRemotely Model `small` (caller)"#]],
     );
     // A permit that is not enforced yet.
     check(
@@ -295,7 +295,7 @@ fn followed(bundle: &Bundle, input: &DecisionInput, text: &str) -> Option<(&'sta
     } else if text.starts_with("the answer were ") {
         input.facts.stream = !text.contains("not streamed");
         "stream"
-    } else if text.starts_with("it asked for Model ") {
+    } else if text.starts_with("the call asked for Model ") {
         let was = input.asks.iter().map(|ask| ask.resource.clone()).collect::<Vec<_>>();
         let [Resource::Model(_)] = was[..] else { return None };
         input.asks[0].resource = Resource::Model(name(quoted()?));
@@ -342,7 +342,7 @@ fn a_change_can_be_followed() {
     let mut asked = input(&["user:ada"], "small");
     asked.facts.stream = true;
     let told = snapshot.explanation(&asked).changes.found;
-    assert_eq!(told[0].parts[0].1, "somebody approved this call");
+    assert_eq!(told[0].parts[0].1, "the caller had somebody approve this call");
     asked.facts.answered.insert(Challenge::Approval);
     assert_eq!(snapshot.decide(&asked).verdict, Verdict::Permit);
     asked.asks = vec![call("large")];
