@@ -21,6 +21,8 @@ use crate::vocabulary::BASELINE_FILE;
 
 /// Most permits that came near and are looked at.
 const MAX_NEAR: usize = 40;
+/// Most groups that policies name and are looked at.
+const MAX_NAMED: usize = 200;
 /// Most other models, users or groups that are tried.
 const MAX_OTHERS: usize = 20;
 
@@ -190,9 +192,9 @@ impl One<'_> {
         let member = if is_guest { guest_in_group } else { in_group };
         found.extend(self.groups_of(&near).iter().map(|group| member(party, group)));
         if let Resource::Model(model) = &self.link.resource {
-            found.extend(
-                named(near.iter().map(|(policy, _)| *policy), "ModelGroup").iter().map(|group| model_in_group(model, group)),
-            );
+            let declared = |group: &&Name| self.snapshot.registry.model_groups.contains_key(*group);
+            let groups = named(near.iter().map(|(policy, _)| *policy), "ModelGroup");
+            found.extend(groups.iter().filter(declared).take(MAX_OTHERS).map(|group| model_in_group(model, group)));
         }
         found.extend(self.direct());
         found.extend(self.other_models());
@@ -352,7 +354,7 @@ impl One<'_> {
         let groups = named(near.iter().filter(|(_, miss)| *miss != Miss::Resource).map(|(policy, _)| *policy), "Group");
         let registry = &self.snapshot.registry;
         let has_place = |group: &Name| registry.groups.contains_key(group) && is_for(registry, group, self.link.principal.kind);
-        groups.into_iter().filter(has_place).take(MAX_OTHERS).collect()
+        groups.into_iter().take(MAX_NAMED).filter(has_place).take(MAX_OTHERS).collect()
     }
 }
 

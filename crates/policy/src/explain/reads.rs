@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Most nodes of one policy that are looked at; a policy that loads has fewer.
 const MAX_NODES: usize = 20_000;
 
+/// Most literals that are kept of one place; a set in a policy may be long.
+const MAX_LITERALS: usize = 32;
+
 /// A place that a condition reads: a variable, and the attributes below it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Path {
@@ -99,7 +102,8 @@ impl Reads {
     fn hold(&mut self, left: &Value, right: &Value) {
         let literals: BTreeSet<Literal> = leaves(right).into_iter().filter_map(literal).collect();
         for path in leaves(left).into_iter().filter_map(path) {
-            self.0.entry(path).or_default().extend(literals.iter().cloned());
+            let known = self.0.entry(path).or_default();
+            known.extend(literals.iter().take(MAX_LITERALS.saturating_sub(known.len())).cloned());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The smallest change that would flip a verdict: found by trying, and told only if it does.
 
+use std::collections::BTreeSet;
+
 use model::{Action, Answer, DecisionInput, PrincipalId, ReasonCode, Resource, Verdict};
 
 use super::candidates::{self, refuses};
@@ -12,6 +14,9 @@ const MAX_SHOWN: usize = 3;
 const MAX_FIRST: usize = 16;
 /// Most that are tried as the second of two.
 const MAX_SECOND: usize = 24;
+
+/// Most candidates of one answer; more than are ever tried.
+const MAX_CANDIDATES: usize = 1_000;
 
 /// One change, or two together, with which the verdict would be another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,18 +115,13 @@ fn candidates(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &Answer)
             found.into_iter()
         })
         .collect();
-    let mut all: Vec<Candidate> = Vec::new();
-    loop {
+    let (mut all, mut texts): (Vec<Candidate>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
+    while all.len() < MAX_CANDIDATES {
         let round: Vec<Candidate> = by_link.iter_mut().filter_map(Iterator::next).collect();
         if round.is_empty() {
             break;
         }
-        let is_new = |candidate: &Candidate, all: &[Candidate]| !all.iter().any(|other| other.text == candidate.text);
-        for candidate in round {
-            if is_new(&candidate, &all) {
-                all.push(candidate);
-            }
-        }
+        all.extend(round.into_iter().filter(|candidate| texts.insert(candidate.text.clone())));
     }
     all.sort_by_key(|candidate| candidate.by);
     all

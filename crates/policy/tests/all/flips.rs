@@ -269,6 +269,22 @@ proptest! {
     }
 }
 
+/// Policies may be long, and a call may hold much: an explanation stays short, and comes soon.
+#[test]
+fn long_policies_are_explained_in_bounds() {
+    let words: Vec<String> = (0..20_000).map(|number| format!("\"w{number}\"")).collect();
+    let groups: Vec<String> = (0..5_000).map(|number| format!("Portcullis::Group::\"g{number}\"")).collect();
+    let text = format!(
+        "@id(\"p\") permit (principal, action, resource) when {{ [{}].contains(context.auth.acr) && principal in [{}] && context.request.stream }};",
+        words.join(", "),
+        groups.join(", ")
+    );
+    let snapshot = load(&text);
+    let explanation = snapshot.explanation(&input(&["user:ada"], "small"));
+    assert!(explanation.changes.n_tried <= 200);
+    assert!(explanation.text().iter().map(String::len).sum::<usize>() < 4_000, "{:?}", explanation.text());
+}
+
 /// The bundle and the call after what a text tells was done, by hand; none for what is not read here.
 fn followed(bundle: &Bundle, input: &DecisionInput, text: &str) -> Option<(&'static str, Bundle, DecisionInput)> {
     let (mut bundle, mut input) = (bundle.clone(), input.clone());
