@@ -32,24 +32,27 @@ fn check(snapshot: &PolicySnapshot, input: &DecisionInput, expected: &Expect) {
     expected.assert_eq(&snapshot.explanation(input).text().join("\n"));
 }
 
+/// A call, with something else in it.
+fn with(links: &[&str], model: &str, edit: impl Fn(&mut DecisionInput)) -> DecisionInput {
+    let mut asked = input(links, model);
+    edit(&mut asked);
+    asked
+}
+
+fn plain(_: &mut DecisionInput) {}
+
+fn card(asked: &mut DecisionInput) {
+    asked.facts.findings.insert("CREDIT_CARD".to_owned(), FindingCount { group: FindingGroup::Pii, count: 1 });
+}
+
+/// Names that nobody declares, and permits that do not reach.
 #[test]
-fn ten_denials_and_more() {
+fn who_and_what_is_declared() {
     let snapshot = load(TEXT);
-    let with = |links: &[&str], model: &str, edit: &dyn Fn(&mut DecisionInput)| {
-        let mut asked = input(links, model);
-        edit(&mut asked);
-        asked
-    };
-    let plain = |_: &mut DecisionInput| {};
-    let found = |kind: &'static str| {
-        move |asked: &mut DecisionInput| {
-            asked.facts.findings.insert(kind.to_owned(), FindingCount { group: FindingGroup::Pii, count: 1 });
-        }
-    };
     // An unknown party.
     check(
         &snapshot,
-        &with(&["user:adaa"], "small", &plain),
+        &with(&["user:adaa"], "small", plain),
         &expect![[r#"
         deny: user:adaa may not callModel Model "small" because the credential's principal is not declared in the configuration (principal-unknown)
         would be permitted if user:ada were meant, not user:adaa (caller)
@@ -58,7 +61,7 @@ fn ten_denials_and_more() {
     // An unknown party with no name like it.
     check(
         &snapshot,
-        &with(&["user:zoe"], "small", &plain),
+        &with(&["user:zoe"], "small", plain),
         &expect![[r#"
         deny: user:zoe may not callModel Model "small" because the credential's principal is not declared in the configuration (principal-unknown)
         would be permitted if user:zoe were declared, in group `staff` (operators)"#]],
@@ -66,7 +69,7 @@ fn ten_denials_and_more() {
     // An unknown model.
     check(
         &snapshot,
-        &with(&["user:ada"], "smal", &plain),
+        &with(&["user:ada"], "smal", plain),
         &expect![[r#"
             deny: user:ada may not callModel Model "smal" because the model does not exist or may not be used (model-not-found)
             would be permitted if the call asked for Model `small` instead (caller)"#]],
@@ -74,7 +77,7 @@ fn ten_denials_and_more() {
     // No permit, and none that comes near.
     check(
         &snapshot,
-        &with(&["user:eve"], "small", &|asked| {
+        &with(&["user:eve"], "small", |asked| {
             asked.asks = vec![Ask { action: Action::UseBeta, resource: Resource::Beta("anthropic/files".to_owned()) }];
         }),
         &expect![[r#"
@@ -85,7 +88,7 @@ fn ten_denials_and_more() {
     // The wrong group.
     check(
         &snapshot,
-        &with(&["user:eve"], "small", &plain),
+        &with(&["user:eve"], "small", plain),
         &expect![[r#"
             deny: user:eve may not callModel Model "small" because no policy permits this (policy-denied)
               near: policy staff-open (policies/p.cedar:2) permits this to other parties
@@ -95,10 +98,16 @@ fn ten_denials_and_more() {
             would be permitted if user:eve were in group `staff` (operators)
             would be permitted if the call asked for Model `large` instead (caller)"#]],
     );
+}
+
+/// What a forbid reads, and what stands beside policies.
+#[test]
+fn what_forbids() {
+    let snapshot = load(TEXT);
     // A finding.
     check(
         &snapshot,
-        &with(&["user:ada"], "small", &found("CREDIT_CARD")),
+        &with(&["user:ada"], "small", card),
         &expect![[r#"
         deny: user:ada may not callModel Model "small" because a policy forbids this (policy-forbidden), policy no-cards (policies/p.cedar:6)
         read by no-cards (policies/p.cedar:6) for user:ada: context.content.kinds = ["CREDIT_CARD"]
@@ -108,7 +117,7 @@ fn ten_denials_and_more() {
     // Clearance.
     check(
         &snapshot,
-        &with(&["user:ada"], "small", &|asked| asked.facts.label.level = Level::Restricted),
+        &with(&["user:ada"], "small", |asked| asked.facts.label.level = Level::Restricted),
         &expect![[r#"
         deny: user:ada may not callModel Model "small" because a policy forbids this (policy-forbidden), policy baseline-clearance (baseline.cedar:2)
         read by baseline-clearance (baseline.cedar:2) for user:ada: context.flow.level = 3, resource.clearance = 1
@@ -119,7 +128,7 @@ fn ten_denials_and_more() {
     // No user behind the agent.
     check(
         &snapshot,
-        &with(&["agent:sub"], "small", &plain),
+        &with(&["agent:sub"], "small", plain),
         &expect![[r#"
         deny: agent:sub may not callModel Model "small" because an agent acts without a user and is not registered as autonomous for this (agent-without-user)
         would be permitted if agent:sub acted on behalf of a user, such as user:ada (caller)
@@ -128,7 +137,7 @@ fn ten_denials_and_more() {
     // Beyond the grant of a task.
     check(
         &snapshot,
-        &with(&["user:ada", "agent:bot"], "small", &|asked| {
+        &with(&["user:ada", "agent:bot"], "small", |asked| {
             let mut grant = Grant::nothing();
             grant.add(Action::CallModel, Reach::new(["large".to_owned()]).unwrap()).unwrap();
             asked.facts.mandate = Mandate { task: Some(Task { id: name("t1"), purpose: None, grant }), ..Mandate::default() };
@@ -142,7 +151,7 @@ fn ten_denials_and_more() {
     // A policy that errs.
     check(
         &snapshot,
-        &with(&["service:cron"], "small", &plain),
+        &with(&["service:cron"], "small", plain),
         &expect![[r#"
         deny: service:cron may not callModel Model "small" because a policy could not be evaluated (policy-error), policy cron (policies/p.cedar:10); error while evaluating policy `cron-errs`: integer overflow while attempting to add the values `60` and `9223372036854775807`
         read by cron-errs (policies/p.cedar:9) for service:cron: context.credential.ageSeconds = 60
@@ -151,7 +160,7 @@ fn ten_denials_and_more() {
     // A challenge that was not answered.
     check(
         &snapshot,
-        &with(&["user:ada"], "small", &|asked| asked.facts.stream = true),
+        &with(&["user:ada"], "small", |asked| asked.facts.stream = true),
         &expect![[r#"
             challenge: user:ada may not yet callModel Model "small" because somebody has to approve this call (approval-required), policy ask-first (policies/p.cedar:7); would be lifted by approval
             read by ask-first (policies/p.cedar:7) for user:ada: context.answered.approval = false, context.request.stream = true
@@ -159,10 +168,16 @@ fn ten_denials_and_more() {
             would be permitted if the answer were not streamed (caller)
             would be permitted if policy ask-first (policies/p.cedar:7) were gone (operators)"#]],
     );
+}
+
+/// Time, two things at once, what rides along, what is not enforced yet, what flowed in.
+#[test]
+fn when_and_what_else() {
+    let snapshot = load(TEXT);
     // The wrong time.
     check(
         &snapshot,
-        &with(&["user:eve"], "large", &|asked| asked.facts.now.0 += 12 * 3_600_000),
+        &with(&["user:eve"], "large", |asked| asked.facts.now.0 += 12 * 3_600_000),
         &expect![[r#"
         deny: user:eve may not callModel Model "large" because no policy permits this (policy-denied)
           near: policy by-day (policies/p.cedar:4) concerns this call, but its condition does not hold
@@ -174,7 +189,7 @@ fn ten_denials_and_more() {
     // Two things at once.
     check(
         &snapshot,
-        &with(&["user:eve", "agent:bot"], "small", &found("CREDIT_CARD")),
+        &with(&["user:eve", "agent:bot"], "small", card),
         &expect![[r#"
         deny: user:eve may not callModel Model "small" because a policy forbids this (policy-forbidden), policy no-cards (policies/p.cedar:6)
         deny: agent:bot may not callModel Model "small" because a policy forbids this (policy-forbidden), policy no-cards (policies/p.cedar:6)
@@ -185,7 +200,7 @@ fn ten_denials_and_more() {
     // What rides along.
     check(
         &snapshot,
-        &with(&["user:ada"], "small", &|asked| {
+        &with(&["user:ada"], "small", |asked| {
             asked.asks.push(Ask { action: Action::StoreRemotely, resource: Resource::Model(name("small")) });
         }),
         &expect![[r#"
@@ -196,7 +211,7 @@ fn ten_denials_and_more() {
     // A permit that is not enforced yet.
     check(
         &snapshot,
-        &with(&["user:ada"], "small", &|asked| {
+        &with(&["user:ada"], "small", |asked| {
             asked.asks = vec![Ask { action: Action::UseBeta, resource: Resource::Beta("anthropic/files".to_owned()) }];
         }),
         &expect![[r#"
@@ -207,7 +222,7 @@ fn ten_denials_and_more() {
     // What flowed into the task.
     check(
         &snapshot,
-        &with(&["agent:free"], "small", &|asked| asked.facts.label.integrity = Integrity::Untrusted),
+        &with(&["agent:free"], "small", |asked| asked.facts.label.integrity = Integrity::Untrusted),
         &expect![[r#"
         deny: agent:free may not callModel Model "small" because a policy forbids this (policy-forbidden), policy night (policies/p.cedar:13)
         read by night (policies/p.cedar:13) for agent:free: context.auth.acr = "", context.flow.tainted = true
