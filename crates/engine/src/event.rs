@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Charge, Dialect, Name, ReasonCode, RequestId, Side, UnixMillis, Verdict};
+use model::{Charge, Dialect, Name, ReasonCode, RequestId, ShadowAnswer, Side, UnixMillis, Verdict};
 
 use crate::ports::Trace;
 
@@ -68,6 +68,13 @@ pub enum Event<'a> {
         verdict: Verdict,
         /// Why.
         reason: ReasonCode,
+    },
+    /// A shadow policy concerned a decision.
+    Shadowed {
+        /// Which interaction.
+        request: RequestId,
+        /// What the decision would be with it.
+        shadow: &'a ShadowAnswer,
     },
     /// A scanner found something.
     Found {

@@ -10,7 +10,8 @@ use evidence::{
     OutcomeResult, RecordError, Timings, sha256,
 };
 use model::{
-    Answer, Ask, Charge, DecisionInput, Finding, Foreign, Label, Name, ReasonCode, Refusal, RequestId, Resource, Verdict,
+    Answer, Ask, Charge, DecisionInput, Finding, Foreign, Label, Name, ReasonCode, Refusal, RequestId, Resource, ShadowAnswer,
+    Verdict,
 };
 
 use crate::admit::Identified;
@@ -160,11 +161,25 @@ async fn write_intent<W: World>(
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),
+        shadow: shadow(world, snapshot, identified.request(), &judgement.input, &judgement.answer),
         findings: Cow::Borrowed(&judgement.findings),
         destinations: permit.outbound().iter().map(|outbound| outbound.upstream.to_string()).collect(),
         outbound: permit.outbound().first().map(|outbound| Capped::new(&sent(permit, &outbound.body), cap)),
     };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map_err(unrecorded)
+}
+
+/// What shadow policies would make of a decision; counted, and written down beside it. Nothing waits for it, nothing reads it.
+pub(crate) fn shadow<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    request: RequestId,
+    input: &DecisionInput,
+    answer: &Answer,
+) -> Option<ShadowAnswer> {
+    let shadow = if snapshot.off.policy { None } else { snapshot.policy.shadow(input, answer) }?;
+    world.observe_event(&Event::Shadowed { request, shadow: &shadow });
+    Some(shadow)
 }
 
 /// What goes out: the body, or the line that says everything where there is none.
@@ -209,6 +224,7 @@ pub(crate) async fn refusal<W: World, V: Voice>(
         content = Some(serialise(&IntentContent {
             input: Cow::Borrowed(input),
             answer: Cow::Borrowed(answer),
+            shadow: shadow(world, &call.snapshot, call.request, input, answer),
             findings: Cow::Borrowed(findings),
             destinations: Vec::new(),
             outbound: None,
@@ -235,7 +251,9 @@ pub(crate) async fn listing<W: World>(
     header.ledger_version = Some(input.facts.ledger_version);
     header.notes.extend([LIST_NOTE.to_owned(), COULD_NOTE.to_owned()]);
     let (input, answer) = (Cow::Borrowed(input), Cow::Borrowed(answer));
-    let content = IntentContent { input, answer, findings: Cow::default(), destinations: Vec::new(), outbound: None };
+    // What could be allowed at all is no decision on a call: shadow policies are asked when one is made.
+    let content =
+        IntentContent { input, answer, shadow: None, findings: Cow::default(), destinations: Vec::new(), outbound: None };
     world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
 }
 

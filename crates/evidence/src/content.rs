@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::{Answer, DecisionInput, Digest, Finding};
+use model::{Answer, DecisionInput, Digest, Finding, ShadowAnswer};
 use serde::{Deserialize, Serialize};
 
 use crate::commitment::digest_of;
@@ -18,6 +18,9 @@ pub struct IntentContent<'a> {
     pub input: Cow<'a, DecisionInput>,
     /// The answer that was given.
     pub answer: Cow<'a, Answer>,
+    /// What it would have been, were shadow policies enforced; absent where none concerned the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowAnswer>,
     /// What was found in the request: kinds and places, never values.
     pub findings: Cow<'a, [Finding]>,
     /// Where it may go, in order; empty where nothing goes out.
@@ -180,7 +183,7 @@ fn stored(kept: Vec<u8>, truncated: bool) -> Stored {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capped, Stored};
+    use super::{Capped, IntentContent, Stored};
     use crate::sha256;
 
     #[test]
@@ -196,6 +199,28 @@ mod tests {
             let capped = Capped::new(bytes, cap);
             assert_eq!((capped.kept == kept, capped.truncated), (true, truncated), "{bytes:?} {cap}");
             assert_eq!((capped.length, capped.sha256), (bytes.len() as u64, sha256(bytes)));
+        }
+    }
+
+    /// What was written before shadow policies were, and what is written of one; fixed for ever.
+    #[test]
+    fn shadow_answers_are_read_and_old_entries_are_too() {
+        let before = concat!(
+            r#"{"input":{"chain":["user:ada"],"asks":[{"action":"callModel","resource":{"type":"Model","id":"small"}}],"#,
+            r#""facts":{"now":1,"credential":"k","credential_age":0,"dialect":null,"stream":false,"findings":{},"#,
+            r#""label":{"level":"public","compartments":[],"readers":"everyone","integrity":"user","origins":{"these":[]}},"#,
+            r#""ledger_version":0,"answered":[]}},"answer":{"verdict":"deny","reason":"policy-denied","links":[]},"#,
+            r#""findings":[],"destinations":[]}"#
+        );
+        let shadow = concat!(
+            r#""shadow":{"verdict":"permit","reason":"permitted","policies":[{"id":"p","file":"a.cedar","line":3}],"#,
+            r#""differs":true},"findings":[],"#
+        );
+        let after = before.replace(r#""findings":[],"#, shadow);
+        for (text, has_shadow) in [(before, false), (after.as_str(), true)] {
+            let content: IntentContent<'_> = serde_json::from_str(text).unwrap();
+            assert_eq!(content.shadow.is_some(), has_shadow);
+            assert_eq!(serde_json::to_string(&content).unwrap(), text);
         }
     }
 

@@ -1,13 +1,16 @@
 //! Counters and latencies, made from the engine's events; rendered in the Prometheus text format.
 //!
-//! Every cell is an atomic: the path of a request takes no lock here. Labels come from closed sets, never from clients.
+//! Every cell is an atomic: the path of a request takes no lock here, but where a shadow policy would decide otherwise. Labels
+//! come from closed sets, never from clients.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use engine::Event;
-use model::{ReasonCode, Side, Verdict};
+use model::{ReasonCode, ShadowAnswer, Side, Verdict};
 
 /// Upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 12] = [50, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000];
@@ -44,6 +47,54 @@ impl Histogram {
     }
 }
 
+/// Most shadow policies that are counted one by one; all later ones count together, without a name.
+const MAX_SHADOW: usize = 1_000;
+
+/// What shadow policies would have decided otherwise.
+#[derive(Debug, Default)]
+struct Shadow {
+    /// As it was, otherwise.
+    decisions: [AtomicU64; 2],
+    /// By the id of the policy behind it: ids of policies that were in force, never of clients.
+    policies: RwLock<BTreeMap<String, AtomicU64>>,
+}
+
+impl Shadow {
+    fn record(&self, shadow: &ShadowAnswer) {
+        bump(self.decisions.get(usize::from(shadow.differs)), 1);
+        if shadow.differs {
+            shadow.policies.iter().for_each(|policy| self.count(&policy.id));
+        }
+    }
+
+    fn count(&self, id: &str) {
+        // A poisoned lock means that a thread panicked; counters are whole whatever happened.
+        let known = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = known.get(id) {
+            return bump(Some(cell), 1);
+        }
+        drop(known);
+        let mut known = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        let id = if known.len() < MAX_SHADOW { id } else { "" };
+        bump(Some(known.entry(id.to_owned()).or_default()), 1);
+    }
+
+    fn render(&self, out: &mut String) {
+        let name = "portcullis_shadow_decisions_total";
+        head(out, name, "counter", "decisions that concern a shadow policy, by what it would make of them");
+        for (result, cell) in ["same", "differs"].iter().zip(&self.decisions) {
+            line(out, format_args!("{name}{{result=\"{result}\"}} {}", cell.load(Ordering::Relaxed)));
+        }
+        let name = "portcullis_shadow_differences_total";
+        head(out, name, "counter", "decisions that would be others, by the shadow policy behind it");
+        for (id, cell) in &*self.policies.read().unwrap_or_else(PoisonError::into_inner) {
+            // An id may hold the name of a file.
+            let id = id.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            line(out, format_args!("{name}{{policy=\"{id}\"}} {}", cell.load(Ordering::Relaxed)));
+        }
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -56,6 +107,7 @@ pub struct Metrics {
     tokens: [AtomicU64; 5],
     cost: AtomicU64,
     estimated: AtomicU64,
+    shadow: Shadow,
     stages: [(&'static str, Histogram); 6],
 }
 
@@ -74,6 +126,7 @@ impl Default for Metrics {
             tokens: Default::default(),
             cost: AtomicU64::new(0),
             estimated: AtomicU64::new(0),
+            shadow: Shadow::default(),
             stages,
         }
     }
@@ -92,6 +145,7 @@ impl Metrics {
                 };
                 bump(self.verdicts.get(position), 1);
             }
+            Event::Shadowed { shadow, .. } => self.shadow.record(shadow),
             Event::Found { side, .. } => bump(self.findings.get(usize::from(*side == Side::Response)), 1),
             Event::AttemptFailed { .. } => bump(Some(&self.attempts_failed), 1),
             Event::Charged { charge, .. } => {
@@ -121,6 +175,7 @@ impl Metrics {
         for (verdict, cell) in ["permit", "challenge", "deny"].iter().zip(&self.verdicts) {
             line(&mut out, format_args!("portcullis_decisions_total{{verdict=\"{verdict}\"}} {}", cell.load(Ordering::Relaxed)));
         }
+        self.shadow.render(&mut out);
         by_reason(&mut out, "portcullis_interactions_total", "interactions by how they ended", &self.endings);
         by_reason(&mut out, "portcullis_unidentified_total", "requests of parties that are not known", &self.unidentified);
         head(&mut out, "portcullis_findings_total", "counter", "findings of scanners by side");
@@ -192,9 +247,34 @@ fn bump(cell: Option<&AtomicU64>, by: u64) {
 #[cfg(test)]
 mod tests {
     use engine::{Event, Facts, Timings};
-    use model::{Dialect, ReasonCode, RequestId, UnixMillis};
+    use model::{Dialect, PolicyRef, ReasonCode, RequestId, ShadowAnswer, UnixMillis, Verdict};
 
-    use super::Metrics;
+    use super::{MAX_SHADOW, Metrics};
+
+    #[test]
+    fn shadow_policies_are_counted_by_their_ids_up_to_a_bound() {
+        let metrics = Metrics::default();
+        let request = RequestId::new(UnixMillis(1), [0; 10]);
+        let observe = |id: &str, differs: bool| {
+            let policies = vec![PolicyRef { id: id.to_owned(), file: "p.cedar".to_owned(), line: 1 }];
+            let (verdict, reason, errors) = (Verdict::Deny, ReasonCode::PolicyForbidden, Vec::new());
+            metrics.observe(&Event::Shadowed { request, shadow: &ShadowAnswer { verdict, reason, policies, errors, differs } });
+        };
+        observe("one", false);
+        observe("policies/\"a\".cedar#1", true);
+        for number in 0..MAX_SHADOW + 10 {
+            observe(&format!("p{number}"), true);
+            observe("p0", true);
+        }
+        let text = metrics.render();
+        let has = |line: &str| assert!(text.lines().any(|other| other == line), "{line}");
+        has("portcullis_shadow_decisions_total{result=\"same\"} 1");
+        has(&format!("portcullis_shadow_decisions_total{{result=\"differs\"}} {}", 2 * (MAX_SHADOW + 10) + 1));
+        has("portcullis_shadow_differences_total{policy=\"policies/\\\"a\\\".cedar#1\"} 1");
+        has(&format!("portcullis_shadow_differences_total{{policy=\"p0\"}} {}", MAX_SHADOW + 11));
+        has("portcullis_shadow_differences_total{policy=\"\"} 11");
+        assert_eq!(text.matches("portcullis_shadow_differences_total{").count(), MAX_SHADOW + 1);
+    }
 
     #[test]
     fn events_are_counted_and_rendered() {

@@ -147,3 +147,39 @@ impl Answer {
         challenges
     }
 }
+
+/// What the answer would be, were every shadow policy enforced beside the others. Nothing of it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowAnswer {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: ReasonCode,
+    /// The shadow policies behind it, sorted: where it differs those that make it differ, else those that take part. At most 64.
+    pub policies: Vec<PolicyRef>,
+    /// Policies that would fail to evaluate, with Cedar's message; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+    /// Whether verdict, reason, challenges or duties would be others than those that were given.
+    pub differs: bool,
+}
+
+impl fmt::Display for ShadowAnswer {
+    /// `would be denied (policy-forbidden) by policy no-nights (policies/a.cedar:3)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Permit => "permitted",
+            Verdict::Challenge => "challenged",
+            Verdict::Deny => "denied",
+        };
+        let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
+        let noun = if policies.len() == 1 { "policy" } else { "policies" };
+        match (self.differs, policies.is_empty()) {
+            (true, true) => write!(formatter, "would be {verdict} ({})", self.reason),
+            (true, false) => write!(formatter, "would be {verdict} ({}) by {noun} {}", self.reason, policies.join(", ")),
+            (false, true) => write!(formatter, "would be answered as it was"),
+            (false, false) => write!(formatter, "would be answered as it was, with {noun} {}", policies.join(", ")),
+        }
+    }
+}

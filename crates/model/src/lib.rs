@@ -25,7 +25,7 @@ mod usage;
 
 pub use access::{Access, Asked, Claims, Foreign, Point, ResourceKind, Shape, Value, Verb};
 pub use admin::AdminAct;
-pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, Verdict};
+pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, ShadowAnswer, Verdict};
 pub use around::{Around, Origin, Posture, Risk, SignIn, Spent};
 pub use chain::{Chain, ChainError, ChainKind, ChainShape, MAX_LINKS};
 pub use credential::{Credential, Holder};

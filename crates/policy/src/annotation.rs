@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::problem::nearest;
 use crate::vocabulary::answered;
 
-const KNOWN: [&str; 4] = ["id", "description", "obligation", "challenge"];
+const KNOWN: [&str; 5] = ["id", "description", "obligation", "challenge", "mode"];
+const SHADOW: &str = "shadow";
+const MODES: [&str; 2] = [SHADOW, "enforce"];
 const CHALLENGES: [&str; 3] = ["approval", "step-up", "posture"];
 
 /// The annotations, read.
@@ -18,6 +20,13 @@ pub(crate) struct Annotations {
     pub(crate) id: Option<String>,
     pub(crate) duties: Vec<Duty>,
     pub(crate) challenge: Option<Challenge>,
+    /// Whether it is evaluated and recorded, and not enforced.
+    pub(crate) is_shadow: bool,
+}
+
+/// Whether a policy says that it is not enforced; of one whose annotations were not checked.
+pub(crate) fn is_shadow(policy: &Policy) -> bool {
+    policy.annotation("mode") == Some(SHADOW)
 }
 
 /// What is wrong with one annotation.
@@ -42,6 +51,11 @@ pub(crate) fn read<'a>(policy: &'a Policy, targets: &BTreeSet<String>) -> (Annot
                 Err(error) => problem(error.to_string(), None),
             },
             ("description", _) => {}
+            ("mode", _) if MODES.contains(&value) => annotations.is_shadow = value == SHADOW,
+            ("mode", _) => problem(
+                format!("`{}` is no mode: expected `shadow` or `enforce`", value.escape_default()),
+                did_you_mean(nearest(value, MODES)),
+            ),
             ("obligation", Effect::Permit) => match duties(value, targets) {
                 Ok(duties) => annotations.duties = duties,
                 Err((message, help)) => problem(message, help),
@@ -61,7 +75,7 @@ pub(crate) fn read<'a>(policy: &'a Policy, targets: &BTreeSet<String>) -> (Annot
             }
             _ => {
                 let help = nearest(name, KNOWN).map_or_else(
-                    || "known: @id, @description, @obligation on permits, @challenge on forbids".to_owned(),
+                    || "known: @id, @description, @mode, @obligation on permits, @challenge on forbids".to_owned(),
                     |near| format!("did you mean `@{near}`?"),
                 );
                 problem(format!("annotation `@{}` is not known", name.escape_default()), Some(help));

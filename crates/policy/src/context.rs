@@ -220,6 +220,11 @@ fn long(value: u64) -> RestrictedExpression {
     RestrictedExpression::new_long(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+/// An instant as policies see it, to the second.
+pub(crate) fn instant(now: UnixMillis) -> String {
+    timestamp(seconds(now).saturating_mul(1000)).replace(".000Z", "Z")
+}
+
 /// Milliseconds since 1970 as Cedar's datetime text. Days by the civil calendar algorithm of H. Hinnant.
 fn timestamp(millis: u64) -> String {
     let (days, rest) = (millis / 86_400_000, millis % 86_400_000);
@@ -236,9 +241,32 @@ fn timestamp(millis: u64) -> String {
     format!("{:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", year.min(9999))
 }
 
+/// Reads a date, or a date and a time in UTC, as policies write them; milliseconds since 1970. Other forms are not read.
+pub(crate) fn parse_instant(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+    let number = |part: &str| part.parse::<u64>().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut date = date.splitn(3, '-');
+    let (year, month, day) = (number(date.next()?)?, number(date.next()?)?, number(date.next()?)?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let time = time.strip_suffix('Z')?;
+    let (time, millis) = time.split_once('.').unwrap_or((time, "0"));
+    let mut time = time.splitn(3, ':');
+    let (hour, minute, second) = (number(time.next()?)?, number(time.next()?)?, number(time.next()?)?);
+    // H. Hinnant's days from the civil calendar, as above the other way round.
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted_year / 400, shifted_year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    let of_day = hour.min(23) * 3_600_000 + minute.min(59) * 60_000 + second.min(59) * 1000;
+    Some(days * 86_400_000 + of_day + number(millis)?.min(999))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::timestamp;
+    use super::{parse_instant, timestamp};
 
     #[test]
     fn timestamps() {
@@ -250,6 +278,13 @@ mod tests {
         ];
         for (millis, text) in facts {
             assert_eq!(timestamp(millis), text);
+            assert_eq!(parse_instant(text), Some(millis));
+        }
+        for (text, millis) in [("2000-02-29", Some(951_782_400_000)), ("2000-02-29T00:00:01Z", Some(951_782_401_000))] {
+            assert_eq!(parse_instant(text), millis);
+        }
+        for text in ["", "2000", "2000-13-01", "1969-12-31", "+2000-01-01", "2000-01-01T00:00:00", "2000-01-01T00:00:00+0100"] {
+            assert_eq!(parse_instant(text), None, "{text}");
         }
     }
 }

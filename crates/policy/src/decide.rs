@@ -3,20 +3,22 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
+use cedar_policy::{AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
 use model::{
-    Access, Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
+    Access, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
     LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
 };
 
 use crate::context;
+use crate::declared::{has, may_ask, may_search, unknown};
 use crate::entities;
 use crate::foreign::Words;
 use crate::guests::Guests;
-use crate::index::{Candidates, Index};
+use crate::index::{Amendment, Candidates, Index};
 use crate::listing;
 use crate::load::{self, Meaning};
 use crate::problem::PolicyProblem;
+use crate::shadow::Shadow;
 use crate::tools::{ToolReport, Tools};
 use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
 
@@ -27,11 +29,23 @@ pub struct PolicySnapshot {
     pub(crate) entities: Entities,
     pub(crate) index: Index,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
+    /// The policies that are recorded and not enforced, if there are any.
+    pub(crate) shadow: Option<Shadow>,
     authorizer: Authorizer,
     guests: Guests,
     pub(crate) words: Words,
     pub(crate) tools: Tools,
     pub(crate) lists: listing::Kept,
+}
+
+/// What decisions are made from: the bundle itself, or an explanation's variation of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) entities: &'a Entities,
+    pub(crate) guests: &'a Guests,
+    pub(crate) index: &'a Index,
+    pub(crate) amendments: &'a [Amendment],
 }
 
 impl PolicySnapshot {
@@ -57,7 +71,9 @@ impl PolicySnapshot {
         let entities = entities::build(&bundle.registry, &words, schema).map_err(of_registry)?;
         let meanings = loaded.meanings;
         let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
-        let index = Index::new(&loaded.policies, is_challengeable);
+        let is_shadow = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.is_shadow);
+        let (enforced, shadow) = Shadow::apart(loaded.policies, is_shadow, is_challengeable).map_err(of_registry)?;
+        let index = Index::new(&enforced, is_challengeable);
         let guests = Guests::new(&entities);
         let registry = bundle.registry.clone();
         Ok(Self {
@@ -65,6 +81,7 @@ impl PolicySnapshot {
             entities,
             index,
             meanings,
+            shadow,
             authorizer: Authorizer::new(),
             guests,
             words,
@@ -79,18 +96,29 @@ impl PolicySnapshot {
         &self.tools.reports
     }
 
-    /// How many policies there are, the baseline included.
+    /// How many policies there are, the baseline and shadow policies included.
     #[must_use]
-    pub const fn n_policies(&self) -> usize {
-        self.index.len()
+    pub fn n_policies(&self) -> usize {
+        self.meanings.len()
     }
 
     /// Decides. Total: whatever cannot be evaluated is a deny that says so. Pure: equal inputs give equal answers.
     #[must_use]
     pub fn decide(&self, input: &DecisionInput) -> Answer {
-        let call = self.call(&input.chain, &input.facts);
+        self.decide_in(self.view(), input)
+    }
+
+    /// Decides by a variation of the bundle.
+    pub(crate) fn decide_in(&self, view: View<'_>, input: &DecisionInput) -> Answer {
+        let call = view.call(&input.chain, &input.facts);
         let links = input.asks.iter().flat_map(|ask| input.chain.links().iter().map(|link| self.link(&call, link, ask)));
-        Answer::meet(links.chain(input.beyond_grant()).chain(self.may_ask(input)).collect())
+        Answer::meet(links.chain(input.beyond_grant()).chain(may_ask(view.registry, input)).collect())
+    }
+
+    /// The bundle itself.
+    pub(crate) const fn view(&self) -> View<'_> {
+        let Self { registry, entities, guests, index, .. } = self;
+        View { registry, entities, guests, index, amendments: &[] }
     }
 
     /// The names of every declared party of a kind, sorted; none for operators and enforcement points.
@@ -111,26 +139,9 @@ impl PolicySnapshot {
         &self.registry.access
     }
 
-    /// What all links and asks share: context and entities. A party that an issuer vouches for is put beside those that
-    /// operators declare.
-    fn call<'a>(&self, chain: &Chain, facts: &'a Facts) -> Call<'a> {
-        let shape = chain.shape();
-        let context = context::of(&shape, facts);
-        Call { shape, facts, context, entities: self.entities_for(&facts.mandate) }
-    }
-
     /// The declared parties and the guest that an issuer vouches for; none if there is no guest.
     pub(crate) fn entities_for(&self, mandate: &Mandate) -> Result<Option<Arc<Entities>>, String> {
-        let Some(guest) = &mandate.federated else { return Ok(None) };
-        let undeclared = guest.groups.iter().find(|group| !self.registry.groups.contains_key(*group));
-        match undeclared {
-            // A group that nobody declares may have been one that a policy forbids something to.
-            Some(group) => Err(format!("`{group}` is no declared group")),
-            None if self.is_declared(&guest.principal) => {
-                Err(format!("`{}` is declared, and vouched for by an issuer", guest.principal))
-            }
-            None => self.guests.with(&self.entities, guest).map(Some),
-        }
+        self.view().entities_for(mandate)
     }
 
     /// The schema that requests conform to.
@@ -141,47 +152,66 @@ impl PolicySnapshot {
     /// Whether operators have declared a user, an agent or a service of this name.
     #[must_use]
     pub fn is_declared(&self, principal: &PrincipalId) -> bool {
-        match principal.kind {
-            PrincipalKind::User => self.registry.users.contains_key(&principal.name),
-            PrincipalKind::Agent => self.registry.agents.contains_key(&principal.name),
-            PrincipalKind::Service => self.registry.services.contains_key(&principal.name),
-            PrincipalKind::Operator | PrincipalKind::Pep => false,
-        }
+        has(&self.registry, principal)
     }
 
     /// The answer for one link and one ask.
     fn link(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
         if principal.kind == PrincipalKind::Pep {
-            return self.may_search(principal, ask);
+            return may_search(call.view.registry, principal, ask);
         }
-        if let Some(reason) = self.unknown(principal, ask, call) {
-            return refused(principal, ask, reason, Vec::new());
+        match self.pose(call, principal, ask) {
+            Ok((request, entities)) => {
+                let candidates = call.view.candidates(entities, &request);
+                guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts)
+            }
+            Err(refused) => *refused,
         }
-        let error = |message: String| refused(principal, ask, ReasonCode::PolicyError, vec![message]);
+    }
+
+    /// The question for Cedar, of one link and one ask; the refusal where it never comes to that.
+    pub(crate) fn pose<'c>(
+        &self,
+        call: &'c Call<'_>,
+        principal: &PrincipalId,
+        ask: &Ask,
+    ) -> Result<(Request, &'c Entities), Box<LinkAnswer>> {
+        if let Some(reason) = unknown(principal, ask, call) {
+            return Err(Box::new(refused(principal, ask, reason, Vec::new())));
+        }
+        let error = |message: String| Box::new(refused(principal, ask, ReasonCode::PolicyError, vec![message]));
         let context = match &call.context {
             Ok(context) => context,
-            Err(message) => return error(message.clone()),
+            Err(message) => return Err(error(message.clone())),
         };
         let entities = match &call.entities {
-            Ok(with_guest) => with_guest.as_deref().unwrap_or(&self.entities),
-            Err(message) => return error(message.clone()),
+            Ok(with_guest) => with_guest.as_deref().unwrap_or(call.view.entities),
+            Err(message) => return Err(error(message.clone())),
         };
         let Some(mut triple) = self.triple(principal, ask) else {
-            return error(format!("`{}` does not apply to {}", ask.verb(), ask.resource.type_name()));
+            return Err(error(format!("`{}` does not apply to {}", ask.verb(), ask.resource.type_name())));
         };
         let mut context = context.clone();
         if let Resource::Tool(tool) = &ask.resource {
             match self.tools.call(tool, call.facts.arguments.as_deref(), &context) {
                 Ok(tool) => (triple.1, context) = (tool.action, tool.context),
-                Err(message) => return error(message),
+                Err(message) => return Err(error(message)),
             }
         }
-        let candidates = self.index.candidates(entities, &triple.0, &triple.1, &triple.2);
         // Without a schema: a test holds the requests that are built here against the schema.
-        match Request::new(triple.0, triple.1, triple.2, context, None) {
-            Ok(request) => guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts),
-            Err(failure) => error(failure.to_string()),
-        }
+        let request = Request::new(triple.0, triple.1, triple.2, context, None);
+        request.map(|request| (request, entities)).map_err(|failure| error(failure.to_string()))
+    }
+
+    /// The policies that fail to evaluate for one link and one ask.
+    pub(crate) fn erring(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> Vec<PolicyId> {
+        let Ok((request, entities)) = self.pose(call, principal, ask) else { return Vec::new() };
+        let candidates = call.view.candidates(entities, &request);
+        let response = self.authorizer.is_authorized(&request, &candidates.all, entities);
+        let id = |error: &AuthorizationError| match error {
+            AuthorizationError::PolicyEvaluationError(error) => error.policy_id().clone(),
+        };
+        response.diagnostics().errors().map(id).collect()
     }
 
     fn evaluate(
@@ -249,74 +279,46 @@ impl PolicySnapshot {
         };
         Some((principal_uid(principal)?, action, resource))
     }
+}
 
-    /// Where somebody else asks: whether it may, for every ask. A link of the decision like any other.
-    fn may_ask(&self, input: &DecisionInput) -> Vec<LinkAnswer> {
-        let Some(asked) = &input.facts.mandate.asked_by else { return Vec::new() };
-        let id = PrincipalId::new(PrincipalKind::Pep, asked.pep.clone());
-        let point = self.registry.access.points.get(&asked.pep);
-        let may = |ask: &Ask| {
-            point.is_some_and(|point| {
-                point.subjects.holds(&asked.subject)
-                    && point.actions.holds(ask.verb())
-                    && point.resources.holds(ask.resource.type_name())
-            })
-        };
-        let link =
-            |ask: &Ask| if may(ask) { permitted(&id, ask) } else { refused(&id, ask, ReasonCode::QuestionRefused, Vec::new()) };
-        input.asks.iter().map(link).collect()
+impl<'a> View<'a> {
+    /// What all links and asks share: context and entities. A party that an issuer vouches for is put beside those that
+    /// operators declare.
+    pub(crate) fn call(self, chain: &Chain, facts: &'a Facts) -> Call<'a> {
+        let shape = chain.shape();
+        let context = context::of(&shape, facts);
+        Call { view: self, shape, facts, context, entities: self.entities_for(&facts.mandate) }
     }
 
-    /// An enforcement point for itself does nothing but search, if its registration says so.
-    fn may_search(&self, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
-        let point = self.registry.access.points.get(&principal.name);
-        let is_search = ask.action == Action::Search && ask.resource == Resource::Gate;
-        match point {
-            None => refused(principal, ask, ReasonCode::PrincipalUnknown, Vec::new()),
-            Some(point) if is_search && point.searches > 0 => permitted(principal, ask),
-            Some(_) => refused(principal, ask, ReasonCode::QuestionRefused, Vec::new()),
+    fn entities_for(self, mandate: &Mandate) -> Result<Option<Arc<Entities>>, String> {
+        let Some(guest) = &mandate.federated else { return Ok(None) };
+        let undeclared = guest.groups.iter().find(|group| !self.registry.groups.contains_key(*group));
+        match undeclared {
+            // A group that nobody declares may have been one that a policy forbids something to.
+            Some(group) => Err(format!("`{group}` is no declared group")),
+            None if has(self.registry, &guest.principal) => {
+                Err(format!("`{}` is declared, and vouched for by an issuer", guest.principal))
+            }
+            None => self.guests.with(self.entities, guest).map(Some),
         }
     }
 
-    /// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
-    fn unknown(&self, principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
-        let agent = self.registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
-        let is_guest = call.facts.mandate.federated.as_ref().is_some_and(|guest| {
-            guest.principal == *principal && matches!(principal.kind, PrincipalKind::User | PrincipalKind::Service)
-        });
-        let is_known = is_guest || self.is_declared(principal);
-        if !is_known {
-            return Some(ReasonCode::PrincipalUnknown);
-        }
-        if matches!(&ask.resource, Resource::Model(name) if !self.registry.models.contains_key(name)) {
-            return Some(ReasonCode::ModelNotFound);
-        }
-        if matches!(&ask.resource, Resource::Agent(name) if !self.registry.agents.contains_key(name)) {
-            return Some(ReasonCode::PrincipalUnknown);
-        }
-        if matches!(&ask.resource, Resource::Foreign(foreign) if !self.registry.access.knows(foreign)) {
-            return Some(ReasonCode::QuestionUnknown);
-        }
-        let is_server = |name: &Name| self.registry.tool_servers.contains_key(name);
-        let is_undeclared = match &ask.resource {
-            Resource::ToolServer(name) => !is_server(name),
-            // Nobody declares these yet, so nobody knows what they hold.
-            Resource::Document(_) | Resource::Collection(_) | Resource::Dataset(_) => true,
-            _ => false,
+    /// The policies that can concern a request.
+    fn candidates(self, entities: &Entities, request: &Request) -> Arc<Candidates> {
+        let (Some(principal), Some(action), Some(resource)) = (request.principal(), request.action(), request.resource()) else {
+            // Every request here names all three.
+            return Arc::default();
         };
-        if is_undeclared {
-            return Some(ReasonCode::PolicyDenied);
-        }
-        let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
-        let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
-        (misses_user && needs_user).then_some(ReasonCode::AgentWithoutUser)
+        let candidates = self.index.candidates(entities, principal, action, resource);
+        if self.amendments.is_empty() { candidates } else { Arc::new(candidates.amended(self.amendments)) }
     }
 }
 
 /// What all links and asks of one decision share.
-struct Call<'a> {
-    shape: ChainShape,
-    facts: &'a Facts,
+pub(crate) struct Call<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) shape: ChainShape,
+    pub(crate) facts: &'a Facts,
     context: Result<Context, String>,
     /// The declared parties and the guest; none if there is no guest.
     entities: Result<Option<Arc<Entities>>, String>,

@@ -1,9 +1,22 @@
-//! An answer in sentences.
+//! An answer in sentences: who may not do what by which policy, which facts that policy read, and what would have to be otherwise.
 
-use model::{Action, Answer, Ask, LinkAnswer, PrincipalKind, ReasonCode, Verdict};
+mod candidates;
+mod circumstances;
+mod edits;
+mod facts;
+mod reads;
+mod search;
+mod trial;
+
+use cedar_policy::PolicyId;
+use model::{Action, Answer, Ask, DecisionInput, LinkAnswer, PrincipalKind, ReasonCode, Verdict};
 
 use crate::decide::PolicySnapshot;
 use crate::index::Miss;
+
+pub use facts::FactsRead;
+pub use search::{Change, Changes};
+pub use trial::By;
 
 /// Most near misses of one kind that are shown per link.
 const MAX_SHOWN: usize = 3;
@@ -16,7 +29,83 @@ pub fn explain(answer: &Answer) -> Vec<String> {
     lines(answer, |_| Vec::new())
 }
 
+/// Why an answer is as it is, and what would make it another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The answer.
+    pub answer: Answer,
+    /// One line per link, with what came near.
+    pub lines: Vec<String>,
+    /// What the policies behind it read.
+    pub facts: Vec<FactsRead>,
+    /// What would flip the verdict; nothing is looked for where it is a permit.
+    pub changes: Changes,
+}
+
+impl Explanation {
+    /// All of it, for a person.
+    #[must_use]
+    pub fn text(&self) -> Vec<String> {
+        let mut lines = self.lines.clone();
+        for FactsRead { policy, principals, facts } in &self.facts {
+            let facts: Vec<String> = facts.iter().map(|(place, value)| format!("{place} = {value}")).collect();
+            let principals: Vec<String> = principals.iter().map(ToString::to_string).collect();
+            lines.push(format!("read by {policy} for {}: {}", principals.join(", "), facts.join(", ")));
+        }
+        lines.extend(self.flips());
+        lines
+    }
+
+    fn flips(&self) -> Vec<String> {
+        let Changes { found, n_tried, is_cut } = &self.changes;
+        if self.answer.verdict == Verdict::Permit {
+            return Vec::new();
+        }
+        if *n_tried == 0 {
+            return vec!["no change is known that would flip this: nothing that is declared comes near".to_owned()];
+        }
+        if found.is_empty() {
+            let bound = if *is_cut { "; there was more to try" } else { "" };
+            return vec![format!("no change of one or two things was found that would flip this ({n_tried} tried{bound})")];
+        }
+        let is_pair = found.iter().any(|change| change.parts.len() > 1);
+        let mut lines: Vec<String> =
+            is_pair.then(|| "no single change would flip this; two together would:".to_owned()).into_iter().collect();
+        for change in found {
+            let verdict = if change.verdict == Verdict::Permit { "permitted" } else { "challenged" };
+            let parts: Vec<String> = change.parts.iter().map(|(by, text)| format!("{text} ({})", by.whom())).collect();
+            lines.push(format!("would be {verdict} if {}", parts.join(" and ")));
+        }
+        lines
+    }
+}
+
 impl PolicySnapshot {
+    /// Decides, and says why, with which facts, and what would have to be otherwise: the smallest changes that truly flip the
+    /// verdict, found by deciding at most 200 times more. Names what is declared, so it is for operators.
+    #[must_use]
+    pub fn explanation(&self, input: &DecisionInput) -> Explanation {
+        let answer = self.decide(input);
+        let lines = self.explain(&answer);
+        let facts = facts::read(self, input, &answer);
+        let changes = if answer.verdict == Verdict::Permit { Changes::default() } else { search::search(self, input, &answer) };
+        Explanation { answer, lines, facts, changes }
+    }
+
+    /// The policies that fail to evaluate for a link.
+    fn erring_policies(&self, input: &DecisionInput, link: &LinkAnswer) -> Vec<PolicyId> {
+        let call = self.view().call(&input.chain, &input.facts);
+        self.erring(&call, &link.principal, &Ask { action: link.action, resource: link.resource.clone() })
+    }
+
+    /// The permits that concern a link that nothing permits: their conditions do not hold.
+    fn failed_permits(&self, link: &LinkAnswer) -> Vec<PolicyId> {
+        let ask = Ask { action: link.action, resource: link.resource.clone() };
+        let Some(triple) = self.triple(&link.principal, &ask) else { return Vec::new() };
+        let near = self.index.near_permits(&self.entities, &triple.0, &triple.1, &triple.2);
+        near.filter(|(_, miss)| *miss == Miss::Nothing).take(MAX_SHOWN).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Like [`explain`], and below each link that nothing permitted the permits that came near: those whose condition did not
     /// hold, those for other parties, those for other resources. At most three of each. `self` must be the snapshot that gave
     /// the answer, else the near misses are those of another day.

@@ -6,10 +6,11 @@ use cedar_policy::{Effect, Policy, PolicyId};
 use model::{Bundle, PolicyRef};
 use serde_json::Value;
 
+use crate::annotation::is_shadow;
 use crate::statement::split;
 
-/// The forbids of `before` that do not stand in `after` as they were: removed, or with another scope, condition or challenge. A
-/// forbid that only moved, or has another id or description, is the same.
+/// The forbids of `before` that do not stand in `after` as they were: removed, made shadow policies, or with another scope,
+/// condition or challenge. A forbid that only moved, or has another id or description, is the same.
 #[must_use]
 pub fn lost_forbids(before: &Bundle, after: &Bundle) -> Vec<PolicyRef> {
     if before.policies == after.policies {
@@ -22,13 +23,13 @@ pub fn lost_forbids(before: &Bundle, after: &Bundle) -> Vec<PolicyRef> {
     lost
 }
 
-/// Every forbid by what it says. What cannot be parsed is left out: no such bundle is ever in force.
+/// Every forbid that is enforced, by what it says. What cannot be parsed is left out: no such bundle is ever in force.
 fn forbids(bundle: &Bundle) -> BTreeMap<String, PolicyRef> {
     let mut forbids = BTreeMap::new();
     for (file, text) in &bundle.policies {
         for (number, statement) in (1_usize..).zip(split(text)) {
             let Ok(policy) = Policy::parse(Some(PolicyId::new("")), statement.text) else { continue };
-            let Some(form) = form(&policy).filter(|_| policy.effect() == Effect::Forbid) else { continue };
+            let Some(form) = form(&policy).filter(|_| policy.effect() == Effect::Forbid && !is_shadow(&policy)) else { continue };
             let id = policy.annotation("id").map_or_else(|| format!("{file}#{number}"), ToOwned::to_owned);
             forbids.entry(form).or_insert_with(|| PolicyRef { id, file: file.clone(), line: statement.line });
         }
@@ -59,12 +60,20 @@ mod tests {
     }
 
     #[test]
+    fn a_shadow_forbid_is_none() {
+        let shadow = "@mode(\"shadow\") forbid (principal, action, resource);";
+        assert!(lost_forbids(&bundle(shadow), &bundle("")).is_empty());
+    }
+
+    #[test]
     fn what_forbids_less_is_named() {
         let first = "@id(\"one\") forbid (principal, action, resource) when { context.request.stream };\npermit (principal, action, resource);";
         let facts = [
             (first, ""),
             ("@id(\"other\") @description(\"x\") forbid(principal,action,resource)\nwhen { context.request.stream };", ""),
             ("permit (principal, action, resource);", "one"),
+            ("@id(\"one\") @mode(\"shadow\") forbid (principal, action, resource) when { context.request.stream };", "one"),
+            ("@id(\"one\") @mode(\"enforce\") forbid (principal, action, resource) when { context.request.stream };", ""),
             ("@id(\"one\") permit (principal, action, resource) when { context.request.stream };", "one"),
             ("@id(\"one\") forbid (principal, action, resource) when { context.request.stream && false };", "one"),
             (

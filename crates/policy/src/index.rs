@@ -26,7 +26,7 @@ use shelf::{Shelves, places};
 const BYTES_PER_POLICY: usize = 1_024;
 
 /// The policies that can concern one request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Candidates {
     /// All of them.
     pub(crate) all: PolicySet,
@@ -34,6 +34,38 @@ pub(crate) struct Candidates {
     pub(crate) unchallenged: Option<PolicySet>,
     /// How much memory this takes, estimated.
     bytes: usize,
+}
+
+/// A policy more or less, for the sake of an explanation.
+#[derive(Debug, Clone)]
+pub(crate) enum Amendment {
+    /// As if it were not there.
+    Without(PolicyId),
+    /// As if it were enforced too; and whether a challenge may lift it.
+    With(Box<Policy>, bool),
+}
+
+impl Candidates {
+    /// These with some more or less. What is added need not concern the request: Cedar looks.
+    pub(crate) fn amended(&self, amendments: &[Amendment]) -> Self {
+        let mut all = self.all.clone();
+        let mut unchallenged = self.unchallenged.clone().unwrap_or_else(|| all.clone());
+        for amendment in amendments {
+            match amendment {
+                Amendment::Without(id) => {
+                    all.remove_static(id.clone()).ok();
+                    unchallenged.remove_static(id.clone()).ok();
+                }
+                Amendment::With(policy, is_challengeable) => {
+                    all.add(Policy::clone(policy)).ok();
+                    if !is_challengeable {
+                        unchallenged.add(Policy::clone(policy)).ok();
+                    }
+                }
+            }
+        }
+        Self { all, unchallenged: Some(unchallenged), bytes: self.bytes }
+    }
 }
 
 /// How a permit that is no candidate misses a request.
@@ -111,11 +143,6 @@ impl Index {
         }
         index.file_all();
         index
-    }
-
-    /// How many policies there are.
-    pub(crate) const fn len(&self) -> usize {
-        self.policies.len()
     }
 
     /// All of them.

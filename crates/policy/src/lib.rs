@@ -6,6 +6,7 @@
 mod annotation;
 mod context;
 mod decide;
+mod declared;
 mod entities;
 mod explain;
 mod forbids;
@@ -17,13 +18,14 @@ mod listing;
 mod load;
 mod parsed;
 mod problem;
+mod shadow;
 mod statement;
 mod tools;
 mod vocabulary;
 mod warnings;
 
 pub use decide::PolicySnapshot;
-pub use explain::explain;
+pub use explain::{By, Change, Changes, Explanation, FactsRead, explain};
 pub use forbids::lost_forbids;
 pub use indexed::IndexedSet;
 pub use listing::{Could, Listable, Listed, Lister};

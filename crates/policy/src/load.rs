@@ -27,11 +27,14 @@ pub(crate) struct Meaning {
     pub(crate) place: PolicyRef,
     pub(crate) duties: Vec<Duty>,
     pub(crate) challenge: Option<Challenge>,
+    /// Whether it is evaluated and recorded, and not enforced.
+    pub(crate) is_shadow: bool,
 }
 
 /// A checked set.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
+    /// All of them, in whichever mode.
     pub(crate) policies: PolicySet,
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
 }
@@ -182,7 +185,8 @@ fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meanin
     let problems = wrong.iter().map(|wrong| place.annotated(wrong.name, &wrong.message, wrong.help.as_deref())).collect();
     let id = annotations.id.unwrap_or_else(|| place.default_id());
     let reference = PolicyRef { id, file: place.file.to_owned(), line: place.statement.line };
-    let meaning = Meaning { place: reference, duties: annotations.duties, challenge: annotations.challenge };
+    let annotation::Annotations { duties, challenge, is_shadow, .. } = annotations;
+    let meaning = Meaning { place: reference, duties, challenge, is_shadow };
     (Some((policy, meaning)), problems)
 }
 

@@ -3,6 +3,7 @@
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use model::{Bundle, PolicyRef};
 
+use crate::annotation::is_shadow;
 use crate::foreign::Words;
 use crate::problem::PolicyProblem;
 use crate::statement::split;
@@ -30,7 +31,7 @@ pub fn parse_file(file: &str, text: &str, schema: &Schema) -> Result<Vec<(Policy
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// Every policy of a bundle with its place, and those that are compiled in.
+/// Every policy of a bundle that is enforced, with its place, and those that are compiled in.
 ///
 /// # Errors
 /// As [`parse_file`].
@@ -40,6 +41,7 @@ pub fn parse_bundle(bundle: &Bundle, schema: &Schema) -> Result<Vec<(PolicyRef, 
     for (file, text) in std::iter::once((BASELINE_FILE, BASELINE)).chain(own) {
         found.extend(parse_file(file, text, schema)?);
     }
+    found.retain(|(_, policy)| !is_shadow(policy));
     Ok(found)
 }
 

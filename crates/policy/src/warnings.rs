@@ -19,7 +19,7 @@ impl PolicySnapshot {
     #[must_use]
     pub fn warnings(&self) -> Vec<PolicyProblem> {
         let mut warnings = Vec::new();
-        for policy in self.index.policies() {
+        for policy in self.all_policies() {
             let Some(meaning) = self.meanings.get(policy.id()) else { continue };
             let named: BTreeSet<EntityUid> = policy.entity_literals().into_iter().collect();
             for uid in named {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use evidence::{COULD_NOTE, EntryKind, IntentContent};
-use model::{Answer, Digest, RequestId};
+use model::{Answer, Digest, RequestId, ShadowAnswer};
 use policy::PolicySnapshot;
 use serde_json::{Value, json};
 use store::{Audit, Plain};
@@ -118,8 +118,11 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
         // The stored answer takes no part in this evaluation; it is only what the new one is compared with.
         let is_list = header.notes.iter().any(|note| note == COULD_NOTE);
         let again = if is_list { snapshot.decide_list(&content.input) } else { snapshot.decide(&content.input) };
+        // What could be allowed at all is no decision on a call, and shadow policies are not asked.
+        let shadow = if is_list { None } else { snapshot.shadow(&content.input, &again) };
         replayed.decisions.push(json!({"request": header.request, "verdict": again.verdict, "reason": again.reason}));
-        match difference(&again, &content.answer) {
+        let what = difference(&again, &content.answer).or_else(|| shadow_difference(shadow.as_ref(), content.shadow.as_ref()));
+        match what {
             None => replayed.equal = replayed.equal.saturating_add(1),
             Some(what) => {
                 let request = header.request.map(|request| request.to_string()).unwrap_or_default();
@@ -133,6 +136,11 @@ pub(crate) fn replay(data: &Path, only: Option<&str>) -> anyhow::Result<Replayed
 fn load(audit: &Audit, digest: &Digest) -> anyhow::Result<PolicySnapshot> {
     let bundle = audit.bundles().read(digest).with_context(|| format!("bundle {digest} cannot be read"))?;
     bring::compile(&bundle).map_err(|problems| anyhow::anyhow!("bundle {digest}: {}", problems.join("\n")))
+}
+
+fn shadow_difference(again: Option<&ShadowAnswer>, stored: Option<&ShadowAnswer>) -> Option<String> {
+    let shown = |answer: Option<&ShadowAnswer>| answer.map_or_else(|| "not concerned".to_owned(), ToString::to_string);
+    (again != stored).then(|| format!("shadow policies: recorded {}, decided again {}", shown(stored), shown(again)))
 }
 
 fn difference(again: &Answer, stored: &Answer) -> Option<String> {

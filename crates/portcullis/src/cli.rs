@@ -71,7 +71,7 @@ pub(crate) enum Command {
         /// What was killed.
         target: String,
     },
-    /// Say why a request was answered as it was, with policy file and line.
+    /// Say why a request was answered as it was: policy file and line, facts read, and the smallest change that would flip it.
     Explain {
         /// The request id: req_…
         request: String,
@@ -241,7 +241,7 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long)]
         write: bool,
     },
-    /// Decide a call that nobody has made, and say why.
+    /// Decide a call that nobody has made, say why, and what would have to be otherwise.
     #[command(after_help = "Exit codes: 0 permit or challenge, 2 deny, 3 invalid input.")]
     Explain {
         /// The chain: user:NAME, or user:NAME → agent:NAME.
@@ -275,6 +275,9 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         /// Only calls since: 30m, 12h, 7d.
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
+        /// Show instead what enforcing shadow policies would change: each alone and all together, or the one of this id.
+        #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+        enforce_shadow: Option<String>,
     },
     /// Prove claims for every request that there can be, by an SMT solver: that no policy ever errs, and the invariants of
     /// invariants/*.cedar.

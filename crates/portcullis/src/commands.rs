@@ -187,8 +187,10 @@ fn check(cli: &Cli, data: &Path) -> Exit {
         }
         Ok((snapshot, warnings)) => {
             warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
+            let n_shadow = snapshot.policy.shadow_policies().len();
+            let in_shadow = if n_shadow > 0 { format!(" ({n_shadow} of them shadow)") } else { String::new() };
             output::line(&format!(
-                "ok: {} policies, {} models, bundle {}",
+                "ok: {} policies{in_shadow}, {} models, bundle {}",
                 snapshot.policy.n_policies(),
                 snapshot.routes.len(),
                 snapshot.digest

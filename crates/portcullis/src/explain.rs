@@ -1,12 +1,19 @@
 //! Why a request was answered as it was: from the log, for a person.
 
-use evidence::{EntryKind, IntentContent, OutcomeContent};
-use model::{ReasonCode, Refusal, RequestId};
-use serde_json::{Value, json};
-use store::{Entry, Plain, Store, StoreError};
+use std::sync::Arc;
 
-/// The explanation of one request, from the running store.
-pub(crate) fn request(store: &Store, request: RequestId) -> Result<Value, Refusal> {
+use evidence::{COULD_NOTE, EntryKind, Header, IntentContent, OutcomeContent};
+use model::{Digest, ReasonCode, Refusal, RequestId};
+use policy::{Change, Changes, Explanation, FactsRead, PolicySnapshot};
+use serde_json::{Map, Value, json};
+use store::{Entry, Plain, StoreError};
+
+use crate::bring;
+use crate::gate::Gate;
+
+/// The explanation of one request, from the running gate.
+pub(crate) fn request(gate: &Gate, request: RequestId) -> Result<Value, Refusal> {
+    let store = &gate.store;
     let unreadable = |_: StoreError| Refusal::because(ReasonCode::Internal, "the log cannot be read");
     let rows = store.by_request(request).map_err(unreadable)?;
     let mut entries = Vec::new();
@@ -16,11 +23,53 @@ pub(crate) fn request(store: &Store, request: RequestId) -> Result<Value, Refusa
     if entries.is_empty() {
         return Err(Refusal::because(ReasonCode::RouteUnknown, format!("the log has no entry of {request}")));
     }
-    Ok(explain(request, &entries))
+    Ok(explain(request, &entries, &|digest| policies(gate, digest)))
 }
 
+/// The policies of a bundle: those in force, or those of the day.
+fn policies(gate: &Gate, digest: &Digest) -> Option<Arc<PolicySnapshot>> {
+    let in_force = gate.in_force.load();
+    if in_force.snapshot.digest == *digest {
+        return Some(Arc::clone(&in_force.snapshot.policy));
+    }
+    let bundle = gate.store.bundles().read(digest).ok()?;
+    bring::compile(&bundle).ok().map(Arc::new)
+}
+
+/// Decides once more, by the policies of the day, and says why; none where policy was switched off, of a list, or where this is
+/// not the answer that was given: then nothing that is said of it would be true.
+fn again(header: &Header, content: &IntentContent<'_>, policies: &Policies<'_>) -> Option<Explanation> {
+    if header.notes.iter().any(|note| note == "skipped: policy" || note == COULD_NOTE) {
+        return None;
+    }
+    let explanation = policies(header.snapshot.as_ref()?)?.explanation(&content.input);
+    (explanation.answer == *content.answer).then_some(explanation)
+}
+
+/// The facts that policies read, as a document.
+pub(crate) fn facts(explanation: &Explanation) -> Value {
+    let row = |FactsRead { policy, principals, facts }: &FactsRead| {
+        let facts: Map<String, Value> = facts.iter().map(|(place, value)| (place.clone(), json!(value))).collect();
+        json!({"policy": policy, "principals": principals, "facts": facts})
+    };
+    explanation.facts.iter().map(row).collect()
+}
+
+/// The changes that would flip the verdict, as a document.
+pub(crate) fn changes(explanation: &Explanation) -> Value {
+    let Changes { found, n_tried, is_cut } = &explanation.changes;
+    let row = |Change { parts, verdict }: &Change| {
+        let parts: Vec<Value> = parts.iter().map(|(by, text)| json!({"by": by.as_str(), "what": text})).collect();
+        json!({"verdict": verdict, "if": parts})
+    };
+    json!({"found": found.iter().map(row).collect::<Vec<_>>(), "tried": n_tried, "is_cut": is_cut})
+}
+
+/// Finds the policies of a bundle.
+type Policies<'p> = dyn Fn(&Digest) -> Option<Arc<PolicySnapshot>> + 'p;
+
 /// The explanation as a document; `lines` is what a person reads.
-pub(crate) fn explain(request: RequestId, entries: &[Entry]) -> Value {
+fn explain(request: RequestId, entries: &[Entry], policies: &Policies<'_>) -> Value {
     let mut lines = Vec::new();
     let mut document = json!({"request": request});
     for entry in entries {
@@ -50,11 +99,17 @@ pub(crate) fn explain(request: RequestId, entries: &[Entry]) -> Value {
                 set("findings", json!(header.findings));
                 set("snapshot", json!(header.snapshot));
                 if let Some(content) = read::<IntentContent<'_>>(entry) {
-                    lines.extend(policy::explain(&content.answer).into_iter().map(|line| format!("         {line}")));
+                    let again = again(header, &content, policies);
+                    let told = again.as_ref().map_or_else(|| policy::explain(&content.answer), Explanation::text);
+                    lines.extend(told.into_iter().map(|line| format!("         {line}")));
+                    lines.extend(content.shadow.iter().map(|shadow| format!("shadow   {shadow}")));
                     lines.extend(
                         content.findings.iter().map(|found| format!("found    {} at {} (request)", found.kind, found.place)),
                     );
                     set("answer", json!(content.answer));
+                    set("shadow", json!(content.shadow));
+                    set("facts", again.as_ref().map(facts).unwrap_or_default());
+                    set("changes", again.as_ref().map(changes).unwrap_or_default());
                     let outbound = content.outbound.as_ref().and_then(evidence::Capped::bytes);
                     set("outbound", json!(outbound.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())));
                     set("destinations", json!(content.destinations));

@@ -260,7 +260,11 @@ impl World for Gate {
                 tracing::debug!(%request, %reason, status, overhead_us = overhead, "ended");
             }
             Event::AttemptFailed { request, upstream, reason } => tracing::warn!(%request, upstream, %reason, "attempt failed"),
-            Event::Decided { .. } | Event::Found { .. } | Event::Charged { .. } | Event::Unidentified { .. } => {}
+            Event::Decided { .. }
+            | Event::Shadowed { .. }
+            | Event::Found { .. }
+            | Event::Charged { .. }
+            | Event::Unidentified { .. } => {}
         }
     }
 }

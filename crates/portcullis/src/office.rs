@@ -174,7 +174,7 @@ impl Administrator for Gate {
         header.credential = Some(by.credential.clone());
         header.notes.push(format!("read: {request}"));
         self.store.log.accept(Draft::plain(header)).await.map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
-        tokio::task::block_in_place(|| explain::request(&self.store, request))
+        tokio::task::block_in_place(|| explain::request(self, request))
     }
 
     async fn backup(&self, by: &Operator, keys: bool) -> Result<Value, Refusal> {

@@ -25,7 +25,7 @@ use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::{Call, finish, readable};
 use crate::ports::{Answered, Asking, Client, Head, Question, Questions, Record, Until, World};
-use crate::record::{header, plain_asks, serialise, unrecorded};
+use crate::record::{header, plain_asks, serialise, shadow, unrecorded};
 use crate::release;
 use crate::respond::stamp;
 use crate::snapshot::Snapshot;
@@ -178,6 +178,7 @@ async fn recorded<W: World>(
         content = Some(serialise(&IntentContent {
             input: Cow::Borrowed(&judgement.input),
             answer: Cow::Borrowed(&judgement.answer),
+            shadow: shadow(world, snapshot, request, &judgement.input, &judgement.answer),
             findings: Cow::default(),
             destinations: Vec::new(),
             outbound: None,

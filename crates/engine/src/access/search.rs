@@ -244,6 +244,8 @@ async fn recorded<W: World>(
     let content = IntentContent {
         input: Cow::Owned(judgement.input),
         answer: Cow::Owned(judgement.answer),
+        // Whether a point may search says its registration, and no policy.
+        shadow: None,
         findings: Cow::default(),
         destinations: Vec::new(),
         outbound: Some(Capped::new(&told, snapshot.limits.content_bytes)),

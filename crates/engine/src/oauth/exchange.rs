@@ -214,9 +214,11 @@ async fn record<W: World>(
     };
     header.notes.push(format!("issues: {}", token.id));
     let claims = token.claims(&issuing.gate).to_string();
+    let shadow = record::shadow(world, snapshot, identified.request(), &judgement.input, &judgement.answer);
     let content = IntentContent {
         input: Cow::Owned(judgement.input),
         answer: Cow::Owned(judgement.answer),
+        shadow,
         findings: Cow::default(),
         destinations: Vec::new(),
         outbound: Some(Capped::new(claims.as_bytes(), snapshot.limits.content_bytes)),

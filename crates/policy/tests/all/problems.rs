@@ -63,7 +63,7 @@ fn annotations_are_a_closed_vocabulary() {
             policies/p.cedar:4:1: `` is not a duty: expected `request|response|both`, `allow|mask|redact|deny` and a finding kind or group, joined by `:`
             policies/p.cedar:5:1: `@obligation` belongs to a permit; a forbid obliges to nothing but refusing
             policies/p.cedar:6:1: annotation `@obligations` is not known; did you mean `@obligation`?
-            policies/p.cedar:7:1: annotation `@owner` is not known; known: @id, @description, @obligation on permits, @challenge on forbids
+            policies/p.cedar:7:1: annotation `@owner` is not known; known: @id, @description, @mode, @obligation on permits, @challenge on forbids
             policies/p.cedar:8:1: `@challenge` belongs to a forbid; a challenge is what lifts a refusal
             policies/p.cedar:9:1: `aproval` is not a challenge: expected `approval`, `step-up` or `posture`; did you mean `approval`?
             policies/p.cedar:10:1: `prayer` is not a challenge: expected `approval`, `step-up` or `posture`

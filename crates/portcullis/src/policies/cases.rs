@@ -18,6 +18,8 @@ use model::{Access, Ask, Chain, DecisionInput, Duty, FindingGroup, ReasonCode, V
 use ask::ask;
 pub(super) use ask::chain;
 
+use super::shadow;
+
 /// Most cases of one file.
 const MAX_CASES: usize = 100_000;
 
@@ -47,6 +49,8 @@ pub(super) struct Expect {
     pub(super) duties: Vec<Duty>,
     /// Ids of policies, each of which takes part.
     pub(super) because: Vec<String>,
+    /// What shadow policies would make of it, where that is said.
+    pub(super) shadow: Option<shadow::Expected>,
 }
 
 /// What is wrong with one line.
@@ -114,11 +118,14 @@ fn case(line: usize, names: &[String], cells: &[String], known: &Known<'_>) -> R
     let mut row: BTreeMap<&str, &str> = names.iter().map(String::as_str).zip(cells.iter().map(String::as_str)).collect();
     let mut take = |name: &str| row.remove(name).unwrap_or_default();
     let input = input(&[take("who"), take("does"), take("to"), take("given")], known)?;
-    let expect = Expect { because: words(take("because")), ..expect(take("expect"))? };
+    let shadow = shadow::expected(take("shadow"))?;
+    let expect = Expect { because: words(take("because")), shadow, ..expect(take("expect"))? };
     take("note");
     match row.keys().next() {
         None => Ok(Case { line, input, expect }),
-        Some(other) => Err(format!("the column `{other}` is not known: expected who, does, to, given, expect, because, note")),
+        Some(other) => {
+            Err(format!("the column `{other}` is not known: expected who, does, to, given, expect, because, shadow, note"))
+        }
     }
 }
 

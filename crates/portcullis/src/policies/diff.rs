@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use evidence::{COULD_NOTE, EntryKind, IntentContent};
-use model::{DecisionInput, RequestId, UnixMillis};
-use serde_json::json;
+use model::{Answer, DecisionInput, RequestId, UnixMillis};
+use serde_json::{Value, json};
 use store::{Audit, Plain};
 
-use super::{Ready, ids, word};
+use super::{Ready, ids, shadow, word};
 use crate::cli::{Cli, seconds};
 use crate::commands::Exit;
 use crate::gate::now;
@@ -28,15 +28,63 @@ struct Change {
 
 /// What was compared.
 #[derive(Debug, Default)]
-struct Compared {
-    n_decisions: u64,
+pub(super) struct Compared {
+    pub(super) n_decisions: u64,
     /// Of erased subjects, or decided while policy was switched off.
-    n_left_out: u64,
+    pub(super) n_left_out: u64,
     changes: BTreeMap<String, Change>,
 }
 
+impl Compared {
+    /// How many would be others.
+    pub(super) fn n_changed(&self) -> u64 {
+        self.changes.values().map(|change| change.count).sum()
+    }
+
+    /// Counts one decision that would be another.
+    pub(super) fn add(&mut self, input: &DecisionInput, old: &Answer, new: &Answer, request: RequestId) {
+        let told = |answer: &Answer| format!("{} ({}) {}", word(answer.verdict), answer.reason, ids(answer).join(","));
+        let what = format!("{}: {} → {}", call(input), told(old).trim_end(), told(new).trim_end());
+        let is_known = self.changes.contains_key(&what);
+        let what = if is_known || self.changes.len() < MAX_KINDS { what } else { "others".to_owned() };
+        let change = self.changes.entry(what).or_default();
+        change.count = change.count.saturating_add(1);
+        if change.examples.len() < MAX_EXAMPLES {
+            change.examples.push(request);
+        }
+    }
+
+    /// The changes as documents, the most frequent first.
+    pub(super) fn rows(&self) -> Vec<Value> {
+        let row =
+            |(what, change): (&String, &Change)| json!({"change": what, "count": change.count, "examples": change.examples});
+        self.sorted().into_iter().map(row).collect()
+    }
+
+    /// The changes for people, the most frequent first.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let line = |(what, Change { count, examples }): (&String, &Change)| {
+            let examples: Vec<String> = examples.iter().map(ToString::to_string).collect();
+            format!("{count:>7}  {what}\n         such as {}", examples.join(", "))
+        };
+        self.sorted().into_iter().map(line).collect()
+    }
+
+    fn sorted(&self) -> Vec<(&String, &Change)> {
+        let mut changes: Vec<(&String, &Change)> = self.changes.iter().collect();
+        changes.sort_by_key(|(what, change)| (std::cmp::Reverse(change.count), what.as_str()));
+        changes
+    }
+}
+
 /// Decides every recorded call of `data` again with the policies that are `ready`, and shows what changes.
-pub(super) fn diff(cli: &Cli, data: &Path, ready: &Ready, since: Option<&str>) -> anyhow::Result<Exit> {
+pub(super) fn diff(
+    cli: &Cli,
+    data: &Path,
+    ready: &Ready,
+    since: Option<&str>,
+    enforce_shadow: Option<&str>,
+) -> anyhow::Result<Exit> {
     let since = match since.map(seconds).transpose() {
         Ok(since) => since.map_or(UnixMillis(0), |since| UnixMillis(now().0.saturating_sub(since.saturating_mul(1000)))),
         Err(message) => {
@@ -44,23 +92,26 @@ pub(super) fn diff(cli: &Cli, data: &Path, ready: &Ready, since: Option<&str>) -
             return Ok(Exit::Invalid);
         }
     };
-    let compared = compare(data, ready, since)?;
-    let mut changes: Vec<(&String, &Change)> = compared.changes.iter().collect();
-    changes.sort_by_key(|(what, change)| (std::cmp::Reverse(change.count), what.as_str()));
-    if cli.json {
-        let rows: Vec<_> = changes
-            .iter()
-            .map(|(what, change)| json!({"change": what, "count": change.count, "examples": change.examples}))
-            .collect();
-        output::line(&json!({"decisions": compared.n_decisions, "left_out": compared.n_left_out, "changes": rows}).to_string());
-    } else {
-        for (what, Change { count, examples }) in &changes {
-            let examples: Vec<String> = examples.iter().map(ToString::to_string).collect();
-            output::line(&format!("{count:>7}  {what}\n         such as {}", examples.join(", ")));
+    if let Some(id) = enforce_shadow {
+        return shadow::rehearse(cli, data, ready, id, since);
+    }
+    let mut compared = Compared::default();
+    compared.n_left_out = each_decision(data, since, |request, content, is_list| {
+        compared.n_decisions = compared.n_decisions.saturating_add(1);
+        let new = if is_list { ready.policies.decide_list(&content.input) } else { ready.policies.decide(&content.input) };
+        let old = &content.answer;
+        if !is_same(old, &new) {
+            compared.add(&content.input, old, &new, request);
         }
-        let n_changed: u64 = changes.iter().map(|(_, change)| change.count).sum();
+    })?;
+    if cli.json {
+        let (n_decisions, n_left_out) = (compared.n_decisions, compared.n_left_out);
+        output::line(&json!({"decisions": n_decisions, "left_out": n_left_out, "changes": compared.rows()}).to_string());
+    } else {
+        compared.lines().iter().for_each(|line| output::line(line));
         output::line(&format!(
-            "{n_changed} of {} recorded decisions would be others{}",
+            "{} of {} recorded decisions would be others{}",
+            compared.n_changed(),
             compared.n_decisions,
             if compared.n_left_out > 0 { format!("; {} cannot be decided again", compared.n_left_out) } else { String::new() }
         ));
@@ -68,9 +119,20 @@ pub(super) fn diff(cli: &Cli, data: &Path, ready: &Ready, since: Option<&str>) -
     Ok(if compared.changes.is_empty() { Exit::Ok } else { Exit::Failure })
 }
 
-fn compare(data: &Path, ready: &Ready, since: UnixMillis) -> anyhow::Result<Compared> {
+/// Whether two answers do the same to a call.
+pub(super) fn is_same(old: &Answer, new: &Answer) -> bool {
+    (old.verdict, old.reason, old.duties()) == (new.verdict, new.reason, new.duties())
+}
+
+/// Calls `each` with every recorded decision since then that can be taken again, and whether it is one on a list; how many
+/// cannot.
+pub(super) fn each_decision(
+    data: &Path,
+    since: UnixMillis,
+    mut each: impl FnMut(RequestId, &IntentContent<'_>, bool),
+) -> anyhow::Result<u64> {
     let audit = Audit::open_offline(data, None)?;
-    let mut compared = Compared::default();
+    let mut n_left_out = 0_u64;
     for entry in audit.entries(0)? {
         let entry = entry?;
         let header = &entry.header;
@@ -82,29 +144,12 @@ fn compare(data: &Path, ready: &Ready, since: UnixMillis) -> anyhow::Result<Comp
             Some(Plain::Content(bytes)) if !is_skipped => serde_json::from_slice(bytes).ok(),
             _ => None,
         };
-        let (Some(content), Some(request)) = (content, header.request) else {
-            compared.n_left_out = compared.n_left_out.saturating_add(1);
-            continue;
-        };
-        compared.n_decisions = compared.n_decisions.saturating_add(1);
-        let is_list = header.notes.iter().any(|note| note == COULD_NOTE);
-        let new = if is_list { ready.policies.decide_list(&content.input) } else { ready.policies.decide(&content.input) };
-        let old = &content.answer;
-        let is_same = (old.verdict, old.reason, old.duties()) == (new.verdict, new.reason, new.duties());
-        if is_same {
-            continue;
-        }
-        let told = |answer: &model::Answer| format!("{} ({}) {}", word(answer.verdict), answer.reason, ids(answer).join(","));
-        let what = format!("{}: {} → {}", call(&content.input), told(old).trim_end(), told(&new).trim_end());
-        let is_known = compared.changes.contains_key(&what);
-        let what = if is_known || compared.changes.len() < MAX_KINDS { what } else { "others".to_owned() };
-        let change = compared.changes.entry(what).or_default();
-        change.count = change.count.saturating_add(1);
-        if change.examples.len() < MAX_EXAMPLES {
-            change.examples.push(request);
+        match content.zip(header.request) {
+            Some((content, request)) => each(request, &content, header.notes.iter().any(|note| note == COULD_NOTE)),
+            None => n_left_out = n_left_out.saturating_add(1),
         }
     }
-    Ok(compared)
+    Ok(n_left_out)
 }
 
 fn call(input: &DecisionInput) -> String {

@@ -7,6 +7,7 @@ mod list;
 mod matrix;
 mod pack;
 mod prove;
+mod shadow;
 mod test;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde_json::json;
 use crate::bring::{self, Problems};
 use crate::cli::{Cli, Policy};
 use crate::commands::Exit;
+use crate::explain;
 use crate::files::Folder;
 use crate::output;
 use cases::Known;
@@ -35,12 +37,12 @@ pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow:
         Policy::Test { files } => prepared(cli, data, |ready| test::test(cli, ready, files)),
         Policy::Matrix { write } => prepared(cli, data, |ready| matrix::command(cli, ready, *write)),
         Policy::Explain { who, does, to, given } => {
-            prepared(cli, data, |ready| explain(cli, ready, &[who, does, to, given].map(String::as_str)))
+            prepared(cli, data, |ready| explained(cli, ready, &[who, does, to, given].map(String::as_str)))
         }
         Policy::List { who } => prepared(cli, data, |ready| list::list(cli, ready, who)),
-        Policy::Diff { to, since } => {
-            prepared(cli, to.as_deref().unwrap_or(data), |ready| diff::diff(cli, data, ready, since.as_deref()))
-        }
+        Policy::Diff { to, since, enforce_shadow } => prepared(cli, to.as_deref().unwrap_or(data), |ready| {
+            diff::diff(cli, data, ready, since.as_deref(), enforce_shadow.as_deref())
+        }),
         Policy::Pack(command) => pack::command(cli, data, command),
         Policy::Fmt { files, check } => format::format(data, files, *check),
     }
@@ -117,7 +119,7 @@ fn told(cli: &Cli, problems: &Problems) -> Exit {
 }
 
 /// Decides a call that nobody has made.
-fn explain(cli: &Cli, ready: &Ready, call: &[&str; 4]) -> anyhow::Result<Exit> {
+fn explained(cli: &Cli, ready: &Ready, call: &[&str; 4]) -> anyhow::Result<Exit> {
     let known = Known { group_of: &|kind| ready.group_of(kind), access: &ready.bundle.registry.access };
     let input = match cases::input(call, &known) {
         Ok(input) => input,
@@ -126,10 +128,20 @@ fn explain(cli: &Cli, ready: &Ready, call: &[&str; 4]) -> anyhow::Result<Exit> {
             return Ok(Exit::Invalid);
         }
     };
-    let answer = ready.policies.decide(&input);
-    let lines = ready.policies.explain(&answer);
+    let explanation = ready.policies.explanation(&input);
+    let answer = &explanation.answer;
+    let shadow = ready.policies.shadow(&input, answer);
+    let mut lines = explanation.text();
+    lines.extend(shadow.iter().map(|shadow| format!("shadow policies: {shadow}")));
     if cli.json {
-        output::line(&json!({"verdict": answer.verdict, "reason": answer.reason, "answer": answer, "lines": lines}).to_string());
+        let (facts, changes) = (explain::facts(&explanation), explain::changes(&explanation));
+        output::line(
+            &json!({
+                "verdict": answer.verdict, "reason": answer.reason, "answer": answer, "lines": lines, "facts": facts,
+                "changes": changes, "shadow": shadow,
+            })
+            .to_string(),
+        );
     } else {
         output::line(&format!("{} ({})", word(answer.verdict), answer.reason));
         lines.iter().for_each(|line| output::line(&format!("  {line}")));

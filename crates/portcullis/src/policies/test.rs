@@ -7,7 +7,7 @@ use model::Answer;
 use serde_json::json;
 
 use super::cases::{Case, Known, parse};
-use super::{Ready, ids, matrix, word};
+use super::{Ready, ids, matrix, shadow, word};
 use crate::cli::Cli;
 use crate::commands::Exit;
 use crate::files;
@@ -44,8 +44,11 @@ pub(super) fn test(cli: &Cli, ready: &Ready, only: &[PathBuf]) -> anyhow::Result
         for case in &cases {
             n_cases = n_cases.saturating_add(1);
             let answer = ready.policies.decide(&case.input);
+            let shadow = ready.policies.shadow(&case.input, &answer);
             decisive.extend(ids(&answer).into_iter().map(ToOwned::to_owned));
-            if let Some(what) = difference(case, &answer) {
+            decisive.extend(shadow.iter().flat_map(|shadow| &shadow.policies).map(|policy| policy.id.clone()));
+            let of_shadow = || shadow::difference(case.expect.shadow.as_ref()?, shadow.as_ref());
+            if let Some(what) = difference(case, &answer).or_else(of_shadow) {
                 let why = ready.policies.explain(&answer).into_iter().map(|line| format!("\n    {line}")).collect::<String>();
                 failed.push(format!("{shown}:{}: {what}{why}", case.line));
             }

@@ -1,0 +1,78 @@
+//! What registrations say, in front of the policies: who and what is declared, agents on their own, other enforcement points.
+
+use model::{Action, Ask, DecisionInput, LinkAnswer, Name, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource};
+
+use crate::decide::{Call, permitted, refused};
+
+/// Whether operators have declared a user, an agent or a service of this name.
+pub(crate) fn has(registry: &Registry, principal: &PrincipalId) -> bool {
+    match principal.kind {
+        PrincipalKind::User => registry.users.contains_key(&principal.name),
+        PrincipalKind::Agent => registry.agents.contains_key(&principal.name),
+        PrincipalKind::Service => registry.services.contains_key(&principal.name),
+        PrincipalKind::Operator | PrincipalKind::Pep => false,
+    }
+}
+
+/// Where somebody else asks: whether it may, for every ask. A link of the decision like any other.
+pub(crate) fn may_ask(registry: &Registry, input: &DecisionInput) -> Vec<LinkAnswer> {
+    let Some(asked) = &input.facts.mandate.asked_by else { return Vec::new() };
+    let id = PrincipalId::new(PrincipalKind::Pep, asked.pep.clone());
+    let point = registry.access.points.get(&asked.pep);
+    let may = |ask: &Ask| {
+        point.is_some_and(|point| {
+            point.subjects.holds(&asked.subject)
+                && point.actions.holds(ask.verb())
+                && point.resources.holds(ask.resource.type_name())
+        })
+    };
+    let link =
+        |ask: &Ask| if may(ask) { permitted(&id, ask) } else { refused(&id, ask, ReasonCode::QuestionRefused, Vec::new()) };
+    input.asks.iter().map(link).collect()
+}
+
+/// An enforcement point for itself does nothing but search, if its registration says so.
+pub(crate) fn may_search(registry: &Registry, principal: &PrincipalId, ask: &Ask) -> LinkAnswer {
+    let point = registry.access.points.get(&principal.name);
+    let is_search = ask.action == Action::Search && ask.resource == Resource::Gate;
+    match point {
+        None => refused(principal, ask, ReasonCode::PrincipalUnknown, Vec::new()),
+        Some(point) if is_search && point.searches > 0 => permitted(principal, ask),
+        Some(_) => refused(principal, ask, ReasonCode::QuestionRefused, Vec::new()),
+    }
+}
+
+/// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
+pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
+    let registry = call.view.registry;
+    let agent = registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
+    let is_guest = call.facts.mandate.federated.as_ref().is_some_and(|guest| {
+        guest.principal == *principal && matches!(principal.kind, PrincipalKind::User | PrincipalKind::Service)
+    });
+    let is_known = is_guest || has(registry, principal);
+    if !is_known {
+        return Some(ReasonCode::PrincipalUnknown);
+    }
+    if matches!(&ask.resource, Resource::Model(name) if !registry.models.contains_key(name)) {
+        return Some(ReasonCode::ModelNotFound);
+    }
+    if matches!(&ask.resource, Resource::Agent(name) if !registry.agents.contains_key(name)) {
+        return Some(ReasonCode::PrincipalUnknown);
+    }
+    if matches!(&ask.resource, Resource::Foreign(foreign) if !registry.access.knows(foreign)) {
+        return Some(ReasonCode::QuestionUnknown);
+    }
+    let is_server = |name: &Name| registry.tool_servers.contains_key(name);
+    let is_undeclared = match &ask.resource {
+        Resource::ToolServer(name) => !is_server(name),
+        // Nobody declares these yet, so nobody knows what they hold.
+        Resource::Document(_) | Resource::Collection(_) | Resource::Dataset(_) => true,
+        _ => false,
+    };
+    if is_undeclared {
+        return Some(ReasonCode::PolicyDenied);
+    }
+    let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
+    let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
+    (misses_user && needs_user).then_some(ReasonCode::AgentWithoutUser)
+}
