@@ -92,10 +92,18 @@ fn main() {
     let lane = |scanners: &Arc<Scanners>| Lane::new(Arc::clone(scanners), Arc::default(), Side::Response);
     let plain = || lane(&scanners);
     lanes(&plain, prose, "prose");
+    let notes = NOTES.repeat(9);
+    lanes(&plain, &code, "code");
+    lanes(&plain, &notes, "notes");
+    for (name, text) in [("prose", prose), ("code", &code), ("notes", &notes)] {
+        report(&format!("control tier, {name}"), text.len(), || {
+            black_box(scanners.scan_layers(black_box(text)));
+        });
+    }
     let reading = || lane(&scanners).with_readings();
     lanes(&reading, prose, "prose, read");
     lanes(&reading, &code, "code, read");
-    lanes(&reading, &NOTES.repeat(9), "notes, read");
+    lanes(&reading, &notes, "notes, read");
     lanes(&reading, &base64, "base64, read");
     if let Some(scanners) = &with {
         lanes(&|| lane(scanners), prose, "prose, 200 rules");
