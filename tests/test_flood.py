@@ -74,3 +74,22 @@ def test_a_flood_of_refused_calls_costs_little_and_none_is_lost() -> None:
         assert gate.cli("audit", "verify").returncode == 0
         assert gate.cli("explain", sorted(written)[0]).returncode == 2
         assert not upstream.requests
+
+
+def test_a_large_call_full_of_findings_is_recorded_and_small() -> None:
+    """Nobody escapes from the log by being too long for it."""
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        key = member(gate)
+        text = "write to jane.doe@example.com or call 555-123-4567, " * 15000
+        body = json.dumps({"model": "nothing-like-it", "messages": [{"role": "user", "content": text}]}).encode()
+        before = size(gate.data)
+        ids = flood(gate, key, [body] * 40)
+        gate.stop()
+        assert size(gate.data) - before < MOST_BYTES
+        gate.start_again()
+        rows = log(gate)
+        assert {row["request"] for row in rows if row["kind"] == "intent"} >= set(ids)
+        told = gate.cli("explain", ids[0], "--json")
+        assert told.returncode == 2
+        found = json.loads(told.stdout)["findings"]
+        assert found["EMAIL_ADDRESS"] >= 15000, "all are counted"

@@ -28,6 +28,10 @@ use crate::snapshot::Snapshot;
 const MAX_EDITS: u32 = 64;
 /// Room for the content of an entry that says little, in bytes.
 const CONTENT: usize = 4096;
+/// Most findings of a refused request that its record names one by one; all are counted by kind.
+const MAX_REFUSED: usize = 64;
+/// Longest content of a refusal, in bytes: always less than the room that is kept for a new reason (decision 0035).
+const MAX_REFUSED_CONTENT: usize = 128 * 1024;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
 
@@ -208,13 +212,17 @@ pub(crate) async fn refusal<W: World, V: Voice>(
         found(world, call.request, findings);
         header = header.with_asks(&plain_asks(&call.snapshot, &input.asks)).with_findings(findings);
         header.ledger_version = Some(input.facts.ledger_version);
-        content = Some(serialise(&IntentContent {
+        let told = serialise(&IntentContent {
             input: Cow::Borrowed(input),
             answer: Cow::Borrowed(answer),
-            findings: Cow::Borrowed(findings),
+            findings: Cow::Borrowed(findings.get(..MAX_REFUSED).unwrap_or(findings)),
             destinations: Vec::new(),
             outbound: None,
-        })?);
+        })?;
+        match told.len() {
+            0..=MAX_REFUSED_CONTENT => content = Some(told),
+            length => header.notes.push(format!("content left off: {length} bytes")),
+        }
     }
     if is_flood(world, identified, reason, content.as_ref().map_or(0, Vec::len)) {
         return Ok(false);
