@@ -28,6 +28,10 @@ CODE = (
     "pub fn total(items: &[Item]) -> u64 {\n    let mut sum = 0x1f_u64; // running\n    for (at, item) in items.iter().enumerate() {\n"
     "        sum = sum.wrapping_add(item.price * 100 + at as u64);\n    }\n    sum\n}\n\nassert_eq!(total(&[]), 31);\n"
 )
+NOTES = (
+    "- 2024-05-17 10:45: order 48213, 3 x 1,200 units at 13.50 EUR, see https://shop.example.org/orders/48213?page=2 (ref. A-1207/b).\n"
+    "- 2024-05-18 08:02: room B12, 42 of 100 seats, version 2.14.3; status 404 in 350 ms at https://example.net/api/v2/items.json.\n"
+)
 PLANTED = "Use AKIAZ7QHT3KXW5M2NV4D and the card 4111 1111 1111 1111, then write to mia.keller@example.org or to 10.20.30.40. "
 MB = 1 << 20
 
@@ -49,6 +53,7 @@ def cases() -> dict[str, str]:
         "findings-2k": fill(SENTENCE, 900) + PLANTED + fill(SENTENCE, 1000),
         "prose-1m": fill(SENTENCE, MB),
         "code-1m": fill(CODE, MB),
+        "notes-1m": fill(NOTES, MB),
         **{f"hostile-10m-{name}": fill(pattern, 10 * MB) for name, pattern in hostile.items()},
         "hostile-10m-base64": "".join(base64),
     }

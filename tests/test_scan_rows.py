@@ -70,3 +70,13 @@ def test_unaltered_rows_are_all_read() -> None:
     answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
     assert done.returncode == 2 and [answer["id"] for answer in answers] == ["a", 7, 3, {"deep": [1]}]
     assert [bool(answer["findings"]) for answer in answers] == [True, True, True, False]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row() -> None:
+    rows = [b"\xef\xbb\xbf" + json.dumps(SEEDS[0]).encode(), json.dumps(SEEDS[1]).encode()]
+    done = scan(rows)
+    assert done.returncode == 2, done.stderr
+    answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert [answer["id"] for answer in answers] == ["a", 7] and answers == [json.loads(line) for line in scan([row.removeprefix(b"\xef\xbb\xbf") for row in rows]).stdout.splitlines()]
+    # Only there: elsewhere it is a character like others.
+    assert scan([rows[1], rows[0]]).returncode == 3

@@ -23,10 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Name, Registry};
 
-use crate::problem::{Path, Position, Problem, Warning, shown, suggestion};
+use crate::problem::{Path, Position, Problem, Step, Warning, shown, suggestion};
 use crate::raw;
 use crate::source::Source;
-use crate::yaml::Node;
+use crate::yaml::{Entry, Node, Place};
 
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;
@@ -36,13 +36,17 @@ pub(crate) use settings::settings;
 pub(crate) struct Report<'a> {
     file: String,
     tree: &'a Node,
+    /// The entries of every section: names are asked for by the thousand.
+    sections: BTreeMap<&'a str, BTreeMap<&'a str, &'a Entry>>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) const fn new(file: String, tree: &'a Node, problems: Vec<Problem>) -> Self {
-        Self { file, tree, problems, warnings: Vec::new() }
+    pub(crate) fn new(file: String, tree: &'a Node, problems: Vec<Problem>) -> Self {
+        let index = |node: &'a Node| node.entries().iter().map(|entry| (entry.key.as_str(), entry)).collect();
+        let sections = tree.entries().iter().map(|section| (section.key.as_str(), index(&section.node))).collect();
+        Self { file, tree, sections, problems, warnings: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> (Vec<Problem>, Vec<Warning>) {
@@ -55,13 +59,13 @@ impl<'a> Report<'a> {
 
     /// A problem with the value at `path`.
     fn problem(&mut self, path: &Path, message: impl Into<String>) {
-        let problem = self.entry(path, self.tree.position_of(path), message.into());
+        let problem = self.entry(path, self.place(path).value, message.into());
         self.problems.push(problem);
     }
 
     /// A problem with the last key of `path` rather than with its value.
     fn key_problem(&mut self, path: &Path, message: impl Into<String>) {
-        let problem = self.entry(path, self.tree.key_position_of(path), message.into());
+        let problem = self.entry(path, self.place(path).key, message.into());
         self.problems.push(problem);
     }
 
@@ -71,14 +75,27 @@ impl<'a> Report<'a> {
     }
 
     fn warn(&mut self, path: &Path, message: impl Into<String>) {
-        let warning = Warning(self.entry(path, self.tree.key_position_of(path), message.into()));
+        let warning = Warning(self.entry(path, self.place(path).key, message.into()));
         self.warnings.push(warning);
     }
 
-    /// The keys written under `section`, whether or not their values are right.
-    fn declared(&self, section: &str) -> BTreeSet<String> {
-        let entries = self.tree.entry(section).map(|entry| entry.node.entries()).unwrap_or_default();
-        entries.iter().map(|entry| entry.key.clone()).collect()
+    /// Where `path` stands, or as much of it as is written.
+    fn place(&self, path: &Path) -> Place {
+        if let [Step::Key(section), Step::Key(key), rest @ ..] = path.steps()
+            && let Some(entry) = self.sections.get(section.as_str()).and_then(|entries| entries.get(key.as_str()))
+        {
+            return entry.node.place(rest, entry.position);
+        }
+        self.tree.place(path.steps(), self.tree.position)
+    }
+
+    /// The keys written under `section`, in order, whether or not their values are right.
+    fn declared(&self, section: &str) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        self.sections.get(section).into_iter().flat_map(|entries| entries.keys().copied())
+    }
+
+    fn is_declared(&self, section: &str, key: &str) -> bool {
+        self.sections.get(section).is_some_and(|entries| entries.contains_key(key))
     }
 
     /// A key as a name.
@@ -92,9 +109,8 @@ impl<'a> Report<'a> {
 
     /// A value that has to name an entry of `section`; `noun` is what such an entry is called.
     fn reference(&mut self, path: &Path, written: &str, section: &str, noun: &str) -> Option<Name> {
-        let declared = self.declared(section);
-        if !declared.contains(written) {
-            let near = suggestion(written, declared.iter().map(String::as_str));
+        if !self.is_declared(section, written) {
+            let near = suggestion(written, self.declared(section));
             let hint = if near.is_empty() { format!(", declare it under `{section}`") } else { near };
             self.problem(path, format!("no {noun} is named `{}`{hint}", shown(written)));
             return None;
@@ -119,12 +135,12 @@ impl<'a> Report<'a> {
 
     /// Reports names of one section that differ only by letter case: people and policies would mix them up.
     fn look_alikes(&mut self, section: &str) {
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
-        for key in self.declared(section) {
-            if let Some(earlier) = seen.insert(key.to_lowercase(), key.clone()) {
-                let message = format!("`{}` and `{}` differ only by letter case", shown(&earlier), shown(&key));
-                self.key_problem(&Path::of(&[section, &key]), message);
-            }
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        let alike = |key: &'a str| Some((seen.insert(key.to_lowercase(), key)?, key));
+        let alike: Vec<(&str, &str)> = self.declared(section).filter_map(alike).collect();
+        for (earlier, key) in alike {
+            let message = format!("`{}` and `{}` differ only by letter case", shown(earlier), shown(key));
+            self.key_problem(&Path::of(&[section, key]), message);
         }
     }
 }

@@ -44,6 +44,15 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
+/// Where something stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its key; the item itself in a list.
+    pub(crate) key: Position,
+    /// Its value.
+    pub(crate) value: Position,
+}
+
 impl Node {
     /// The entry of a map.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
@@ -57,34 +66,24 @@ impl Node {
 
     /// Where `path` stands, or as much of it as is written.
     pub(crate) fn position_of(&self, path: &Path) -> Position {
-        let mut node = self;
-        for step in path.steps() {
-            let next = match (step, &node.value) {
-                (Step::Key(key), _) => node.entry(key).map(|entry| &entry.node),
-                (Step::Index(index), Value::List(items)) => items.get(*index),
-                (Step::Index(_), _) => None,
-            };
-            let Some(next) = next else { break };
-            node = next;
-        }
-        node.position
+        self.place(path.steps(), self.position).value
     }
 
-    /// Where the last key of `path` stands, not its value.
-    pub(crate) fn key_position_of(&self, path: &Path) -> Position {
+    /// Where the steps lead, or as far as they are written; `key` is where the key of this node stands.
+    pub(crate) fn place(&self, steps: &[Step], key: Position) -> Place {
         let mut node = self;
-        let mut position = self.position;
-        for step in path.steps() {
+        let mut place = Place { key, value: node.position };
+        for step in steps {
             let next = match (step, &node.value) {
                 (Step::Key(key), _) => node.entry(key).map(|entry| (entry.position, &entry.node)),
                 (Step::Index(index), Value::List(items)) => items.get(*index).map(|item| (item.position, item)),
                 (Step::Index(_), _) => None,
             };
-            let Some((at, next)) = next else { break };
-            position = at;
+            let Some((key, next)) = next else { break };
+            place = Place { key, value: next.position };
             node = next;
         }
-        position
+        place
     }
 }
 
@@ -363,9 +362,9 @@ mod tests {
     fn positions() {
         let node = read("f", "models:\n  small:\n    upstreams:\n      - name: x\n", &mut Vec::new()).unwrap();
         let path = Path::of(&["models", "small", "upstreams"]).index(0).key("name");
-        let found = (node.position_of(&path), node.key_position_of(&path));
-        assert_eq!((found.0.line, found.0.column), (4, 15));
-        assert_eq!((found.1.line, found.1.column), (4, 9));
+        let found = node.place(path.steps(), node.position);
+        assert_eq!((found.value.line, found.value.column), (4, 15));
+        assert_eq!((found.key.line, found.key.column), (4, 9));
         let missing = node.position_of(&Path::of(&["models", "large"]));
         assert_eq!((missing.line, missing.column), (2, 3));
     }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use budget::{Allowance, Amounts, Caller, Exceeded, Measure, Price, Reservation};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,6 +19,9 @@ use crate::interaction::Call;
 use crate::ports::{Place, Voice, World};
 use crate::release::Seen;
 use crate::snapshot::Snapshot;
+
+/// What a model may write in a second that nobody is shown, in tokens: what those do that think in silence.
+const UNSEEN_PER_SECOND: u64 = 100;
 
 /// The most that a call may use, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +51,12 @@ pub(crate) struct Account {
     charge: Option<Charge>,
     price: Option<Price>,
     allowance: Option<Allowance>,
-    has_left: bool,
+    /// When it left, on the clock that never goes back.
+    left: Option<Duration>,
     runs_on: bool,
     seen: Seen,
+    /// How long the upstream was silent while a stream ran.
+    silence: Duration,
 }
 
 impl Account {
@@ -59,13 +66,18 @@ impl Account {
     }
 
     /// From now on the call may cost something.
-    pub(crate) const fn leaves(&mut self) {
-        self.has_left = true;
+    pub(crate) const fn leaves(&mut self, now: Duration) {
+        self.left = Some(now);
     }
 
     /// Notes what was seen of the answer.
     pub(crate) fn saw(&mut self, seen: Seen) {
         self.seen = seen;
+    }
+
+    /// Notes how long the upstream of a stream was silent.
+    pub(crate) const fn was_silent(&mut self, silence: Duration) {
+        self.silence = silence;
     }
 
     /// What was seen of the answer.
@@ -162,14 +174,18 @@ pub(crate) fn charge_request<W: World>(world: &W, call: &mut Call) -> Result<(),
 pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -> Option<Charge> {
     let account = std::mem::take(&mut call.account);
     let (Some(reservation), Some(mut charge)) = (account.reservation, account.charge) else { return None };
-    if !account.has_left {
+    let Some(left) = account.left else {
         reservation.release();
         return None;
-    }
+    };
     // What goes on without anybody who waits for it is charged as if it had come to its end.
     let is_stream = call.is_stream && !account.runs_on;
     let seen = Seen { has_begun: account.seen.has_begun && !account.runs_on, ..account.seen };
-    let (usage, is_estimate) = used(charge.usage, &seen, call.outcome.upstream_status, is_stream, reason);
+    let status = call.outcome.upstream_status;
+    let silence = if status.is_none() { world.monotonic().saturating_sub(left) } else { account.silence };
+    // One that came to its end has told everything.
+    let silence = if reason == ReasonCode::Permitted { Duration::ZERO } else { silence };
+    let (usage, is_estimate) = used(charge.usage, &seen, status, is_stream.then(|| unseen(silence)), reason);
     charge.usage = usage.bounded();
     charge.cost = account.price.map(|price| price.cost(&charge.usage));
     charge.is_estimate = is_estimate;
@@ -178,24 +194,34 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
     Some(charge)
 }
 
-/// What a call has used, and whether that is an estimate. Where nobody knows, it is what was reserved.
-fn used(reserved: Usage, seen: &Seen, status: Option<u16>, is_stream: bool, reason: ReasonCode) -> (Usage, bool) {
+/// What may have been written in that time and was not shown, in tokens: an answer that is broken off before the first word would
+/// be free otherwise, however long the model has thought.
+fn unseen(silence: Duration) -> u64 {
+    let millis = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+    millis.saturating_mul(UNSEEN_PER_SECOND) / 1000
+}
+
+/// What a call has used, and whether that is an estimate. Where nobody knows, it is what was reserved; of a stream (`unseen`)
+/// what arrived, and what may have been written unseen.
+fn used(reserved: Usage, seen: &Seen, status: Option<u16>, unseen: Option<u64>, reason: ReasonCode) -> (Usage, bool) {
     let nothing = Usage::default();
     match status {
         // Nothing answered, and as far as can be seen nothing was reached.
         None if reason == ReasonCode::UpstreamUnavailable => return (nothing, false),
         // It may be thinking still. A stream that nobody reads any more ends there too.
-        None if is_stream => return (Usage { output: 0, ..reserved }, true),
-        None => return (reserved, true),
+        None => {
+            let output = unseen.map_or(reserved.output, |unseen| unseen.min(reserved.output));
+            return (Usage { output, ..reserved }, true);
+        }
         // What fails at the provider costs nothing there, unless it says so.
         Some(status) if !(200..300).contains(&status) => return (seen.reported.usage, false),
         Some(_) => {}
     }
     let told = seen.reported;
     let read = if told.is_read { told.usage } else { reserved };
-    let output = match (told.is_written, seen.has_begun || is_stream) {
+    let output = match (told.is_written, seen.has_begun || unseen.is_some()) {
         (true, _) => told.usage.output,
-        (false, true) => seen.arrived.min(reserved.output).max(told.usage.output),
+        (false, true) => seen.arrived.saturating_add(unseen.unwrap_or(0)).min(reserved.output).max(told.usage.output),
         (false, false) => reserved.output,
     };
     let usage = Usage { output, reasoning: told.usage.reasoning, ..read };

@@ -223,7 +223,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     label::request(world, call.identified()?, &recorded);
     let sent = world.monotonic();
     guard.check(world)?;
-    call.account.leaves();
+    call.account.leaves(sent);
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     let answered = recorded.permit().outbound().get(reply.position);
     call.upstream = answered.map(|outbound| outbound.upstream.clone());
@@ -292,7 +292,7 @@ async fn refuse<W: World, V: Voice, C: Client>(
         // The record of a refusal stands before the refusal, like every other record before its effect.
         Some(identified) if !call.is_recorded => {
             let written = record::refusal(world, voice, call, identified, &refusal).await;
-            call.is_recorded = written.is_ok();
+            call.is_recorded = matches!(written, Ok(true));
             if written.is_err() {
                 refusal = Refusal::new(ReasonCode::EvidenceUnavailable);
             }

@@ -14,7 +14,7 @@ use evidence::{Header, RecordError};
 use http::{HeaderMap, Method, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
-    Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
+    Chain, Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
     UnixMillis, Usage,
 };
 use text::{Document, NodeId, Splices};
@@ -130,6 +130,9 @@ pub trait Records: Send + Sync {
     fn submit(&self, record: Record);
     /// Counts a refusal of a party that is not known.
     fn noise(&self, peer: &str, reason: ReasonCode);
+    /// Whether a refusal of a known party, with `length` bytes of content, is only counted, for many of its refusals were recorded
+    /// lately; the count comes into the log. `false`: it is the caller's to record. `credential` is the party's key, if it is one.
+    fn is_counted(&self, credential: Option<&CredentialId>, chain: &Chain, reason: ReasonCode, length: usize) -> bool;
 }
 
 /// How an upstream's answer begins.

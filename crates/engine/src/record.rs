@@ -9,9 +9,10 @@ use evidence::{
     COULD_NOTE, Capped, Capture, EditContent, EntryKind, Header, IntentContent, LIST_NOTE, Observed, OutcomeContent,
     OutcomeResult, RecordError, Timings, sha256,
 };
+use identity::Plane;
 use model::{
-    Answer, Ask, Charge, DecisionInput, Finding, Foreign, Label, Name, ReasonCode, Refusal, RequestId, Resource, ShadowAnswer,
-    Verdict,
+    Answer, Ask, Chain, Charge, DecisionInput, Finding, Foreign, Label, Name, ReasonCode, Refusal, RequestId, Resource,
+    ShadowAnswer, Verdict,
 };
 
 use crate::admit::Identified;
@@ -28,6 +29,10 @@ use crate::snapshot::Snapshot;
 const MAX_EDITS: u32 = 64;
 /// Room for the content of an entry that says little, in bytes.
 const CONTENT: usize = 4096;
+/// Most findings of a refused request that its record names one by one; all are counted by kind.
+const MAX_REFUSED: usize = 64;
+/// Longest content of a refusal, in bytes: always less than the room that is kept for a new reason (decision 0035).
+const MAX_REFUSED_CONTENT: usize = 128 * 1024;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
 
@@ -188,14 +193,15 @@ fn sent<'b>(permit: &Permit, body: &'b [u8]) -> Cow<'b, [u8]> {
     act.map_or(Cow::Borrowed(body), |_| Cow::Owned(format!("{method} {path}").into_bytes()))
 }
 
-/// Records that a known party's request was refused before any effect.
+/// Records that a known party's request was refused before any effect. `false`: it is counted with others, and has no entry of its
+/// own.
 pub(crate) async fn refusal<W: World, V: Voice>(
     world: &W,
     voice: &V,
     call: &Call,
     identified: &Identified,
     refusal: &Refusal,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let judged = call.judgement.as_deref();
     let verdict = judged.map_or(Verdict::Deny, |judgement| match judgement.answer.verdict {
         // A permit whose duties could not be performed is a deny.
@@ -208,7 +214,7 @@ pub(crate) async fn refusal<W: World, V: Voice>(
     });
     world.observe_event(&Event::Decided { request: call.request, verdict, reason });
     if call.snapshot.off.evidence {
-        return Ok(());
+        return Ok(false);
     }
     let mut header = header(EntryKind::Intent, identified, &call.snapshot, world.locks().version());
     header.verdict = Some(verdict);
@@ -221,20 +227,38 @@ pub(crate) async fn refusal<W: World, V: Voice>(
         found(world, call.request, findings);
         header = header.with_asks(&plain_asks(&call.snapshot, &input.asks)).with_findings(findings);
         header.ledger_version = Some(input.facts.ledger_version);
-        content = Some(serialise(&IntentContent {
+        let told = serialise(&IntentContent {
             input: Cow::Borrowed(input),
             answer: Cow::Borrowed(answer),
             shadow: shadow(world, &call.snapshot, call.request, input, answer),
-            findings: Cow::Borrowed(findings),
+            findings: Cow::Borrowed(findings.get(..MAX_REFUSED).unwrap_or(findings)),
             destinations: Vec::new(),
             outbound: None,
-        })?);
+        })?;
+        match told.len() {
+            0..=MAX_REFUSED_CONTENT => content = Some(told),
+            length => header.notes.push(format!("content left off: {length} bytes")),
+        }
     }
-    world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
+    if is_flood(world, identified, reason, content.as_ref().map_or(0, Vec::len)) {
+        return Ok(false);
+    }
+    world.accept(Record { header, content }).await.map(|_| true).map_err(unrecorded)
 }
 
-/// Records a list of models: what is listed, as one decision in which every listed model is an ask. `false` if nothing is to be
-/// recorded.
+/// Whether a refusal, or a list, is only counted. Keys are made by operators, tokens by whoever holds something to get them with: the
+/// refusals of all who act as the same party count together there.
+pub(crate) fn is_flood<W: World>(world: &W, identified: &Identified, reason: ReasonCode, length: usize) -> bool {
+    let id = &identified.credential().id;
+    if id.as_str().starts_with(Plane::Data.prefix()) {
+        return world.is_counted(Some(id), identified.chain(), reason, length);
+    }
+    let actor = identified.chain().actor().and_then(|actor| Chain::new(vec![actor.clone()]).ok());
+    world.is_counted(None, actor.as_ref().unwrap_or(identified.chain()), reason, length)
+}
+
+/// Records a list of models: what is listed, as one decision in which every listed model is an ask. `false` if nothing is
+/// to be recorded, or it is counted with others: a list costs its caller nothing.
 pub(crate) async fn listing<W: World>(
     world: &W,
     snapshot: &Snapshot,
@@ -250,11 +274,16 @@ pub(crate) async fn listing<W: World>(
     header.reason = Some(answer.reason);
     header.ledger_version = Some(input.facts.ledger_version);
     header.notes.extend([LIST_NOTE.to_owned(), COULD_NOTE.to_owned()]);
+    let reason = answer.reason;
     let (input, answer) = (Cow::Borrowed(input), Cow::Borrowed(answer));
     // What could be allowed at all is no decision on a call: shadow policies are asked when one is made.
     let content =
         IntentContent { input, answer, shadow: None, findings: Cow::default(), destinations: Vec::new(), outbound: None };
-    world.accept(Record { header, content: Some(serialise(&content)?) }).await.map(|_| true).map_err(unrecorded)
+    let content = serialise(&content)?;
+    if is_flood(world, identified, reason, content.len()) {
+        return Ok(false);
+    }
+    world.accept(Record { header, content: Some(content) }).await.map(|_| true).map_err(unrecorded)
 }
 
 /// Records what a client did that no policy decides on and that has no outcome of its own; before it is told of it.

@@ -20,6 +20,9 @@ use crate::stored;
 /// Bytes of a stream that are gathered into one release at most, if they have arrived already.
 const MOST_GATHERED: usize = 8 << 10;
 
+/// Longest time between two pieces of a stream in which nothing is written that is not shown: what the way of a piece takes.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Brings one answer to the client.
 pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
     world: &W,
@@ -45,6 +48,7 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
         headers,
         length: None,
         deadline: world.monotonic().saturating_add(call.snapshot.limits.total),
+        silence: Silence { quiet: call.timings.upstream, ..Silence::default() },
         call,
     };
     match form {
@@ -89,6 +93,32 @@ fn piece_of(next: Option<Result<Bytes, SendError>>) -> Result<Option<Bytes>, Ref
     })
 }
 
+/// How long an upstream wrote nothing that is shown. Pauses of [`PAUSE`] do not count, but before the first piece.
+#[derive(Debug, Default)]
+struct Silence {
+    /// Between the pieces that came.
+    between: Duration,
+    /// Since the last one; waits for the upstream alone.
+    quiet: Duration,
+    /// What had arrived then, in tokens.
+    arrived: u64,
+}
+
+impl Silence {
+    /// So much has arrived by now.
+    fn hear(&mut self, arrived: u64) {
+        if arrived != self.arrived {
+            self.between = self.between.saturating_add(self.quiet.saturating_sub(PAUSE));
+            (self.quiet, self.arrived) = (Duration::ZERO, arrived);
+        }
+    }
+
+    const fn whole(&self) -> Duration {
+        let counts = if self.arrived == 0 { self.quiet } else { self.quiet.saturating_sub(PAUSE) };
+        self.between.saturating_add(counts)
+    }
+}
+
 struct Back<'a, W, C> {
     world: &'a W,
     client: &'a mut C,
@@ -99,6 +129,7 @@ struct Back<'a, W, C> {
     /// Of the body, in bytes, if it is one document.
     length: Option<usize>,
     deadline: Duration,
+    silence: Silence,
     call: &'a mut Call,
 }
 
@@ -130,6 +161,8 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let ended = self.events(protocol, body, &mut machine).await;
         // However it ended, what was seen is what is charged.
         self.call.account.saw(machine.seen());
+        self.silence.hear(machine.arrived());
+        self.call.account.was_silent(self.silence.whole());
         ended
     }
 
@@ -145,7 +178,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let mut n_bytes = 0_u64;
         let mut ended = None;
         while ended.is_none() {
-            let mut next = self.next(&mut body).await?;
+            let waits = self.world.monotonic();
+            let next = self.next(&mut body).await;
+            self.silence.quiet = self.silence.quiet.saturating_add(self.world.monotonic().saturating_sub(waits));
+            let mut next = next?;
             let mut n_gathered = 0_usize;
             loop {
                 let Some(piece) = next else {
@@ -183,6 +219,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
                     }
                 }
             }
+            self.silence.hear(machine.arrived());
             let batch = machine.ready()?;
             self.release(batch).await?;
         }

@@ -32,7 +32,7 @@ pub enum EntryKind {
     Edit,
     /// An act of administration.
     Admin,
-    /// Refusals of a party that is not known, counted.
+    /// Refusals, counted: of a party that is not known, or that had many of them.
     Noise,
 }
 
@@ -83,11 +83,13 @@ impl OutcomeResult {
     }
 }
 
-/// Refusals of parties that are not known, within one second.
+/// Refusals that are counted: of parties that are not known, within one second; of a known one that had many, within some seconds.
+/// Whose they are then stands in the header as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noise {
-    /// The peer's address without its port; `*` where there were too many to name.
+    /// The peer's address without its port, the id of a known party's key, or who showed tokens; `*` where there were too many
+    /// to name.
     pub peer: String,
     /// Why it was refused.
     pub reason: ReasonCode,
@@ -95,6 +97,9 @@ pub struct Noise {
     pub second: u64,
     /// How often; at least 1.
     pub count: u64,
+    /// The last second that is counted, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
 }
 
 /// The link to the encrypted part.

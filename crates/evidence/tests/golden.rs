@@ -59,6 +59,14 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
     };
     let act = AdminAct::Locked { target: "agent:travel".parse::<LockTarget>().unwrap(), kind: LockKind::Kill, until: None };
     let many = vec![call; 20];
+    let refused = Noise {
+        peer: "k7Qm2x9Lp0aZ".to_owned(),
+        reason: ReasonCode::PolicyDenied,
+        second: 1_790_000_000,
+        count: 4711,
+        until: Some(1_790_000_010),
+    };
+    let flood = Header { credential: intent.credential.clone(), chain: intent.chain.clone(), ..Header::noise(AT, refused) };
     let alice: PrincipalId = "user:alice".parse().unwrap();
     let strict = Label {
         level: Level::Confidential,
@@ -101,9 +109,16 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
             "noise",
             Header::noise(
                 AT,
-                Noise { peer: "127.0.0.1".to_owned(), reason: ReasonCode::CredentialUnknown, second: 1_790_000_000, count: 41 },
+                Noise {
+                    peer: "127.0.0.1".to_owned(),
+                    reason: ReasonCode::CredentialUnknown,
+                    second: 1_790_000_000,
+                    count: 41,
+                    until: None,
+                },
             ),
         ),
+        ("noise-known", flood),
         ("intent-observed", labelled),
         ("intent-many-asks", Header::new(EntryKind::Intent, AT).with_asks(&many)),
     ])

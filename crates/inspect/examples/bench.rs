@@ -5,12 +5,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "a program that measures files")]
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inspect::Scanners;
+use inspect::{Lane, Scanners};
+use model::Side;
 use serde_json::{Value, json};
 
 /// Most times that one case is run.
@@ -20,12 +23,12 @@ fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap_or_default());
     let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1.0);
-    let scanners = Scanners::all();
+    let scanners = Arc::new(Scanners::all());
     let mut out = io::stdout().lock();
     for file in files(&folder.join("cases"))? {
         let text = std::fs::read_to_string(&file)?;
         let case = name(&file);
-        for (system, run) in [("portcullis-scan", scan as Run), ("portcullis", control)] {
+        for (system, run) in SYSTEMS {
             let us = timed(seconds, || run(&scanners, &text));
             writeln!(out, "{}", json!({"system": system, "case": case, "bytes": text.len(), "us": us}))?;
         }
@@ -46,15 +49,42 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-type Run = fn(&Scanners, &str) -> usize;
+type Run = fn(&Arc<Scanners>, &str) -> usize;
+
+/// What is timed over every case. In a stream a token or two come at a time; what has arrived together is a few KB.
+const SYSTEMS: [(&str, Run); 4] = [
+    ("portcullis-scan", scan),
+    ("portcullis", control),
+    ("portcullis-lane-16", |scanners, text| lane(scanners, text, 16)),
+    ("portcullis-lane-4k", |scanners, text| lane(scanners, text, 4096)),
+];
+
+/// The text as a stream in pieces of `size` bytes or a little more: the lane of an answer, disguises included. Released bytes.
+fn lane(scanners: &Arc<Scanners>, text: &str, size: usize) -> usize {
+    let mut lane = Lane::new(Arc::clone(scanners), Arc::default(), Side::Response).with_readings();
+    let (mut waiting, mut released, mut rest) = (VecDeque::new(), 0, text);
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.ceil_char_boundary(size));
+        waiting.push_back(lane.push(piece));
+        rest = behind;
+        if rest.is_empty() {
+            lane.finish();
+        }
+        while let Some(piece) = waiting.front().and_then(|range| lane.take(range.clone())) {
+            released += piece.text.len();
+            waiting.pop_front();
+        }
+    }
+    released + lane.new_hits().len()
+}
 
 /// The text as it is.
-fn scan(scanners: &Scanners, text: &str) -> usize {
+fn scan(scanners: &Arc<Scanners>, text: &str) -> usize {
     scanners.scan(text).len()
 }
 
 /// The whole control tier: the text, what stands behind layers of JSON escapes, and every other way to read all of it.
-fn control(scanners: &Scanners, text: &str) -> usize {
+fn control(scanners: &Arc<Scanners>, text: &str) -> usize {
     scanners.scan_layers(text).len()
 }
 

@@ -15,6 +15,10 @@ const PROSE: &str = "They asked the desk to keep every key in 12 boxes, as agree
     growth was 3.5 % in Germany and 1,200 people took part; see https://example.org/reports/2024/summary.html for the whole text. \
     \"Nothing is lost\", said the ghost of the skipper, and sold three dozen eyes. fn main() { let total = items.iter().sum::<u64>(); } ";
 
+/// Numbers, dates, links, sums: what the lanes of streams have to look at most.
+const NOTES: &str = "- 2024-05-17 10:45: order 48213, 3 x 1,200 units at 13.50 EUR, see https://shop.example.org/orders/48213?page=2 (ref. A-1207/b).\n\
+    - 2024-05-18 08:02: room B12, 42 of 100 seats, version 2.14.3; status 404 in 350 ms at https://example.net/api/v2/items.json.\n";
+
 /// Two hundred rules of the shapes that rule files have.
 fn own_rules() -> String {
     let rule = |number: usize| {
@@ -88,9 +92,18 @@ fn main() {
     let lane = |scanners: &Arc<Scanners>| Lane::new(Arc::clone(scanners), Arc::default(), Side::Response);
     let plain = || lane(&scanners);
     lanes(&plain, prose, "prose");
+    let notes = NOTES.repeat(9);
+    lanes(&plain, &code, "code");
+    lanes(&plain, &notes, "notes");
+    for (name, text) in [("prose", prose), ("code", &code), ("notes", &notes)] {
+        report(&format!("control tier, {name}"), text.len(), || {
+            black_box(scanners.scan_layers(black_box(text)));
+        });
+    }
     let reading = || lane(&scanners).with_readings();
     lanes(&reading, prose, "prose, read");
     lanes(&reading, &code, "code, read");
+    lanes(&reading, &notes, "notes, read");
     lanes(&reading, &base64, "base64, read");
     if let Some(scanners) = &with {
         lanes(&|| lane(scanners), prose, "prose, 200 rules");
@@ -104,7 +117,7 @@ fn code() -> String {
 }
 
 fn lanes(lane: &dyn Fn() -> Lane, text: &str, what: &str) {
-    for size in [4, 16, 2048] {
+    for size in [4, 16, 4096] {
         let pieces: Vec<&str> = text.as_bytes().chunks(size).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
         report(&format!("lane, {what}, in pieces of {size}"), text.len(), || {
             let mut lane = lane();

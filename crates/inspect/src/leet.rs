@@ -70,6 +70,17 @@ impl Leet {
         Self { beginnings: Literals::new(literals) }
     }
 
+    /// Whether [`matches`](Self::matches) would look at something. `text` ends with a word.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        let mut bytes = Vec::new();
+        stretches(text.as_bytes()).any(|stretch| {
+            bytes.clear();
+            bytes.extend(text.as_bytes().get(stretch.clone()).unwrap_or_default().iter().copied().map(folded));
+            let mut finds = self.beginnings.find(text, stretch.start, &bytes).chain(WORDS.find(text, stretch.start, &bytes));
+            finds.next().is_some()
+        })
+    }
+
     /// Adds the matches of keys that begin in such a way, and of values that are named so, each with its end, and says whether
     /// every beginning was looked at. Linear time; memory for one copy of the text.
     pub(crate) fn matches(&self, scanners: &Scanners, text: &str, matches: &mut Vec<Match>) -> bool {

@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use crate::scan::{Hit, Scanners, hits};
 use crate::track::Match;
-use crate::views;
+use crate::views::{self, Readings};
 
 /// Most layers below the first. Each takes twice the backslashes of the one above, so text that really is nested deeper is mostly
 /// backslashes.
 const MAX_LAYERS: usize = 3;
+const EVERYWHERE: Range<usize> = 0..usize::MAX;
 
 /// What a scan of a text and its layers gives.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(text.len())));
     let mut matches: Vec<Match> = scanners.matches(text).into_iter().map(ended).collect();
     widen(text, &mut matches, Offsets::AsItStands);
-    let is_cut = !disguised(scanners, text, &mut matches);
+    let is_cut = !disguised(scanners, text, &EVERYWHERE, &mut matches).are_all;
     // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but
     // the order in which matches are united says nothing of the length of open-ended ones.
     matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
@@ -43,15 +44,16 @@ pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
 }
 
 /// Adds every match in the readings of `text`, in its layers and in their readings, each with its end, and says whether these are
-/// all there are. What stands in `text` as it stands is left out.
-pub(crate) fn disguised(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) -> bool {
+/// all there are, and whether there is any. What stands in `text` as it stands is left out, and what reaches `within` from neither side may be.
+pub(crate) fn disguised(scanners: &Scanners, text: &str, within: &Range<usize>, matches: &mut Vec<Match>) -> Readings {
     let mut found = Vec::new();
-    let mut is_whole = views::matches(scanners, text, &mut found);
+    let mut readings = views::matches(scanners, text, within, &mut found);
     widen(text, &mut found, Offsets::AsItStands);
     matches.append(&mut found);
     let mut layers: Vec<String> = unescape(text).into_iter().collect();
     while let Some(layer) = layers.last() {
-        let mut found = whole_matches(scanners, layer, &mut is_whole);
+        readings.are_none = false;
+        let mut found = whole_matches(scanners, layer, &mut readings.are_all);
         let above = layers.iter().rev().skip(1).map(String::as_str).chain([text]);
         above.for_each(|outer| widen(outer, &mut found, Offsets::Unescaped));
         matches.append(&mut found);
@@ -61,14 +63,14 @@ pub(crate) fn disguised(scanners: &Scanners, text: &str, matches: &mut Vec<Match
             None => break,
         }
     }
-    is_whole
+    readings
 }
 
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.
 fn whole_matches(scanners: &Scanners, layer: &str, is_whole: &mut bool) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
     let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
-    *is_whole &= views::matches(scanners, layer, &mut matches);
+    *is_whole &= views::matches(scanners, layer, &EVERYWHERE, &mut matches).are_all;
     widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }

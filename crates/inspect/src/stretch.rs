@@ -16,6 +16,7 @@ use crate::nested;
 use crate::rules::RuleId;
 use crate::scan::Scanners;
 use crate::track::Match;
+use crate::views;
 
 /// Most bytes of a stretch that are held back, but for one character; in disguise a secret may take half of it and is found.
 pub(crate) const WINDOW: usize = 2048;
@@ -23,6 +24,8 @@ pub(crate) const WINDOW: usize = 2048;
 const STEP: usize = WINDOW / 2;
 /// Bytes before a stretch that are read with it: what names a value stands there. At most what a lane keeps.
 const BEFORE: usize = 128;
+/// Longest name that is looked for in disguise, with what stands around it, in bytes.
+const NAME: usize = 40;
 /// So many words of prose end a stretch: what a turned number is called stands behind it.
 const TAIL: u32 = 2;
 /// So many short words in a row are a stretch.
@@ -62,6 +65,10 @@ pub(crate) struct Stretches {
     carried: usize,
     /// A part had more readings than were read.
     is_cut: bool,
+    /// Up to where names in disguise were looked for.
+    seen: usize,
+    /// The end of what may name a value that stands behind it: of such a name, of a stretch that has a reading.
+    named: usize,
 }
 
 /// The text as far as it is kept.
@@ -98,6 +105,8 @@ impl Stretches {
             open: None,
             carried: 0,
             is_cut: false,
+            seen: 0,
+            named: 0,
         }
     }
 
@@ -221,9 +230,18 @@ impl Stretches {
     /// Reads the text from `self.at` to `end` in every way; what begins below `limit` counts, and what was open goes on to `carried`.
     fn read(&mut self, limit: usize, end: usize, carried: usize, scanners: &Scanners, kept: Kept<'_>, matches: &mut Vec<Match>) {
         let from = self.context(kept);
+        if self.is_plain(from, end, scanners, kept) {
+            return;
+        }
         let text = kept.get(from, end);
         let mut found = Vec::new();
-        self.is_cut |= !nested::disguised(scanners, text, &mut found);
+        // What stands before was read before; but what was cut may go on.
+        let within = if self.is_continued { 0 } else { self.at - from }..limit - from;
+        let readings = nested::disguised(scanners, text, &within, &mut found);
+        self.is_cut |= !readings.are_all;
+        if !readings.are_none {
+            self.named = end;
+        }
         let open = self.open.filter(|_| self.at < carried);
         // What stands there as it is, is known already, and where it ends.
         let plain = if found.is_empty() { Vec::new() } else { scanners.matches(text) };
@@ -244,6 +262,19 @@ impl Stretches {
         if let Some(rule) = open {
             matches.push(Match::known(rule, self.at..carried));
         }
+    }
+
+    /// Whether the stretch from `self.at` to `end` has no reading, nor anything before it that could name a value in it, be it in
+    /// leet, turned, in other letters or encoded. Most stretches are such: a number, a date, a path. Each byte is looked at once.
+    fn is_plain(&mut self, from: usize, end: usize, scanners: &Scanners, kept: Kept<'_>) -> bool {
+        let news = kept.floor(from.max(self.seen.saturating_sub(NAME)));
+        if views::has_names(scanners, kept.get(news, end)) {
+            self.named = end;
+        }
+        self.seen = end;
+        let text = kept.get(self.at, end);
+        let may_be = self.named <= from && self.open.is_none() && !self.is_continued;
+        may_be && memchr::memchr(b'\\', text.as_bytes()).is_none() && text::is_plain(text)
     }
 
     /// Where the text begins that is read with a stretch: at a word, unless one is cut.

@@ -2,8 +2,10 @@
 //!
 //! [`normalise_around`] makes the readings, and [`crate::leet`] one more; what is found in one is told where it was read from.
 
+use std::ops::Range;
+
 use model::FindingGroup;
-use text::{Guesses, NormalLimits, Step, View, normalise_around};
+use text::{Guesses, Look, NormalLimits, Step, View, normalise_around};
 
 use crate::clue;
 use crate::pii::{domain, words};
@@ -11,15 +13,18 @@ use crate::scan::{SHORTEST, Scanners};
 use crate::track::Match;
 
 /// Adds every match in the readings of `text`, each with its end, at its place in `text`, and says whether these are all the
-/// readings there are. Linear time; the readings together hold at most eight times the text and 128 KiB.
-pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) -> bool {
+/// readings there are, and whether there is none at all. What reaches `within` from neither side may be left out. Linear time; the readings together hold at most
+/// eight times the text and 128 KiB.
+pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, matches: &mut Vec<Match>) -> Readings {
     let has_read_leet = scanners.leet().matches(scanners, text, matches);
     let clues = clue::turned(text);
     let usual = NormalLimits::for_length(text.len());
     // Long documents with markup, look-alikes and escapes have many readings that are nearly the whole text.
     let max_bytes = usual.max_bytes.saturating_mul(2);
-    let limits = NormalLimits { guesses: Guesses::Suspicious, max_views: 24, max_bytes, ..usual };
+    let limits =
+        NormalLimits { guesses: Guesses::Suspicious { from: within.start, to: within.end }, max_views: 24, max_bytes, ..usual };
     let normal = normalise_around(text, &clues, &limits);
+    let are_none = normal.views.is_empty() && clues.is_empty();
     for view in normal.views {
         if view.text().len() >= SHORTEST {
             let counts = Counts::of(&view);
@@ -27,7 +32,22 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>)
             matches.extend(found.map(|found| at_origin(&view, found)));
         }
     }
-    has_read_leet && clues.len() < clue::MOST && !normal.is_cut
+    Readings { are_all: has_read_leet && clues.len() < clue::MOST && !normal.is_cut, are_none }
+}
+
+/// What is known of the readings of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Readings {
+    /// They are all that there are.
+    pub(crate) are_all: bool,
+    /// There is none.
+    pub(crate) are_none: bool,
+}
+
+/// Whether something in `text` names a value in disguise, be it one that stands behind it.
+pub(crate) fn has_names(scanners: &Scanners, text: &str) -> bool {
+    let is_other = |character: char| !character.is_ascii() && matches!(Look::of(character), Look::Letter | Look::Odd);
+    (!text.is_ascii() && text.contains(is_other)) || scanners.leet().is_in(text) || !clue::turned(text).is_empty()
 }
 
 /// Which matches in a view count.

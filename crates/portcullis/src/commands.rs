@@ -301,7 +301,8 @@ async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Resul
             let since = since.map(|seconds| now().0.saturating_sub(seconds.saturating_mul(1000)));
             let query = json!({"request": request, "principal": principal, "verdict": verdict, "reason": reason, "since": since, "limit": limit});
             let answer = ask(data, "/admin/v1/query", &query).await?;
-            let columns = ["index", "at", "kind", "request", "principal", "action", "resource", "verdict", "reason", "result"];
+            let columns =
+                ["index", "at", "kind", "request", "principal", "action", "resource", "verdict", "reason", "result", "count"];
             return Ok(show(cli, answer, |value| output::table(value.get("rows"), &columns)));
         }
         Audit::Erase { subject, dry_run, confirm } => return erase(cli, data, subject, *dry_run, confirm.as_deref()).await,

@@ -17,8 +17,8 @@ use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
 use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
-use model::{Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
-use store::{Content, Draft, Store};
+use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+use store::{Content, Draft, Party, Store};
 use tokio::sync::Semaphore;
 
 use crate::certificates::Certificates;
@@ -207,6 +207,10 @@ impl Records for Gate {
 
     fn noise(&self, peer: &str, reason: ReasonCode) {
         self.store.noise(peer, reason);
+    }
+
+    fn is_counted(&self, credential: Option<&CredentialId>, chain: &Chain, reason: ReasonCode, length: usize) -> bool {
+        self.store.counts(Party { credential, chain }, reason, length)
     }
 }
 

@@ -12,6 +12,7 @@ mod archive;
 mod audit;
 mod bundles;
 mod error;
+mod flood;
 mod folder;
 mod integrate;
 mod issuers;
@@ -43,6 +44,7 @@ pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Res
 pub use audit::{Audit, Entry, Report};
 pub use bundles::Bundles;
 pub use error::StoreError;
+pub use flood::Party;
 pub use issuers::IssuerKeys;
 pub use keys::{EpochKey, FileKeys, KeyProvider};
 pub use live::{Credentials, Epoch};

@@ -1,11 +1,13 @@
 //! Refusals of parties that are not known: counted, not recorded one by one, so that nobody can fill the disk from outside.
+//! Floods of refusals of known ones are counted too ([`flood`](crate::flood)).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use evidence::{Header, Noise, encode};
-use model::{ReasonCode, UnixMillis};
+use model::ReasonCode;
 
+use crate::flood::{Floods, Party};
 use crate::options::Clock;
 use crate::queue::{Class, Job, Reply};
 
@@ -23,6 +25,7 @@ const ANYBODY: &str = "*";
 pub(crate) struct NoiseCounter {
     clock: Clock,
     inner: Mutex<Counts>,
+    floods: Mutex<Floods>,
 }
 
 impl std::fmt::Debug for NoiseCounter {
@@ -45,7 +48,7 @@ impl NoiseCounter {
     pub(crate) fn new(clock: Clock) -> Self {
         let second = clock().seconds();
         let counts = Counts { second, by_key: BTreeMap::new(), overflow: BTreeMap::new(), allowance: BURST, due: Vec::new() };
-        Self { clock, inner: Mutex::new(counts) }
+        Self { clock, inner: Mutex::new(counts), floods: Mutex::default() }
     }
 
     /// Counts one refusal.
@@ -63,6 +66,13 @@ impl NoiseCounter {
         }
     }
 
+    /// Whether a refusal of a known party, with `length` bytes of content, is only counted: it has had many lately. `false`: the
+    /// caller writes it.
+    pub(crate) fn counts(&self, party: Party<'_>, reason: ReasonCode, length: usize) -> bool {
+        let now = (self.clock)();
+        self.floods.lock().unwrap_or_else(PoisonError::into_inner).counts(party, reason, length, now)
+    }
+
     /// Entries of seconds that are over; with `all`, of the running one too.
     pub(crate) fn due(&self, all: bool) -> Vec<Job> {
         let now = (self.clock)();
@@ -71,7 +81,8 @@ impl NoiseCounter {
         counts.turn(if all { running.saturating_add(1) } else { now.seconds() });
         let due = std::mem::take(&mut counts.due);
         drop(counts);
-        due.into_iter().filter_map(|noise| job(now, noise)).collect()
+        let floods = self.floods.lock().unwrap_or_else(PoisonError::into_inner).due(now, all);
+        due.into_iter().map(|noise| Header::noise(now, noise)).chain(floods).filter_map(|header| job(&header)).collect()
     }
 }
 
@@ -89,12 +100,12 @@ impl Counts {
                 continue;
             }
             self.allowance = self.allowance.saturating_sub(1);
-            self.due.push(Noise { peer, reason, second: ended, count });
+            self.due.push(Noise { peer, reason, second: ended, count, until: None });
         }
         while self.allowance > 0 {
             let Some((reason, (second, count))) = self.overflow.pop_first() else { break };
             self.allowance = self.allowance.saturating_sub(1);
-            self.due.push(Noise { peer: ANYBODY.to_owned(), reason, second, count });
+            self.due.push(Noise { peer: ANYBODY.to_owned(), reason, second, count, until: None });
         }
     }
 
@@ -104,8 +115,8 @@ impl Counts {
     }
 }
 
-fn job(at: UnixMillis, noise: Noise) -> Option<Job> {
-    let entry = encode(&Header::noise(at, noise)).ok()?;
+fn job(header: &Header) -> Option<Job> {
+    let entry = encode(header).ok()?;
     Some(Job { entry, content: Vec::new(), class: Class::Noise, reply: Reply::Nobody, room: None })
 }
 

@@ -22,7 +22,7 @@ use crate::row::{Filter, Row};
 use crate::usage::{self, UsageBy, UsageRow};
 
 /// Version of the tables; another one is made anew.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// Most entries in one transaction.
 const MAX_AT_ONCE: usize = 4096;
 /// So long without a step, and the projection does not follow the log any more.
@@ -33,7 +33,7 @@ const EVERY: Duration = Duration::from_millis(250);
 const TABLES: &str = "
     CREATE TABLE entry (
         idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, request TEXT, credential TEXT, principal TEXT,
-        action TEXT, resource TEXT, verdict TEXT, reason TEXT, result TEXT
+        action TEXT, resource TEXT, verdict TEXT, reason TEXT, result TEXT, count INTEGER
     );
     CREATE INDEX entry_request ON entry (request) WHERE request IS NOT NULL;
     CREATE TABLE usage (
@@ -150,7 +150,7 @@ impl Projector {
         let mut last = None;
         {
             let mut insert = transaction
-                .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+                .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
             for _ in 0..MAX_AT_ONCE {
                 let Some((index, entry)) = self.follower.read_entry(accepted)? else { break };
                 breathe(index);
@@ -169,7 +169,8 @@ impl Projector {
                     row.resource,
                     row.verdict,
                     row.reason,
-                    row.result
+                    row.result,
+                    row.count
                 ])?;
                 usage::insert(&transaction, index, &header)?;
                 last = Some((index.saturating_add(1), entry));
@@ -301,6 +302,7 @@ impl Projection {
                 verdict: row.get(8)?,
                 reason: row.get(9)?,
                 result: row.get(10)?,
+                count: row.get(11)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<Vec<Row>>>()?)

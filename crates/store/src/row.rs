@@ -29,6 +29,8 @@ pub struct Row {
     pub reason: Option<String>,
     /// How it ended.
     pub result: Option<String>,
+    /// How many refusals an entry of noise stands for.
+    pub count: Option<u64>,
 }
 
 /// What to look for; everything that is given must hold. Newest first.
@@ -112,6 +114,7 @@ impl Row {
             verdict: header.verdict.as_ref().and_then(word),
             reason: header.reason.or_else(|| noise.map(|noise| noise.reason)).map(|reason| reason.as_str().to_owned()),
             result: header.result.map(|result| result.as_str().to_owned()),
+            count: noise.map(|noise| noise.count),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::admin::{AdminError, Administered, Administration, By};
 use crate::audit::Entry;
 use crate::bundles::Bundles;
 use crate::error::StoreError;
+use crate::flood::Party;
 use crate::folder::{self, Folder};
 use crate::integrate::Integrator;
 use crate::issuers::IssuerKeys;
@@ -242,6 +243,13 @@ impl Store {
     /// Counts a refusal of a party that is not known.
     pub fn noise(&self, peer: &str, reason: ReasonCode) {
         self.noise.count(peer, reason);
+    }
+
+    /// Whether a refusal of a known party, with `length` bytes of content, is only counted, for many of its refusals were written
+    /// lately. The count then comes into the log within seconds. `false`: the caller writes the refusal.
+    #[must_use]
+    pub fn counts(&self, party: Party<'_>, reason: ReasonCode, length: usize) -> bool {
+        self.noise.counts(party, reason, length)
     }
 
     /// Reads one entry with its content. Blocks on the disk. `None` beyond the end of the log.

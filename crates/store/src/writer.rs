@@ -163,11 +163,14 @@ impl Writer {
             self.try_again();
         }
         // Readiness depends on it, and without readiness no calls come that would look.
-        self.is_space_low();
+        let is_space_low = self.is_space_low();
         // Taken under the lock of the writer: two that write may not pass each other.
         let jobs = queue.take();
         let mut jobs = if self.broken.is_none() { self.with_kept(jobs) } else { jobs };
-        jobs.extend(self.noise.due(false));
+        // What could not be written now is counted on.
+        if self.broken.is_none() && !is_space_low {
+            jobs.extend(self.noise.due(false));
+        }
         let had_any = !jobs.is_empty();
         self.write_all(jobs);
         self.forget_synced();

@@ -26,7 +26,8 @@ pub use document::{Document, Kind, NodeId};
 pub use escape::quote;
 pub use lenient::lenient_escape;
 pub use normal::{
-    Guesses, Hidden, HiddenKind, Look, Normal, NormalLimits, ScalarIndex, Step, View, may_be_encoded, normalise, normalise_around,
+    Guesses, Hidden, HiddenKind, Look, Normal, NormalLimits, ScalarIndex, Step, View, is_plain, may_be_encoded, normalise,
+    normalise_around,
 };
 pub use parse::{JsonError, Limits};
 pub use splice::{SpliceError, Splices};

@@ -49,7 +49,7 @@ fn rules_of(name: &Name, budget: &Budget, path: &Path, file: &raw::File, report:
     let amounts: Vec<(Measure, u64)> = amounts.collect();
     // An amount that is wrong has been told of already.
     let is_written = |measure: &Measure| {
-        let written = report.tree.entry("budgets").and_then(|budgets| budgets.node.entry(name.as_str()));
+        let written = report.sections.get("budgets").and_then(|budgets| budgets.get(name.as_str()));
         written.is_some_and(|budget| budget.node.entry(measure.as_str()).is_some())
     };
     if !Measure::ALL.iter().any(is_written) {

@@ -291,3 +291,18 @@ fn files_that_are_no_text_or_not_there() {
     let said = lines(&load_with(Texts::new().with("policies/b.cedar", [0xFF]), "users: {}\n").unwrap_err());
     assert_eq!(said, ["policies/b.cedar:1:1: not valid UTF-8"]);
 }
+
+/// Every upstream is named by a model and warned of: with a look at all names for each it would take minutes.
+#[test]
+fn many_names_take_linear_time() {
+    let count = 10_000;
+    let mut text = "upstreams:\n".to_owned();
+    (0..count).for_each(|n| text.push_str(&format!("  u{n}: {{kind: openai, base_url: 'https://u{n}.example'}}\n")));
+    text.push_str("models:\n");
+    (0..count).for_each(|n| text.push_str(&format!("  m{n}: {{upstreams: [{{name: u{n}, model: x}}]}}\n")));
+    let begun = std::time::Instant::now();
+    let (config, warnings) = load(&text).unwrap();
+    assert_eq!(config.settings.routes.len(), count);
+    assert!(warnings.len() >= count, "{}", warnings.len());
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}

@@ -25,7 +25,7 @@ use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::{Call, finish, readable};
 use crate::ports::{Answered, Asking, Client, Head, Question, Questions, Record, Until, World};
-use crate::record::{header, plain_asks, serialise, shadow, unrecorded};
+use crate::record::{header, is_flood, plain_asks, serialise, shadow, unrecorded};
 use crate::release;
 use crate::respond::stamp;
 use crate::snapshot::Snapshot;
@@ -183,6 +183,16 @@ async fn recorded<W: World>(
             destinations: Vec::new(),
             outbound: None,
         })?);
+    }
+    // Whoever is refused time and again has his own count; who is not known has the point's.
+    let length = content.as_ref().map_or(0, Vec::len);
+    let is_flood = match header.chain.as_ref().filter(|chain| *chain != identified.chain()) {
+        _ if verdict == Verdict::Permit => false,
+        Some(chain) => world.is_counted(None, chain, reason, length),
+        None => is_flood(world, identified, reason, length),
+    };
+    if is_flood {
+        return Ok(());
     }
     world.accept(Record { header, content }).await.map(|_| ()).map_err(unrecorded)
 }

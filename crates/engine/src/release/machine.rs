@@ -166,6 +166,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
         self.refuse_denied()
     }
 
+    /// An estimate of the tokens that have arrived.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.seen.arrived
+    }
+
     /// What was seen of what the answer uses.
     pub(crate) fn seen(&self) -> Seen {
         self.seen.clone()

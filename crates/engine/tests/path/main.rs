@@ -133,6 +133,22 @@ fn without_a_log_there_is_no_effect() {
 }
 
 #[test]
+fn a_flood_of_refusals_is_counted_and_the_caller_is_told_the_same() {
+    let world = answering(PERMIT, &[Step::Piece("{}")]);
+    world.script.lock().unwrap().is_flood = true;
+    let happened = ask(&world, "{\"model\":\"large\"}");
+    assert_eq!(written(&happened), "model-not-found");
+    assert!(
+        !happened.iter().any(|what| matches!(what, Happened::Recorded(..))),
+        "no entry, and no outcome of one: {happened:#?}"
+    );
+    // What has an effect is recorded whatever comes.
+    let happened = ask(&world, "{\"model\":\"small\"}");
+    let n_recorded = happened.iter().filter(|what| matches!(what, Happened::Recorded(Intent | Outcome, _))).count();
+    assert_eq!(n_recorded, 2, "{happened:#?}");
+}
+
+#[test]
 fn locks_stop_at_every_stage() {
     for target in ["all", "user:ada", "agent:bot"] {
         let world = answering(PERMIT, &[Step::Piece("{}")]);

@@ -16,7 +16,7 @@ use engine::ports::{
 use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
 use evidence::RecordError;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{Credential, Digest, Label, LockSet, LockTarget, Name, ReasonCode, UnixMillis};
+use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, ReasonCode, UnixMillis};
 
 use crate::world::{Happened, NOW, Scripted, Toy, scripted};
 use crate::{PERMIT, written};
@@ -180,6 +180,9 @@ impl Records for Paused {
     fn noise(&self, peer: &str, reason: ReasonCode) {
         self.scripted.noise(peer, reason);
     }
+    fn is_counted(&self, credential: Option<&CredentialId>, chain: &Chain, reason: ReasonCode, length: usize) -> bool {
+        self.scripted.is_counted(credential, chain, reason, length)
+    }
 }
 
 struct Drip {
@@ -282,6 +285,12 @@ fn ask(body: &'static str, slow: Slow) -> (Vec<Happened>, Duration) {
 
 /// The same with a credential that ends so many seconds later.
 fn ask_with(body: &'static str, slow: Slow, ends: Option<u64>) -> (Vec<Happened>, Duration) {
+    let world = world(slow, ends);
+    run(&world, body);
+    (world.scripted.happened(), world.time.now())
+}
+
+fn world(slow: Slow, ends: Option<u64>) -> Paused {
     let mut scripted = scripted(PERMIT, Off::default());
     Arc::get_mut(&mut scripted.credential).unwrap().expires = ends.map(|seconds| NOW.plus_seconds(seconds));
     let limits = Limits {
@@ -293,10 +302,13 @@ fn ask_with(body: &'static str, slow: Slow, ends: Option<u64>) -> (Vec<Happened>
         ..Limits::default()
     };
     Arc::get_mut(&mut scripted.snapshot).unwrap().limits = limits;
-    let world = Paused { scripted, time: Arc::default(), slow };
-    let mut client = SlowClient { world: &world, body };
+    Paused { scripted, time: Arc::default(), slow }
+}
+
+fn run(world: &Paused, body: &'static str) {
+    let mut client = SlowClient { world, body };
     let head = world.scripted.head();
-    let mut call = pin!(engine::interaction(&world, &Toy, &head, &mut client));
+    let mut call = pin!(engine::interaction(world, &Toy, &head, &mut client));
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
@@ -306,7 +318,6 @@ fn ask_with(body: &'static str, slow: Slow, ends: Option<u64>) -> (Vec<Happened>
             assert!(world.time.jump(), "the interaction hangs at {:?}: {:#?}", world.time.now(), world.scripted.happened());
         }
     }
-    (world.scripted.happened(), world.time.now())
 }
 
 /// The last thing recorded is an outcome, under this code.
@@ -351,6 +362,32 @@ fn waits_end_at_their_limits_and_not_before() {
         if code != ReasonCode::Permitted {
             assert!(written(&happened).contains(&code.to_string()), "{title}: {happened:#?}");
         }
+    }
+}
+
+#[test]
+fn silence_in_a_stream_that_breaks_off_is_charged() {
+    const LONG: &str = "{\"model\":\"small\",\"stream\":true,\"input\":10,\"cap\":2000}";
+    let said = budget::tokens(b"hi");
+    let steps = |pieces: &[(u64, usize)], last: Duration| {
+        let many = pieces.iter().flat_map(|(pause, n_pieces)| vec![(seconds(*pause), EVENT); *n_pieces]);
+        Slow { pieces: many.chain([(last, EVENT)]).collect(), ..Slow::default() }
+    };
+    let facts: [(&str, Slow, u64); 6] = [
+        ("nothing came for 13 seconds", steps(&[], NEVER), 1300),
+        // Two destinations, 11 seconds each: never more than was reserved.
+        ("no head came", Slow { head: NEVER, ..Slow::default() }, 2000),
+        ("a piece a second, then nothing", steps(&[(1, 4)], NEVER), 4 * said + 1200),
+        ("thought for six seconds, then a piece", steps(&[(6, 1)], NEVER), said + 500 + 1200),
+        ("thoughts between pieces", steps(&[(0, 2), (5, 1)], NEVER), 3 * said + 400 + 1200),
+        ("one that came to its end", steps(&[(10, 3)], seconds(10)), 4 * said),
+    ];
+    for (title, slow, output) in facts {
+        let world = world(slow, None);
+        run(&world, LONG);
+        let script = world.scripted.script.lock().unwrap();
+        let charge = script.headers.iter().rev().find_map(|header| header.charge.clone()).unwrap();
+        assert_eq!((charge.usage.output, charge.is_estimate), (output.min(2000), true), "{title}");
     }
 }
 

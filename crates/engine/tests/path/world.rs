@@ -18,8 +18,8 @@ use evidence::{EntryKind, Header, RecordError};
 use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{
-    Agent, Bundle, Chain, Credential, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget, Model, Name,
-    Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
+    Agent, Bundle, Chain, Credential, CredentialId, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget,
+    Model, Name, Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
 };
 use policy::PolicySnapshot;
 use text::Document;
@@ -58,6 +58,8 @@ pub(crate) struct Script {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) fail_records: bool,
+    /// Refusals are counted and not recorded.
+    pub(crate) is_flood: bool,
     /// Edits that are waited for fail.
     pub(crate) fail_edits: bool,
     /// The headers of every entry, in order.
@@ -259,6 +261,9 @@ impl Records for Scripted {
     }
     fn noise(&self, _: &str, reason: ReasonCode) {
         self.log(Happened::Noise(reason));
+    }
+    fn is_counted(&self, _: Option<&CredentialId>, _: &Chain, _: ReasonCode, _: usize) -> bool {
+        self.script.lock().unwrap().is_flood
     }
 }
 

@@ -93,7 +93,8 @@ impl Run {
     /// JSON Lines where the name says so, or where the first line is an object with a text and rows are asked for.
     fn stream(&mut self, name: &str, mut input: impl BufRead, is_jsonl: bool) {
         let is_named = Path::new(name).extension().is_some_and(|end| end == "jsonl" || end == "ndjson");
-        let begins = input.fill_buf().map(|bytes| bytes.trim_ascii_start().first() == Some(&b'{')).unwrap_or(false);
+        let begins = input.fill_buf().map(|bytes| source::unmarked(bytes).trim_ascii_start().first() == Some(&b'{'));
+        let begins = begins.unwrap_or(false);
         if is_named || (is_jsonl && begins) { self.rows(name, input) } else { self.text(name, input) }
     }
 
@@ -125,10 +126,11 @@ impl Run {
                 Ok(_) => {}
                 Err(error) => return self.failed(&format!("{name}, line {number}: {error}")),
             }
+            let line = if number == 1 { source::unmarked(&line) } else { &line };
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match Row::read(&line, number) {
+            match Row::read(line, number) {
                 Ok(row) => {
                     let place = format!("{name}#{}", row.shown_id());
                     let look = self.look(&place, &row.text);

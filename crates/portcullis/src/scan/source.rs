@@ -40,6 +40,11 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The bytes behind the mark that some programs begin a file of UTF-8 with.
+pub(super) fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// The bytes of a file as text: UTF-16 where its mark says so, else UTF-8. Nothing is left out because it looks like no text.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let unit = match bytes.first_chunk::<2>() {

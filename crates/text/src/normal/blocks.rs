@@ -62,7 +62,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// The next run of at least [`SHORTEST`] letters at or behind `from`.
-fn next_long(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+pub(super) fn next_long(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = from;
     loop {
         let full = next_full(bytes, at)?;

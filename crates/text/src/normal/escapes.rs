@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::draft::Draft;
 
@@ -15,11 +15,19 @@ pub(super) fn url(text: &str, room: usize) -> Option<Draft<'_>> {
 /// escapes in upper case. An escape of a control character is taken for no escape.
 pub(super) fn quoted_printable(text: &str, room: usize) -> Option<Draft<'_>> {
     let bytes = text.as_bytes();
-    let is_soft = memmem::find(bytes, b"=\n").is_some() || memmem::find(bytes, b"=\r\n").is_some();
-    if !is_soft && memchr::memchr_iter(b'=', bytes).filter(|at| byte(bytes, *at, b'=', true).is_some()).nth(1).is_none() {
+    let is_soft = |at: usize| matches!(bytes.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..]));
+    if !memchr::memchr_iter(b'=', bytes).any(is_soft)
+        && memchr::memchr_iter(b'=', bytes).filter(|at| byte(bytes, *at, b'=', true).is_some()).nth(1).is_none()
+    {
         return None;
     }
     decode(text, room, b'=', |text, at| soft_break(text.as_bytes(), at).or_else(|| quoted(text, at)))
+}
+
+/// Whether an escape of quoted-printable stands in `text`.
+pub(super) fn may_be_quoted(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'=', bytes).any(|at| byte(bytes, at, b'=', true).is_some())
 }
 
 /// What an escape is read as (nothing for a soft line break), and how many bytes it takes.

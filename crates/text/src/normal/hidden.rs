@@ -64,6 +64,7 @@ pub(super) fn strip(text: &str, room: usize) -> Option<Draft<'_>> {
 
 /// `text` with its tag characters as the ASCII that they mirror and without other unseen ones. `None` without such tags.
 pub(super) fn tags_as_ascii(text: &str, room: usize) -> Option<Draft<'_>> {
+    next_wide(text.as_bytes(), 0)?;
     let mut draft = Draft::new(text, room);
     let mut kept = 0;
     let mut has_tags = false;

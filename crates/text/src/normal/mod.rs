@@ -59,7 +59,12 @@ pub enum Guesses {
     Whole,
     /// Of the stretches of the text itself in which a key, an account or an address could stand. A view joins them with line
     /// breaks.
-    Suspicious,
+    Suspicious {
+        /// What ends up to here is left out.
+        from: usize,
+        /// What begins behind it is too.
+        to: usize,
+    },
 }
 
 impl NormalLimits {
@@ -201,6 +206,23 @@ pub fn normalise_around(text: &str, clues: &[Range<usize>], limits: &NormalLimit
         return Normal { is_cut: true, ..Normal::default() };
     }
     Reader::new(text, clues, limits).read()
+}
+
+/// Whether a text has no view of a usual reading at all, and [`Guesses::Suspicious`] finds nothing in it. `true` is certain, `false`
+/// is not. For a short text: reads it a few times.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    if spaced::may_join(text) || !regions::are_none(text) {
+        return false;
+    }
+    if !Suspects::of(text).any() {
+        return true;
+    }
+    let limits =
+        NormalLimits { guesses: Guesses::Suspicious { from: 0, to: usize::MAX }, ..NormalLimits::for_length(text.len()) };
+    let normal = normalise(text, &limits);
+    // One quoted escape says nothing of itself; with another one, somewhere before, it does.
+    normal.views.is_empty() && !normal.is_cut && !escapes::may_be_quoted(text)
 }
 
 /// Whether a text could have views beyond Rot13, Reversed, Leet and Spaced. `false` is certain, `true` is not. Reads at the

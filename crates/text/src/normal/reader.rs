@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     /// Readings that are read no further.
     fn finals(&mut self, stage: &Stage<'_>, depth: usize) {
         self.one(stage, depth.min(self.limits.max_depth.saturating_sub(1)), (Step::Spaced, spaced::join), Rank::Words);
-        if depth > 0 && self.limits.guesses == Guesses::Suspicious {
+        if depth > 0 && matches!(self.limits.guesses, Guesses::Suspicious { .. }) {
             return;
         }
         let Some(guessed) = self.guessed(stage) else { return };
@@ -174,9 +174,9 @@ impl<'a> Reader<'a> {
     fn guessed<'s>(&self, stage: &'s Stage<'_>) -> Option<Cow<'s, Stage<'s>>> {
         match self.limits.guesses {
             Guesses::Whole => Some(Cow::Borrowed(stage)),
-            Guesses::Suspicious => {
-                let clues = if stage.steps.is_empty() { self.clues } else { &[] };
-                let regions = regions::suspicious(&stage.text, clues, self.room())?;
+            Guesses::Suspicious { from, to } => {
+                let (clues, within) = if stage.steps.is_empty() { (self.clues, from..to) } else { (&[][..], 0..usize::MAX) };
+                let regions = regions::suspicious(&stage.text, clues, &within, self.room())?;
                 Some(Cow::Owned(stage.part(regions)))
             }
         }

@@ -11,15 +11,23 @@ const RUN: usize = 15;
 const DIGITS: usize = 9;
 /// Bytes around a find that are taken too: what names a key stands before it, or behind it when it is read from the end.
 const AROUND: usize = 64;
+/// Bytes before a find that may belong to what is found: the name of an address, the letters of an account.
+const REACH: usize = 128;
 /// Furthest that a region is stretched to whitespace.
 const STRETCH: usize = 64;
 
-/// The suspicious regions of `source` and those around `clues` (sorted by start), one behind the other with line breaks between.
-/// `None` without one. Linear.
-pub(super) fn suspicious<'a>(source: &'a str, clues: &[Range<usize>], room: usize) -> Option<Draft<'a>> {
+/// Whether there is no suspicious region in `source`.
+pub(super) fn are_none(source: &str) -> bool {
+    let bytes = source.as_bytes();
+    next_run(bytes, 0).is_none() && next_digits(bytes, 0).is_none() && next_at(bytes, 0).is_none()
+}
+
+/// The suspicious regions of `source` around what could reach into `within`, and those around `clues` (sorted by start), one
+/// behind the other with line breaks between. `None` without one. Linear.
+pub(super) fn suspicious<'a>(source: &'a str, clues: &[Range<usize>], within: &Range<usize>, room: usize) -> Option<Draft<'a>> {
     let mut draft = Draft::new(source, room);
     let mut last: Option<Range<usize>> = None;
-    for find in Finds::of(source.as_bytes(), clues) {
+    for find in Finds::of(source.as_bytes(), clues, within) {
         let around = around(source, &find);
         match last.as_mut() {
             Some(region) if around.start <= region.end => region.end = region.end.max(around.end),
@@ -56,6 +64,8 @@ type Next = fn(&[u8], usize) -> Option<Range<usize>>;
 /// What a region is made around, of each kind in order, and merged by place.
 struct Finds<'a> {
     bytes: &'a [u8],
+    /// What is found has to begin before its end, and to end behind its start; clues are meant wherever they stand.
+    within: &'a Range<usize>,
     run: Option<Range<usize>>,
     digits: Option<Range<usize>>,
     at_sign: Option<Range<usize>>,
@@ -63,8 +73,25 @@ struct Finds<'a> {
 }
 
 impl<'a> Finds<'a> {
-    fn of(bytes: &'a [u8], clues: &'a [Range<usize>]) -> Self {
-        Self { bytes, clues, run: next_run(bytes, 0), digits: next_digits(bytes, 0), at_sign: next_at(bytes, 0) }
+    fn of(bytes: &'a [u8], clues: &'a [Range<usize>], within: &'a Range<usize>) -> Self {
+        let mut finds = Self { bytes, within, clues, run: None, digits: None, at_sign: None };
+        (finds.run, finds.digits, finds.at_sign) = (finds.look(next_run, 0), finds.look(next_digits, 0), finds.look(next_at, 0));
+        finds
+    }
+
+    /// The next find of one kind at or behind `from` that is meant.
+    fn look(&self, next: Next, from: usize) -> Option<Range<usize>> {
+        let mut at = from;
+        loop {
+            let find = next(self.bytes, at)?;
+            if find.start >= self.within.end.saturating_add(REACH) {
+                return None;
+            }
+            if find.end > self.within.start {
+                return Some(find);
+            }
+            at = find.end;
+        }
     }
 }
 
@@ -79,17 +106,19 @@ impl Iterator for Finds<'_> {
         }
         let first = signs?;
         let is_first = |find: &Option<Range<usize>>| find.as_ref().is_some_and(|find| find.start == first);
-        let bytes = self.bytes;
-        let (find, next): (_, Next) = if is_first(&self.run) {
-            (&mut self.run, next_run)
+        if is_first(&self.run) {
+            let taken = self.run.take()?;
+            self.run = self.look(next_run, taken.end);
+            Some(taken)
         } else if is_first(&self.digits) {
-            (&mut self.digits, next_digits)
+            let taken = self.digits.take()?;
+            self.digits = self.look(next_digits, taken.end);
+            Some(taken)
         } else {
-            (&mut self.at_sign, next_at)
-        };
-        let taken = find.take()?;
-        *find = next(bytes, taken.end);
-        Some(taken)
+            let taken = self.at_sign.take()?;
+            self.at_sign = self.look(next_at, taken.end);
+            Some(taken)
+        }
     }
 }
 
@@ -128,11 +157,20 @@ fn next_digits(bytes: &[u8], from: usize) -> Option<Range<usize>> {
             n_digits += usize::from(gap == 0);
             end += 1;
         }
-        if n_digits >= DIGITS {
+        if n_digits >= DIGITS && !is_time(bytes, start) {
             return Some(start..end);
         }
         at = end.max(start + 1);
     }
+}
+
+/// Whether a day and an hour stand there (`2024-05-17 10:45`), which have ten digits and are in every log; from their end, too,
+/// they are no account.
+fn is_time(bytes: &[u8], start: usize) -> bool {
+    let form = b"dddd-dd-dd dd:dd";
+    let is_of = |(byte, form): (&u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form };
+    let is_whole = start.checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(|before| !is_letter(*before));
+    is_whole && bytes.get(start..start + form.len()).is_some_and(|found| found.iter().zip(form).all(is_of))
 }
 
 fn next_at(bytes: &[u8], from: usize) -> Option<Range<usize>> {
@@ -145,7 +183,7 @@ mod tests {
     use super::suspicious;
 
     fn regions(text: &str) -> Option<String> {
-        suspicious(text, &[], usize::MAX).map(|draft| draft.text().to_owned())
+        suspicious(text, &[], &(0..usize::MAX), usize::MAX).map(|draft| draft.text().to_owned())
     }
 
     #[test]
@@ -158,10 +196,19 @@ mod tests {
             "https://example.org/reports/2024/summary.html",
             "internationalization of antidisestablishmentarianism",
             "12 boxes, 2024-05-17",
+            "on 2024-05-17 10:45:03 and [2024-05-18 08:02]",
         ] {
             assert_eq!(regions(text), None, "{text}");
         }
-        for find in ["nxvndrteilc6gd2ghktrt", "moc.elpmaxe@enaj", "4111 1111 1111 1111", "QmFzZTYfGVuYdkZXhQ"] {
+        for find in [
+            "x2024-05-17 10:45",
+            "2024-05-17 10",
+            "2024-05-17 100:45",
+            "nxvndrteilc6gd2ghktrt",
+            "moc.elpmaxe@enaj",
+            "4111 1111 1111 1111",
+            "QmFzZTYfGVuYdkZXhQ",
+        ] {
             let taken = regions(&format!("{padding}{find} {padding}")).unwrap();
             assert!(taken.contains(find) && taken.len() < 400, "{find}: {} bytes", taken.len());
             let at_the_ends = regions(&format!("{find}\u{E9}")).unwrap();
@@ -175,7 +222,7 @@ mod tests {
         let clue = text.find("enohp").unwrap();
         let clues = [clue..clue + 5, clue + 1..clue + 3, text.len() - 1..text.len()];
         for n_clues in 1..=clues.len() {
-            let taken = suspicious(&text, &clues[..n_clues], usize::MAX).unwrap();
+            let taken = suspicious(&text, &clues[..n_clues], &(0..usize::MAX), usize::MAX).unwrap();
             assert!(taken.text().contains(" enohp ") && taken.text().contains(" a@b.cd ") && taken.text().len() < text.len());
         }
     }
@@ -185,6 +232,25 @@ mod tests {
         for before in 0..40 {
             let text = format!("{}. {}", "x ".repeat(before), "nxvndrteilc6gd2");
             assert!(regions(&text).is_some(), "{before}");
+        }
+    }
+
+    #[test]
+    fn only_what_reaches_into_what_is_asked_for_counts() {
+        let text = format!("4111 1111 1111 1111 {0}nxvndrteilc6gd2ghktrt {0}moc.elpmaxe@enaj", "word ".repeat(60));
+        let key = text.find("nx").unwrap();
+        for (within, expected) in [
+            (0..usize::MAX, [true, true, true]),
+            (0..20, [true, false, false]),
+            // A sign behind the digits could be one between them.
+            (20..key, [false, true, false]),
+            (19..key, [true, true, false]),
+            (key + 20..text.len(), [false, true, true]),
+            (key + 21..text.len(), [false, false, true]),
+            (text.len()..text.len(), [false, false, false]),
+        ] {
+            let taken = suspicious(&text, &[], &within, usize::MAX).map(|draft| draft.text().to_owned()).unwrap_or_default();
+            assert_eq!(["4111", "nxvn", "@"].map(|find| taken.contains(find)), expected, "{within:?}");
         }
     }
 

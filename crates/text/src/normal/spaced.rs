@@ -11,6 +11,11 @@ const fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'|' | b'/' | b'\n')
 }
 
+/// Whether [`join`] could change something. `false` is certain.
+pub(super) fn may_join(text: &str) -> bool {
+    next_hit(text.as_bytes(), 0).is_some()
+}
+
 /// `text` with runs of single characters between one separator joined; a wider gap in a run is one space. `None` without a run.
 pub(super) fn join(text: &str, room: usize) -> Option<Draft<'_>> {
     let mut draft = Draft::new(text, room);

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use memchr::{memchr2, memchr3};
 
+use super::blocks::next_long;
+
 /// What a text has that some reading needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Suspects {
@@ -31,7 +33,7 @@ impl Suspects {
 const LANES: usize = 32;
 
 fn has_blocks(bytes: &[u8]) -> bool {
-    next_full(bytes, 0).is_some() || next_pair(bytes, 0).is_some() || next_short(bytes, 0).is_some()
+    next_long(bytes, 0).is_some() || next_pair(bytes, 0).is_some() || next_short(bytes, 0).is_some()
 }
 
 /// Fewest letters of a run that is short, and encoded all the same: seven bytes of base64.

@@ -16,6 +16,10 @@ use crate::sandbox::must;
 pub(super) const KEY: &str = "sk-bench-0000000000000000000000000000";
 /// What `LiteLLM` needs newer than it says itself.
 const OVERRIDE: &str = "certifi>=2026.7.22\n";
+/// Portkey's package asks for any 1.x of `@hono/node-server`. Since 1.19, whose `Response` shares the headers of the one that it is
+/// made of, every streamed answer fails with `TypeError: immutable` and status 500.
+const PORTKEY: &str =
+    "{\"private\":true,\"dependencies\":{\"@portkey-ai/gateway\":\"1.15.2\"},\"overrides\":{\"@hono/node-server\":\"1.13.8\"}}\n";
 /// How long a peer gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,7 +39,7 @@ impl Peer {
     pub(super) const fn version(self) -> &'static str {
         match self {
             Self::Litellm => "LiteLLM 1.105.7 (PyPI, one worker, master key, no database)",
-            Self::Portkey => "Portkey gateway 1.15.2 (npm, one process)",
+            Self::Portkey => "Portkey gateway 1.15.2 (npm, one process, @hono/node-server 1.13.8)",
         }
     }
 
@@ -59,8 +63,9 @@ impl Peer {
         match self {
             Self::Litellm => install_litellm(&folder)?,
             Self::Portkey => {
+                std::fs::write(folder.join("package.json"), PORTKEY)?;
                 let package = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
-                must(Command::new("npm").args(package).arg(&folder).arg("@portkey-ai/gateway@1.15.2"), "npm install")?;
+                must(Command::new("npm").args(package).arg(&folder), "npm install")?;
             }
         }
         std::fs::write(stamp, self.version())?;
