@@ -147,6 +147,10 @@ def test_only_its_own_key_lets_a_proxy_ask(gate: Gate) -> None:
     assert point.send("/access/v1/forward", None, line | {"x-portcullis-pep": pep}, "GET").status == 200
     for wrong in [{}, {"x-portcullis-pep": gate.key("ALICE")}, {"x-portcullis-pep": "pcl_x"}]:
         assert point.send("/access/v1/forward", None, line | wrong, "GET").status == 403, wrong
+    # As Traefik writes it.
+    traefik = {"x-forwarded-method": "GET", "x-forwarded-uri": "/todos", "authorization": line["authorization"], "x-portcullis-pep": pep}
+    assert point.send("/access/v1/forward", None, traefik, "GET").status == 200
+    assert point.send("/access/v1/forward", None, traefik | {"x-forwarded-uri": "/admin"}, "GET").status == 403
     forged = line | {"x-portcullis-pep": pep, "x-forwarded-method": "GET", "x-forwarded-uri": "/admin"}
     assert point.send("/access/v1/forward", None, forged, "GET").status == 403
 

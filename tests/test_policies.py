@@ -116,6 +116,13 @@ def test_recorded_decisions_tell_what_other_policies_would_change(tmp_path: path
         assert (change["count"], result["decisions"], len(change["examples"])) == (3, 4, 3)
         assert change["change"].startswith("user:alice callModel Model:small: permit (permitted)")
         assert change["change"].endswith("→ deny (policy-forbidden) not-alice")
+        # The same of another folder, while the gate's own says nothing new; and of a time without calls.
+        elsewhere = pathlib.Path(shutil.copytree(gate.data, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("*.sock", "log", "keys")))
+        policies = gate.data / "policies/models.cedar"
+        policies.write_text(policies.read_text().partition('\n@id("not-alice")')[0])
+        assert gate.cli("policy", "diff").returncode == 0
+        there = gate.cli("policy", "diff", "--to", str(elsewhere), "--json")
+        assert there.returncode == 1 and json.loads(there.stdout)["changes"] == [change], there.stdout + there.stderr
         # Nothing of it is in force.
         assert chat(gate, gate.key("ALICE"))[0] == 200
 
@@ -135,6 +142,11 @@ def test_a_forbid_is_not_lost_by_the_way_and_a_bundle_comes_back_in_one_command(
             refused = gate.cli("apply")
             assert refused.returncode == 3 and "not-alice (policies/models.cedar:" in refused.stderr, refused.stdout + refused.stderr
             assert chat(gate, gate.key("ALICE"))[0] == 404
+        # Nor does a signal take it out.
+        policies.write_text(before)
+        gate.signal(signal.SIGHUP)
+        gate.wait_for_log("not-alice (policies/models.cedar:")
+        assert chat(gate, gate.key("ALICE"))[0] == 404
         assert "forbid not-alice" in gate.cli("apply", "--dry-run").stdout
         policies.write_text(before)
         assert gate.cli("apply", "--allow-removal").returncode == 0

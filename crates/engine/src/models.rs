@@ -2,7 +2,7 @@
 //!
 //! A list-time answer: a model is shown exactly when some call of it would be permitted, whatever it says and whenever it is made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -96,11 +96,16 @@ fn shown<'m, W: World>(
 ) -> Vec<ModelName> {
     let (credential, chain) = (identified.credential(), identified.chain());
     let lister = Lister { chain: chain.clone(), credential: credential.id.clone(), mandate: identified.mandate().clone() };
+    // What was not found out is left to the call where callers are told why, and hidden where they are not.
+    let shows = |could| could == Could::Yes || (could == Could::Unknown && snapshot.refusals.explains(chain));
     let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Models));
+    let listed: Option<HashSet<&str>> = list
+        .as_ref()
+        .map(|list| list.iter().filter(|listed| shows(listed.could)).map(|listed| listed.ask.resource.id()).collect());
     let locks = world.locks();
     let granted = |ask: &Ask| lister.mandate.task.as_ref().is_none_or(|task| task.grant.covers(ask));
-    let could = |model: &ModelName| match &list {
-        Some(list) => list.iter().any(|listed| listed.could == Could::Yes && listed.ask == call_of(model)),
+    let could = |model: &ModelName| match &listed {
+        Some(listed) => listed.contains(model.as_str()),
         None => granted(&call_of(model)),
     };
     let is_free = |model: &ModelName| locks.stops(&credential.id, chain, Some(model)).is_none();

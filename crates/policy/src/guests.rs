@@ -68,3 +68,25 @@ impl Kept {
         Ok(Self { entities: Arc::new(entities), groups })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cedar_policy::Entities;
+    use model::Federated;
+
+    use super::{Guests, MAX_GUESTS};
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let declared = Entities::empty();
+        let guests = Guests::new(&declared);
+        for number in 0..(2 * MAX_GUESTS + 100) {
+            let principal = format!("user:okta:u{number}").parse().unwrap();
+            let with = guests.with(&declared, &Federated { principal, groups: BTreeSet::new() }).unwrap();
+            assert!(with.iter().count() <= MAX_GUESTS, "{number}");
+            assert!(guests.kept.read().unwrap().groups.len() <= MAX_GUESTS, "{number}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use budget::Allowance;
 use bytes::Bytes;
 use engine::ports::{AnswerView, Shown, Understood};
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use serde_json::{Value, json};
@@ -170,5 +170,7 @@ fn model_row(dialect: Dialect, model: &Name) -> Value {
 fn document(body: &Value) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // It is one caller's: nobody in between keeps it for another.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     (headers, Bytes::from(body.to_string()))
 }

@@ -47,8 +47,8 @@ pub(super) enum Atom {
     Member(Path, Val),
     Present(Path),
     Empty(Path),
-    /// A text that matches.
-    Like(Path, String),
+    /// A text that matches a pattern, by its parts: a literal, or nothing for a wildcard.
+    Like(Path, Vec<Option<String>>),
 }
 
 /// A condition.
@@ -96,6 +96,23 @@ impl Reading {
     /// Whether it consists of atoms alone, so that their values decide it.
     pub(super) fn is_exact(&self) -> bool {
         self.whole.is_exact()
+    }
+
+    /// What texts are held against: patterns, or none for a text that stands for itself.
+    pub(super) fn patterns(&self) -> Vec<(&Path, Option<&[Option<String>]>)> {
+        let mut patterns = Vec::new();
+        let mut todo = vec![&self.whole];
+        while let Some(node) = todo.pop() {
+            match node {
+                Node::All(nodes) | Node::Any(nodes) => todo.extend(nodes),
+                Node::Not(node) => todo.push(node),
+                Node::If(nodes) => todo.extend(nodes.iter()),
+                Node::Atom(Atom::Like(path, pattern)) => patterns.push((path, Some(pattern.as_slice()))),
+                Node::Atom(Atom::Equal(path, Val::Text(_))) => patterns.push((path, None)),
+                Node::Atom(_) | Node::Finite(_) | Node::Fixed | Node::Opaque(_) => {}
+            }
+        }
+        patterns
     }
 
     /// For everything that it reads, values such that every way to answer its atoms is among the combinations of them.
@@ -224,16 +241,20 @@ impl Node {
 impl Atom {
     /// What it is about, and a value for each way to answer it.
     fn values(&self) -> (Var, Vec<Val>) {
-        let around = |limit: i64| [limit.saturating_sub(1), limit, limit.saturating_add(1)].map(Val::Long).to_vec();
+        let around = |path: &Path, limit: i64| [-1, 0, 1].map(|steps| Val::Long(stepped(path, limit, steps))).to_vec();
         match self {
-            Self::Equal(path, Val::Long(value)) => (Var::Value(path.clone()), around(*value)),
+            Self::Equal(path, Val::Long(value)) => (Var::Value(path.clone()), around(path, *value)),
+            // Closed: what else stands there is no dialect. A call of a tool has none.
+            Self::Equal(path, Val::Text(_)) if is_dialect(path) => {
+                (Var::Value(path.clone()), ["", "anthropic", "openai"].map(|known| Val::Text(known.to_owned())).to_vec())
+            }
             Self::Equal(path, Val::Text(value)) => (Var::Value(path.clone()), texts(value)),
             Self::Equal(path, Val::Bool(_)) => (Var::Value(path.clone()), both()),
-            Self::Less(path, limit) | Self::LessEqual(path, limit) => (Var::Value(path.clone()), around(*limit)),
+            Self::Less(path, limit) | Self::LessEqual(path, limit) => (Var::Value(path.clone()), around(path, *limit)),
             Self::Member(path, value) => (Var::Member(path.clone(), value.clone()), both()),
             Self::Empty(path) => (Var::Member(path.clone(), Val::Text(OTHER.to_owned())), both()),
             Self::Present(path) => (Var::Present(path.clone()), both()),
-            Self::Like(path, sample) => (Var::Value(path.clone()), texts(sample)),
+            Self::Like(path, pattern) => (Var::Value(path.clone()), texts(&sample(pattern))),
         }
     }
 
@@ -253,26 +274,58 @@ impl Atom {
     }
 
     fn wish(&self, holds: bool) -> (Var, Val) {
-        let step = |limit: i64, up: i64| Val::Long(limit.saturating_add(up));
+        let step = |path: &Path, limit: i64, up: i64| Val::Long(stepped(path, limit, up));
         match self {
             Self::Equal(path, value) => {
                 let wished = match value {
                     Val::Bool(value) => Val::Bool(*value == holds),
                     value if holds => value.clone(),
-                    Val::Long(value) => step(*value, 1),
+                    Val::Long(value) => step(path, *value, 1),
+                    Val::Text(value) if is_dialect(path) => {
+                        Val::Text(if value == "openai" { "anthropic" } else { "openai" }.to_owned())
+                    }
                     Val::Text(_) => Val::Text(OTHER.to_owned()),
                 };
                 (Var::Value(path.clone()), wished)
             }
-            Self::Less(path, limit) => (Var::Value(path.clone()), step(*limit, if holds { -1 } else { 0 })),
-            Self::LessEqual(path, limit) => (Var::Value(path.clone()), step(*limit, if holds { 0 } else { 1 })),
+            Self::Less(path, limit) => (Var::Value(path.clone()), step(path, *limit, if holds { -1 } else { 1 })),
+            Self::LessEqual(path, limit) => (Var::Value(path.clone()), step(path, *limit, i64::from(!holds))),
             Self::Member(path, value) => (Var::Member(path.clone(), value.clone()), Val::Bool(holds)),
             Self::Empty(path) => (Var::Member(path.clone(), Val::Text(OTHER.to_owned())), Val::Bool(!holds)),
             Self::Present(path) => (Var::Present(path.clone()), Val::Bool(holds)),
-            Self::Like(path, sample) => {
-                (Var::Value(path.clone()), Val::Text(if holds { sample.clone() } else { OTHER.to_owned() }))
+            Self::Like(path, pattern) => {
+                (Var::Value(path.clone()), Val::Text(if holds { sample(pattern) } else { OTHER.to_owned() }))
             }
         }
+    }
+}
+
+fn is_dialect(path: &Path) -> bool {
+    path.iter().eq(["request", "dialect"])
+}
+
+/// A number some steps beside a limit; times have whole seconds, as policies see them.
+fn stepped(path: &Path, limit: i64, steps: i64) -> i64 {
+    let is_time = path.iter().eq(["now"]);
+    let (limit, step) = if is_time { (limit.saturating_sub(limit.rem_euclid(1000)), 1000) } else { (limit, 1) };
+    limit.saturating_add(steps.saturating_mul(step))
+}
+
+/// The shortest text that matches: nothing for each wildcard.
+fn sample(pattern: &[Option<String>]) -> String {
+    pattern.iter().flatten().map(String::as_str).collect()
+}
+
+/// Whether a text begins, goes on and ends as a pattern says.
+pub(super) fn matches(pattern: &[Option<String>], text: &str) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((Some(literal), rest)) => text.strip_prefix(literal.as_str()).is_some_and(|text| matches(rest, text)),
+        Some((None, rest)) => text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .any(|at| text.get(at..).is_some_and(|text| matches(rest, text))),
     }
 }
 
@@ -312,7 +365,7 @@ mod tests {
             (
                 "when { context.now < datetime(\"1970-01-02\") }",
                 value("now"),
-                &[Val::Long(86_399_999), Val::Long(86_400_000), Val::Long(86_400_001)],
+                &[Val::Long(86_399_000), Val::Long(86_400_000), Val::Long(86_401_000)],
             ),
             (
                 "when { context.content.kinds.containsAny([\"a\"]) }",

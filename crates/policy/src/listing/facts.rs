@@ -40,7 +40,8 @@ impl<'a> Guess<'a> {
             now: NOON,
             credential: credential.clone(),
             credential_age: 0,
-            dialect: Some(Dialect::Openai),
+            // A call of a tool is made in no dialect of a model API.
+            dialect: record.is_none().then_some(Dialect::Openai),
             stream: false,
             findings: Default::default(),
             label: Label::default(),
@@ -92,6 +93,8 @@ impl<'a> Guess<'a> {
         let Val::Text(text) = member else { return None };
         match names.as_slice() {
             ["unmodelled"] => return self.unmodelled(text, is_in),
+            // Something that no policy names.
+            ["content", "groups" | "kinds"] if text == OTHER => self.find(OTHER, FindingGroup::Pii, is_in),
             ["content", "kinds"] => self.find(text, group_of(text), is_in),
             ["content", "groups"] => {
                 let groups = [FindingGroup::Secret, FindingGroup::Pii, FindingGroup::Uninspected];
@@ -101,7 +104,12 @@ impl<'a> Guess<'a> {
                     None => return (!is_in).then_some(()),
                 }
             }
-            ["flow", "compartments"] => toggle(&mut self.facts.label.compartments, Name::new(text).ok()?, is_in),
+            ["flow", "compartments"] => match Name::new(text) {
+                Ok(name) => toggle(&mut self.facts.label.compartments, name, is_in),
+                // What is no name is in no set.
+                Err(_) if !is_in => {}
+                Err(_) => return None,
+            },
             ["flow", "untrusted"] => toggle(&mut self.facts.around.untrusted, text.clone(), is_in),
             ["auth", "amr"] => toggle(&mut self.facts.around.sign_in.as_mut()?.means, text.clone(), is_in),
             ["device", "facts"] => toggle(&mut self.facts.around.posture.as_mut()?.facts, text.clone(), is_in),
@@ -146,8 +154,12 @@ impl<'a> Guess<'a> {
             (["request", "stream"], Val::Bool(is_stream)) => *stream = *is_stream,
             (["request", "dialect"], Val::Text(text)) => {
                 let known = [Dialect::Openai, Dialect::Anthropic].into_iter().find(|dialect| dialect.as_str() == text);
-                // A call that is no model call has none.
-                *dialect = if known.is_none() && text.is_empty() { None } else { Some(known?) };
+                // A model is called in one, a tool in none.
+                match (self.record, known) {
+                    (None, Some(known)) => *dialect = Some(known),
+                    (Some(_), None) if text.is_empty() => *dialect = None,
+                    _ => return None,
+                }
             }
             (["flow", "level"], Val::Long(level)) => {
                 label.level = of([Level::Public, Level::Internal, Level::Confidential, Level::Restricted], *level)?;
@@ -177,7 +189,10 @@ fn around_fact(around: &mut Around, names: &[&str], value: &Val) -> Option<()> {
     match (names, value) {
         (["auth", "acr"], Val::Text(class)) => sign_in.as_mut()?.class.clone_from(class),
         (["auth", "ageSeconds"], Val::Long(age)) => sign_in.as_mut()?.age = u64::try_from(*age).ok()?,
+        // Nobody vouches for the device.
+        (["device", "id"], Val::Text(id)) if id.is_empty() => *posture = None,
         (["device", "id"], Val::Text(id)) => posture.as_mut()?.device = Name::new(id).ok()?,
+        (["device", "managed"], Val::Bool(false)) if posture.is_none() => {}
         (["device", "managed"], Val::Bool(is_managed)) => posture.as_mut()?.is_managed = *is_managed,
         (["device", "ageSeconds"], Val::Long(age)) => posture.as_mut()?.age = u64::try_from(*age).ok()?,
         (["risk", part], Val::Long(value)) => {

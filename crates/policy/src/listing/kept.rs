@@ -104,7 +104,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
 
     use model::{Action, Ask, Chain, Mandate, Name, Resource};
 
@@ -119,6 +120,25 @@ mod tests {
     fn list(n_entries: usize) -> Arc<[Listed]> {
         let ask = Ask { action: Action::CallTool, resource: Resource::Gate };
         vec![Listed { ask, could: Could::No, reason: None }; n_entries].into()
+    }
+
+    #[test]
+    fn a_list_is_made_once_for_all_who_ask_meanwhile() {
+        let (kept, n_made, together) = (Kept::default(), AtomicUsize::new(0), Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    kept.get(&lister(0), Listable::Tools, || {
+                        n_made.fetch_add(1, Ordering::Relaxed);
+                        // Long enough for the others to have come: each of them gives way to whoever has not.
+                        (0..10_000).for_each(|_| std::thread::yield_now());
+                        list(1)
+                    });
+                });
+            }
+        });
+        assert_eq!(n_made.into_inner(), 1);
     }
 
     #[test]

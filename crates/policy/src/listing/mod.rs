@@ -19,7 +19,7 @@ mod read;
 mod search;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId, Schema};
@@ -33,6 +33,8 @@ use search::{Effort, Search};
 
 /// Most decisions that one list makes beyond the first of each ask.
 const MAX_DECISIONS: usize = 5_000;
+/// Most combinations of values that one list looks at.
+const MAX_COMBINATIONS: usize = 200_000;
 /// Most policies that one list evaluates partially.
 const MAX_PARTIAL: usize = 5_000;
 
@@ -86,18 +88,24 @@ impl PolicySnapshot {
         self.lists.get(lister, what, || self.listed(lister, what).into())
     }
 
-    /// Decides by lists instead of by the facts: every ask for which some call could be allowed is permitted, every other refused. One
-    /// link per ask, the chain's last.
+    /// Decides by lists instead of by the facts: every ask for which no call is allowed is refused, every other permitted, what was
+    /// not found out too: who hides that does not ask it. One link per ask, the chain's last.
     #[must_use]
     pub fn decide_list(&self, input: &DecisionInput) -> Answer {
         let Facts { credential, mandate, .. } = &input.facts;
         let lister = Lister { chain: input.chain.clone(), credential: credential.clone(), mandate: mandate.clone() };
         let Some(actor) = input.chain.actor() else { return Answer::meet(Vec::new()) };
-        let link = |ask: &Ask| {
-            let what = if matches!(ask.resource, Resource::Tool(_)) { Listable::Tools } else { Listable::Models };
-            let list = self.list(&lister, what);
-            let could = list.iter().any(|listed| listed.ask == *ask && listed.could == Could::Yes);
-            if could { permitted(actor, ask) } else { refused(actor, ask, ReasonCode::PolicyDenied, Vec::new()) }
+        let mut could: HashSet<(Listable, String)> = HashSet::new();
+        for what in [Listable::Models, Listable::Tools] {
+            if input.asks.iter().any(|ask| listable(ask) == Some(what)) {
+                let list = self.list(&lister, what);
+                let open = list.iter().filter(|listed| listed.could != Could::No);
+                could.extend(open.map(|listed| (what, listed.ask.resource.id().to_owned())));
+            }
+        }
+        let link = |ask: &Ask| match listable(ask) {
+            Some(what) if could.contains(&(what, ask.resource.id().to_owned())) => permitted(actor, ask),
+            _ => refused(actor, ask, ReasonCode::PolicyDenied, Vec::new()),
         };
         Answer::meet(input.asks.iter().map(link).collect())
     }
@@ -138,6 +146,15 @@ impl PolicySnapshot {
                 asks
             }
         }
+    }
+}
+
+/// The list that an ask stands in.
+const fn listable(ask: &Ask) -> Option<Listable> {
+    match (ask.action, &ask.resource) {
+        (Action::CallTool, Resource::Tool(_)) => Some(Listable::Tools),
+        (Action::CallModel, Resource::Model(_)) => Some(Listable::Models),
+        _ => None,
     }
 }
 
@@ -187,7 +204,7 @@ impl<'a> Asking<'a> {
             readings: HashMap::new(),
             general: HashMap::new(),
             alike: HashMap::new(),
-            effort: Effort(MAX_DECISIONS),
+            effort: Effort { decisions: MAX_DECISIONS, combinations: MAX_COMBINATIONS },
             n_partial: 0,
         }
     }
@@ -199,6 +216,10 @@ impl<'a> Asking<'a> {
 
     /// The answer; for asks that are alike it is found out once.
     fn could(&mut self, ask: &Ask) -> (Could, Option<ReasonCode>) {
+        // What a task was granted is said by name: it tells asks apart that policies do not.
+        if self.lister.mandate.task.as_ref().is_some_and(|task| !task.grant.covers(ask)) {
+            return (Could::No, Some(ReasonCode::GrantExceeded));
+        }
         let Some(links) = self.links(ask) else { return (Could::No, Some(ReasonCode::PolicyDenied)) };
         let Some(alike) = self.alike(ask, &links) else { return self.found_out(ask, &links) };
         if let Some(found) = self.alike.get(&alike) {

@@ -135,9 +135,13 @@ fn has(operands: &Json) -> Option<Node> {
 fn like(operands: &Json) -> Option<Node> {
     let path = path(operands.get("left")?)?;
     let pattern = operands.get("pattern")?.as_array()?;
-    // The shortest text that matches: nothing for each wildcard.
-    let sample: String = pattern.iter().filter_map(|part| part.get("Literal").and_then(Json::as_str)).collect();
-    Some(about(path, |path| Atom::Like(path, sample)))
+    let part = |part: &Json| part.get("Literal").and_then(Json::as_str).map(ToOwned::to_owned);
+    let parts: Vec<Option<String>> = pattern.iter().map(part).collect();
+    // What matches everything tests nothing.
+    if !parts.is_empty() && parts.iter().all(Option::is_none) {
+        return Some(Node::All(Vec::new()));
+    }
+    Some(about(path, |path| Atom::Like(path, parts)))
 }
 
 /// An atom about what a call can change; a fact of the chain and its task is fixed, and what follows from another fact is read as

@@ -10,7 +10,7 @@ use cedar_policy::{Effect, PolicyId};
 use model::{Answer, Ask, Chain, DecisionInput, LinkAnswer, ReasonCode, Verdict};
 
 use super::Could;
-use super::atoms::{Reading, Val, Var};
+use super::atoms::{OTHER, Path, Reading, Val, Var, matches};
 use super::facts::Guess;
 use crate::decide::PolicySnapshot;
 
@@ -23,13 +23,23 @@ const MAX_COMBINATIONS: usize = 2_048;
 /// Most rounds, each of which takes in one more policy.
 const MAX_ROUNDS: usize = 8;
 
-/// How many decisions may still be made for the whole list.
+/// How much may still be done for the whole list.
 #[derive(Debug)]
-pub(super) struct Effort(pub(super) usize);
+pub(super) struct Effort {
+    /// Decisions.
+    pub(super) decisions: usize,
+    /// Combinations that are told refused without one.
+    pub(super) combinations: usize,
+}
 
 impl Effort {
     fn spend(&mut self) -> Option<()> {
-        self.0 = self.0.checked_sub(1)?;
+        self.decisions = self.decisions.checked_sub(1)?;
+        Some(())
+    }
+
+    fn look(&mut self) -> Option<()> {
+        self.combinations = self.combinations.checked_sub(1)?;
         Some(())
     }
 }
@@ -120,7 +130,7 @@ impl Search<'_> {
                 vars.entry(var).or_default().extend(values);
             }
         }
-        is_exact &= !is_entangled(&vars);
+        is_exact &= !is_entangled(&vars) && !self.has_patterns_beside(involved);
         let vars: Vec<(Var, Vec<Val>)> = vars.into_iter().map(|(var, values)| (var, values.into_iter().collect())).collect();
         let n_combinations = vars.iter().map(|(var, values)| n_ways(var, values)).fold(1, usize::saturating_mul);
         if n_combinations > MAX_COMBINATIONS {
@@ -129,9 +139,17 @@ impl Search<'_> {
         for combination in 0..n_combinations {
             let Some(values) = combined(&vars, combination) else { continue };
             if self.is_refused(&values, involved) {
+                self.effort.look()?;
                 continue;
             }
-            let Some(answer) = self.decide_if_possible(&values)? else { continue };
+            let answer = match self.decide_if_possible(&values)? {
+                Tried::Answer(answer) => answer,
+                // No call is like that, or none that can be made up here.
+                Tried::Impossible(is_certain) => {
+                    is_exact &= is_certain;
+                    continue;
+                }
+            };
             if answer.verdict != Verdict::Deny {
                 return Some(Round::Found);
             }
@@ -195,11 +213,24 @@ impl Search<'_> {
         self.answer(&guess)
     }
 
-    /// Decides a call; `Some(None)` if no call is like that.
-    fn decide_if_possible(&mut self, values: &Values) -> Option<Option<Answer>> {
+    fn decide_if_possible(&mut self, values: &Values) -> Option<Tried> {
         let mut guess = self.base.clone();
-        let is_possible = values.iter().all(|(var, value)| guess.set(var, value).is_some());
-        if is_possible { self.answer(&guess).map(Some) } else { Some(None) }
+        match values.iter().find(|(var, value)| guess.set(var, value).is_none()) {
+            Some((var, value)) => Some(Tried::Impossible(is_closed(var, value))),
+            None => self.answer(&guess).map(Tried::Answer),
+        }
+    }
+
+    /// Whether a text is held against a pattern and against something else too: then there are ways to be that no value here is.
+    fn has_patterns_beside(&self, involved: &BTreeSet<PolicyId>) -> bool {
+        let held: BTreeSet<(&Path, Option<&[Option<String>]>)> =
+            involved.iter().filter_map(|id| self.readings.get(id)).flat_map(Reading::patterns).collect();
+        held.iter().any(|(path, pattern)| {
+            let Some(pattern) = pattern else { return false };
+            let n_held = held.iter().filter(|(other, _)| other == path).count();
+            // The text that no policy names must be one that does not match.
+            n_held > 1 || matches(pattern, OTHER)
+        })
     }
 
     fn answer(&mut self, guess: &Guess<'_>) -> Option<Answer> {
@@ -211,6 +242,26 @@ impl Search<'_> {
     fn read(&mut self, id: &PolicyId) -> &Reading {
         let snapshot = self.snapshot;
         self.readings.entry(id.clone()).or_insert_with(|| snapshot.index.policy(id).map_or_else(Reading::opaque, Reading::of))
+    }
+}
+
+/// A combination, tried.
+enum Tried {
+    Answer(Answer),
+    /// No call is like that: for certain, or as far as calls can be made up here.
+    Impossible(bool),
+}
+
+/// Whether a value that cannot be is one that no call can have: a number out of range, an argument that the tool has not or must
+/// have.
+fn is_closed(var: &Var, value: &Val) -> bool {
+    match var {
+        Var::Present(_) => true,
+        Var::Value(path) if path.iter().eq(["request", "dialect"]) => true,
+        Var::Value(path) | Var::Member(path, _) => {
+            let root = path.first().map(String::as_str);
+            matches!(value, Val::Long(_)) || matches!(root, Some("input" | "unmodelled"))
+        }
     }
 }
 

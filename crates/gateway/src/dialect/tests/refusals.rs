@@ -151,6 +151,7 @@ fn lists_of_models() {
     assert_eq!(anthropic["data"][0]["created_at"].as_str(), Some("1970-01-01T00:00:00Z"));
     assert!(list(Dialect::Anthropic, &[])["first_id"].is_null());
     assert_eq!(model_list(Dialect::Openai, &[]).0["content-type"], "application/json");
+    assert_eq!(model_list(Dialect::Openai, &[]).0["cache-control"], "private, no-cache");
     for (dialect, list) in [(Dialect::Openai, &openai), (Dialect::Anthropic, &anthropic)] {
         let (headers, body) = model_item(dialect, &names[0]);
         assert_eq!(headers["content-type"], "application/json");

@@ -49,6 +49,7 @@ fn the_stores_have_every_shape() {
         "action == ",
         "action in Action::\"all\"",
         "action in []",
+        "action in [Action::",
         "(principal, action, resource) when",
         "(principal, action, resource) unless",
         "U::\"ghost\"",

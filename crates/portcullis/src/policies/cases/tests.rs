@@ -168,7 +168,7 @@ fn what_cannot_be_meant_is_told() {
         ("| user:ada | callModel | Model:small | risk.user=101 | permit | |", "`risk.user=101`: expected a number from 0"),
         ("| user:ada | callModel | Model:small | device.managed=yes | permit | |", "`device.managed=yes`: expected true"),
         ("| user:ada | callModel | Model:small | device.owner=ada | permit | |", "`device.owner` is no fact"),
-        ("| user:ada | callModel | Model:small | task.grant=callTool:x | permit | |", "`callTool` is no action of a grant"),
+        ("| user:ada | callModel | Model:small | task.grant=search:x | permit | |", "`search` is no action of a grant"),
     ];
     for (row, message) in facts {
         let wrong = read(row).unwrap_err();
