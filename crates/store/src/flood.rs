@@ -103,6 +103,8 @@ impl Floods {
     /// The entries of counts whose period is over; with `all`, of every count.
     pub(crate) fn due(&mut self, now: UnixMillis, all: bool) -> Vec<Header> {
         let mut due = Vec::new();
+        // A clock that was set back starts the wait anew, here and below: nothing waits for a time that was.
+        self.looked = self.looked.min(now.0);
         if !all && now.since(UnixMillis(self.looked)) < LOOK_EVERY {
             return due;
         }
@@ -125,7 +127,8 @@ impl Tally {
     }
 
     /// Brings `spent` up to now. The time stands still until a whole byte has come back.
-    const fn pass(&mut self, now: u64) {
+    fn pass(&mut self, now: u64) {
+        self.at = self.at.min(now);
         let spent = self.spent_at(now);
         if spent != self.spent || self.spent == 0 {
             (self.spent, self.at) = (spent, now);
@@ -134,7 +137,7 @@ impl Tally {
 
     fn counts(&mut self, reason: ReasonCode, cost: u64, now: u64) -> bool {
         self.pass(now);
-        let is_news = self.written.get(&reason).is_none_or(|at| now.saturating_sub(*at) >= LATELY);
+        let is_news = self.written.get(&reason).is_none_or(|at| *at > now || now.saturating_sub(*at) >= LATELY);
         let room = if is_news { BURST } else { BURST - FOR_NEWS };
         if self.spent.saturating_add(cost) > room {
             let count = self.counted.entry(reason).or_insert(Count { first: now, last: now, n: 0 });
@@ -149,7 +152,7 @@ impl Tally {
 
     fn due(&mut self, name: &str, now: UnixMillis, all: bool, due: &mut Vec<Header>) {
         self.pass(now.0);
-        let is_over = self.counted.values().any(|count| now.since(UnixMillis(count.first)) >= PERIOD);
+        let is_over = self.counted.values().any(|count| count.first > now.0 || now.since(UnixMillis(count.first)) >= PERIOD);
         // A party that has spent everything waits with its counts as well: they grow, and none is lost.
         if !all && (!is_over || self.spent >= BURST) {
             return;

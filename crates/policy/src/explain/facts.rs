@@ -6,6 +6,7 @@ use cedar_policy::{Entities, EntityUid, EvalResult, Policy, PolicyId, PrincipalC
 use model::{Answer, Ask, DecisionInput, LinkAnswer, PolicyRef, PrincipalId, ReasonCode};
 
 use super::reads::{Literal, Path, Reads, Step};
+use super::search::MAX_LINKS;
 use crate::context;
 use crate::decide::{Call, PolicySnapshot};
 use crate::vocabulary::uid;
@@ -34,7 +35,7 @@ pub struct FactsRead {
 /// What the policies behind the verdict read, for the links that gave it; at most 8 policies.
 pub(super) fn read(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &Answer) -> Vec<FactsRead> {
     let call = snapshot.view().call(&input.chain, &input.facts);
-    let links = answer.links.iter().filter(|link| link.verdict == answer.verdict);
+    let links = answer.links.iter().filter(|link| link.verdict == answer.verdict).take(MAX_LINKS);
     let mut found: Vec<FactsRead> = Vec::new();
     for read in links.flat_map(|link| of_link(snapshot, &call, link)).filter(|read| !read.facts.is_empty()) {
         match found.iter_mut().find(|other| other.policy == read.policy && other.facts == read.facts) {
@@ -140,6 +141,8 @@ fn value(path: &Path, request: &Request, entities: &Entities) -> String {
     if let Some(names) = path.in_context() {
         return match names.as_slice() {
             ["input", ..] => "not shown: an argument of the call".to_owned(),
+            // Names that whoever made the call has chosen.
+            ["unmodelled", ..] | ["flow", "untrusted", ..] => "not shown: names of arguments".to_owned(),
             ["pep", rest @ ..] if *rest != ["name"] && !rest.is_empty() => "not shown: said by the enforcement point".to_owned(),
             [first, rest @ ..] => {
                 let found = request.context().and_then(|context| context.get(first));

@@ -8,6 +8,8 @@ use super::candidates::{self, refuses};
 use super::trial::{By, Candidate, Edit, Trials};
 use crate::decide::PolicySnapshot;
 
+/// Most links whose refusals are looked into.
+pub(super) const MAX_LINKS: usize = 16;
 /// Most changes that are told.
 const MAX_SHOWN: usize = 3;
 /// Most candidates that are tried as the first of two.
@@ -107,7 +109,8 @@ fn tried(trials: &mut Trials<'_>, candidates: &[&Candidate], flips: impl Fn(&Ans
 
 /// What could be otherwise for any link that refuses, what costs least first; of every link some.
 fn candidates(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &Answer) -> Vec<Candidate> {
-    let refusing = answer.links.iter().filter(|link| refuses(link) && link.verdict == answer.verdict);
+    // A call can ask for hundreds of things; what is in the way of the first few is told.
+    let refusing = answer.links.iter().filter(|link| refuses(link) && link.verdict == answer.verdict).take(MAX_LINKS);
     let mut by_link: Vec<std::vec::IntoIter<Candidate>> = refusing
         .map(|link| {
             let mut found = candidates::of(snapshot, input, link);

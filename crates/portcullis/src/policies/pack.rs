@@ -133,7 +133,7 @@ fn add(cli: &Cli, folder: &Path, name: &str, only: &[String]) -> anyhow::Result<
     for (file, text) in pack.files.iter().filter(|(file, _)| only.is_empty() || only.iter().any(|only| only == file)) {
         let path = target(pack, file);
         match folder.join(&path) {
-            there if !there.exists() => drop(new.insert(path, (*text).to_owned())),
+            there if there.symlink_metadata().is_err() => drop(new.insert(path, (*text).to_owned())),
             there if files::read_text(&there, MAX_FILE).is_ok_and(|kept| kept == *text) => same.push(path),
             _ => changed.push(path),
         }
