@@ -301,6 +301,8 @@ impl Writer {
             Class::InForce => self.kept.push_back(job),
             Class::Happened if self.kept.len() < MAX_KEPT => self.kept.push_back(job),
             Class::Happened => tracing::error!("an outcome is lost: too many are kept for a log that cannot be written"),
+            // A count has been taken out of its tally. Most of the room stays for outcomes.
+            Class::Noise if self.kept.len() < MAX_KEPT / 4 => self.kept.push_back(job),
             Class::Call | Class::Admin | Class::Noise => {}
         }
     }
