@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -120,8 +121,8 @@ class Reply:
 class Point:
     """An enforcement point with its key."""
 
-    def __init__(self, gate: Gate, name: str, key: str | None = None) -> None:
-        self.gate, self.name = gate, name
+    def __init__(self, gate: Gate, name: str, key: str | None = None, trust: ssl.SSLContext | None = None) -> None:
+        self.gate, self.name, self.trust = gate, name, trust
         self.key = make_key(gate, f"pep:{name}") if key is None else key
 
     def send(self, path: str, body: bytes | None, headers: dict[str, str] | None = None, method: str = "POST") -> Reply:
@@ -130,7 +131,7 @@ class Point:
         told = {name: value for name, value in told.items() if value}
         request = urllib.request.Request(self.gate.url + path, body, told, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=30, context=self.trust) as answer:
                 return Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, {name.lower(): value for name, value in error.headers.items()}, error.read())

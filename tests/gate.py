@@ -67,7 +67,7 @@ class AdminConnection:
                 length = int(value)
         answer = json.loads(self._reader.read(length))
         if status != 200:
-            raise RuntimeError(f"{method} {path}: {status} {answer}")
+            raise RuntimeError(f"the admin API answered {status}: {answer}")
         return answer
 
     def __enter__(self) -> "AdminConnection":
@@ -124,6 +124,8 @@ class Gate:
             except queue.Empty:
                 raise RuntimeError("the gate was not ready in time:\n" + "\n".join(self.lines)) from None
             if line is None:
+                # Its output ends a moment before it does: whoever asks then whether it runs must not be told that it does.
+                self._process.wait(timeout=20)
                 raise RuntimeError("the gate ended before it was ready:\n" + "\n".join(self.lines))
             if line.strip() == "ready":
                 break

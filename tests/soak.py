@@ -324,6 +324,7 @@ class Soak:
             self._key, self._model = gate.key("ALICE"), "small"
             begun = time.monotonic()
             before = self._process()
+            self.result.figures["rss_start_mb"] = before["rss_kb"] / 1024
             asyncio.run(self._clients())
             self.result.figures["seconds"] = time.monotonic() - begun
             self._settle(before)
@@ -341,13 +342,13 @@ class Soak:
 
     async def _clients(self) -> None:
         plans = schedule(self.count, self.seed)
-        mark = max(len(PLANS), self.count // 10)
+        marks = {max(len(PLANS), self.count // 10): "rss_early_mb", max(len(PLANS) + 1, self.count // 2): "rss_middle_mb"}
 
         async def worker() -> None:
             connection = wire.Connection(self._gate.port, self._key)
             for number, name, path in plans:
-                if number == mark:
-                    self.result.figures["rss_early_mb"] = self._process()["rss_kb"] / 1024
+                if number in marks:
+                    self.result.figures[marks[number]] = self._process()["rss_kb"] / 1024
                 try:
                     said = await asyncio.wait_for(self._one(connection, number, name, path), PATIENCE)
                 except (TimeoutError, OSError, EOFError, ValueError) as error:
@@ -462,10 +463,80 @@ class Soak:
         self.result.figures["files_searched"] = len(files)
 
 
+WHAT = {
+    "plain": "a call of any API",
+    "stream": "a stream, whole",
+    "secret-in-request": "a secret in the request: redacted before it leaves",
+    "findings": "a secret in the answer: redacted",
+    "findings-stream": "a secret in two pieces of a stream: redacted",
+    "large": "a request of 1.8 MB",
+    "left-early": "the client leaves before the answer",
+    "left-late": "the client leaves within a stream",
+    "half-head": "the client leaves within its headers",
+    "half-body": "the client leaves within its body",
+    "hang": "the upstream never answers",
+    "reset": "the upstream resets the connection",
+    "garbage": "the upstream answers random bytes",
+    "no-json": "the answer is no JSON",
+    "cut": "the answer ends before its length",
+    "cut-stream": "the stream is cut within an event",
+    "silent-stream": "the stream falls silent",
+    "drip": "the answer comes 20 bytes at a time",
+    "drip-stream": "the stream comes 97 bytes at a time",
+    "too-much": "bytes behind the answer's end",
+    "giant": "an answer of 1 GB",
+    "giant-stream": "a stream of 1 GB",
+    "giant-event": "one event of 64 MB",
+    "error-500": "the upstream answers 500",
+    "error-401": "the upstream refuses the gate's key",
+    "error-html": "the upstream answers 503 in HTML",
+    "wide-head": "headers of 400 KB in the answer",
+    "no-such-model": "refused: no such model",
+    "no-such-key": "refused: no such key",
+    "two-keys": "refused: two credentials",
+    "bad-json": "refused: no JSON",
+    "unknown-field": "refused: an unknown field with a value",
+    "too-large": "refused: a body of 9 MB",
+    "bad-framing": "refused: two lengths",
+}
+
+
+def report(result: Result, seed: int) -> str:
+    """The page of a run."""
+    figures, total = result.figures, sum(result.outcomes.values())
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    memory = [f"{figures[name]:.1f}" if name in figures else "-" for name in ("rss_start_mb", "rss_early_mb", "rss_middle_mb", "rss_late_mb")]
+    lines = [
+        "# Soak",
+        "",
+        f"Written by `cargo xtask soak --requests {total} --seed {seed}` on {day} at commit {commit}; `tests/soak.py` says how. {CONNECTIONS} clients send {total:,}",
+        "mixed requests through one gate (release build) to an upstream that misbehaves by a seeded plan. Every request must end as its plan",
+        "allows, the log must verify and leave nothing open, memory and descriptors must be bounded, no planted value may be found.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| requests, ended otherwise than allowed | {total:,}, **{sum(count for name, count in result.outcomes.items() if name.endswith('WRONG'))}** |",
+        f"| all that was found wrong | **{len(result.wrong)}** |",
+        f"| took | {figures['seconds']:.0f} s, {total / figures['seconds']:.0f} requests/s |",
+        f"| memory (RSS, MB): start, after a tenth, half way, end | {', '.join(memory)} |",
+        f"| descriptors before and after; threads after | {figures['descriptors_before']:.0f}, {figures['descriptors_after']:.0f}; {figures['threads_after']:.0f} |",
+        f"| log: entries, calls left open; `audit verify` | {figures['log_entries']:,.0f}, {figures['log_open']:.0f}; {'ok' if not any('audit verify' in wrong for wrong in result.wrong) else 'FAILED'} |",
+        f"| planted values, files searched beside metrics and output | {figures['canaries']:.0f}, {figures['files_searched']:.0f} files of {figures['searched_mb']:.0f} MB |",
+        "",
+        "| plan | what happens | ended as allowed | otherwise |",
+        "|---|---|---|---|",
+        *(f"| {name} | {WHAT[name]} | {result.outcomes[name]:,} | {result.outcomes[f'{name} WRONG']} |" for name in PLANS),
+        "",
+    ]
+    return "\n".join([*lines, *(f"- WRONG: {wrong[:200]}" for wrong in result.wrong[:20])])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="soaks the gate that PORTCULLIS_BIN names")
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--report", type=pathlib.Path, help="writes the page of the run there")
     options = parser.parse_args()
     result = Soak(options.requests, options.seed).run()
     for name, count in sorted(result.outcomes.items()):
@@ -473,6 +544,8 @@ def main() -> int:
     print(json.dumps({name: round(value, 1) for name, value in result.figures.items()}))
     for wrong in result.wrong[:40]:
         print(f"WRONG: {wrong}")
+    if options.report is not None:
+        options.report.write_text(report(result, options.seed))
     print(f"{sum(result.outcomes.values())} requests, {len(result.wrong)} wrong")
     return 1 if result.wrong else 0
 

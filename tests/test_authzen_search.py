@@ -44,6 +44,14 @@ def results(harness: Point, what: str, **body: object) -> list[str]:
     return [item["id"] for item in answer["results"]]
 
 
+def test_c_4_1(harness: Point) -> None:
+    for what in ["subject", "resource", "action"]:
+        body = {"subject": ALICE, "action": READ, "resource": RECORD_1}
+        assert harness.ask(f"search/{what}", body).status == 200
+        assert harness.send(f"/access/v1/search/{what}", None, method="GET").status == 405
+    assert harness.send("/access/v1/search", b"{}").status == 404
+
+
 def test_c_4_2_1(harness: Point) -> None:
     assert results(harness, "subject", subject=USER, action=READ, resource=RECORD_1) == ["alice", "bob"]
 
@@ -95,17 +103,48 @@ def test_c_4_5_1(harness: Point) -> None:
     assert answer["page"]["next_token"] and answer["page"]["count"] == 1
 
 
-def test_c_4_5_2_and_4_5_3(harness: Point) -> None:
+def pages(harness: Point, what: str, body: dict, limit: int) -> list[dict]:
+    """Every page of a search, one after the other."""
+    told = [harness.ask(f"search/{what}", body | {"page": {"limit": limit}}).json()]
+    while token := told[-1]["page"]["next_token"]:
+        assert len(told) < 10
+        told.append(harness.ask(f"search/{what}", body | {"page": {"token": token}}).json())
+    return told
+
+
+def test_c_4_5_2(harness: Point) -> None:
+    for limit, expected in [(1, [["alice"], ["bob"]]), (2, [["alice", "bob"]])]:
+        told = pages(harness, "subject", {"subject": USER, "action": READ, "resource": RECORD_1}, limit)
+        found = [[item["id"] for item in page["results"]] for page in told]
+        assert [items for items in found if items] == expected
+        tokens = [page["page"]["next_token"] for page in told]
+        assert all(isinstance(token, str) for token in tokens)
+        assert all(tokens[:-1]) and tokens[-1] == "", "empty at the end, and nowhere else"
+
+
+def test_c_4_5_3(harness: Point) -> None:
+    searches = [
+        ("subject", {"subject": USER, "action": READ, "resource": RECORD_1}, 2),
+        ("resource", {"subject": ALICE, "action": READ, "resource": RECORD}, 2),
+        ("action", {"subject": ALICE, "resource": RECORD_1}, 2),
+    ]
+    for what, body, n_found in searches:
+        for limit in [1, 1000]:
+            told = pages(harness, what, body, limit)
+            for page in told:
+                assert type(page["page"]["next_token"]) is str
+                assert type(page["page"]["count"]) is int and page["page"]["count"] == len(page["results"])
+                assert type(page["page"].get("total", 0)) is int and isinstance(page["page"].get("properties", {}), dict)
+            assert sum(page["page"]["count"] for page in told) == n_found
+
+
+def test_c_4_5_4(harness: Point) -> None:
+    """Pages are served, so whatever `page` says that names no end gives everything at once, and says that it was all."""
     body = {"subject": USER, "action": READ, "resource": RECORD_1}
-    first = harness.ask("search/subject", body | {"page": {"limit": 1}}).json()
-    found, token, n_pages = [], first["page"]["next_token"], 0
-    while token:
-        page = harness.ask("search/subject", body | {"page": {"token": token}}).json()
-        found += [item["id"] for item in page["results"]]
-        token = page["page"]["next_token"]
-        n_pages += 1
-        assert isinstance(token, str) and n_pages < 10
-    assert found == ["bob"]
+    for page in [{}, {"page": {}}, {"page": {"limit": 1000}}, {"page": {"limit": 10**9}}, {"page": {"token": ""}}, {"page": {"properties": {}}}]:
+        answer = harness.ask("search/subject", body | page).json()
+        assert [item["id"] for item in answer["results"]] == ["alice", "bob"], page
+        assert answer["page"]["next_token"] == "", page
 
 
 def test_c_4_6_1(harness: Point) -> None:

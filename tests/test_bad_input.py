@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 
 import pytest
-from conftest import allowed_model, member
+from conftest import allowed_model, hidden_model, member
 from gate import Gate
 from upstream import Upstream
 
@@ -340,24 +340,68 @@ def test_an_expired_key(scripted: tuple[Gate, Upstream]) -> None:
     assert len(json.loads(gate.cli("key", "--json", "list").stdout)["keys"]) == len(keys) + 1
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "status"),
-    [
-        ("GET /v1/chat/completions", "method-not-allowed", 405),
-        ("PUT /v1/chat/completions", "method-not-allowed", 405),
-        ("POST /v1/unknown", "route-unknown", 404),
-        ("POST /v1/files", "route-unknown", 404),
-        ("POST /v1/chat/completions/../messages", "route-unknown", 404),
-        ("POST /v1//chat/completions", "route-unknown", 404),
-        ("POST /v1/chat/completions/", "route-unknown", 404),
-        ("POST /V1/chat/completions", "route-unknown", 404),
-        ("POST /v1/chat/%63ompletions", "route-unknown", 404),
-    ],
-)
-def test_routes(scripted: tuple[Gate, Upstream], line: str, code: str, status: int) -> None:
+AZURE = "/openai/deployments"
+
+
+def route_cases() -> list[tuple[str, str, str, int]]:
+    """Request line, the shape of the refusal (a path of its provider), its code, its status."""
+    beside_chat = ["/v1/unknown", "/v1/files", "/v1/files/file-1/content", "/v1/batches", "/v1/assistants", "/v1/threads/t/runs", "/v1/vector_stores",
+                   "/v1/fine_tuning/jobs", "/v1/images/generations", "/v1/images/edits", "/v1/audio/transcriptions", "/v1/audio/speech", "/v1/moderations",
+                   "/v1/uploads", "/v1/realtime/sessions", "/v1/evals", "/v1/containers", "/v1/conversations", "/v1/organization/users", "/v1/engines",
+                   "/", "/chat/completions", "/v2/chat/completions", "/api/chat", "/v1beta/models/m:generateContent"]  # fmt: skip
+    beside_messages = ["/v1/messages/batches", "/v1/messages/batches/msgbatch_1/results", "/v1/messages/batches/msgbatch_1/cancel", "/v1/messages/",
+                       "/v1/messages//count_tokens", "/v1/messages/count_tokens/", "/v1/messages/../files", "/v1/messages/count%5Ftokens"]  # fmt: skip
+    beside_azure = [f"{AZURE}/small/images/generations?api-version=2024-10-21", f"{AZURE}/small/audio/translations?api-version=2024-10-21",
+                    f"{AZURE}/small/extensions/chat/completions?api-version=2023-08-01-preview", f"{AZURE}/small/chat/completions/", f"{AZURE}/small/",
+                    f"{AZURE}/small", f"{AZURE}/a/b/chat/completions?api-version=2024-10-21", f"{AZURE}/small/messages",
+                    "/openai/files?api-version=2024-10-21", "/openai/assistants?api-version=2024-05-01-preview", "/openai/batches", "/openai/v1/files",
+                    "/openai/models?api-version=2024-10-21", "/openai/messages", "/OpenAI/deployments/small/chat/completions"]  # fmt: skip
+    written = ["/v1/chat/completions/../messages", "/v1//chat/completions", "/v1/chat/completions/", "/V1/chat/completions", "/v1/chat/%63ompletions"]
+    called = [f"{AZURE}/small/chat/completions?api-version=2024-10-21", f"{AZURE}/small/embeddings", "/openai/v1/responses", CHAT, "/v1/embeddings"]
+    return [
+        *((f"POST {path}", CHAT, "route-unknown", 404) for path in [*beside_chat, *beside_azure, *written]),
+        *((f"{method} {path}", MESSAGES, "route-unknown", 404) for path in beside_messages for method in ("POST", "GET")),
+        *((f"{method} {path}", CHAT, "method-not-allowed", 405) for path in called for method in ("GET", "PUT", "DELETE")),
+        *((f"{method} {path}", MESSAGES, "method-not-allowed", 405) for path in (MESSAGES, f"{MESSAGES}/count_tokens") for method in ("GET", "PUT", "DELETE")),
+        ("POST /v1/models", CHAT, "method-not-allowed", 405),
+        ("DELETE /v1/models/small", CHAT, "method-not-allowed", 405),
+    ]
+
+
+@pytest.mark.parametrize(("line", "shape", "code", "status"), route_cases(), ids=[case[0] for case in route_cases()])
+def test_routes(scripted: tuple[Gate, Upstream], line: str, shape: str, code: str, status: int) -> None:
     gate, upstream = scripted
-    raw = request(member(gate), good(gate)).replace(b"POST /v1/chat/completions", line.encode(), 1)
-    refused(gate, upstream, raw, code, status)
+    closes = ["connection: close"]
+    raw = request(member(gate), good(gate), headers=closes).replace(b"POST /v1/chat/completions", line.encode(), 1)
+    answer = refused(gate, upstream, raw, code, status, shape)
+    assert status != 405 or answer.headers["allow"] in ("GET", "POST"), answer
+    # A client of Anthropic says so, whatever it asks for.
+    named = request(member(gate), good(gate), headers=[*closes, "anthropic-version: 2023-06-01"]).replace(b"POST /v1/chat/completions", line.encode(), 1)
+    refused(gate, upstream, named, code, status, MESSAGES)
+
+
+@pytest.mark.parametrize("name", ["", "no-such-deployment", "Small", "small%2F..", "%73mall", "a" * 300, "sm all", "~"])
+def test_deployments_that_are_none(scripted: tuple[Gate, Upstream], name: str) -> None:
+    """Azure's form names the model in its path: one that is none, or that the caller may not see, is refused like any other model."""
+    gate, upstream = scripted
+    body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}).encode()
+    for deployment in (name, hidden_model(gate)):
+        for api_version in ("?api-version=2024-10-21", "?api-version=1999-01-01", "?api-version=%00", ""):
+            raw = request(member(gate), body, path=f"{AZURE}/{deployment}/chat/completions{api_version}", headers=["connection: close"])
+            if " " in deployment:
+                refused(gate, upstream, raw, "framing-ambiguous", 400)
+            else:
+                refused(gate, upstream, raw, "model_not_found", 404)
+
+
+def test_two_models_are_none(scripted: tuple[Gate, Upstream]) -> None:
+    """The path names one model and the body another: whoever judged the one could be made to forward the other."""
+    gate, upstream = scripted
+    raw = request(member(gate), good(gate).replace(allowed_model(gate).encode(), b"another"), path=f"{AZURE}/{allowed_model(gate)}/chat/completions")
+    answers = exchange(gate.port, raw)
+    assert len(answers) == 1
+    reached = [json.loads(got.body)["model"] for got in upstream.requests]
+    assert "another" not in reached and (answers[0].status in (400, 404) or len(set(reached)) == 1), (answers, reached)
 
 
 def test_large_headers(scripted: tuple[Gate, Upstream]) -> None:

@@ -6,11 +6,13 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+from authzen import Point
 from gate import Gate, binary
 from situations import why
-from test_operations import CHAT, append, chat
+from test_operations import CHAT, append, call, chat
 from test_policies import solver  # noqa: F401
 from upstream import Upstream
 
@@ -68,6 +70,46 @@ def test_without_forbids_no_invariant_holds(folder: pathlib.Path, tmp_path: path
         file.write_text(kept + f'\n@id("too-much-{file.stem}") permit (principal, action, resource);\n')
     _, found = claims(copy, solver)
     assert named and {found[name] for name in named} == {"refuted"}, found
+
+
+EU = "no-restricted-data-outside-eu"
+
+
+@pytest.mark.parametrize(
+    ("taken_out", "said"),
+    [
+        ("restricted-stays-in-eu", ["Agent::", '"fetchRemote"|"connect"|"useHostedTool"|"someTool"']),
+        ("restricted-models-in-eu", ["Agent::", '"callModel"|"storeRemotely"', "Model::"]),
+    ],
+)
+def test_restricted_data_stays_in_the_union_and_without_a_forbid_there_is_a_request_against_it(
+    tmp_path: pathlib.Path,
+    solver: str,  # noqa: F811
+    taken_out: str,
+    said: list[str],
+) -> None:
+    copy = pathlib.Path(shutil.copytree(ROOT / "examples/bank", tmp_path / "bank"))
+    file = copy / "policies/residency.cedar"
+    text = file.read_text()
+    # Whatever somebody permits beside it.
+    (copy / "policies/own.cedar").write_text('@id("too-much") permit (principal, action, resource);\n')
+    _, found = claims(copy, solver)
+    assert found[EU] == "proved", found
+    # What is declared inside can be reached, and nothing else: not even by a name that only begins like it.
+    call = ["explain", "--who", "user:sso:anna -> agent:reviewer", "--does", "fetchRemote", "--given", "groups=fraud; label.level=restricted"]
+    places = {"files.bank.example": 0, "mirror.bank.example": 2, "files.bank.example.net": 2, "FILES.bank.example": 2, "eu": 2}
+    assert {place: policy(copy, *call, "--to", f"Destination:{place}").returncode for place in places} == places
+    [statement] = [one for one in STATEMENT.findall(text) if taken_out in one]
+    file.write_text(text.replace(statement, ""))
+    refuted = policy(copy, "prove", "--json", "--solver", solver)
+    [row] = [row for row in json.loads(refuted.stdout)["claims"] if row["policy"]["id"] == EU]
+    assert refuted.returncode == 1 and row["result"] == "refuted", row
+    # A request that a person can read: who, what, where, and how secret it is.
+    for words in said:
+        assert any(word in row["detail"] for word in words.split("|")), (words, row["detail"])
+    assert row["counterexample"]["context"]["flow"]["level"] >= 3, row
+    shown = policy(copy, "prove", "--solver", solver).stdout
+    assert f"refuted     never allowed: {EU}" in shown, shown
 
 
 @pytest.mark.parametrize("folder", TESTED, ids=lambda path: path.name)
@@ -128,20 +170,71 @@ def test_a_pack_is_written_once_and_then_the_operators_own(tmp_path: pathlib.Pat
     assert unread.returncode == 1 and "does not name policies/baseline-step-up.cedar" in unread.stderr
 
 
-def test_the_pack_in_force() -> None:
-    """What of the pack concerns calls that pass through the gate today: nothing is fetched beside personal data or secrets."""
-    picture = {"type": "image_url", "image_url": {"url": "https://files.example/a.png"}}
-    asks = lambda text: {**CHAT, "messages": [{"role": "user", "content": [{"type": "text", "text": text}, picture]}]}
+VAULT = """
+enforcement_points:
+  vault: {subjects: ["*"], actions: ["*"], resources: [Model, Destination], agent_in_context: true}
+"""
+PERMITS = """
+@id("fetch") permit (principal, action in [Portcullis::Action::"fetchRemote", Portcullis::Action::"useHostedTool"], resource);
+@id("keys") permit (principal, action in [Portcullis::Action::"releaseKey", Portcullis::Action::"connect"], resource);
+"""
+EGRESS = "pack-egress-without-findings"
+
+
+@pytest.fixture(scope="module")
+def packed() -> Iterator[tuple[Gate, Upstream]]:
+    """The sample organisation with the whole pack in force, and more permitted than it ever would."""
     with Upstream() as upstream, Gate(upstream.url) as gate:
-        append(gate.data / "policies/models.cedar", '\n@id("fetch") permit (principal, action == Portcullis::Action::"fetchRemote", resource);\n')
+        append(gate.data / "policies/models.cedar", PERMITS)
+        append(gate.data / "portcullis.yaml", VAULT)
         assert gate.cli("policy", "pack", "add", "baseline").returncode == 0
         applied = gate.cli("apply")
         assert applied.returncode == 0, applied.stderr
-        plain, mail = asks("Describe it."), asks("Describe it to jane.roe@example.com.")
-        status, _, body = chat(gate, gate.key("ALICE"), **plain)
-        assert status == 200, body
-        status, headers, body = chat(gate, gate.key("ALICE"), **mail)
-        assert status == 403 or status == 404, body
-        assert why(gate, headers["x-request-id"]) == ("policy-forbidden", {"pack-egress-without-findings", "staff-everyday"})
-        assert len(upstream.requests) == 1
-        assert chat(gate, gate.key("ALICE"), messages=[{"role": "user", "content": "jane.roe@example.com"}])[0] == 200
+        yield gate, upstream
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://files.example/a.png"}}
+SEARCH = {"tools": [{"type": "web_search"}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_permitted"),
+    [("Describe it.", True), ("Describe it to jane.roe@example.com.", False), ("It cost 12 at example.com.", True)],
+)
+def test_nothing_is_fetched_or_searched_beside_personal_data(packed: tuple[Gate, Upstream], text: str, is_permitted: bool) -> None:
+    gate, upstream = packed
+    upstream.requests.clear()
+    content = {**CHAT, "messages": [{"role": "user", "content": [{"type": "text", "text": text}, PICTURE]}]}
+    calls = [("/v1/chat/completions", content), ("/v1/responses", {"model": "small", "input": text, "max_output_tokens": 16, "store": False, **SEARCH})]
+    for path, body in calls:
+        status, headers, told = call(f"{gate.url}{path}", gate.key("ALICE"), body)
+        reason, policies = why(gate, headers["x-request-id"])
+        if is_permitted:
+            assert reason == "permitted", (path, status, told)
+        else:
+            assert status in (403, 404) and reason == "policy-forbidden" and EGRESS in policies, (path, told)
+    assert len(upstream.requests) == (len(calls) if is_permitted else 0)
+    # Alone, without anything fetched, it passes.
+    assert chat(gate, gate.key("ALICE"), messages=[{"role": "user", "content": text}])[0] == 200
+
+
+def test_an_agent_gets_no_key_of_a_model(packed: tuple[Gate, Upstream]) -> None:
+    """A vault asks before it hands out a key: for people it hears what policies permit, for agents no, whoever they act for."""
+    vault = Point(packed[0], "vault")
+    small = {"type": "Model", "id": "small"}
+    assert vault.may("alice", "releaseKey", small)["decision"] is True
+    for agent in ["assistant", "nightly"]:
+        told = vault.may("alice", "releaseKey", small, context={"agent": agent})
+        assert (told["decision"], told["context"]["reason"]) == (False, "policy-forbidden"), agent
+        assert why(packed[0], told["context"]["request_id"]) == ("policy-forbidden", {"pack-agents-hold-no-keys", "keys"})
+    # And it is about keys alone.
+    place = {"type": "Destination", "id": "files.example"}
+    assert vault.may("alice", "connect", place, context={"agent": "assistant"})["decision"] is True
+
+
+def test_what_nobody_permits_is_denied_with_the_pack_too(packed: tuple[Gate, Upstream]) -> None:
+    gate, upstream = packed
+    upstream.requests.clear()
+    status, headers, _ = chat(gate, gate.key("ALICE"), model="large")
+    assert status == 404 and why(gate, headers["x-request-id"])[0] == "policy-denied"
+    assert upstream.requests == []

@@ -12,6 +12,7 @@ import time
 import pytest
 from gate import Gate, binary
 from test_operations import append, chat
+from tokens import until
 from upstream import Upstream
 
 EXAMPLES = sorted(path.parent for path in (pathlib.Path(__file__).parent.parent / "examples").glob("*/portcullis.yaml"))
@@ -81,6 +82,30 @@ def test_what_somebody_could_call_at_all_is_listed(tmp_path: pathlib.Path) -> No
     assert policy(folder, "list", "--who", "cleo").returncode == 3
 
 
+def test_documents_are_listed_too(tmp_path: pathlib.Path) -> None:
+    folder = copied("copilot", tmp_path)
+    listed = json.loads(policy(folder, "list", "--who", "user:hanna", "--json").stdout)["list"]
+    elsewhere = {(row["does"], row["to"]): row["could"] for row in listed if not row["to"].startswith(("Model:", "Tool:"))}
+    assert elsewhere and set(elsewhere.values()) <= {"could", "never", "unknown"}, listed
+    assert len(set(elsewhere.values())) > 1, elsewhere
+
+
+def test_lists_of_agents_are_made_at_a_start_and_at_each_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTCULLIS_LOG", "warn,portcullis=debug")
+
+    def made() -> list[str]:
+        return [line for line in gate.lines if "lists of agents are made ahead" in line]
+
+    # The gate says so when it has made them: once for the policies at its start, once for those that come in force.
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        until(lambda: len(made()) == 1)
+        append(gate.data / "policies/models.cedar", "\npermit (principal, action, resource) when { false };\n")
+        applied = gate.cli("apply")
+        assert applied.returncode == 0, applied.stderr
+        until(lambda: len(made()) == 2)
+        assert "n_lists=0" not in made()[1], "the sample organisation has an agent's key"
+
+
 def test_a_call_that_nobody_made_is_explained(tmp_path: pathlib.Path) -> None:
     folder = copied("organisation", tmp_path)
     denied = policy(folder, "explain", "--who", "user:cleo@example.com", "--to", "Model:reasoner")
@@ -128,6 +153,66 @@ def test_recorded_decisions_tell_what_other_policies_would_change(tmp_path: path
         assert there.returncode == 1 and json.loads(there.stdout)["changes"] == [change], there.stdout + there.stderr
         # Nothing of it is in force.
         assert chat(gate, gate.key("ALICE"))[0] == 200
+
+
+def test_two_sets_of_policies_are_compared_by_what_was_decided(tmp_path: pathlib.Path) -> None:
+    """`policy diff OLD NEW`, of folders and of bundles: what the log holds is asked of both, and what was answered plays no part."""
+    not_alice = '\n@id("not-alice") forbid (principal == Portcullis::User::"alice", action, resource);\n'
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        policies = gate.data / "policies/models.cedar"
+        before = policies.read_text()
+        assert chat(gate, gate.key("ALICE"))[0] == 200 and chat(gate, gate.key("BOB"))[0] == 200
+        old = pathlib.Path(shutil.copytree(gate.data, tmp_path / "old", ignore=shutil.ignore_patterns("*.sock", "log", "keys")))
+        new = pathlib.Path(shutil.copytree(old, tmp_path / "new"))
+        append(new / "policies/models.cedar", not_alice)
+        policies.write_text(before + not_alice)
+        assert gate.cli("apply").returncode == 0
+        assert chat(gate, gate.key("ALICE"))[0] == 404
+        digests = [row["digest"] for row in json.loads(gate.cli("bundles", "--json").stdout)["bundles"]]
+        assert len(digests) == 2
+        compared = {
+            (str(old), str(old)): (0, []),
+            (str(new), str(new)): (0, []),
+            (str(old), str(new)): (1, [" → deny (policy-forbidden) not-alice"]),
+            (str(new), str(old)): (1, ["deny (policy-forbidden) not-alice → permit"]),
+            (digests[1], digests[0]): (1, [" → deny (policy-forbidden) not-alice"]),
+            (digests[0][:12], digests[1][:8].upper()): (1, ["deny (policy-forbidden) not-alice → permit"]),
+            (digests[1], str(new)): (1, [" → deny (policy-forbidden) not-alice"]),
+            (digests[0], str(new)): (0, []),
+            (str(gate.data / f"bundles/{digests[0]}.json"), str(old)): (1, ["not-alice → permit"]),
+            # One alone is compared with the files on disk, which forbid.
+            (str(old),): (1, [" → deny (policy-forbidden) not-alice"]),
+            (digests[0],): (0, []),
+        }
+        for sides, (status, told) in compared.items():
+            found = gate.cli("policy", "diff", "--json", *sides)
+            assert found.returncode == status, (sides, found.stdout + found.stderr)
+            result = json.loads(found.stdout)
+            assert result["decisions"] == 3 and len(result["changes"]) == len(told), (sides, result)
+            for change, part in zip(result["changes"], told, strict=True):
+                # Both calls of Alice, whatever was answered on the day.
+                assert change["count"] == 2 and change["change"].startswith("user:alice callModel Model:small: "), (sides, change)
+                assert part in change["change"], (sides, change)
+        assert "2 of 3 recorded decisions would be others" in gate.cli("policy", "diff", str(old), str(new)).stdout
+        # A time without calls, and one that holds them all.
+        assert json.loads(gate.cli("policy", "diff", str(old), str(new), "--since", "0s", "--json").stdout)["decisions"] == 0
+        assert json.loads(gate.cli("policy", "diff", "--since", "1h", "--json").stdout)["decisions"] == 3
+        forged = tmp_path / f"{digests[0]}.json"
+        forged.write_bytes((gate.data / f"bundles/{digests[1]}.json").read_bytes())
+        (new / "policies/models.cedar").write_text("permit (")
+        wrong = {
+            ("nowhere",): "`nowhere` is no folder, no file, and names no bundle",
+            ("0123456789",): "`portcullis bundles` shows",
+            (digests[0][:7],): "at least 8 digits",
+            (str(forged),): "it was altered",
+            (str(policies),): "this is no bundle",
+            (str(old), str(new)): "policies/models.cedar:1",
+            (str(old), "--since", "soon"): "soon",
+        }
+        for words, part in wrong.items():
+            refused = gate.cli("policy", "diff", *words)
+            assert refused.returncode == 3 and part in refused.stderr, (words, refused.stdout + refused.stderr)
+        assert "cannot be used with" in gate.cli("policy", "diff", str(old), str(old), "--to", str(old)).stderr
 
 
 def test_a_forbid_is_not_lost_by_the_way_and_a_bundle_comes_back_in_one_command() -> None:
@@ -286,3 +371,17 @@ def test_without_a_solver_nothing_is_proved(tmp_path: pathlib.Path, program: str
         pathlib.Path(program).chmod(0o755)
     status, found = claims(folder, "--solver", program, "--timeout", "1")
     assert status == 1 and {result for result, _ in found.values()} == {"not proved"}, found
+
+
+def test_a_policy_nested_too_deep_ends_no_process() -> None:
+    """Cedar's parser is recursive without a bound. A running gate that is told to apply such a file refuses it and serves on."""
+    with Upstream() as upstream, Gate(upstream.url) as gate:
+        for nested in ("(" * 20_000 + "1" + ")" * 20_000, "[" * 20_000, "!" * 20_000 + "true", "if true then " * 20_000):
+            path = gate.data / "policies/deep.cedar"
+            path.write_text(f"forbid (principal, action, resource) when {{ {nested} == 1 }};")
+            refused = gate.cli("apply")
+            assert refused.returncode == 3 and "policies/deep.cedar:1:" in refused.stderr, refused.stdout + refused.stderr
+            form = gate.cli("policy", "fmt")
+            assert form.returncode == 3 and "deep.cedar:1:" in form.stderr, form.stdout + form.stderr
+            assert gate.cli("check").returncode == 3
+            assert chat(gate, gate.key("ALICE"))[0] == 200, "the last good set serves on"

@@ -1,5 +1,7 @@
 """A short soak: every plan at least once, a few thousand requests. `cargo xtask soak` runs the long one."""
 
+import re
+
 import soak
 
 
@@ -10,6 +12,12 @@ def test_every_request_ends_and_nothing_leaks() -> None:
     assert set(result.outcomes) == set(soak.PLANS), "a plan was never tried"
     assert result.figures["log_entries"] > 2 * 3000 * 0.8
     assert result.figures["files_searched"] > 10
+    page = soak.report(result, 3)
+    assert set(soak.WHAT) == set(soak.PLANS) and all(f"| {name} | {what} |" in page for name, what in soak.WHAT.items())
+    rows = re.findall(r"^\| [a-z0-9-]+ \| .* \| ([\d,]+) \| (\d+) \|$", page, re.M)
+    assert sum(int(good.replace(",", "")) + int(bad) for good, bad in rows) == 3000, "every request stands on the page"
+    memory = re.search(r"half way, end \| (.*) \|", page)[1].split(", ")
+    assert len(memory) == 4 and all(float(megabytes) > 1 for megabytes in memory)
 
 
 def test_a_planted_value_in_a_file_is_noticed() -> None:

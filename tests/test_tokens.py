@@ -492,6 +492,34 @@ def test_attack_dropped_user_link(gate: TokenGate, okta: Issuer) -> None:
     assert gate.exchange("assistant", okta.token())[1]["code"] == "exchange-refused"
 
 
+def test_attack_dropped_middle_agent(gate: TokenGate, okta: Issuer) -> None:
+    # Registered below `helper`: the whole chain works.
+    small, user = [{"type": "call_model", "models": ["small"]}], okta.token("ada")
+    token = gate.task("helper", user, [*small, {"type": "delegate", "agents": ["clerk"]}])
+    child = gate.task("clerk", token, small)
+    act = {"sub": "agent:clerk", "act": {"sub": "agent:helper"}}
+    assert payload(child)["act"] == act
+    assert gate.chat(child)[0] == 200
+    # Without the one in the middle: the user's own token in its hands, and a key that acts for a user.
+    assert gate.exchange("clerk", user, small)[1]["code"] == "link-missing"
+    assert gate.refusal(gate.new_key("agent:clerk", on_behalf_of="alice")) == "link-missing"
+    assert gate.refusal(gate.agents["clerk"]) == "agent-without-user"
+    # Behind another one, the same.
+    other = gate.task("scribe", user, [*small, {"type": "delegate", "agents": ["clerk"]}])
+    assert gate.exchange("clerk", other, small)[1]["code"] == "link-missing"
+    # An entry of `act` cut out of the token, exchanged, or put in another's place.
+    head, _, signature = child.split(".")
+    for forged in ({"sub": "agent:clerk"}, {"sub": "agent:helper"}, {"sub": "agent:helper", "act": {"sub": "agent:clerk"}}):
+        assert gate.refusal(f"{head}.{part({**payload(child), 'act': forged})}.{signature}") == "token-unverified"
+    # The grant cut out, or that of the parent put in.
+    for grant in ([], payload(token)["authorization_details"]):
+        forged = {**payload(child), "authorization_details": grant}
+        assert gate.refusal(f"{head}.{part(forged)}.{signature}") == "token-unverified"
+    # A token that the gate did sign says no more than its own chain: the parent's is the parent's.
+    assert payload(token)["act"] == {"sub": "agent:helper"}
+    assert gate.exchange("clerk", child, small)[0] == 400, "nobody stands twice in a chain"
+
+
 def test_attack_a_flood_of_exchanges() -> None:
     issuers: dict[str, dict] = {}
 

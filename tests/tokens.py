@@ -32,7 +32,8 @@ def configured(issuers: dict[str, dict], tokens: bool = True, **limits: int) -> 
 
     def configure(data: pathlib.Path) -> None:
         main = data / "portcullis.yaml"
-        replace(main, "agents:\n", "agents:\n  helper: {groups: [helpers]}\n  scribe: {groups: [helpers]}\n  loner: {}\n")
+        replace(main, "agents:\n", "agents:\n  helper: {groups: [helpers]}\n  scribe: {groups: [helpers]}\n  loner: {}\n"
+                "  clerk: {groups: [helpers], below: [helper]}\n")
         replace(main, "  research: {groups: [staff]}\n", "  research: {groups: [staff]}\n  helpers: {}\n")
         text = f"\nissuers: {json.dumps(issuers)}\n"
         if tokens:
@@ -77,7 +78,7 @@ class TokenGate(Gate):
         try:
             applied = self.cli("apply")
             assert applied.returncode == 0, applied.stderr + applied.stdout
-            self.agents = {name: self.new_key(f"agent:{name}") for name in ("helper", "scribe", "loner")}
+            self.agents = {name: self.new_key(f"agent:{name}") for name in ("helper", "scribe", "loner", "clerk")}
         except BaseException:
             self.close()
             raise

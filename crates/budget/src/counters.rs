@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use model::UnixMillis;
 
 use crate::bucket::Bucket;
-use crate::level::Line;
+use crate::level::{Allowance, Level, Line};
 use crate::period::Window;
 use crate::rule::{Caller, Key, KeyRef, Measure, Past, Rule, Rules};
 
@@ -66,6 +66,34 @@ impl Counters {
             return if key.is(&found.key) { Arc::clone(found) } else { self.rest(key) };
         }
         self.add(shard, hash, key, now).unwrap_or_else(|| self.rest(key))
+    }
+
+    /// The bucket that a call would take from, as it is: none where nobody has taken anything yet. Makes nothing.
+    pub(crate) fn find(&self, key: KeyRef<'_>) -> Option<Arc<Bucket>> {
+        let hash = self.hasher.hash_one(key);
+        let shard = usize::try_from(hash % 256).ok().and_then(|at| self.shards.get(at))?;
+        let table = shard.table.load();
+        match table.get(&hash) {
+            Some(found) if key.is(&found.key) => Some(Arc::clone(found)),
+            None if table.len() < self.per_shard => None,
+            // No room of its own.
+            Some(_) | None => self.rest.table.load().get(&self.hasher.hash_one(key.rest())).map(Arc::clone),
+        }
+    }
+
+    /// What is left to a caller of every measure that has a window: of each the budget of which least is left. Takes nothing.
+    #[must_use]
+    pub fn left(&self, rules: &Rules, caller: Caller<'_>, now: UnixMillis) -> Allowance {
+        let mut allowance = Allowance { at: now, ..Allowance::default() };
+        for rule in rules.applying(caller).filter(|rule| rule.measure != Measure::Concurrent) {
+            let window = rule.period.window(now);
+            for key in rule.keys(caller) {
+                let used = self.find(key).map_or(0, |bucket| bucket.used(rule.period, &window, now));
+                let level = Level { most: rule.most, left: rule.most.saturating_sub(used), reset: window.left(now) };
+                allowance.note(rule.measure, level);
+            }
+        }
+        allowance
     }
 
     /// Adds a bucket; none if there is no room.

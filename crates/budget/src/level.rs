@@ -28,6 +28,8 @@ pub struct Allowance {
     pub output: Option<Level>,
     /// Both.
     pub tokens: Option<Level>,
+    /// Money, in millionths; for policies, there is no header for it.
+    pub cost: Option<Level>,
     /// For a refusal: milliseconds after which the same call can have room; none where it never has.
     pub retry_after: Option<u64>,
 }
@@ -40,8 +42,9 @@ impl Allowance {
             Measure::InputTokens => &mut self.input,
             Measure::OutputTokens => &mut self.output,
             Measure::Tokens => &mut self.tokens,
-            // What runs at once has no window, and money no header.
-            Measure::Concurrent | Measure::Cost => return,
+            Measure::Cost => &mut self.cost,
+            // What runs at once has no window.
+            Measure::Concurrent => return,
         };
         let is_tighter = place.is_none_or(|before| (level.left, before.reset) < (before.left, level.reset));
         if is_tighter {

@@ -157,5 +157,7 @@ pub(crate) fn registry(file: &raw::File, source: &dyn Source, report: &mut Repor
         operators: parties::operators(&file.operators, report),
         access: access::access(file, report),
         tool_servers: tools::tool_servers(file, source, report),
+        segments: parties::groups(&file.segments, "segments", report),
+        destinations: parties::destinations(&file.destinations, report),
     })
 }

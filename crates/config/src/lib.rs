@@ -13,6 +13,7 @@ mod placeholder;
 mod problem;
 mod raw;
 mod raw_access;
+mod raw_approvals;
 mod raw_budgets;
 mod raw_issuers;
 mod raw_limits;
@@ -31,7 +32,7 @@ pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
     BaseUrl, Budgets, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced, Proxy,
-    Refusals, Retention, Route, Settings, Signal, Telemetry, Tls, Trust, Upstream,
+    Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

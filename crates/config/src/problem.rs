@@ -36,7 +36,8 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}:{}: ", self.file, self.position.line, self.position.column)?;
+        // A file may bear any name, and a terminal would obey some.
+        write!(formatter, "{}:{}:{}: ", self.file.escape_debug(), self.position.line, self.position.column)?;
         if !self.field.is_empty() {
             write!(formatter, "{}: ", self.field)?;
         }

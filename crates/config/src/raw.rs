@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
+pub(crate) use crate::raw_approvals::Approvals;
 pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
@@ -33,6 +34,11 @@ pub(crate) struct File {
     pub(crate) models: BTreeMap<String, Model>,
     /// Groups of models, for policies: `resource in Portcullis::ModelGroup::"NAME"`.
     pub(crate) model_groups: BTreeMap<String, Group>,
+    /// Places outside that the gate reaches or has reached, by host name, with the segments that each lies in.
+    pub(crate) destinations: BTreeMap<String, Vec<String>>,
+    /// Segments of places outside, such as a region, for policies: `resource in Portcullis::Segment::"NAME"`. A place that nobody
+    /// lists under `destinations` lies in none.
+    pub(crate) segments: BTreeMap<String, Group>,
     /// Groups of users, agents and services, for policies: `principal in Portcullis::Group::"NAME"`.
     pub(crate) groups: BTreeMap<String, Group>,
     /// Human beings.
@@ -51,6 +57,8 @@ pub(crate) struct File {
     pub(crate) enforcement_points: BTreeMap<String, EnforcementPoint>,
     /// What they can ask about.
     pub(crate) access: Access,
+    /// How operators approve what policies ask an approval for.
+    pub(crate) approvals: Approvals,
     /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Their
     /// calls do not pass through the gate yet: policies and their cases are about what it will decide.
     pub(crate) tool_servers: BTreeMap<String, ToolServer>,
@@ -250,6 +258,10 @@ pub(crate) struct Agent {
     /// Whose words its `user` messages are.
     #[serde(default)]
     pub(crate) user_text: UserText,
+    /// The agents that it acts directly below: without one of them in front of it in the chain it is refused, also where it is
+    /// autonomous. Anywhere, if there is none.
+    #[serde(default)]
+    pub(crate) below: Vec<String>,
     /// What else policies know of it, as texts: `principal.hasTag("owner") && principal.getTag("owner") == …`.
     #[serde(default)]
     pub(crate) attributes: BTreeMap<String, String>,

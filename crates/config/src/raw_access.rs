@@ -42,6 +42,9 @@ pub(crate) struct Access {
     /// The address by which they know the gate, without a path: `https://gate.example.com`. It stands in
     /// `/.well-known/authzen-configuration`, which is not served without it.
     pub(crate) url: Option<String>,
+    /// The authentication that a point is told to ask its subject for where a policy says `@challenge("step-up")`: the obligation
+    /// `step-up` of the obligations profile. Without it the denial alone names the challenge.
+    pub(crate) step_up: Option<StepUp>,
     /// Further words for kinds of subjects, such as `identity: user`. `user`, `agent` and `service` are known.
     pub(crate) subjects: BTreeMap<String, PartyKind>,
     /// Kinds of resources, by the word for them: letters, digits and `_`. In policies `Access::NAME`.
@@ -52,6 +55,19 @@ pub(crate) struct Access {
     pub(crate) subject_properties: BTreeMap<String, Told>,
     /// Members of a question's `context` that policies see as `context.pep.context.NAME`.
     pub(crate) context: BTreeMap<String, Told>,
+}
+
+/// An authentication, in the words of the issuer at which people sign in.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepUp {
+    /// The authentication context class that has to be reached, as its tokens say it in `acr`: `phr`, `urn:example:loa:3`.
+    #[schemars(length(min = 1, max = 128))]
+    pub(crate) acr: String,
+    /// The methods that have to be used, as its tokens say them in `amr`: `[mfa, hwk]`.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub(crate) amr: Vec<String>,
 }
 
 /// What kind of party a subject is.

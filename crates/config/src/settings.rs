@@ -13,6 +13,7 @@ use identity::Secret;
 use identity::token::{Gate, IssuerRules};
 use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
+use response::Terms;
 
 /// Everything that is no part of the bundle.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub struct Settings {
     pub tokens: Option<Gate>,
     /// The address by which other enforcement points know the gate, without a path.
     pub access_url: Option<String>,
+    /// On which terms operators approve.
+    pub approvals: Terms,
+    /// The authentication that they are told to ask for where a policy challenges to step up.
+    pub step_up: Option<StepUp>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -47,6 +52,15 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// The authentication that answers a challenge to step up, in the words of the issuer at which people sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepUp {
+    /// The authentication context class (`acr`).
+    pub acr: String,
+    /// The methods (`amr`); may be empty.
+    pub amr: Vec<String>,
 }
 
 /// Where telemetry goes.

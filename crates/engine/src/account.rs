@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use budget::{Allowance, Amounts, Caller, Exceeded, Measure, Price, Reservation};
+use budget::{Allowance, Amounts, Caller, Exceeded, Level, Measure, Price, Reservation};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use model::{Charge, ReasonCode, Refusal, Usage};
+use model::{Charge, ModelName, ReasonCode, Refusal, Remaining, TaskBudget, Usage};
 
 use crate::admit::Identified;
 use crate::decide::Permit;
@@ -113,11 +113,41 @@ pub(crate) fn edits(snapshot: &Snapshot, identified: &Identified, inspected: &In
     edits
 }
 
-/// Reserves for a permit, or refuses. What an earlier judgement of the same call has reserved is given back first.
-pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call, permit: Permit) -> Result<Permit, Refusal> {
+/// What is left to the caller, for policies: none where no budget applies, or no policy asks. Read, not taken: whether there is room
+/// for this call is found out behind the decision.
+pub(crate) fn left<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    model: Option<&ModelName>,
+) -> Option<TaskBudget> {
+    if !snapshot.policy.reads_budgets() {
+        return None;
+    }
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model };
+    let allowance = world.counters().left(&snapshot.budgets.rules, caller, world.now());
+    let Allowance { requests, input, output, tokens, cost, .. } = allowance;
+    let part = |level: Option<Level>| level.map(|Level { most, left, .. }| Remaining { most, left });
+    let budget = TaskBudget {
+        requests: part(requests),
+        input: part(input),
+        output: part(output),
+        tokens: part(tokens),
+        micros: part(cost),
+    };
+    (budget != TaskBudget::default()).then_some(budget)
+}
+
+/// Gives back what an earlier judgement of the same call has reserved.
+pub(crate) fn give_back(call: &mut Call) {
     if let Some(reservation) = call.account.reservation.take() {
         reservation.release();
     }
+}
+
+/// Reserves for a permit, or refuses. What an earlier judgement of the same call has reserved is given back first.
+pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call, permit: Permit) -> Result<Permit, Refusal> {
+    give_back(call);
     let identified = call.identified.as_ref().ok_or(ReasonCode::Internal)?;
     let task = &identified.credential().ledger;
     let caller = Caller { chain: identified.chain(), task, model: Some(permit.model()) };

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use model::{
-    Action, Answer, Ask, DecisionInput, Duties, Facts, Finding, Name, ReasonCode, Refusal, Resource, Side, UnixMillis, Verdict,
+    Action, Answer, Around, Ask, DecisionInput, Duties, Facts, Finding, Name, ReasonCode, Refusal, Resource, Side, UnixMillis,
+    Verdict,
 };
 use text::Splices;
 
@@ -152,9 +153,10 @@ pub(crate) fn decide<P: Protocol>(
     head: &Head,
     identified: &Identified,
     inspected: &Inspected<'_>,
+    around: Around,
     now: UnixMillis,
 ) -> Result<Permit, Refused> {
-    let input = input(protocol, identified, inspected, now);
+    let input = input(protocol, identified, inspected, around, now);
     let answer = asked(snapshot, &input);
     let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
     let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
@@ -186,7 +188,13 @@ pub(crate) fn asked(snapshot: &Snapshot, input: &DecisionInput) -> Answer {
 }
 
 /// The complete input: the call itself first, then every effect that rides along.
-fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspected<'_>, now: UnixMillis) -> DecisionInput {
+fn input<P: Protocol>(
+    protocol: &P,
+    identified: &Identified,
+    inspected: &Inspected<'_>,
+    around: Around,
+    now: UnixMillis,
+) -> DecisionInput {
     let understood = inspected.understood();
     let mut asks = Vec::with_capacity(1 + understood.effects.len());
     asks.push(Ask { action: Action::CallModel, resource: Resource::Model(inspected.model().clone()) });
@@ -205,7 +213,7 @@ fn input<P: Protocol>(protocol: &P, identified: &Identified, inspected: &Inspect
         answered: std::collections::BTreeSet::new(),
         mandate: identified.mandate().clone(),
         arguments: None,
-        around: Default::default(),
+        around,
     };
     DecisionInput { chain: identified.chain().clone(), asks, facts }
 }

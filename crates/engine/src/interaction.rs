@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use model::{Around, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use text::Document;
 
 use crate::account::{self, Account};
@@ -202,6 +202,7 @@ async fn path<W: World, P: Protocol, C: Client>(
 
     let recorded = loop {
         let snapshot = Arc::clone(&call.snapshot);
+        account::give_back(call);
         let permit = judge(world, protocol, head, &body, call, &mut guard)?;
         // How much? What a policy refuses costs nothing; what has no room is recorded as refused.
         let permit = account::reserve(world, &snapshot, call, permit)?;
@@ -264,7 +265,9 @@ fn judge<W: World, P: Protocol>(
     let scanned = world.monotonic();
     call.timings.inspect = scanned.saturating_sub(parsed);
 
-    let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, world.now());
+    let budget = account::left(world, &snapshot, call.identified()?, Some(inspected.model()));
+    let around = Around { budget, ..Around::default() };
+    let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, around, world.now());
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {
         call.judgement = Some(refused.judgement);

@@ -28,7 +28,7 @@ mod snapshot;
 mod stored;
 mod verified;
 
-pub use access::{answer_questions, claims, publish_access, search};
+pub use access::{answer_questions, claims, publish_access, request_access, search};
 pub use act::Attempt;
 pub use admit::Identified;
 pub use decide::{Judgement, Permit};

@@ -14,9 +14,10 @@ use evidence::{Header, RecordError};
 use http::{HeaderMap, Method, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
-    Chain, Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, ReasonCode, Refusal, RequestId,
-    UnixMillis, Usage,
+    Chain, Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, PrincipalId, ReasonCode, Refusal,
+    RequestId, UnixMillis, Usage,
 };
+use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::{Document, NodeId, Splices};
 
 use crate::act::Attempt;
@@ -27,7 +28,10 @@ use crate::verified::VerifiedTokens;
 
 mod asking;
 
-pub use asking::{Answered, Asking, Page, Question, Questions, Said, Search, Searching, Sought, Subject, Until};
+pub use asking::{
+    Answered, Asking, Denial, Found, Looked, Order, Page, Performs, Question, Questions, Requestable, Requesting, Said, Search,
+    Searching, Sought, StepUp, Subject, Submission, Until,
+};
 
 /// Time, from outside.
 pub trait Clock: Send + Sync {
@@ -180,8 +184,44 @@ pub trait Accounts: Send + Sync {
     fn counters(&self) -> &Counters;
 }
 
+/// Why an approval is not asked for or not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum ApprovalError {
+    /// It may not be.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Requests for operators' approval.
+pub trait Approvals: Send + Sync {
+    /// What an approval that `by` presents holds for, now.
+    ///
+    /// # Errors
+    /// [`Misfit`]: it does not hold.
+    fn approval(&self, by: &PrincipalId, approval: &str) -> Result<Standing, Misfit>;
+    /// Asks for an approval, or finds the request that is there already. Ends when its record is durable.
+    fn ask_approval(
+        &self,
+        wanted: Wanted,
+        credential: &CredentialId,
+        terms: &Terms,
+    ) -> impl Future<Output = Result<Looked, ApprovalError>> + Send;
+    /// A request that `by` made, and how it stands.
+    fn approval_request(&self, by: &PrincipalId, id: &str) -> Option<Looked>;
+    /// Cancels a request that `by` made: in force before its record is waited for.
+    fn cancel_approval(
+        &self,
+        by: &PrincipalId,
+        credential: &CredentialId,
+        id: &str,
+    ) -> impl Future<Output = Result<Looked, ApprovalError>> + Send;
+}
+
 /// Everything at once.
-pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Upstreams {
+pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Approvals + Upstreams {
     /// 10 random bytes for a request id.
     fn random(&self) -> [u8; 10];
     /// 32 random bytes for the ids of tokens; none if there is no randomness.

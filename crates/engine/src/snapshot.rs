@@ -8,6 +8,9 @@ use budget::{Prices, Rules};
 use inspect::Scanners;
 use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
+use response::Terms;
+
+use crate::ports::StepUp;
 
 /// One version of everything an evaluation reads.
 #[derive(Debug, Clone)]
@@ -30,6 +33,10 @@ pub struct Snapshot {
     pub refusals: Candour,
     /// The address by which other enforcement points know the gate, without a path; none if it is told to nobody.
     pub access_url: Option<Arc<str>>,
+    /// On which terms operators approve.
+    pub approvals: Terms,
+    /// The authentication that enforcement points are told to ask for where a policy challenges to step up.
+    pub step_up: Option<Arc<StepUp>>,
     /// Controls that an operator has switched off.
     pub off: Off,
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use evidence::{EntryKind, Header, Noise, Observed, OutcomeResult, Peek, Sealed, decode, decode_trusted, encode, peek};
 use model::{
-    Action, AdminAct, Ask, Chain, Charge, Digest, Integrity, Label, Level, LockKind, LockTarget, Origins, PrincipalId, Readers,
-    ReasonCode, RequestId, Resource, UnixMillis, Usage, Verdict,
+    Action, AdminAct, ApprovalAnswer, ApprovalAsk, ApprovalItem, Ask, Chain, Charge, Digest, Integrity, Label, Level, LockKind,
+    LockTarget, Origins, PrincipalId, Readers, ReasonCode, RequestId, Resource, UnixMillis, Usage, Verdict,
 };
 
 const AT: UnixMillis = UnixMillis(1_790_000_000_123);
@@ -20,6 +20,39 @@ fn request() -> Option<RequestId> {
 
 fn sealed(length: u64) -> Option<Sealed> {
     Some(Sealed { subject_key: "sk_0123456789abcdef".to_owned(), length, commitment: Digest([0xAB; 32]) })
+}
+
+fn seen(origin: &str, label: Label) -> Observed {
+    Observed { ledger: "k7Qm2x9Lp0aZ".parse().unwrap(), origin: origin.to_owned(), label }
+}
+
+/// Everything about one request for approval.
+fn approvals(chain: Option<Chain>) -> BTreeMap<&'static str, Header> {
+    let root = || Some("operator:root".parse().unwrap());
+    let item = ApprovalItem { approval: "apr_00".parse().unwrap(), commitment: Digest([0x21; 32]), request: request().unwrap() };
+    let ask = ApprovalAsk {
+        id: "arq_00".parse().unwrap(),
+        items: vec![item],
+        is_list: false,
+        policies: Digest([0x11; 32]),
+        quorum: 2,
+        ends: UnixMillis(AT.0 + 3_600_000),
+        holds: 900,
+    };
+    let asked = Header {
+        chain,
+        content: sealed(256),
+        ..Header::admin(AT, AdminAct::ApprovalAsked { ask }, Some("pep:desk".parse().unwrap()))
+    };
+    let answer =
+        ApprovalAnswer { id: "arq_00".parse().unwrap(), item: Some(0), shown: vec![Digest([0x21; 32])], is_approved: true };
+    let answered = Header::admin(AT, AdminAct::ApprovalAnswered { answer }, root());
+    let cancelled = Header::admin(AT, AdminAct::ApprovalCancelled { id: "arq_00".parse().unwrap() }, root());
+    BTreeMap::from([
+        ("admin-approval-asked", asked),
+        ("admin-approval-answered", answered),
+        ("admin-approval-cancelled", cancelled),
+    ])
 }
 
 fn every_kind() -> BTreeMap<&'static str, Header> {
@@ -76,11 +109,7 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
         origins: Origins::These(["upload".to_owned()].into()),
     };
     let trusted = Label { integrity: Integrity::Trusted, origins: Origins::Many, ..Label::default() };
-    let observed = [("request", strict), ("model:small", trusted)].map(|(origin, label)| Observed {
-        ledger: "k7Qm2x9Lp0aZ".parse().unwrap(),
-        origin: origin.to_owned(),
-        label,
-    });
+    let observed = [("request", strict), ("model:small", trusted)].map(|(origin, label)| seen(origin, label));
     let labelled = Header { observed: observed.into(), ..intent.clone() };
     let reserved = Charge {
         at: UnixMillis(AT.0 + 1),
@@ -98,7 +127,8 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
     };
     let charged = Header { charge: Some(reserved), ..intent.clone() };
     let settled = Header { charge: Some(used), ..outcome.clone() };
-    BTreeMap::from([
+    let asked = approvals(intent.chain.clone());
+    let all = [
         ("intent-charge", charged),
         ("outcome-charge", settled),
         ("intent", intent),
@@ -121,7 +151,8 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
         ("noise-known", flood),
         ("intent-observed", labelled),
         ("intent-many-asks", Header::new(EntryKind::Intent, AT).with_asks(&many)),
-    ])
+    ];
+    all.into_iter().chain(asked).collect()
 }
 
 fn golden(name: &str) -> PathBuf {

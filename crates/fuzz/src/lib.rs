@@ -6,16 +6,20 @@
 //!
 //! The tests run every target for a fixed number of inputs under a fixed seed; `cargo xtask fuzz` runs for as long as it is told.
 //!
+//! `PARSERS.md` lists every parser of outside bytes with its target; a test holds the list against the sources.
+//!
 //! What this crate does not do: it measures no coverage of code, and finds nothing that needs two processes.
 
 mod mutate;
 mod random;
 mod run;
 mod shrink;
+mod smoke;
 mod speed;
 pub mod targets;
 
 pub use random::Random;
 pub use run::{Budget, Failure, Report, fuzz, replay};
+pub use smoke::smoke;
 pub use speed::{Slow, cpu_time, speed};
 pub use targets::{Outcome, Target, seen};

@@ -15,7 +15,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use identity::Plane;
 use model::{
-    Credential, Holder, LockKind, LockTarget, Name, OperatorAct, OperatorRole, PrincipalId, PrincipalKind, ReasonCode, Refusal,
+    ApprovalAnswer, Credential, Holder, LockKind, LockTarget, Name, OperatorAct, OperatorRole, PrincipalId, PrincipalKind,
+    ReasonCode, Refusal,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -105,6 +106,12 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn list_keys(&self) -> Value;
     /// Stops something; in force when this returns, recorded if `recorded` says so.
     fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Every request for approval that is kept, the latest first, without what it asks for in full.
+    fn approvals(&self) -> Value;
+    /// One of them in full, for whoever answers; reading it is recorded first.
+    fn approval(&self, by: &Operator, id: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Approves, after it is durably recorded; or refuses, at once.
+    fn answer(&self, by: &Operator, answer: ApprovalAnswer) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Takes a kill back, after it is durably recorded.
     fn unlock(&self, by: &Operator, target: LockTarget) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Makes a credential.
@@ -200,7 +207,8 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | ReasonCode::HostNotAllowed
         | ReasonCode::CredentialLocked
         | ReasonCode::PrincipalLocked => StatusCode::FORBIDDEN,
-        ReasonCode::RouteUnknown | ReasonCode::ModelNotFound => StatusCode::NOT_FOUND,
+        ReasonCode::RouteUnknown | ReasonCode::ModelNotFound | ReasonCode::ApprovalUnknown => StatusCode::NOT_FOUND,
+        ReasonCode::ApprovalClosed => StatusCode::CONFLICT,
         ReasonCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ReasonCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ReasonCode::EvidenceUnavailable | ReasonCode::Draining | ReasonCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -229,6 +237,11 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["admin", "v1", "locks"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_locks())),
         (&Method::GET, ["admin", "v1", "bundles"]) => may(OperatorAct::ReadState).and_then(|()| admin.bundles().map(Body::Json)),
         (&Method::GET, ["admin", "v1", "keys"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_keys())),
+        (&Method::GET, ["admin", "v1", "approvals"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.approvals())),
+        (&Method::GET, ["admin", "v1", "approvals", id]) => {
+            may(OperatorAct::AnswerApprovals)?;
+            admin.approval(&by, id).await.map(Body::Json)
+        }
         (&Method::GET, ["admin", "v1", "explain", request]) => {
             may(OperatorAct::ReadContent)?;
             admin.explain(&by, request).await.map(Body::Json)
@@ -300,6 +313,11 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(OperatorAct::Stop)?;
             let StopBody { target, kind } = read(body).await?;
             admin.stop(by, target, kind).await
+        }
+        ["admin", "v1", "approvals"] => {
+            may(OperatorAct::AnswerApprovals)?;
+            let answer: ApprovalAnswer = read(body).await?;
+            admin.answer(by, answer).await
         }
         ["admin", "v1", "unlock"] => {
             may(OperatorAct::Unlock)?;

@@ -200,7 +200,7 @@ async fn ask(wire: &mut TokioIo<Wire>, target: &Uri, authorization: Option<&Head
         if wire.read_buf(&mut answer).await? == 0 {
             return Err(io::Error::other("the proxy closed the connection instead of opening a tunnel"));
         }
-        if let Some(status) = status(&answer)? {
+        if let Some(status) = tunnel_status(&answer)? {
             if (200..300).contains(&status) {
                 return Ok(());
             }
@@ -211,7 +211,10 @@ async fn ask(wire: &mut TokioIo<Wire>, target: &Uri, authorization: Option<&Head
 }
 
 /// The status of a proxy's answer, once its head is complete.
-fn status(answer: &[u8]) -> io::Result<Option<u16>> {
+///
+/// # Errors
+/// What is no answer, one longer than 8 KiB, and one with bytes behind the head of a tunnel.
+pub fn tunnel_status(answer: &[u8]) -> io::Result<Option<u16>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     match response.parse(answer) {
@@ -227,7 +230,7 @@ fn status(answer: &[u8]) -> io::Result<Option<u16>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_ANSWER, status};
+    use super::{MAX_ANSWER, tunnel_status};
 
     #[test]
     fn answers_of_proxies() {
@@ -243,9 +246,9 @@ mod tests {
             ("HTTP/1.1 2000 OK\r\n\r\n", None),
         ];
         for (answer, expected) in facts {
-            assert_eq!(status(answer.as_bytes()).ok(), expected, "{answer:?}");
+            assert_eq!(tunnel_status(answer.as_bytes()).ok(), expected, "{answer:?}");
         }
         let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(MAX_ANSWER));
-        assert!(status(long.as_bytes()).is_err());
+        assert!(tunnel_status(long.as_bytes()).is_err());
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Endpoint;
+use engine::ports::Order;
 use engine::ports::{Head, World};
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +21,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::access::forward::{Forwarded, Line};
-use crate::access::{self, AccessVoice, Evaluator, Searcher};
+use crate::access::{self, AccessVoice, Evaluator, Requester, Searcher, requests};
 use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::{self, Act, Api, Stored};
 use crate::forwarded::TrustedProxies;
@@ -307,9 +308,10 @@ async fn call<W: World + 'static>(
     let slot = Arc::clone(&gate.running).try_acquire_owned();
     let route =
         if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
+    let is_anthropic = speaks_anthropic(&head.headers, parts.uri.path());
     let world = Arc::clone(&gate.world);
     workers::spawn(&gate.large, is_large, async move {
-        serve_route(world.as_ref(), route, &head, client).await;
+        serve_route(world.as_ref(), route, is_anthropic, &head, client).await;
         drop(slot);
     });
     answer.await.map_err(|_| NoAnswer)
@@ -338,6 +340,8 @@ enum Route {
     Model(String),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
+    /// Requests for approval of other enforcement points.
+    AccessRequest(Order),
     /// Another request as a whole, by its method and target: Envoy asks so.
     ExtAuthz(String, String),
     /// As much of it as is not there.
@@ -374,6 +378,12 @@ impl Route {
             Some((_, takes)) => {
                 return Self::NoAccess(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
             }
+            None if requests::at(path).is_some() => {
+                return match requests::at(path) {
+                    Some((order, takes)) if takes.contains(method) => Self::AccessRequest(order),
+                    Some(_) | None => Self::NoAccess(ReasonCode::MethodNotAllowed.into()),
+                };
+            }
             None if access::ext_authz(path).is_some() => {
                 let target = access::ext_authz(path).unwrap_or_default();
                 return Self::ExtAuthz(method.to_string(), target.to_owned());
@@ -394,8 +404,14 @@ impl Route {
     }
 }
 
-async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client: HttpClient) {
-    let speaks_anthropic = head.headers.contains_key("anthropic-version");
+/// Whether refusals of what is no call are read by a client of Anthropic: its SDKs say so in a header, and below one path there is
+/// nobody else.
+fn speaks_anthropic(headers: &HeaderMap, path: &str) -> bool {
+    headers.contains_key("anthropic-version")
+        || path.strip_prefix("/v1/messages").is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
+}
+
+async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, head: &Head, mut client: HttpClient) {
     let client = &mut client;
     match route {
         Route::Call(api, deployment) => {
@@ -426,6 +442,7 @@ async fn serve_route<W: World>(world: &W, route: Route, head: &Head, mut client:
             let asking = Evaluator::new(&head.headers, endpoint == access::Endpoint::Evaluations);
             engine::answer_questions(world, &asking, head, client).await
         }
+        Route::AccessRequest(order) => engine::request_access(world, &Requester::new(&head.headers, order), head, client).await,
         Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,

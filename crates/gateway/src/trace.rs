@@ -17,7 +17,8 @@ pub struct Tracing {
 
 impl Tracing {
     /// The trace of a request: the caller's if it tells a valid one, else a new one. `random` is fresh.
-    pub(crate) fn trace(self, headers: &HeaderMap, random: [[u8; 10]; 3]) -> Trace {
+    #[must_use]
+    pub fn trace(self, headers: &HeaderMap, random: [[u8; 10]; 3]) -> Trace {
         let told = told(headers);
         let [one, two, three] = random;
         let mut fresh = [0; 16];

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use memchr::memchr_iter;
 
 use crate::class;
-use crate::context::Clue;
+use crate::context::{Clue, Item};
 use crate::pii::words;
 use crate::secrets;
 
@@ -18,8 +18,24 @@ const LONG: usize = 5;
 pub(crate) const MOST: usize = 4096;
 
 /// Parts of links and of command lines. What begins with a dot ends a name.
-const PARTS: &[&str] =
-    &["https://", "http://", "www.", ".com", ".org", ".net", ".edu", ".gov", ".info", ".biz", "curl", "authorization", "bearer"];
+const PARTS: &[&str] = &[
+    "https://",
+    "http://",
+    "ftp://",
+    "www.",
+    ".com",
+    ".org",
+    ".net",
+    ".edu",
+    ".gov",
+    ".info",
+    ".biz",
+    ".co.uk",
+    ".org.uk",
+    "curl",
+    "authorization",
+    "bearer",
+];
 
 /// Every word, in lower case.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
@@ -37,8 +53,25 @@ pub(crate) const ENDINGS: &[&str] = &[
     ".co", ".is", ".us", ".za", ".au", ".br", ".ae", ".site", ".online", ".website", ".store", ".app", ".tech",
 ];
 
+/// Parts of values, of links and of files that are put right where they are written with digits, and are nothing when they are
+/// turned.
+pub(crate) fn parts() -> impl Iterator<Item = &'static str> {
+    let items = secrets::SECRETS.iter().flat_map(|rule| rule.forms).flat_map(|form| &form.items);
+    let literals = items.filter_map(|item| match item {
+        Item::Text(literal) if literal.len() >= SHORTEST && !literal.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            Some(*literal)
+        }
+        Item::Text(_) | Item::Run { .. } => None,
+    });
+    let wide = words::telling().filter(|word| !word.is_ascii());
+    literals.chain(wide).chain(["kind: secret", "data:", "value="])
+}
+
 /// Words that are ordinary ones when they are turned round.
 pub(crate) const SEMORDNILAPS: &[&str] = &["tel", "mar", "nif", ".net", "may", "nie", "mob"];
+
+/// Ordinary words that say, turned, that the text around them is. Few, and of the rarest three letters.
+const ORDINARY: &[&str] = &["this", "that", "with", "your", "have"];
 
 /// Every word from its last letter to its first, and with letters moved on by thirteen.
 static TURNED: LazyLock<Turned> = LazyLock::new(Turned::new);
@@ -55,8 +88,9 @@ struct Turned {
 
 impl Turned {
     fn new() -> Self {
-        let reversed = all().filter(|word| !SEMORDNILAPS.contains(word)).map(|word| word.bytes().rev().collect::<Vec<u8>>());
-        let moved = all().map(|word| word.bytes().map(moved).collect());
+        let every = || all().chain(ORDINARY.iter().copied());
+        let reversed = every().filter(|word| !SEMORDNILAPS.contains(word)).map(|word| word.bytes().rev().collect::<Vec<u8>>());
+        let moved = every().map(|word| word.bytes().map(moved).collect());
         let with_gram = |word: Vec<u8>| Some((gram(word.first_chunk()?), word));
         let mut words: Vec<(usize, Vec<u8>)> = reversed.chain(moved).filter_map(with_gram).collect();
         words.sort_unstable();
@@ -122,11 +156,11 @@ pub(crate) fn stands_alone(text: &[u8], at: &Range<usize>) -> bool {
     at.len() >= LONG || !(begins() || goes_on(at.end.checked_sub(1), Some(at.end)))
 }
 
-/// A small letter moved on by thirteen.
-const fn moved(byte: u8) -> u8 {
+/// A letter moved on by thirteen.
+pub(crate) const fn moved(byte: u8) -> u8 {
     match byte {
-        b'a'..=b'm' => byte + 13,
-        b'n'..=b'z' => byte - 13,
+        b'a'..=b'm' | b'A'..=b'M' => byte + 13,
+        b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
         _ => byte,
     }
 }

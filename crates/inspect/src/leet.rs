@@ -4,6 +4,7 @@
 //! keys of hex digits. The beginning alone is put right, and the rules are asked again. The same with words that name a value
 //! (`p455w0rd`): they are put right, and nothing else is.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -56,8 +57,13 @@ impl Literals {
 }
 
 /// The words that name a value.
-static WORDS: LazyLock<Literals> =
-    LazyLock::new(|| Literals::new(clue::all().chain(words::ordinary()).chain(clue::ENDINGS.iter().copied())));
+static WORDS: LazyLock<Literals> = LazyLock::new(|| {
+    let words = clue::all().chain(words::ordinary()).chain(clue::parts());
+    Literals::new(words.chain(clue::ENDINGS.iter().copied()))
+});
+
+/// Those that need not stand alone: other letters of a value stand next to them.
+static PARTS: LazyLock<HashSet<&str>> = LazyLock::new(|| clue::parts().filter(|part| part.is_ascii()).collect());
 
 /// The beginnings of keys.
 pub(crate) struct Leet {
@@ -100,9 +106,18 @@ impl Leet {
                 repaired(scanners, text, &at, literal, matches);
                 covered = matches.iter().skip(known).filter_map(|found| found.end).max().unwrap_or(covered);
             }
-            let is_word = |at: &Range<usize>, word| {
-                clue::stands_alone(text.as_bytes(), at) && (!clue::ENDINGS.contains(&word) || ends_a_host(text, at.start))
+            let is_word = |at: &Range<usize>, word: &str| {
+                let is_part = PARTS.contains(word);
+                (is_part || clue::stands_alone(text.as_bytes(), at))
+                    && (!clue::ENDINGS.contains(&word) || ends_a_host(text, at.start))
             };
+            if is_joined(text.as_bytes(), &stretch) {
+                let place = named.get_or_insert_with(|| text.as_bytes().to_vec());
+                place
+                    .get_mut(stretch.start - IS.len()..stretch.start)
+                    .into_iter()
+                    .for_each(|place| place.copy_from_slice(b" is "));
+            }
             for (at, word) in WORDS.find(text, stretch.start, &bytes).filter(|(at, word)| is_word(at, word)) {
                 put_right(named.get_or_insert_with(|| text.as_bytes().to_vec()), &at, word);
             }
@@ -114,6 +129,19 @@ impl Leet {
         n_left > 0
     }
 }
+
+/// `is`.
+const IS: &[u8] = b" 15 ";
+
+/// Whether `is` in leet stands before a short word in leet: behind a number, it would be one more of its groups.
+fn is_joined(text: &[u8], word: &Range<usize>) -> bool {
+    let letters = text.get(word.clone()).unwrap_or_default();
+    let is_word = letters.len() <= LONGEST_WORD && letters.iter().all(u8::is_ascii_alphanumeric);
+    is_word && text.get(..word.start).is_some_and(|before| before.ends_with(IS))
+}
+
+/// Longest such word.
+const LONGEST_WORD: usize = 8;
 
 /// Whether a link's host goes up to here. Linear in a host, which is short.
 fn ends_a_host(text: &str, at: usize) -> bool {

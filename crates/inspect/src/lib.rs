@@ -8,6 +8,7 @@
 //! ([`Hit`] and findings hold kinds and offsets), and uses no regular expression: those of operators' own rules are run by
 //! `rulefile`.
 
+mod alone;
 mod bounded;
 mod class;
 mod clue;

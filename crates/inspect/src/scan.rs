@@ -179,6 +179,15 @@ impl Scanners {
         }
     }
 
+    /// The rule of a kind that has a finder of its own, if it is switched on.
+    pub(crate) fn rule(&self, kind: &str) -> Option<RuleId> {
+        let rules = SCANS.iter().enumerate().filter_map(|(scan, own)| match &own.finder {
+            Finder::Own { kinds, .. } => kinds.iter().position(|known| *known == kind).map(|place| RuleId::at(scan, place)),
+            Finder::Context(_) => None,
+        });
+        rules.into_iter().find(|rule| self.enabled.has(*rule))
+    }
+
     pub(crate) const fn leet(&self) -> &Leet {
         &self.leet
     }

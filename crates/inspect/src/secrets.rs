@@ -192,7 +192,7 @@ pub(crate) const SECRETS: &[ContextRule] = &[
     assigned("messagebird-client-id", MESSAGE_BIRD, &[UUID]),
     assigned("netlify-access-token", &["netlify"], &[form([some(USE, 40, 46)])]),
     assigned("new-relic-browser-api-token", NEW_RELIC, &[behind("NRJS-", HEX, 19)]),
-    assigned("new-relic-insert-key", NEW_RELIC, &[behind("NRII-", ALNUM_DASH, 32)]),
+    assigned("new-relic-insert-key", NEW_RELIC, &[behind("NRII-", US, 32)]),
     assigned("new-relic-user-api-id", NEW_RELIC, &[only(AL, 64)]),
     assigned("nytimes-access-token", &["nytimes", "newyorktimes", "new-york-times"], &[only(USE, 32)]),
     assigned("okta-access-token", &["okta"], &[behind("00", USE, 40).entropy(4.0)]),

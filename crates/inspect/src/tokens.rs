@@ -256,7 +256,7 @@ pub(crate) const TOKENS: &[TokenRule] = &[
     TokenRule { kind: "stripe-webhook-secret", shapes: &[token("whsec_", Left::Word, Class::ALNUM, 32)] },
     TokenRule {
         kind: "supabase-access-token",
-        shapes: &[token("sbp_", Left::Word, Class::WORD, 31), token("sb_secret_", Left::Word, Class::WORD, 31)],
+        shapes: &[token("sbp_", Left::Word, Class::URL_SAFE, 31), token("sb_secret_", Left::Word, Class::URL_SAFE, 31)],
     },
     TokenRule {
         kind: "tailscale-key",

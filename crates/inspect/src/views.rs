@@ -7,6 +7,7 @@ use std::ops::Range;
 use model::FindingGroup;
 use text::{Guesses, Look, NormalLimits, Step, View, normalise_around};
 
+use crate::alone;
 use crate::clue;
 use crate::pii::{domain, words};
 use crate::scan::{SHORTEST, Scanners};
@@ -17,6 +18,7 @@ use crate::track::Match;
 /// eight times the text and 128 KiB.
 pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, matches: &mut Vec<Match>) -> Readings {
     let has_read_leet = scanners.leet().matches(scanners, text, matches);
+    alone::matches(scanners, text, matches);
     let clues = clue::turned(text);
     let usual = NormalLimits::for_length(text.len());
     // Long documents with markup, look-alikes and escapes have many readings that are nearly the whole text.
@@ -47,7 +49,10 @@ pub(crate) struct Readings {
 /// Whether something in `text` names a value in disguise, be it one that stands behind it.
 pub(crate) fn has_names(scanners: &Scanners, text: &str) -> bool {
     let is_other = |character: char| !character.is_ascii() && matches!(Look::of(character), Look::Letter | Look::Odd);
-    (!text.is_ascii() && text.contains(is_other)) || scanners.leet().is_in(text) || !clue::turned(text).is_empty()
+    (!text.is_ascii() && text.contains(is_other))
+        || scanners.leet().is_in(text)
+        || !clue::turned(text).is_empty()
+        || alone::is_in(scanners, text)
 }
 
 /// Which matches in a view count.
@@ -84,6 +89,7 @@ impl Counts {
                 says_enough(found)
                     || is_link(found, view)
                     || words::is_told(view.text().as_bytes(), found.start, clue::SEMORDNILAPS)
+                    || stands_in_words(text, view, found)
             }
             Self::Decoded => {
                 let range = found.start..found.end.unwrap_or(view.text().len());
@@ -97,6 +103,31 @@ impl Counts {
 fn says_enough(found: &Match) -> bool {
     let kinds = ["CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", "CRYPTO", "IT_FISCAL_CODE"];
     found.rule.group() == FindingGroup::Secret || kinds.contains(&found.rule.kind().as_str())
+}
+
+/// Words that stand in every text, none of which is another one when it is turned.
+const ORDINARY: &[&str] = &[
+    "the", "and", "to", "of", "is", "in", "it", "for", "you", "my", "this", "that", "with", "have", "are", "all", "can", "your",
+    "please", "from", "will", "here",
+];
+/// Bytes around a match in which they are looked for.
+const AROUND: usize = 64;
+/// So many of them say that a text is meant to be read so.
+const FEWEST: usize = 3;
+
+/// Whether ordinary words stand around a match in a view, and do not where the view was read from.
+fn stands_in_words(text: &str, view: &View, found: &Match) -> bool {
+    let read = view.text();
+    let end = found.end.unwrap_or(read.len());
+    let near =
+        read.floor_char_boundary(found.start.saturating_sub(AROUND))..read.ceil_char_boundary((end + AROUND).min(read.len()));
+    let n_read = n_ordinary(read.get(near.clone()).unwrap_or_default());
+    n_read >= FEWEST && n_ordinary(text.get(view.origin(near)).unwrap_or_default()) * 3 <= n_read
+}
+
+fn n_ordinary(text: &str) -> usize {
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    words.filter(|word| ORDINARY.iter().any(|known| known.eq_ignore_ascii_case(word))).count()
 }
 
 /// Whether a match is a name that nobody writes by chance.

@@ -62,22 +62,8 @@ fn survivors(scanners: &Scanners, samples: &[Sample], group: FindingGroup, write
     (found, lost.join(" "))
 }
 
-/// Of a hundred samples, how many are found at least where it is less than 98: the value alone, then the whole text. A telephone
-/// number written backwards among plain words is another number, and so is an address of the network; what is said behind an
-/// encoded one is not read with it.
-const LEAST: &[(FindingGroup, &str, [usize; 2])] = &[
-    (FindingGroup::Secret, "comments", [97, 98]),
-    (FindingGroup::Secret, "elements", [97, 98]),
-    (FindingGroup::Secret, "reversed", [97, 98]),
-    (FindingGroup::Pii, "base64", [96, 98]),
-    (FindingGroup::Pii, "base64url", [95, 98]),
-    (FindingGroup::Pii, "base32", [96, 98]),
-    (FindingGroup::Pii, "hex", [97, 98]),
-    (FindingGroup::Pii, "hex-colons", [97, 98]),
-    (FindingGroup::Pii, "hex-escapes", [97, 98]),
-    (FindingGroup::Pii, "rot13", [94, 98]),
-    (FindingGroup::Pii, "reversed", [91, 98]),
-];
+/// Of a hundred samples, so many are found at least under every transform: the value alone written so, and the whole text.
+const LEAST: usize = 98;
 
 #[test]
 fn every_transform_keeps_what_is_found_in_the_shared_sets() {
@@ -92,9 +78,7 @@ fn every_transform_keeps_what_is_found_in_the_shared_sets() {
         for (name, write) in evasion::all() {
             let ([alone, whole], lost) = survivors(&scanners, &samples, group, *write);
             println!("{name:18} {alone:4} {whole:4} of {}  {lost}", samples.len());
-            let known = LEAST.iter().find(|(of, known, _)| *of == group && known == name);
-            let least = known.map_or([98, 98], |(.., least)| *least);
-            if alone * 100 < samples.len() * least[0] || whole * 100 < samples.len() * least[1] {
+            if alone.min(whole) * 100 < samples.len() * LEAST {
                 failed.push((set, name, alone, whole, samples.len()));
             }
             all = [all[0] + alone, all[1] + whole, all[2] + samples.len()];

@@ -69,8 +69,57 @@ fn embedded(value: &str) -> (String, Span) {
     (format!("{before}{value} is all I have."), Span { start: before.len(), end: before.len() + value.len() })
 }
 
+/// Random texts of the shape of a value that are looked at.
+const SHAPES: usize = 1000;
+
+/// Whether nobody can tell what a value is that is written so among plain words. Two rules, each of which says why:
+///
+/// - Moved or turned, a value of letters, digits, spaces, dots, dashes and slashes without a word before it is one more value of
+///   that shape. If more than one in a thousand random texts of its shape is of its kind, so are one in a thousand numbers of
+///   orders and parts, and to take them all would be wrong a thousand times.
+/// - In leet, letters and digits of a value are the same digit. Of a value with a check over both (no other digit would do), what is
+///   left does not say which value it was.
+fn is_beyond_reading(scanners: &Arc<Scanners>, kind: &FindingKind, value: &str, transform: &str, random: &mut Random) -> bool {
+    let is_of_kind = |value: &str| {
+        let (text, span) = embedded(value);
+        finds(scanners, Comes::Whole, kind, &text, &span)
+    };
+    match transform {
+        "rot13" | "reversed" => {
+            let has_words = !common::texts::words(kind.as_str()).is_empty();
+            let is_ordinary = |letter: char| letter.is_ascii_alphanumeric() || " .-/".contains(letter);
+            let is_one = |_: &usize| is_of_kind(&of_shape(value, random));
+            !has_words && value.chars().all(is_ordinary) && (0..SHAPES).filter(is_one).count() > SHAPES / 1000
+        }
+        "leet" => {
+            let words = common::texts::words(kind.as_str());
+            let bare = value.strip_prefix(words).unwrap_or(value);
+            let is_changed = bare.contains(['o', 'i', 'e', 'a', 's', 't']);
+            is_changed
+                && (0..bare.len()).any(|at| other_digit(bare, at).is_some_and(|other| !is_of_kind(&format!("{words}{other}"))))
+        }
+        _ => false,
+    }
+}
+
+/// A random text with digits and letters where `value` has them.
+fn of_shape(value: &str, random: &mut Random) -> String {
+    let classes = ["0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"];
+    let class = |letter: char| classes.into_iter().find(|class| class.contains(letter));
+    value.chars().map(|letter| class(letter).map_or(String::from(letter), |class| random.string(class, 1))).collect()
+}
+
+/// The value with another digit at this place, if one stands there.
+fn other_digit(value: &str, at: usize) -> Option<String> {
+    let digit = value.get(at..at + 1)?.parse::<u32>().ok()?;
+    Some(format!("{}{}{}", value.get(..at)?, (digit + 1) % 10, value.get(at + 1..)?))
+}
+
+/// A transform; how many are found, of how many, alone and as a whole text; and the kinds of the others.
+type Row = (&'static str, [usize; 2], [usize; 2], Vec<String>);
+
 /// What of these kinds together is still found under each transform: first when the value alone is written so, then the whole text.
-fn recall(kinds: &[FindingKind], comes: Comes) -> Vec<(&'static str, [usize; 2], usize, Vec<String>)> {
+fn recall(kinds: &[FindingKind], comes: Comes, told: Told) -> Vec<Row> {
     let scanners = Arc::new(Scanners::all());
     let mut random = Random::new(29);
     let mut values = Vec::new();
@@ -83,24 +132,25 @@ fn recall(kinds: &[FindingKind], comes: Comes) -> Vec<(&'static str, [usize; 2],
     }
     assert!(values.len() * 10 > kinds.len() * TIMES * 9, "{} samples are found as they stand", values.len());
     let rows = evasion::all().iter().map(|(name, write)| {
-        let mut found = [0, 0];
+        let (mut found, mut all) = ([0, 0], [values.len(); 2]);
         let mut lost = Vec::new();
         for (kind, value) in &values {
+            // A text that is turned as a whole has turned words, which tell; one in leet has lost the value all the same.
+            let is_left_out = told == Told::Words && is_beyond_reading(&scanners, kind, value, name, &mut random);
+            let asked = [!is_left_out, !is_left_out || *name != "leet"];
             let (alone, span) = embedded(&write(value));
             let whole = write(&embedded(value).0);
-            let all = Span { start: 0, end: whole.len() };
-            for (count, is_found) in
-                found.iter_mut().zip([finds(&scanners, comes, kind, &alone, &span), finds(&scanners, comes, kind, &whole, &all)])
-            {
-                *count += usize::from(is_found);
-                if !is_found {
-                    lost.push(kind.as_str().to_owned());
-                }
+            let everywhere = Span { start: 0, end: whole.len() };
+            let are_found = [finds(&scanners, comes, kind, &alone, &span), finds(&scanners, comes, kind, &whole, &everywhere)];
+            for place in 0..2 {
+                found[place] += usize::from(asked[place] && are_found[place]);
+                all[place] -= usize::from(!asked[place]);
+                lost.extend((asked[place] && !are_found[place]).then(|| kind.as_str().to_owned()));
             }
         }
         lost.sort();
         lost.dedup();
-        (*name, found, values.len(), lost)
+        (*name, found, all, lost)
     });
     rows.collect()
 }
@@ -108,14 +158,24 @@ fn recall(kinds: &[FindingKind], comes: Comes) -> Vec<(&'static str, [usize; 2],
 /// Of a hundred values, how many are found at least under a transform: the value alone written so, and the whole text.
 type Least = &'static [(&'static str, [usize; 2])];
 
+/// How many values with words are left out at most under a transform, as [`is_beyond_reading`] says; none under the others.
+const MOST_LEFT_OUT: &[(&str, usize)] = &[("rot13", 28), ("reversed", 30), ("leet", 10)];
+
 /// Checks every transform; 98 of a hundred where nothing else is said.
 fn check(told: Told, comes: Comes, least: Least) {
     let mut failed = Vec::new();
-    for (name, [alone, whole], all, lost) in recall(&kinds(told), comes) {
-        println!("{name:20} {alone:4} {whole:4} of {all}  {}", lost.join(" "));
+    let rows = recall(&kinds(told), comes, told);
+    let n_values = rows.iter().flat_map(|(_, _, all, _)| all).copied().max().unwrap();
+    for (name, found, all, lost) in rows {
+        println!("{name:20} {found:?} of {all:?}  {}", lost.join(" "));
         let least = least.iter().find(|(known, _)| *known == name).map_or([98, 98], |(_, least)| *least);
-        if alone * 100 < all * least[0] || whole * 100 < all * least[1] {
-            failed.push((name, alone, whole, all));
+        let most = MOST_LEFT_OUT.iter().find(|(known, _)| *known == name && told == Told::Words).map_or(0, |(_, most)| *most);
+        assert!(
+            all.into_iter().all(|all| all > 0 && all + most >= n_values),
+            "{name}: {all:?} of {n_values} values are asked for"
+        );
+        if found[0] * 100 < all[0] * least[0] || found[1] * 100 < all[1] * least[1] {
+            failed.push((name, found, all));
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
@@ -127,16 +187,14 @@ fn no_transform_hides_more_than_one_value_in_fifty() {
 }
 
 /// How many of a hundred values with a clue are found at least under the transforms that hide more than two. In leet, letters of the
-/// value are digits too, so it is a value of another kind, or of none.
-const LEAST: Least = &[("leet", [87, 87])];
+/// value are digits too, so it is a value of another form, or has too few different letters for one; and names of three or four
+/// letters with more behind them (`5nykId`) are parts of too many words to be read.
+const LEAST: Least = &[("leet", [95, 95])];
 
-/// The same of other personal data. Turned, what is told by its form alone is not told: any number is something that way.
-const LEAST_BY_WORDS: Least = &[("leet", [92, 89]), ("rot13", [86, 86]), ("reversed", [81, 81])];
-
-/// Fewer of them survive.
+/// Of those that anybody could read: see [`is_beyond_reading`].
 #[test]
 fn numbers_with_words_are_read_as_far_as_they_can() {
-    check(Told::Words, Comes::Whole, LEAST_BY_WORDS);
+    check(Told::Words, Comes::Whole, &[]);
 }
 
 /// A clue has to be found as well as its value.
@@ -148,6 +206,6 @@ fn a_clue_is_read_as_its_value_is() {
 #[test]
 fn a_stream_hides_no_more_than_a_text() {
     check(Told::Itself, Comes::Streamed(7), &[]);
-    check(Told::Words, Comes::Streamed(3), LEAST_BY_WORDS);
+    check(Told::Words, Comes::Streamed(3), &[]);
     check(Told::Context, Comes::Streamed(3), LEAST);
 }

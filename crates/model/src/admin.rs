@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Credential, CredentialId, Digest, LockKind, LockTarget, Name, UnixMillis};
+use crate::{ApprovalAnswer, ApprovalAsk, Credential, CredentialId, Digest, LockKind, LockTarget, Name, UnixMillis};
 
 /// One act that changes the gate. Replaying all of them in order gives the state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,5 +56,20 @@ pub enum AdminAct {
     BundleApplied {
         /// SHA-256 of its canonical form; kept content-addressed in the data folder.
         digest: Digest,
+    },
+    /// Somebody's approval is asked for. Who asks is the acting party, about whom is the chain, what stands in the content.
+    ApprovalAsked {
+        /// What is asked for.
+        ask: ApprovalAsk,
+    },
+    /// An operator approves or refuses; or takes an approval back.
+    ApprovalAnswered {
+        /// What is said to which request.
+        answer: ApprovalAnswer,
+    },
+    /// Whoever asked for an approval no longer wants it.
+    ApprovalCancelled {
+        /// The request.
+        id: Name,
     },
 }

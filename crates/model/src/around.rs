@@ -64,6 +64,48 @@ pub struct Spent {
     pub micros: u64,
 }
 
+/// One budget, in the unit that it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remaining {
+    /// The most in a window.
+    pub most: u64,
+    /// What is left of it.
+    pub left: u64,
+}
+
+/// What is left to the task, this call not deducted: of each measure the budget of which least is left. Absent: no budget counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskBudget {
+    /// Calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Remaining>,
+    /// Tokens that models read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Remaining>,
+    /// Tokens that models write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Remaining>,
+    /// Both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Remaining>,
+    /// Money, in millionths of the configured currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micros: Option<Remaining>,
+}
+
+impl TaskBudget {
+    /// Every measure by the name that policies have for it.
+    pub fn parts(&mut self) -> [(&'static str, &mut Option<Remaining>); 5] {
+        let Self { requests, input, output, tokens, micros } = self;
+        [("requests", requests), ("inputTokens", input), ("outputTokens", output), ("tokens", tokens), ("micros", micros)]
+    }
+
+    /// The measure of that name.
+    pub fn part(&mut self, name: &str) -> Option<&mut Option<Remaining>> {
+        self.parts().into_iter().find(|(of, _)| *of == name).map(|(_, part)| part)
+    }
+}
+
 /// The circumstances of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Around {
@@ -82,6 +124,9 @@ pub struct Around {
     /// Use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
+    /// Budgets: there only where one applies to the call, and some policy names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<TaskBudget>,
     /// Arguments whose value stems from what nobody trusts, by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untrusted: BTreeSet<String>,

@@ -115,6 +115,12 @@ impl Chain {
         self.0.last()
     }
 
+    /// The link directly in front of another one: on whose word that acts.
+    #[must_use]
+    pub fn before(&self, link: &PrincipalId) -> Option<&PrincipalId> {
+        self.0.windows(2).find_map(|pair| if let [before, after] = pair { (after == link).then_some(before) } else { None })
+    }
+
     /// The shape; computed from the links alone, never from what a client says.
     #[must_use]
     pub fn shape(&self) -> ChainShape {

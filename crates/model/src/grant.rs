@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Ask, Asked, Name, PrincipalId};
+use crate::{Action, Ask, Asked, Foreign, Name, PrincipalId, Resource};
 
 /// Most names that one kind of a grant lists.
 pub const MAX_GRANT_NAMES: usize = 64;
@@ -38,6 +38,9 @@ pub enum GrantError {
     /// `*` beside names could be read in two ways.
     #[error("`*` stands alone")]
     Mixed,
+    /// No question of another enforcement point has such a name.
+    #[error("a question is named `KIND:ACTION`, or `KIND:ACTION#ID` for one resource")]
+    Question,
 }
 
 impl Reach {
@@ -64,11 +67,11 @@ impl Reach {
         }
     }
 
-    fn is_within(&self, wider: &Self) -> bool {
+    fn is_within(&self, wider: &Self, action: Action) -> bool {
         match (self, wider) {
             (_, Self::Every) => true,
             (Self::Every, Self::These(_)) => false,
-            (Self::These(some), Self::These(all)) => some.is_subset(all),
+            (Self::These(some), Self::These(all)) => some.iter().all(|name| is_among(name, all, action)),
         }
     }
 
@@ -79,6 +82,15 @@ impl Reach {
             Self::Every => true,
             Self::These(names) => names.contains(id),
         }
+    }
+
+    /// Leaves out what another name holds already: a reach has one written form.
+    fn normal(mut self, action: Action) -> Self {
+        if let (Self::These(names), Action::Access) = (&mut self, action) {
+            let wide: BTreeSet<String> = names.iter().filter(|name| !name.contains(ONE)).cloned().collect();
+            names.retain(|name| name.split_once(ONE).is_none_or(|(question, _)| !wide.contains(question)));
+        }
+        self
     }
 
     /// The names as written.
@@ -104,6 +116,36 @@ impl From<Reach> for Vec<String> {
     }
 }
 
+/// Stands between a question and the one resource that it is granted for.
+const ONE: char = '#';
+
+/// Whether a name, or the question without its one resource, is among `names`.
+fn is_among(name: &str, names: &BTreeSet<String>, action: Action) -> bool {
+    let question = name.split_once(ONE).map(|(question, _)| question).filter(|_| action == Action::Access);
+    names.contains(name) || question.is_some_and(|question| names.contains(question))
+}
+
+/// Whether `name` names questions: a kind of resources, which is letters, digits and `_`, and an action.
+fn is_question(name: &str) -> bool {
+    let question = name.split_once(ONE).map_or(name, |(question, _)| question);
+    let is_kind = |kind: &str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // `*` is everything where it stands alone, and nothing as a part: who writes it means more than it would grant.
+    let id = name.split_once(ONE).map(|(_, id)| id);
+    question.split_once(':').is_some_and(|(kind, action)| is_kind(kind) && !action.is_empty() && action != "*") && id != Some("*")
+}
+
+/// How a grant names what is asked. A question of another enforcement point is `KIND:ACTION#ID`; one whose words could be read in
+/// two ways has no name, and nothing but `*` grants it.
+fn name_of(ask: &Ask) -> Option<String> {
+    match &ask.resource {
+        Resource::Foreign(Foreign { action, kind, id }) => {
+            let name = format!("{kind}:{action}");
+            (!action.contains(ONE) && !kind.contains(':') && is_question(&name)).then(|| format!("{name}{ONE}{id}"))
+        }
+        resource => Some(resource.id().to_owned()),
+    }
+}
+
 /// What a task may do at most: per action the resources it may be aimed at. What is not named is not granted; an empty grant
 /// grants nothing. Policy decides within it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,7 +154,7 @@ pub struct Grant(BTreeMap<Action, Reach>);
 
 impl Grant {
     /// The types of `authorization_details` (RFC 9396), with the action each grants and the member that lists its resources.
-    pub const TYPES: [(&'static str, Action, &'static str); 14] = [
+    pub const TYPES: [(&'static str, Action, &'static str); 15] = [
         ("call_model", Action::CallModel, "models"),
         ("store_remotely", Action::StoreRemotely, "models"),
         ("use_hosted_tool", Action::UseHostedTool, "tools"),
@@ -127,6 +169,7 @@ impl Grant {
         ("connect", Action::Connect, "destinations"),
         ("release_key", Action::ReleaseKey, "models"),
         ("start_training", Action::StartTraining, "datasets"),
+        ("access", Action::Access, "actions"),
     ];
 
     /// Nothing.
@@ -138,8 +181,13 @@ impl Grant {
     /// Adds `reach` to what `action` reaches already.
     ///
     /// # Errors
-    /// [`GrantError::TooMany`] when the two together name too much.
+    /// [`GrantError::TooMany`] when the two together name too much, [`GrantError::Question`] for a name that no question has.
     pub fn add(&mut self, action: Action, reach: Reach) -> Result<(), GrantError> {
+        if let (Action::Access, Reach::These(names)) = (action, &reach)
+            && !names.iter().all(|name| is_question(name))
+        {
+            return Err(GrantError::Question);
+        }
         let joined = match (self.0.remove(&action), reach) {
             (None, reach) => reach,
             (Some(Reach::Every), _) | (Some(_), Reach::Every) => Reach::Every,
@@ -151,20 +199,30 @@ impl Grant {
                 Reach::These(names)
             }
         };
-        self.0.insert(action, joined);
+        self.0.insert(action, joined.normal(action));
         Ok(())
     }
 
     /// Whether everything that this grants is granted by `wider` too: reflexive, transitive, antisymmetric, total.
     #[must_use]
     pub fn is_within(&self, wider: &Self) -> bool {
-        self.0.iter().all(|(action, reach)| wider.0.get(action).is_some_and(|other| reach.is_within(other)))
+        self.0.iter().all(|(action, reach)| wider.0.get(action).is_some_and(|other| reach.is_within(other, *action)))
     }
 
     /// Whether `ask` is granted.
     #[must_use]
     pub fn covers(&self, ask: &Ask) -> bool {
-        self.0.get(&ask.action).is_some_and(|reach| reach.holds(ask.resource.id()))
+        self.0.get(&ask.action).is_some_and(|reach| match (reach, name_of(ask)) {
+            (Reach::Every, _) => true,
+            (Reach::These(names), Some(name)) => is_among(&name, names, ask.action),
+            (Reach::These(_), None) => false,
+        })
+    }
+
+    /// What covers `ask` and no more; none if only a grant of everything does.
+    #[must_use]
+    pub fn exactly(ask: &Ask) -> Option<Reach> {
+        name_of(ask).and_then(|name| Reach::new([name]).ok())
     }
 
     /// Per type of `authorization_details`: its name, the member that lists resources, and what it reaches.

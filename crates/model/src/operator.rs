@@ -40,13 +40,14 @@ impl OperatorRole {
     /// Whether this role may perform `act`. One table, deny by default.
     #[must_use]
     pub const fn may(self, act: OperatorAct) -> bool {
-        use OperatorAct::{Apply, ManageKeys, ReadContent, ReadState, Stop, Unlock};
+        use OperatorAct::{AnswerApprovals, Apply, ManageKeys, ReadContent, ReadState, Stop, Unlock};
         matches!(
             (self, act),
             (Self::Admin, _)
                 | (Self::Viewer | Self::Operator | Self::Approver | Self::Auditor, ReadState)
                 | (Self::Operator, Apply | ManageKeys | Stop | Unlock)
                 | (Self::Auditor, ReadContent)
+                | (Self::Approver, AnswerApprovals)
         )
     }
 }
@@ -87,11 +88,13 @@ pub enum OperatorAct {
     Backup,
     /// Destroy the keys of content that is older than it may become.
     EraseContent,
+    /// See what is to be approved, approve, refuse.
+    AnswerApprovals,
 }
 
 impl OperatorAct {
     /// Every act.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadState,
         Self::ReadContent,
         Self::Stop,
@@ -101,6 +104,7 @@ impl OperatorAct {
         Self::ManageOperators,
         Self::Backup,
         Self::EraseContent,
+        Self::AnswerApprovals,
     ];
 
     /// Whether the act only ever makes the gate stricter; it then acts first and is recorded at once after.
@@ -122,6 +126,7 @@ impl OperatorAct {
             Self::ManageOperators => "manage-operators",
             Self::Backup => "backup",
             Self::EraseContent => "erase-content",
+            Self::AnswerApprovals => "answer-approvals",
         }
     }
 }
@@ -139,9 +144,9 @@ mod tests {
         }
         let expected = "viewer: read-state
 operator: read-state stop unlock apply manage-keys
-approver: read-state
+approver: read-state answer-approvals
 auditor: read-state read-content
-admin: read-state read-content stop unlock apply manage-keys manage-operators backup erase-content
+admin: read-state read-content stop unlock apply manage-keys manage-operators backup erase-content answer-approvals
 ";
         assert_eq!(table, expected);
     }

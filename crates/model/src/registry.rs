@@ -40,6 +40,10 @@ pub struct Agent {
     pub autonomous: BTreeSet<Action>,
     /// Whose words its `user` messages are.
     pub user_text: UserText,
+    /// The agents that it acts directly below; anywhere, if empty. Absent where it is, so a bundle without any keeps the digest that
+    /// it had.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub below: BTreeSet<Name>,
 }
 
 /// A model alias, as far as decisions see it. Where it is served is a matter of the gateway's settings.
@@ -128,6 +132,12 @@ pub struct Registry {
     /// Tool servers. Absent where there are none, so a bundle without any keeps the digest that it had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tool_servers: BTreeMap<Name, ToolServer>,
+    /// Segments that places outside lie in, such as a region. Absent where there are none, as above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub segments: BTreeMap<Name, Group>,
+    /// Places outside, by the id that decisions have for them, with the segments that each lies in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub destinations: BTreeMap<String, BTreeSet<Name>>,
 }
 
 /// Everything a decision depends on besides the call itself. Its canonical form is compact JSON with sorted keys

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use cedar_policy::{Context, RestrictedExpression};
-use model::{Around, ChainShape, Challenge, Facts, Integrity, UnixMillis};
+use model::{Around, ChainShape, Challenge, Facts, Integrity, Remaining, TaskBudget, UnixMillis};
 
 use crate::entities::{level, strings};
 use crate::foreign;
@@ -155,12 +155,23 @@ fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
     let id = task.map_or("", |task| task.id.as_str());
     let purpose = task.and_then(|task| task.purpose.as_ref()).map_or("", |purpose| purpose.as_str());
     let grant = task.map(|task| task.grant.lines()).unwrap_or_default();
-    record([
+    let always = [
         ("id", string(id)),
         ("purpose", string(purpose)),
         ("grant", strings(grant.iter().map(String::as_str))),
         ("mayAct", RestrictedExpression::new_bool(facts.mandate.may_act)),
-    ])
+    ];
+    record(always.into_iter().chain(facts.around.budget.map(budget).transpose()?.map(|budget| ("budget", budget))))
+}
+
+fn budget(mut budget: TaskBudget) -> Result<RestrictedExpression, String> {
+    let mut known = Vec::new();
+    for (name, part) in budget.parts() {
+        if let Some(Remaining { most, left }) = *part {
+            known.push((name, record([("most", long(most)), ("left", long(left))])?));
+        }
+    }
+    record(known)
 }
 
 /// Where nobody vouches for a thing, policies see what is least in the caller's favour.
@@ -206,7 +217,7 @@ fn usage(around: &Around) -> Result<RestrictedExpression, String> {
     record([("calls", of(|spent| spent.calls)), ("tokens", of(|spent| spent.tokens)), ("micros", of(|spent| spent.micros))])
 }
 
-fn record<const N: usize>(fields: [(&str, RestrictedExpression); N]) -> Result<RestrictedExpression, String> {
+fn record<'n>(fields: impl IntoIterator<Item = (&'n str, RestrictedExpression)>) -> Result<RestrictedExpression, String> {
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
     RestrictedExpression::new_record(fields).map_err(|error| error.to_string())
 }

@@ -36,6 +36,7 @@ pub struct PolicySnapshot {
     pub(crate) words: Words,
     pub(crate) tools: Tools,
     pub(crate) lists: listing::Kept,
+    reads_budgets: bool,
 }
 
 /// What decisions are made from: the bundle itself, or an explanation's variation of it.
@@ -87,6 +88,7 @@ impl PolicySnapshot {
             words,
             tools,
             lists: listing::Kept::default(),
+            reads_budgets: bundle.policies.values().any(|text| may_name(text, "budget")),
         })
     }
 
@@ -100,6 +102,12 @@ impl PolicySnapshot {
     #[must_use]
     pub fn n_policies(&self) -> usize {
         self.meanings.len()
+    }
+
+    /// Whether some policy, be it a shadow, may read `context.task.budget`; where none does, nobody has to find out.
+    #[must_use]
+    pub const fn reads_budgets(&self) -> bool {
+        self.reads_budgets
     }
 
     /// Decides. Total: whatever cannot be evaluated is a deny that says so. Pure: equal inputs give equal answers.
@@ -284,10 +292,10 @@ impl PolicySnapshot {
 impl<'a> View<'a> {
     /// What all links and asks share: context and entities. A party that an issuer vouches for is put beside those that
     /// operators declare.
-    pub(crate) fn call(self, chain: &Chain, facts: &'a Facts) -> Call<'a> {
+    pub(crate) fn call(self, chain: &'a Chain, facts: &'a Facts) -> Call<'a> {
         let shape = chain.shape();
         let context = context::of(&shape, facts);
-        Call { view: self, shape, facts, context, entities: self.entities_for(&facts.mandate) }
+        Call { view: self, chain, shape, facts, context, entities: self.entities_for(&facts.mandate) }
     }
 
     fn entities_for(self, mandate: &Mandate) -> Result<Option<Arc<Entities>>, String> {
@@ -317,6 +325,7 @@ impl<'a> View<'a> {
 /// What all links and asks of one decision share.
 pub(crate) struct Call<'a> {
     pub(crate) view: View<'a>,
+    pub(crate) chain: &'a Chain,
     pub(crate) shape: ChainShape,
     pub(crate) facts: &'a Facts,
     context: Result<Context, String>,
@@ -345,6 +354,11 @@ fn guard_uninspected(answer: LinkAnswer, facts: &Facts) -> LinkAnswer {
             LinkAnswer { verdict, reason, policies, errors: vec![detail], challenges, duties, ..answer }
         }
     }
+}
+
+/// Whether policies may name an attribute: as it is, or by the escapes that Cedar's texts can have.
+fn may_name(text: &str, attribute: &str) -> bool {
+    text.contains(attribute) || text.contains("\\u") || text.contains("\\x")
 }
 
 const fn required(challenge: Challenge) -> ReasonCode {

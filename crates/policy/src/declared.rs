@@ -1,6 +1,8 @@
 //! What registrations say, in front of the policies: who and what is declared, agents on their own, other enforcement points.
 
-use model::{Action, Ask, DecisionInput, LinkAnswer, Name, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource};
+use model::{
+    Action, Ask, DecisionInput, LinkAnswer, Name, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, host_of, place,
+};
 
 use crate::decide::{Call, permitted, refused};
 
@@ -42,7 +44,16 @@ pub(crate) fn may_search(registry: &Registry, principal: &PrincipalId, ask: &Ask
     }
 }
 
-/// What is refused before any policy is asked: parties and models that nobody declared, agents on their own.
+/// Whether a place is written in another way than places are, or is another port of one that operators have declared: it lies in none
+/// of the segments that they have put that one in, and a forbid by segment would not hold for it.
+fn is_elsewhere(registry: &Registry, id: &str) -> bool {
+    let is_declared = |id: &str| registry.destinations.contains_key(id);
+    let is_other_port = || host_of(id).is_some_and(is_declared) && !is_declared(id);
+    place(id).as_deref() != Some(id) || is_other_port()
+}
+
+/// What is refused before any policy is asked: parties and models that nobody declared, agents on their own
+/// or out of their place in the chain.
 pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
     let registry = call.view.registry;
     let agent = registry.agents.get(&principal.name).filter(|_| principal.kind == PrincipalKind::Agent);
@@ -62,6 +73,9 @@ pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Op
     if matches!(&ask.resource, Resource::Foreign(foreign) if !registry.access.knows(foreign)) {
         return Some(ReasonCode::QuestionUnknown);
     }
+    if matches!(&ask.resource, Resource::Destination(id) if is_elsewhere(registry, id)) {
+        return Some(ReasonCode::PlaceUndeclared);
+    }
     let is_server = |name: &Name| registry.tool_servers.contains_key(name);
     let is_undeclared = match &ask.resource {
         Resource::ToolServer(name) => !is_server(name),
@@ -74,5 +88,12 @@ pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Op
     }
     let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
     let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
-    (misses_user && needs_user).then_some(ReasonCode::AgentWithoutUser)
+    if misses_user && needs_user {
+        return Some(ReasonCode::AgentWithoutUser);
+    }
+    let stands = agent.is_none_or(|agent| {
+        let before = || call.chain.before(principal).filter(|before| before.kind == PrincipalKind::Agent);
+        agent.below.is_empty() || before().is_some_and(|before| agent.below.contains(&before.name))
+    });
+    (!stands).then_some(ReasonCode::LinkMissing)
 }

@@ -19,6 +19,12 @@ pub(crate) fn build(registry: &Registry, words: &Words, schema: Option<&Schema>)
     for (name, group) in &registry.model_groups {
         entities.push(plain("ModelGroup", name, "ModelGroup", &group.groups)?);
     }
+    for (name, segment) in &registry.segments {
+        entities.push(plain("Segment", name, "Segment", &segment.groups)?);
+    }
+    for (id, segments) in &registry.destinations {
+        entities.push(entity("Destination", id, HashMap::new(), parents("Segment", segments)?)?);
+    }
     for (name, user) in &registry.users {
         let party = PrincipalId::new(PrincipalKind::User, name.clone());
         entities.push(tagged(registry, &party, plain("User", name, "Group", &user.groups)?)?);

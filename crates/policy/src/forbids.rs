@@ -28,6 +28,10 @@ fn forbids(bundle: &Bundle) -> BTreeMap<String, PolicyRef> {
     let mut forbids = BTreeMap::new();
     for (file, text) in &bundle.policies {
         for (number, statement) in (1_usize..).zip(split(text)) {
+            // Asked before the bundle is compiled: the parser would end the process on what the compiler refuses.
+            if statement.excess().is_some() {
+                continue;
+            }
             let Ok(policy) = Policy::parse(Some(PolicyId::new("")), statement.text) else { continue };
             let Some(form) = form(&policy).filter(|_| policy.effect() == Effect::Forbid && !is_shadow(&policy)) else { continue };
             let id = policy.annotation("id").map_or_else(|| format!("{file}#{number}"), ToOwned::to_owned);

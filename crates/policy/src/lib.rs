@@ -29,7 +29,7 @@ pub use explain::{By, Change, Changes, Explanation, FactsRead, explain};
 pub use forbids::lost_forbids;
 pub use indexed::IndexedSet;
 pub use listing::{Could, Listable, Listed, Lister};
-pub use parsed::{parse_bundle, parse_file, schema};
+pub use parsed::{excess, parse_bundle, parse_file, schema};
 pub use problem::PolicyProblem;
 pub use tools::{ToolReport, Unmodelled, check_tool};
 pub use vocabulary::SCHEMA;

@@ -6,7 +6,7 @@ use model::{Bundle, PolicyRef};
 use crate::annotation::is_shadow;
 use crate::foreign::Words;
 use crate::problem::PolicyProblem;
-use crate::statement::split;
+use crate::statement::{Statement, split};
 use crate::tools::Tools;
 use crate::vocabulary::{BASELINE, BASELINE_FILE};
 
@@ -17,6 +17,10 @@ use crate::vocabulary::{BASELINE, BASELINE_FILE};
 pub fn parse_file(file: &str, text: &str, schema: &Schema) -> Result<Vec<(PolicyRef, Policy)>, Vec<PolicyProblem>> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (number, statement) in (1_usize..).zip(split(text)) {
+        if let Some(problem) = excess_of(file, &statement) {
+            problems.push(problem);
+            continue;
+        }
         let line = statement.line;
         let problem = |message: String| PolicyProblem { file: file.to_owned(), line, column: 1, message, help: None };
         match Policy::parse(Some(PolicyId::new(format!("{file}#{number}"))), statement.text) {
@@ -29,6 +33,19 @@ pub fn parse_file(file: &str, text: &str, schema: &Schema) -> Result<Vec<(Policy
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// What of a file is too intricate for Cedar's parser, which is recursive without a bound: whoever hands text to it asks first.
+#[must_use]
+pub fn excess(file: &str, text: &str) -> Vec<PolicyProblem> {
+    split(text).iter().filter_map(|statement| excess_of(file, statement)).collect()
+}
+
+fn excess_of(file: &str, statement: &Statement<'_>) -> Option<PolicyProblem> {
+    let (offset, message) = statement.excess()?;
+    let (line, column) = statement.position(offset);
+    let help = Some("split the policy, or use a group or a set".to_owned());
+    Some(PolicyProblem { file: file.to_owned(), line, column, message, help })
 }
 
 /// Every policy of a bundle that is enforced, with its place, and those that are compiled in.

@@ -26,7 +26,8 @@ impl PolicyProblem {
 
 impl fmt::Display for PolicyProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        // A file may bear any name, and a terminal would obey some.
+        write!(formatter, "{}:{}:{}: {}", self.file.escape_debug(), self.line, self.column, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(formatter, "; {help}"))
     }
 }

@@ -5,6 +5,9 @@
 //! wrong with one server disables that server alone: its tools are denied, and the policies that name it wait unvalidated.
 
 mod argument;
+#[cfg(test)]
+#[path = "tools/tests/generated.rs"]
+mod generated;
 mod shape;
 
 use std::collections::{BTreeMap, HashMap};

@@ -35,6 +35,7 @@ static TYPES: LazyLock<HashMap<&'static str, EntityTypeName>> = LazyLock::new(||
         "ModelGroup",
         "HostedTool",
         "Destination",
+        "Segment",
         "Beta",
         "Tool",
         "ToolServer",

@@ -59,6 +59,7 @@ impl PolicySnapshot {
             "Agent" => (names(&registry.agents), "agent"),
             "Model" => (names(&registry.models), "model"),
             "ModelGroup" => (names(&registry.model_groups), "model group"),
+            "Segment" => (names(&registry.segments), "segment"),
             "ToolServer" => (names(&registry.tool_servers), "tool server"),
             _ => return None,
         })

@@ -38,7 +38,7 @@ impl Gate {
     pub(crate) async fn bring_in_force(&self, by: By, spec: &ApplySpec) -> Result<Value, Problems> {
         let turn = self.applying.acquire().await.map_err(|error| vec![error.to_string()])?;
         let before = self.in_force.load_full();
-        let (config, warnings) = match &spec.bundle {
+        let (config, mut warnings) = match &spec.bundle {
             None => bring::read(&self.data, &self.environment)?,
             // Settings stay: where models are and how much they may cost is no part of a bundle.
             Some(which) => {
@@ -54,6 +54,7 @@ impl Gate {
         }
         // Rules are compiled here, while what is in force serves on.
         let (snapshot, table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
+        warnings.extend(snapshot.policy.warnings().iter().map(ToString::to_string));
         let trusted = tokens::trusted(&config.settings)?;
         let mut changes = changes(&before.config.bundle, &config.bundle);
         changes.extend(lost.iter().map(|place| format!("forbid {place}: removed, or forbids something else")));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use config::{Config, Control, Refusals, Settings, Source as _};
+use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
+use engine::ports::StepUp;
 use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
@@ -27,9 +28,44 @@ pub(crate) type Problems = Vec<String>;
 
 /// Reads and checks the configuration in `data`; warnings are lines for the operator.
 pub(crate) fn read(data: &Path, environment: &BTreeMap<String, String>) -> Result<(Config, Vec<String>), Problems> {
+    load(&Folder::new(data.to_owned()), environment)
+}
+
+/// As [`read`], for a start: where nothing but files of policies is wrong, what is wrong comes beside a configuration without them.
+pub(crate) fn read_at_start(
+    data: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<(Config, Vec<String>, Problems), Problems> {
+    match read(data, environment) {
+        Ok((config, warnings)) => Ok((config, warnings, Problems::new())),
+        Err(problems) => match load(&Unread(Folder::new(data.to_owned())), environment) {
+            Ok((config, warnings)) => Ok((config, warnings, problems)),
+            Err(_) => Err(problems),
+        },
+    }
+}
+
+/// A configuration's folder whose policies are left unread: what `policies` names, as the file itself says.
+#[derive(Debug)]
+struct Unread(Folder);
+
+impl config::Source for Unread {
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        if path.ends_with(".cedar") { Ok(Vec::new()) } else { self.0.read(path, limit) }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        self.0.list(folder)
+    }
+
+    fn read_secret(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        self.0.read_secret(path, limit)
+    }
+}
+
+fn load(source: &dyn config::Source, environment: &BTreeMap<String, String>) -> Result<(Config, Vec<String>), Problems> {
     let lookup = |name: &str| environment.get(name).cloned().or_else(|| std::env::var(name).ok());
-    let loaded = Config::load(&Folder::new(data.to_owned()), &lookup);
-    loaded
+    Config::load(source, &lookup)
         .map(|(config, warnings)| {
             let warnings = warnings.iter().map(ToString::to_string).chain(stale_prices(&config.settings)).collect();
             (config, warnings)
@@ -146,6 +182,8 @@ fn build(
         limits: limits(settings),
         budgets: budgets(settings),
         access_url: settings.access_url.as_deref().map(Arc::from),
+        approvals: settings.approvals,
+        step_up: settings.step_up.clone().map(|config::StepUp { acr, amr }| Arc::new(StepUp { acr, amr })),
         refusals: match settings.refusals {
             Refusals::Hide => Candour::Hide,
             Refusals::ExplainUsers => Candour::ExplainUsers,

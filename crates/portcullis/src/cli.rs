@@ -71,6 +71,9 @@ pub(crate) enum Command {
         /// What was killed.
         target: String,
     },
+    /// What waits for an operator's approval: look at it, approve, refuse.
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Say why a request was answered as it was: policy file and line, facts read, and the smallest change that would flip it.
     Explain {
         /// The request id: req_…
@@ -130,6 +133,41 @@ pub(crate) enum Command {
     },
     /// Print the JSON Schema of portcullis.yaml.
     Schema,
+}
+
+/// Requests for approval.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// List what waits.
+    List {
+        /// Also what is over.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one in full: who, what exactly, which policies ask for it.
+    Show {
+        /// The request: arq_…
+        id: String,
+    },
+    /// Show one in full, ask, and approve exactly what was shown. Not for whoever acts in it.
+    Approve {
+        /// The request: arq_…
+        id: String,
+        /// Only this of several things, counted from 1.
+        #[arg(long, value_name = "NUMBER")]
+        item: Option<u8>,
+        /// Do not ask: it was looked at before.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Refuse one, or take an approval back; in force at once.
+    Refuse {
+        /// The request: arq_…
+        id: String,
+        /// Only this of several things, counted from 1.
+        #[arg(long, value_name = "NUMBER")]
+        item: Option<u8>,
+    },
 }
 
 /// Packs of policies.
@@ -266,9 +304,20 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long)]
         who: String,
     },
-    /// Decide every recorded call again with the policies on disk, and show which decisions would be others.
-    #[command(after_help = "Exit codes: 0 none would change, 1 some would, 3 invalid input.")]
+    /// Decide every recorded call again, and show which decisions would be others: with the policies on disk instead of those of
+    /// the day, or with those of NEW instead of OLD.
+    #[command(
+        after_help = "OLD and NEW: a folder with portcullis.yaml and policies, a bundle's file, or at least eight digits of a \
+                            bundle that `portcullis bundles` shows.\n\nExit codes: 0 none would change, 1 some would, 3 invalid \
+                            input."
+    )]
     Diff {
+        /// What to compare with. Default: the decisions as they were taken.
+        #[arg(value_name = "OLD")]
+        old: Option<String>,
+        /// What to compare. Default: the data folder.
+        #[arg(value_name = "NEW", conflicts_with = "to")]
+        new: Option<String>,
         /// A folder with another portcullis.yaml and other policies. Default: the data folder.
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
@@ -276,7 +325,7 @@ Exit codes: 0 all as expected, 1 something was decided otherwise, 3 a table or a
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// Show instead what enforcing shadow policies would change: each alone and all together, or the one of this id.
-        #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+        #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with = "old")]
         enforce_shadow: Option<String>,
     },
     /// Prove claims for every request that there can be, by an SMT solver: that no policy ever errs, and the invariants of

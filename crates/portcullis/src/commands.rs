@@ -10,6 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::admin_client::{self, AdminAnswer};
+use crate::approve;
 use crate::audit;
 use crate::backup;
 use crate::bring;
@@ -82,6 +83,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             let done = ask(data, "/admin/v1/unlock", &json!({"target": target})).await?;
             Ok(show(cli, done, |_| format!("unlocked {target}")))
         }
+        Command::Approvals(command) => approve::command(cli, data, command).await,
         Command::Explain { request } => explain(cli, data, request).await,
         Command::Audit(command) => audit_command(cli, data, command).await,
         Command::Replay { request } => replay(cli, data, request.as_deref()),

@@ -21,6 +21,7 @@ use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, Name, Reaso
 use store::{Content, Draft, Party, Store};
 use tokio::sync::Semaphore;
 
+use crate::approvals::Desk;
 use crate::certificates::Certificates;
 use crate::tokens;
 
@@ -57,6 +58,8 @@ pub(crate) struct Gate {
     pub(crate) counters: Counters,
     /// Locks that clients have added.
     pub(crate) shares: tokens::Shares,
+    /// What operators are asked to approve.
+    pub(crate) desk: Desk,
     /// Configurations come in force one at a time, in the order of the log.
     pub(crate) applying: Semaphore,
     started: Instant,
@@ -103,6 +106,7 @@ impl Gate {
         let table = Arc::new(ArcSwap::from_pointee(table));
         let ledgers = RwLock::new(store.ledgers());
         let handles = ArcSwap::from_pointee(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
+        let desk = tokio::task::block_in_place(|| Desk::open(&store));
         Ok(Self {
             data: data.to_owned(),
             store,
@@ -120,6 +124,7 @@ impl Gate {
             handles,
             counters: Counters::default(),
             shares: tokens::Shares::default(),
+            desk,
             applying: Semaphore::new(1),
             started: Instant::now(),
         })

@@ -2,6 +2,8 @@
 
 mod admin_client;
 mod applying;
+mod approvals;
+mod approve;
 mod audit;
 mod backup;
 mod bring;

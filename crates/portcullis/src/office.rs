@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gateway::admin::{Administrator, ApplySpec, KeySpec, LogQuery, Operator, UsageQuery};
 use identity::ENTROPY;
 use model::{
-    AdminAct, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind, ReasonCode,
-    Refusal, Registry, RequestId, UnixMillis,
+    AdminAct, ApprovalAnswer, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind,
+    ReasonCode, Refusal, Registry, RequestId, UnixMillis,
 };
 use serde_json::{Value, json};
 use store::{AdminError, Administered, By, Draft, Filter};
@@ -64,6 +64,7 @@ impl Administrator for Gate {
             ("portcullis_rules_pending", u64::from(in_force.snapshot.scanners.ready().is_err())),
             ("portcullis_epoch", self.store.epoch().version()),
             ("portcullis_budget_parts", u64::try_from(self.counters.n_keys()).unwrap_or(u64::MAX)),
+            ("portcullis_approvals_pending", u64::try_from(self.n_approvals_pending()).unwrap_or(u64::MAX)),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
@@ -92,6 +93,18 @@ impl Administrator for Gate {
         let done = self.act(by, AdminAct::Locked { target: target.clone(), kind, until }).await?;
         let known = self.is_known(&target);
         Ok(json!({"target": target, "kind": kind, "in_force": true, "recorded": done.recorded.is_some(), "known": known}))
+    }
+
+    fn approvals(&self) -> Value {
+        self.list_approvals()
+    }
+
+    async fn approval(&self, by: &Operator, id: &str) -> Result<Value, Refusal> {
+        self.show_approval(by, id).await
+    }
+
+    async fn answer(&self, by: &Operator, answer: ApprovalAnswer) -> Result<Value, Refusal> {
+        self.answer_approval(by, answer).await
     }
 
     async fn unlock(&self, by: &Operator, target: LockTarget) -> Result<Value, Refusal> {

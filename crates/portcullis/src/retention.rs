@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::Settings;
 use model::{ReasonCode, Refusal};
 use serde_json::{Value, json};
-use store::{Aged, By, Retention};
+use store::{Aged, By, Retention, StoreError};
 use tokio::sync::watch;
 
 use crate::gate::Gate;
@@ -27,7 +27,7 @@ pub(crate) async fn watch(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     loop {
         let retention = of(&gate.in_force.load().config.settings);
         if let Some(retention) = retention {
-            match gate.store.erase_aged(retention, By::default()).await {
+            match erase_aged(&gate, retention, By::default()).await {
                 Ok(0) => {}
                 Ok(keys) => tracing::info!(keys, days = retention.days, "content that is older than it may become was erased"),
                 Err(error) => tracing::error!(%error, "old content cannot be erased"),
@@ -38,6 +38,16 @@ pub(crate) async fn watch(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// Erases what is old, in the log and in memory.
+async fn erase_aged(gate: &Gate, retention: Retention, by: By) -> Result<usize, StoreError> {
+    let (aged, _) = gate.store.aged(retention);
+    let erased = gate.store.erase_aged(retention, by).await?;
+    for Aged { subject, through, .. } in &aged {
+        gate.desk.erase(subject, Some(through.start().plus_seconds(86_400))).await;
+    }
+    Ok(erased)
 }
 
 /// What is old; erases it unless this is a dry run.
@@ -51,7 +61,7 @@ pub(crate) async fn retain(gate: &Gate, by: By, dry_run: bool) -> Result<Value, 
     let erased = match dry_run {
         true => 0,
         false => {
-            let erased = gate.store.erase_aged(retention, by).await;
+            let erased = erase_aged(gate, retention, by).await;
             erased.map_err(|error| Refusal::because(ReasonCode::EvidenceUnavailable, error.to_string()))?
         }
     };
@@ -71,6 +81,7 @@ pub(crate) async fn erase(gate: &Gate, by: By, subject: &str, dry_run: bool) -> 
     if !dry_run {
         let erased = gate.store.erase(subject, by).await;
         erased.map_err(|error| Refusal::because(ReasonCode::EvidenceUnavailable, error.to_string()))?;
+        gate.desk.erase(subject, None).await;
     }
     Ok(json!({"subject": subject, "keys": keys, "erased": !dry_run}))
 }

@@ -85,7 +85,8 @@ struct Exporting {
 /// Opens the data folder, brings the configuration in force, and starts to listen.
 pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<String, String>) -> anyhow::Result<Running> {
     files::check_owner(data)?;
-    let (config, warnings) = bring::read(data, &environment).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let read = bring::read_at_start(data, &environment);
+    let (config, warnings, unread) = read.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     for warning in warnings {
         output::note(&format!("warning: {warning}"));
     }
@@ -108,13 +109,12 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let bundle = match store.applied_bundle()? {
         Some(applied) => {
             if applied != config.bundle {
-                output::note(
-                    "warning: portcullis.yaml or the policies differ from what was applied; run `portcullis apply` to bring them in force",
-                );
+                output::note(&drift(&config.bundle, unread));
             }
             applied
         }
         None => {
+            anyhow::ensure!(unread.is_empty(), unread.join("\n"));
             let digest = store.bundles().put(&config.bundle)?;
             // Compiled first, rules too: a bundle that cannot come in force is not recorded as one that did.
             bring::snapshot(&config.bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
@@ -205,6 +205,18 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is another gate running, or is the port taken?"))
+}
+
+/// What an operator has to know where the files on disk are not what is in force.
+fn drift(bundle: &model::Bundle, unread: bring::Problems) -> String {
+    let wrong = if unread.is_empty() { bring::compile(bundle).err().unwrap_or_default() } else { unread };
+    if wrong.is_empty() {
+        "warning: portcullis.yaml or the policies differ from what was applied; run `portcullis apply` to bring them in force"
+            .to_owned()
+    } else {
+        let wrong = wrong.join("\n");
+        format!("warning: the policies on disk cannot come in force, what was applied last stays in force:\n{wrong}")
+    }
 }
 
 fn limits(config: &config::Config) -> ServerLimits {

@@ -24,12 +24,15 @@ fn make(policy: &Weak<PolicySnapshot>, credentials: &[Arc<Credential>]) {
     if let Err(error) = rustix::process::setpriority_process(None, 10) {
         tracing::debug!(%error, "the thread that makes lists keeps its priority");
     }
+    let mut n_lists = 0_usize;
     for lister in credentials.iter().filter_map(|credential| lister(credential)).take(MAX_WARMED) {
         for what in [Listable::Models, Listable::Tools] {
             let Some(policy) = policy.upgrade() else { return };
             drop(policy.list(&lister, what));
+            n_lists = n_lists.saturating_add(1);
         }
     }
+    tracing::debug!(n_lists, "lists of agents are made ahead");
 }
 
 fn lister(credential: &Credential) -> Option<Lister> {

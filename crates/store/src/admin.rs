@@ -169,6 +169,9 @@ impl Administration {
             | AdminAct::Started { .. }
             | AdminAct::Stopped
             | AdminAct::TokenKeyMade { .. }
+            | AdminAct::ApprovalAsked { .. }
+            | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalCancelled { .. }
             | AdminAct::Locked { .. } => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use evidence::{Checkpoint, EntryKind, Header, LogSigner, LogVerifier, Tree, decode};
 use model::AdminAct;
 
+use crate::approvals::Collected;
 use crate::error::StoreError;
 use crate::journal::{Follower, segment, segments};
 use crate::keys::{FileKeys, KeyProvider};
@@ -38,6 +39,7 @@ pub(crate) struct Folder {
     /// What is known of the whole journal.
     pub(crate) all: Summary,
     pub(crate) replay: Replay,
+    pub(crate) approvals: Collected,
     /// The format that it had before it was opened, if that was an older one.
     pub(crate) migrated_from: Option<u32>,
 }
@@ -87,8 +89,10 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
     let recovered = recover(port.as_ref(), checkpoint.size)?;
     let sealed = Summary::load(port.as_ref(), &verifier, &checkpoint)?;
     let mut replay = Replay::default();
-    for header in sealed.admin_headers(port.as_ref(), &checkpoint)? {
+    let mut approvals = Collected::new((options.clock)());
+    for (index, header) in sealed.admin.iter().zip(sealed.admin_headers(port.as_ref(), &checkpoint)?) {
         header.admin.iter().for_each(|act| replay.apply(act));
+        approvals.take(*index, &header);
     }
     let mut all = sealed.clone();
     let mut follower = Follower::new(Arc::clone(&port), checkpoint.size)?;
@@ -98,10 +102,11 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Folder, StoreError> 
         if all.admin.last() == Some(&item.index) {
             let header = decode(&item.entry).map_err(unreadable)?;
             header.admin.iter().filter(|_| header.kind == EntryKind::Admin).for_each(|act| replay.apply(act));
+            approvals.take(item.index, &header);
         }
     }
     sync_tail(port.as_ref(), checkpoint.size)?;
-    Ok(Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay, migrated_from })
+    Ok(Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay, approvals, migrated_from })
 }
 
 /// After the end of a process its last writes may still be in the cache only.

@@ -8,6 +8,7 @@
 //! wired. It decides nothing.
 
 mod admin;
+mod approvals;
 mod archive;
 mod audit;
 mod bundles;
@@ -40,6 +41,7 @@ mod wrapped;
 mod writer;
 
 pub use admin::{AdminError, Administered, By};
+pub use approvals::AskedBefore;
 pub use archive::{ArchiveError, Backup, Manifest, Member, Moved, Passphrase, Restore, Restored, Seal, backup, holds, restore};
 pub use audit::{Audit, Entry, Report};
 pub use bundles::Bundles;

@@ -113,7 +113,13 @@ impl Replay {
     /// Takes the next act in the order of the log.
     pub(crate) fn apply(&mut self, act: &AdminAct) {
         match act {
-            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::TokenKeyMade { .. } => {}
+            AdminAct::Initialised { .. }
+            | AdminAct::Started { .. }
+            | AdminAct::Stopped
+            | AdminAct::TokenKeyMade { .. }
+            | AdminAct::ApprovalAsked { .. }
+            | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalCancelled { .. } => {}
             AdminAct::CredentialCreated { credential } => {
                 self.credentials.insert(credential.id.clone(), credential.clone());
             }
@@ -161,7 +167,13 @@ impl Live {
     /// Puts an act in force at `now`. Callers hold the lock of administration: changes come one at a time.
     pub(crate) fn apply(&self, act: &AdminAct, now: UnixMillis) {
         match act {
-            AdminAct::Initialised { .. } | AdminAct::Started { .. } | AdminAct::Stopped | AdminAct::TokenKeyMade { .. } => {}
+            AdminAct::Initialised { .. }
+            | AdminAct::Started { .. }
+            | AdminAct::Stopped
+            | AdminAct::TokenKeyMade { .. }
+            | AdminAct::ApprovalAsked { .. }
+            | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalCancelled { .. } => {}
             AdminAct::CredentialCreated { credential } => self.credentials.set(credential),
             AdminAct::CredentialExpires { id, at } => {
                 if let Some(found) = self.credentials.by_id(id) {

@@ -14,6 +14,7 @@ use model::{AdminAct, Bundle, Digest, ReasonCode, RequestId, UnixMillis};
 use zeroize::Zeroizing;
 
 use crate::admin::{AdminError, Administered, Administration, By};
+use crate::approvals::AskedBefore;
 use crate::audit::Entry;
 use crate::bundles::Bundles;
 use crate::error::StoreError;
@@ -69,6 +70,8 @@ pub struct Store {
     opened: Opened,
     /// As of the start.
     ledgers: Arc<Ledgers>,
+    /// As of the start.
+    approvals: Vec<AskedBefore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The last to go: nobody else opens the folder before the threads have ended.
     _lock: File,
@@ -100,8 +103,21 @@ impl Store {
             Bundles::new(&folder.layout).read(digest)?;
         }
         let connection = projection::open(&folder.layout.projection())?;
-        let Folder { layout, lock, port, signer, keys, vault, checkpoint, recovered, sealed, all, replay, migrated_from } =
-            folder;
+        let Folder {
+            layout,
+            lock,
+            port,
+            signer,
+            keys,
+            vault,
+            checkpoint,
+            recovered,
+            sealed,
+            all,
+            replay,
+            approvals,
+            migrated_from,
+        } = folder;
         let progress = Arc::new(Progress::new(recovered.next, recovered.next, checkpoint.size));
         let queue = Arc::new(Queue::new(options.queue));
         let noise = Arc::new(NoiseCounter::new(Arc::clone(&options.clock)));
@@ -134,6 +150,7 @@ impl Store {
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
             ledgers: Arc::clone(&all.ledgers),
+            approvals: approvals.list(),
             threads: Mutex::default(),
             _lock: lock,
         };
@@ -158,6 +175,12 @@ impl Store {
     #[must_use]
     pub fn ledgers(&self) -> Ledgers {
         Ledgers::clone(&self.ledgers)
+    }
+
+    /// Requests for approval as the log had them when the store was opened, oldest first; of the last ten days.
+    #[must_use]
+    pub fn approvals(&self) -> &[AskedBefore] {
+        &self.approvals
     }
 
     /// Credentials by hash.

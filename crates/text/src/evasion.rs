@@ -20,6 +20,7 @@ pub fn all() -> &'static [Evasion] {
         ("entities-hex", |text| each(text, |at| format!("&#x{:x};", u32::from(at)))),
         ("comments", |text| between(text, "<!-- -->")),
         ("elements", |text| between(text, "<b></b>")),
+        ("unknown-elements", |text| in_lines(text, "<x>")),
         ("url", |text| bytes(text, "%", "")),
         ("url-twice", |text| bytes(text, "%25", "")),
         ("quoted-printable", |text| bytes(text, "=", "")),
@@ -50,6 +51,15 @@ fn each(text: &str, write: impl Fn(char) -> String) -> String {
 
 fn between(text: &str, separator: &str) -> String {
     text.chars().map(String::from).collect::<Vec<_>>().join(separator)
+}
+
+/// Between the characters of each line, but not within the blanks at its ends.
+fn in_lines(text: &str, separator: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        let body = line.trim();
+        line.replacen(body, &between(body, separator), usize::from(!body.is_empty()))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn shifted(character: char, range: std::ops::RangeInclusive<char>, to: u32) -> String {

@@ -36,7 +36,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
   bench policy [--quick] [--json FILE]   decisions beside Cedar's own scan and Rego; docs/BENCHMARKS_POLICY.md
   fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
-  soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values
+  soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values;
+                                         without --quick it writes docs/BENCHMARKS_SOAK.md
   sbom [FILE]                            write what the binary is made of (CycloneDX 1.6); target/portcullis.cdx.json by default
 ";
 

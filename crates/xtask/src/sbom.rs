@@ -24,9 +24,75 @@ pub(crate) fn sbom(file: Option<&str>) -> Result<bool> {
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    let read: Value = serde_json::from_str(&std::fs::read_to_string(&path)?).context("what was written is no JSON")?;
+    let problems = problems(&read);
+    problems.iter().for_each(|problem| println!("WRONG: {problem}"));
     let n_components = document.get("components").and_then(Value::as_array).map_or(0, Vec::len);
-    println!("wrote {}: {n_components} components", path.display());
-    Ok(true)
+    println!("wrote {}: {n_components} components, {} wrong", path.display(), problems.len());
+    Ok(problems.is_empty())
+}
+
+/// What the standard's schema would object to in a document of this kind, and what makes it useless: a component without version,
+/// licence or checksum, a reference to nothing, nothing at all.
+fn problems(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for (key, wanted) in [("bomFormat", "CycloneDX"), ("specVersion", "1.6")] {
+        if text(document, key) != wanted {
+            found.push(format!("`{key}` is `{}`, expected `{wanted}`", text(document, key)));
+        }
+    }
+    if document.get("version").and_then(Value::as_u64).is_none_or(|version| version == 0) {
+        found.push("`version` is no number from 1".to_owned());
+    }
+    let known = ["bomFormat", "specVersion", "version", "metadata", "components", "dependencies"];
+    let strange = document.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| !known.contains(&key.as_str()));
+    found.extend(strange.map(|key| format!("`{key}` is not of the standard, or not made here")));
+    let empty = Value::Null;
+    let own = document.get("metadata").and_then(|metadata| metadata.get("component")).unwrap_or(&empty);
+    let list = |key: &str| document.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if list("components").is_empty() {
+        found.push("no component".to_owned());
+    }
+    let mut references = BTreeSet::new();
+    for (component, kind) in std::iter::once((own, "application")).chain(list("components").iter().map(|one| (one, "library"))) {
+        found.extend(problems_of(component, kind));
+        if !references.insert(text(component, "bom-ref")) {
+            found.push(format!("`{}` stands twice", text(component, "bom-ref")));
+        }
+    }
+    let mut told = BTreeSet::new();
+    for dependency in list("dependencies") {
+        let below = dependency.get("dependsOn").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let named = below.iter().map(|one| one.as_str().unwrap_or_default().to_owned());
+        let nowhere = named.chain([text(dependency, "ref")]).filter(|name| !references.contains(name));
+        found.extend(nowhere.map(|name| format!("`{name}` is depended on and is no component")));
+        told.insert(text(dependency, "ref"));
+    }
+    found.extend(references.difference(&told).map(|name| format!("`{name}` does not say what it depends on")));
+    found
+}
+
+/// The same of one component.
+fn problems_of(component: &Value, kind: &str) -> Vec<String> {
+    let text = |key: &str| component.get(key).and_then(Value::as_str).unwrap_or_default();
+    let first = |key: &str| component.get(key).and_then(Value::as_array).and_then(|list| list.first());
+    let within =
+        |key: &str, inner: &str| first(key).and_then(|first| first.get(inner)).and_then(Value::as_str).unwrap_or_default();
+    let purl = format!("pkg:cargo/{}@{}", text("name"), text("version").replace('+', "%2B"));
+    let is_own = text("name") == BINARY || text("name").starts_with("portcullis-");
+    let is_hash =
+        |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let holds = [
+        ("type", text("type") == kind),
+        ("name", !text("name").is_empty()),
+        ("version", cargo_metadata::semver::Version::parse(text("version")).is_ok()),
+        ("purl", text("purl") == purl && text("bom-ref") == purl),
+        ("licenses", !within("licenses", "expression").is_empty()),
+        ("hashes", is_own || (within("hashes", "alg") == "SHA-256" && is_hash(within("hashes", "content")))),
+    ];
+    let wrong = holds.into_iter().filter(|(_, holds)| !holds);
+    wrong.map(|(what, _)| format!("`{}`: `{what}` is missing or not of its form", text("name"))).collect()
 }
 
 fn document() -> Result<Value> {
@@ -118,50 +184,44 @@ fn component(package: &Package, kind: &str, checksums: &BTreeMap<(String, String
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
-    use super::{checksums, document};
+    use super::{checksums, document, problems};
 
     fn text<'a>(value: &'a Value, key: &str) -> &'a str {
         value.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no `{key}` in {value}"))
     }
 
-    /// The requirements of the CycloneDX 1.6 schema on the parts that are used.
+    /// The requirements of the CycloneDX 1.6 schema on the parts that are used; each is missed where it does not hold.
     #[test]
     fn the_document_has_the_shape_of_its_standard() {
         let document = document().unwrap();
-        assert_eq!((text(&document, "bomFormat"), text(&document, "specVersion")), ("CycloneDX", "1.6"));
-        assert!(document["version"].as_u64().is_some_and(|version| version >= 1));
-        let binary = &document["metadata"]["component"];
-        assert_eq!((text(binary, "type"), text(binary, "name")), ("application", "portcullis"));
-        let components = document["components"].as_array().unwrap();
-        let mut references = BTreeSet::from([text(binary, "bom-ref")]);
-        for component in components {
-            assert_eq!(text(component, "type"), "library");
-            assert!(references.insert(text(component, "bom-ref")), "{component} stands twice");
-            assert_eq!(
-                text(component, "purl"),
-                format!("pkg:cargo/{}@{}", text(component, "name"), text(component, "version").replace('+', "%2B"))
-            );
-            assert!(!text(&component["licenses"][0], "expression").is_empty());
-            let is_own = text(component, "name").starts_with("portcullis-");
-            match component["hashes"].get(0) {
-                Some(hash) => {
-                    assert_eq!(text(hash, "alg"), "SHA-256");
-                    assert!(
-                        text(hash, "content").len() == 64 && text(hash, "content").bytes().all(|byte| byte.is_ascii_hexdigit())
-                    );
-                }
-                None => assert!(is_own, "{component} has no checksum"),
-            }
+        assert_eq!(problems(&document), Vec::<String>::new());
+        let changes: [(&str, Value, &str); 14] = [
+            ("/bomFormat", json!("SPDX"), "`bomFormat` is `SPDX`"),
+            ("/specVersion", json!("1.5"), "`specVersion` is `1.5`"),
+            ("/version", json!(0), "`version` is no number"),
+            ("/components", json!([]), "no component"),
+            ("/metadata/component/type", json!("library"), "`portcullis`: `type`"),
+            ("/components/0/name", json!(""), "`name` is missing"),
+            ("/components/0/version", json!("1"), "`version` is missing"),
+            ("/components/0/purl", json!("pkg:cargo/other@1.0.0"), "`purl` is missing"),
+            ("/components/0/licenses", json!([]), "`licenses` is missing"),
+            ("/components/0/hashes/0/alg", json!("MD5"), "`hashes` is missing"),
+            ("/components/0/hashes/0/content", json!("ff"), "`hashes` is missing"),
+            ("/components/0/bom-ref", document["components"][1]["bom-ref"].clone(), "stands twice"),
+            ("/dependencies/0/dependsOn", json!(["pkg:cargo/none@1.0.0"]), "is no component"),
+            ("/dependencies/0/ref", document["dependencies"][1]["ref"].clone(), "does not say what it depends on"),
+        ];
+        for (place, value, told) in changes {
+            let mut changed = document.clone();
+            *changed.pointer_mut(place).unwrap() = value;
+            let found = problems(&changed);
+            assert!(found.iter().any(|problem| problem.contains(told)), "{place}: {found:?}");
         }
-        let dependencies = document["dependencies"].as_array().unwrap();
-        let told: BTreeSet<&str> = dependencies.iter().map(|dependency| text(dependency, "ref")).collect();
-        assert_eq!(told, references, "everybody says whom he depends on");
-        for dependency in dependencies {
-            let below = dependency["dependsOn"].as_array().unwrap();
-            assert!(below.iter().all(|one| references.contains(one.as_str().unwrap())), "{dependency}");
-        }
+        let mut more = document;
+        more.as_object_mut().unwrap().insert("bomFormats".to_owned(), Value::Null);
+        assert_eq!(problems(&more), ["`bomFormats` is not of the standard, or not made here"]);
     }
 
     #[test]

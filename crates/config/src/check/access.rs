@@ -11,9 +11,13 @@ use crate::check::{Report, url as address};
 use crate::problem::{Path, shown};
 use crate::raw;
 use crate::raw_access::{self, Kept, PartyKind, Told};
+use crate::settings::StepUp;
 
 /// Kinds of resources of the gate's own that can be asked about.
 const OWN: [&str; 6] = ["Model", "HostedTool", "Destination", "Beta", "Agent", "Gate"];
+/// Actions of the gate's own that can be asked about.
+const OWN_ACTIONS: [&str; 8] =
+    ["callModel", "storeRemotely", "releaseKey", "useHostedTool", "fetchRemote", "connect", "useBeta", "issueToken"];
 /// Kinds of the gate's own that nobody can declare yet.
 const LATER: [&str; 5] = ["Tool", "ToolServer", "Document", "Collection", "Dataset"];
 /// Words of Cedar's language, which name nothing.
@@ -24,6 +28,8 @@ const MAX_WORD: usize = 128;
 const MAX_ID: usize = 1024;
 /// Longest text of an attribute, in bytes.
 const MAX_TEXT: usize = 4096;
+/// Most methods of an authentication.
+const MAX_METHODS: usize = 16;
 /// The kind of resource that a path is.
 const ROUTE: &str = "route";
 
@@ -41,6 +47,25 @@ pub(super) fn url(file: &raw::File, report: &mut Report<'_>) -> Option<String> {
         Ok(_) => {}
     }
     Some(written.clone())
+}
+
+/// The authentication that they are told to ask for.
+pub(super) fn step_up(file: &raw::File, report: &mut Report<'_>) -> Option<StepUp> {
+    let raw_access::StepUp { acr, amr } = file.access.step_up.as_ref()?;
+    let path = Path::of(&["access", "step_up"]);
+    let mut check = |path: &Path, word: &str| {
+        if word.is_empty() || word.len() > MAX_WORD || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
+            report.problem(path, format!("expected 1 to {MAX_WORD} visible characters of ASCII, such as `phr` or `mfa`"));
+        }
+    };
+    check(&path.key("acr"), acr);
+    for (index, method) in amr.iter().enumerate() {
+        check(&path.key("amr").index(index), method);
+    }
+    if amr.len() > MAX_METHODS {
+        report.problem(&path.key("amr"), format!("at most {MAX_METHODS} methods"));
+    }
+    Some(StepUp { acr: acr.clone(), amr: amr.clone() })
 }
 
 /// Everything of it that takes part in decisions.
@@ -77,8 +102,7 @@ fn points(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<Name, Point> {
         let path = Path::of(&["enforcement_points", key]);
         let known = ["user", "agent", "service"].into_iter().chain(file.access.subjects.keys().map(String::as_str));
         let subjects = reach(&raw.subjects, &known.collect(), &path.key("subjects"), report);
-        let own = ["callModel", "storeRemotely", "useHostedTool", "fetchRemote", "useBeta", "issueToken"];
-        let known = own.into_iter().chain(file.access.actions.keys().map(String::as_str));
+        let known = OWN_ACTIONS.into_iter().chain(file.access.actions.keys().map(String::as_str));
         let actions = reach(&raw.actions, &known.collect(), &path.key("actions"), report);
         let known = OWN.into_iter().chain(file.access.resources.keys().map(String::as_str));
         let resources = reach(&raw.resources, &known.collect(), &path.key("resources"), report);

@@ -8,9 +8,27 @@ use crate::check::Report;
 use crate::problem::{Path, shown};
 use crate::raw;
 
+pub(super) fn destinations(raw: &BTreeMap<String, Vec<String>>, report: &mut Report<'_>) -> BTreeMap<String, BTreeSet<Name>> {
+    let mut places = BTreeMap::new();
+    for (key, segments) in raw {
+        let path = Path::of(&["destinations", key]);
+        match model::place(key) {
+            Some(form) if form == *key => {}
+            Some(form) => report.key_problem(&path, format!("is written `{form}`")),
+            None => report.key_problem(&path, format!("`{}` is no place: expected HOST or HOST:PORT", shown(key))),
+        }
+        places.insert(key.clone(), report.references(&path, segments, "segments", "segment"));
+    }
+    places
+}
+
 pub(super) fn groups(raw: &BTreeMap<String, raw::Group>, section: &str, report: &mut Report<'_>) -> BTreeMap<Name, Group> {
     report.look_alikes(section);
-    let noun = if section == "model_groups" { "model group" } else { "group" };
+    let noun = match section {
+        "model_groups" => "model group",
+        "segments" => "segment",
+        _ => "group",
+    };
     let mut groups = BTreeMap::new();
     for (key, group) in raw {
         let path = Path::of(&[section, key]);
@@ -76,6 +94,10 @@ pub(super) fn agents(raw: &BTreeMap<String, raw::Agent>, report: &mut Report<'_>
     for (key, agent) in raw {
         let path = Path::of(&["agents", key]);
         let groups = report.references(&path.key("groups"), &agent.groups, "groups", "group");
+        let below = report.references(&path.key("below"), &agent.below, "agents", "agent");
+        if let Some(index) = agent.below.iter().position(|above| above == key) {
+            report.problem(&path.key("below").index(index), "an agent cannot act below itself".to_owned());
+        }
         let mut autonomous = BTreeSet::new();
         for (index, action) in agent.autonomous.iter().map(|action| action_of(*action)).enumerate() {
             if !autonomous.insert(action) {
@@ -88,7 +110,7 @@ pub(super) fn agents(raw: &BTreeMap<String, raw::Agent>, report: &mut Report<'_>
             raw::UserText::Verbatim => UserText::Verbatim,
         };
         if let Some(name) = report.name(&path, key) {
-            agents.insert(name, Agent { groups, autonomous, user_text });
+            agents.insert(name, Agent { groups, autonomous, user_text, below });
         }
     }
     agents

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Dialect;
+use response::Terms;
 
 use crate::check::listen::listen;
 use crate::check::proxy::proxy;
@@ -40,6 +41,7 @@ pub(crate) fn settings(
     let tokens = issuers::tokens(file, report);
     let budgets = budgets::budgets(file, source, report);
     let access_url = access::url(file, report);
+    let step_up = access::step_up(file, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
@@ -49,6 +51,8 @@ pub(crate) fn settings(
         issuers,
         tokens,
         access_url,
+        approvals: approvals(&file.approvals),
+        step_up,
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
             raw::Refusals::ExplainUsers => Refusals::ExplainUsers,
@@ -150,6 +154,11 @@ fn limits(raw: &raw::Limits) -> Limits {
         client_write: seconds(raw.client_seconds),
         drain: seconds(raw.drain_seconds),
     }
+}
+
+fn approvals(raw: &raw::Approvals) -> Terms {
+    let raw::Approvals { quorum, wait_seconds, hold_seconds, pending, refusals } = *raw;
+    Terms { quorum, waits: wait_seconds, holds: hold_seconds, pending: size(pending), refusals: size(refusals) }
 }
 
 /// A size that the schema bounds far below what any machine can count.

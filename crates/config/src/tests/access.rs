@@ -18,6 +18,7 @@ enforcement_points:
   front: {subjects: ['*'], actions: ['*'], resources: [route], routes: [/, '/todos/{id}'], agent_in_context: true}
 access:
   url: https://gate.example.com
+  step_up: {acr: 'urn:example:loa:3', amr: [mfa]}
   subjects: {identity: user}
   subject_properties: {role: string}
   context: {ip: string}
@@ -39,6 +40,8 @@ access:
 fn what_is_declared_is_in_the_bundle() {
     let (config, _) = load(&format!("{BASE}{GOOD}")).unwrap_or_else(|problems| panic!("{:#?}", lines(&problems)));
     assert_eq!(config.settings.access_url.as_deref(), Some("https://gate.example.com"));
+    let step_up = crate::StepUp { acr: "urn:example:loa:3".to_owned(), amr: vec!["mfa".to_owned()] };
+    assert_eq!(config.settings.step_up, Some(step_up));
     let access = &config.bundle.registry.access;
     let app = &access.points[&"app".parse().unwrap()];
     assert_eq!((app.searches, app.agents, app.routes.len()), (60, false, 0));
@@ -76,6 +79,11 @@ fn what_is_wrong_is_told_with_its_place() {
         ("    route: {open: true, properties: {path: string}}\n", "", "declare it under `access.resources`"),
         ("url: https://gate.example.com", "url: http://gate.example.com", "by `https` only"),
         ("url: https://gate.example.com", "url: https://gate.example.com/x", "an address without a path"),
+        ("acr: 'urn:example:loa:3'", "acr: ''", "access.step_up.acr: expected"),
+        ("acr: 'urn:example:loa:3'", "acr: 'two words'", "access.step_up.acr: expected 1 to 128 visible characters"),
+        ("acr: 'urn:example:loa:3', amr", "amr", "acr"),
+        ("amr: [mfa]", "amr: [mfa, 'é']", "access.step_up.amr[1]: expected 1 to 128 visible characters"),
+        ("amr: [mfa]", "amr: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]", "access.step_up.amr"),
         ("subjects: {identity: user}", "subjects: {user: agent}", "`user` is known already"),
         ("subjects: {identity: user}", "subjects: {'a b': user}", "is no word"),
         ("    route: {open", "    Model: {}\n    route: {open", "the word `Model` is taken"),

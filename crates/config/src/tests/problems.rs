@@ -121,6 +121,14 @@ fn what_is_refused() {
             &["portcullis.yaml:1:10: groups.a: groups in a circle: `a` → `b` → `a`"],
         ),
         (
+            "segments: {eu: {}, a: {groups: [b]}, b: {groups: [a]}}\ndestinations: {x.example: [eu], 'Y.example': [], z: [nowhere]}\n",
+            &[
+                "portcullis.yaml:1:20: segments.a: groups in a circle: `a` → `b` → `a`",
+                "portcullis.yaml:2:33: destinations[\"Y.example\"]: is written `y.example`",
+                "portcullis.yaml:2:54: destinations.z[0]: no segment is named `nowhere`, declare it under `segments`",
+            ],
+        ),
+        (
             "groups: {a: {}}\nusers: {u: {groups: [a, a]}, U: {}, 'x y': {}}\n",
             &[
                 "portcullis.yaml:2:9: users.u: `U` and `u` differ only by letter case",

@@ -7,9 +7,10 @@ use model::{
     Access, Action, Ask, Asked, Chain, Challenge, Credential, DecisionInput, Duty, Facts, Foreign, Label, Mandate, Name, Point,
     PrincipalId, PrincipalKind, ReasonCode, Refusal, RequestId, Resource, Verdict,
 };
+use response::{Misfit, Standing};
 
 use super::claims::claims;
-use super::registered;
+use super::{registered, requests};
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, asked};
 use crate::ports::{Head, Question, Subject, World};
@@ -25,6 +26,8 @@ pub(super) struct Judged {
     pub(super) refusal: Refusal,
     pub(super) challenges: Vec<Challenge>,
     pub(super) duties: Vec<Duty>,
+    /// Whether the approval that was presented holds; none if there was none.
+    pub(super) approval: Option<Result<Standing, Misfit>>,
     /// The decision, if it came to one.
     pub(super) judgement: Option<Judgement>,
     /// Whether nobody known is at the other end: counted, like every party that is not known, and not recorded one by one.
@@ -35,7 +38,16 @@ impl Judged {
     /// A question that could not be read, or about nobody.
     pub(super) const fn unread(refusal: Refusal) -> Self {
         let (verdict, reason) = (Verdict::Deny, refusal.code);
-        Self { verdict, reason, refusal, challenges: Vec::new(), duties: Vec::new(), judgement: None, is_noise: false }
+        Self {
+            verdict,
+            reason,
+            refusal,
+            challenges: Vec::new(),
+            duties: Vec::new(),
+            approval: None,
+            judgement: None,
+            is_noise: false,
+        }
     }
 }
 
@@ -125,14 +137,21 @@ fn by_policy<W: World>(
         around: Default::default(),
     };
     let model = if let Resource::Model(name) = &ask.resource { Some(name.clone()) } else { None };
-    let input = DecisionInput { chain, asks: vec![ask], facts };
-    let answer = asked(snapshot, &input);
+    let mut input = DecisionInput { chain, asks: vec![ask], facts };
+    let mut answer = asked(snapshot, &input);
+    let approval = requests::presented(world, snapshot, pep, question, &answer);
+    if answer.verdict == Verdict::Challenge && matches!(approval, Some(Ok(_))) {
+        // One fact more of a plain evaluation.
+        input.facts.answered = BTreeSet::from([Challenge::Approval]);
+        answer = asked(snapshot, &input);
+    }
     let stopped = world.locks().stops(&credential.id, &input.chain, model.as_ref());
     let judgement = Judgement { input, answer, findings: Vec::new() };
-    Ok(concluded(judgement, stopped, question.performs_duties))
+    Ok(Judged { approval, ..concluded(judgement, stopped, question.performs.duties) })
 }
 
-/// What is told of a decision. A lock is stronger than a permit, and so is a duty that nobody performs.
+/// What is told of a decision. A lock is stronger than a permit and than what could become one, and so is a duty that nobody
+/// performs.
 fn concluded(judgement: Judgement, stopped: Option<ReasonCode>, performs_duties: bool) -> Judged {
     let answer = &judgement.answer;
     let mut duties: Vec<Duty> = answer.links.iter().flat_map(|link| link.duties.iter().cloned()).collect();
@@ -140,14 +159,23 @@ fn concluded(judgement: Judgement, stopped: Option<ReasonCode>, performs_duties:
     duties.dedup();
     let impossible = (!duties.is_empty() && !performs_duties).then_some(ReasonCode::DutyImpossible);
     let (verdict, reason) = match (answer.verdict, stopped.or(impossible)) {
-        (Verdict::Permit, Some(reason)) => (Verdict::Deny, reason),
+        (Verdict::Permit | Verdict::Challenge, Some(reason)) => (Verdict::Deny, reason),
         (verdict, _) => (verdict, answer.reason),
     };
     let is_permit = verdict == Verdict::Permit;
     let challenges = if verdict == Verdict::Challenge { answer.challenges() } else { Vec::new() };
     let duties = if is_permit { duties } else { Vec::new() };
     // Which policy said no is for operators: the entry of the log holds it.
-    Judged { verdict, reason, refusal: Refusal::new(reason), challenges, duties, judgement: Some(judgement), is_noise: false }
+    Judged {
+        verdict,
+        reason,
+        refusal: Refusal::new(reason),
+        challenges,
+        duties,
+        approval: None,
+        judgement: Some(judgement),
+        is_noise: false,
+    }
 }
 
 /// Whom a question is about.
@@ -215,11 +243,13 @@ fn ask(question: &Question) -> Ask {
 }
 
 /// The gate's own actions, and the kind of resource of each.
-pub(super) const OWN_ACTIONS: [(&str, &str); 6] = [
+pub(super) const OWN_ACTIONS: [(&str, &str); 8] = [
     ("callModel", "Model"),
     ("storeRemotely", "Model"),
+    ("releaseKey", "Model"),
     ("useHostedTool", "HostedTool"),
     ("fetchRemote", "Destination"),
+    ("connect", "Destination"),
     ("useBeta", "Beta"),
     ("issueToken", "Agent"),
 ];
@@ -230,8 +260,10 @@ fn own(question: &Question) -> Option<Ask> {
     let (action, resource) = match (question.action.as_str(), question.kind.as_str()) {
         ("callModel", "Model") => (Action::CallModel, Resource::Model(Name::new(id).ok()?)),
         ("storeRemotely", "Model") => (Action::StoreRemotely, Resource::Model(Name::new(id).ok()?)),
+        ("releaseKey", "Model") => (Action::ReleaseKey, Resource::Model(Name::new(id).ok()?)),
         ("useHostedTool", "HostedTool") => (Action::UseHostedTool, Resource::HostedTool(id.clone())),
         ("fetchRemote", "Destination") => (Action::FetchRemote, Resource::Destination(id.clone())),
+        ("connect", "Destination") => (Action::Connect, Resource::Destination(id.clone())),
         ("useBeta", "Beta") => (Action::UseBeta, Resource::Beta(id.clone())),
         ("issueToken", "Agent") => (Action::IssueToken, Resource::Agent(Name::new(id).ok()?)),
         _ => return None,

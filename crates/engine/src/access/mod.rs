@@ -10,6 +10,8 @@
 mod claims;
 mod judge;
 mod publish;
+mod requests;
+mod scope;
 mod search;
 
 use std::borrow::Cow;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evidence::{EntryKind, Header, IntentContent, QUESTION_NOTE};
 use http::{HeaderMap, StatusCode};
-use model::{DecisionInput, Name, Point, PrincipalKind, ReasonCode, Refusal, RequestId, Verdict};
+use model::{Challenge, DecisionInput, Name, Point, PrincipalKind, ReasonCode, Refusal, RequestId, Verdict};
 
 use crate::admit::{admit, admit_key};
 use crate::event::Event;
@@ -33,6 +35,8 @@ use crate::snapshot::Snapshot;
 pub use claims::claims;
 use judge::{Judged, judge};
 pub use publish::publish_access;
+pub use requests::request_access;
+use requests::requestable;
 pub use search::search;
 
 /// Longest request of an enforcement point, in bytes.
@@ -135,10 +139,15 @@ async fn one<W: World>(
         (call.is_recorded, call.outcome.is_answer) = (true, true);
         // Writing was a wait. If operators have changed something meanwhile, the question is decided once more.
         call.snapshot = world.snapshot();
-        if Arc::ptr_eq(&call.snapshot, &snapshot) {
-            let Judged { verdict, refusal, challenges, duties, judgement, .. } = judged;
+        let stands = requests::still_stands(world, pep, judged.approval.as_ref());
+        if stands && Arc::ptr_eq(&call.snapshot, &snapshot) {
+            let question = question.as_ref().ok();
+            let Judged { verdict, refusal, challenges, duties, judgement, approval, .. } = judged;
             let chain = judgement.map(|judgement| judgement.input.chain);
-            return Ok(Answered { request, verdict, chain, refusal, challenges, duties });
+            let performs = question.is_some_and(|question| question.performs.step_up);
+            let step_up = snapshot.step_up.clone().filter(|_| performs && challenges.contains(&Challenge::StepUp));
+            let requestable = question.and_then(|question| requestable(world, &snapshot, pep, request, question, &challenges));
+            return Ok(Answered { request, verdict, chain, refusal, challenges, duties, step_up, approval, requestable });
         }
     }
 }
@@ -166,6 +175,9 @@ async fn recorded<W: World>(
         ..header(EntryKind::Intent, identified, snapshot, guard.seen())
     };
     header.notes.extend([QUESTION_NOTE.to_owned(), format!("asked by: pep:{pep}")]);
+    if let Some(Ok(standing)) = &judged.approval {
+        header.notes.push(format!("approval: {}", standing.approval));
+    }
     let mut content = None;
     if let Some(judgement) = &judged.judgement {
         header = header.with_asks(&plain_asks(snapshot, &judgement.input.asks));

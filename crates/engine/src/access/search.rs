@@ -20,7 +20,7 @@ use crate::decide::{Judgement, asked};
 use crate::event::Event;
 use crate::guard::{Guard, give_way};
 use crate::interaction::{Call, finish};
-use crate::ports::{Client, Head, Page, Question, Record, Search, Searching, Sought, Subject, World};
+use crate::ports::{Client, Found, Head, Page, Question, Record, Search, Searching, Sought, Subject, World};
 use crate::record::{header, serialise, unrecorded};
 use crate::snapshot::Snapshot;
 
@@ -51,7 +51,8 @@ async fn found<W: World, S: Searching, C: Client>(
     let snapshot = std::sync::Arc::clone(&call.snapshot);
     let search = searching.understand(head, &body, &snapshot.limits.json())?;
     let judgement = may_search(world, &snapshot, call, &pep)?;
-    counted(world, &snapshot, call, &pep)?;
+    let most = u64::from(registered(&snapshot, &pep)?.searches);
+    counted(world, call, "searches", most, ReasonCode::SearchLimit)?;
     let candidates = candidates(&snapshot, &search);
     let begin = Begin::of(&search, &snapshot)?;
     let page = page(world, &snapshot, call, &pep, &mut guard, &search, &candidates, &begin).await?;
@@ -95,12 +96,10 @@ fn may_search<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call, pep: &N
     Err(Refusal::because(reason, format!("`enforcement_points.{pep}.searches_per_minute` grants no search")))
 }
 
-/// Counts the search, or refuses it.
-fn counted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name) -> Result<(), Refusal> {
-    let name = Name::new("searches").map_err(|_| ReasonCode::Internal)?;
-    let most = u64::from(registered(snapshot, pep)?.searches);
+/// Counts something that a point may do so often a minute, or refuses it.
+pub(super) fn counted<W: World>(world: &W, call: &Call, what: &str, most: u64, code: ReasonCode) -> Result<(), Refusal> {
     let rule = Rule {
-        name,
+        name: Name::new(what).map_err(|_| ReasonCode::Internal)?,
         measure: Measure::Requests,
         most,
         period: Period::Minute,
@@ -113,7 +112,7 @@ fn counted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name) ->
     let wanted = Amounts { requests: 1, ..Amounts::default() };
     let reserved = world.counters().reserve(&Rules::new(vec![rule]), caller, &wanted, world.now());
     // It stays counted, whatever comes of it.
-    reserved.map(drop).map_err(|_| Refusal::because(ReasonCode::SearchLimit, format!("at most {most} a minute")))
+    reserved.map(drop).map_err(|_| Refusal::because(code, format!("at most {most} a minute")))
 }
 
 /// What could be found, sorted: everything of the kind that somebody has declared.
@@ -195,8 +194,9 @@ async fn page<W: World>(
             guard.check(world)?;
         }
         let question = with(search, candidate);
-        if judge_named(world, snapshot, call.identified()?, pep, &question).verdict == Verdict::Permit {
-            page.found.push(candidate.clone());
+        let judged = judge_named(world, snapshot, call.identified()?, pep, &question);
+        if judged.verdict == Verdict::Permit {
+            page.found.push(Found { id: candidate.clone(), duties: judged.duties });
         }
     }
     Ok(page)
@@ -240,7 +240,7 @@ async fn recorded<W: World>(
     let header = header(EntryKind::Intent, call.identified()?, snapshot, guard.seen()).with_asks(&judgement.input.asks);
     let mut header = Header { verdict: Some(verdict), reason: Some(reason), ..header };
     header.notes.extend([LIST_NOTE.to_owned(), format!("search: {sought}, {} found", page.found.len())]);
-    let told = serialise(&page.found)?;
+    let told = serialise(&page.found.iter().map(|found| &found.id).collect::<Vec<_>>())?;
     let content = IntentContent {
         input: Cow::Owned(judgement.input),
         answer: Cow::Owned(judgement.answer),

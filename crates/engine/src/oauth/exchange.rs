@@ -12,10 +12,13 @@ use std::sync::Arc;
 use evidence::{Capped, EntryKind, Header, IntentContent, Observed};
 use identity::Form;
 use identity::token::{Bearer, Exchange, TaskToken, derive, details, grant_of, mint};
-use model::{Action, Ask, Credential, DecisionInput, Facts, Label, Mandate, Name, ReasonCode, Refusal, Resource, Verdict};
+use model::{
+    Action, Around, Ask, Credential, DecisionInput, Facts, Label, Mandate, Name, ReasonCode, Refusal, Resource, Verdict,
+};
 use serde_json::json;
 
 use super::{document, issuing, request, wrong};
+use crate::account;
 use crate::admit::{Identified, verified};
 use crate::decide::{Judgement, asked, told};
 use crate::event::Event;
@@ -145,6 +148,7 @@ fn judge<W: World>(
         version = version.max(at);
     }
     let now = world.now();
+    let budget = account::left(world, snapshot, call.identified()?, None);
     let facts = Facts {
         now,
         credential: actor.id.clone(),
@@ -157,7 +161,7 @@ fn judge<W: World>(
         answered: BTreeSet::new(),
         mandate,
         arguments: None,
-        around: Default::default(),
+        around: Around { budget, ..Around::default() },
     };
     let asks = vec![Ask { action: Action::IssueToken, resource: Resource::Agent(agent.name.clone()) }];
     let input = DecisionInput { chain: token.chain.clone(), asks, facts };

@@ -12,16 +12,16 @@ use crate::{PERMIT, answering, ask, was_sent, written};
 
 /// A world in which a day has so many tokens, and tokens a price.
 fn world(most: u64, steps: &[Step]) -> Scripted {
-    let mut world = answering(PERMIT, steps);
-    let rule = |name: &str, measure, most| Rule {
-        name: name.parse().unwrap(),
-        measure,
-        most,
-        period: Period::Day,
-        per: [Dimension::User].into(),
-        parties: None,
-        models: None,
-    };
+    world_of(PERMIT, most, steps)
+}
+
+fn rule(name: &str, measure: Measure, most: u64) -> Rule {
+    let name = name.parse().unwrap();
+    Rule { name, measure, most, period: Period::Day, per: [Dimension::User].into(), parties: None, models: None }
+}
+
+fn world_of(policies: &str, most: u64, steps: &[Step]) -> Scripted {
+    let mut world = answering(policies, steps);
     let rules = Rules::new(vec![rule("tokens", Measure::Tokens, most), rule("running", Measure::Concurrent, 1)]);
     let price = Price { input: 1_000_000, cached: 500_000, cache_write: 1_000_000, output: 2_000_000 };
     let models = [("small".parse().unwrap(), price)].into();
@@ -159,4 +159,39 @@ fn a_call_that_is_judged_again_is_charged_once() {
     ask(&world, WHOLE);
     assert_eq!(charges(&world, EntryKind::Intent).len(), 2);
     assert_eq!(left(&world), 890);
+}
+
+/// Most and left of tokens, by recorded decision.
+fn recorded_budget(world: &Scripted) -> Vec<(u64, u64)> {
+    let script = world.script.lock().unwrap();
+    let tokens = script.inputs.iter().filter_map(|input| input.facts.around.budget?.tokens);
+    tokens.map(|tokens| (tokens.most, tokens.left)).collect()
+}
+
+/// A policy reads what is left: nothing is taken by reading, and where no budget applies the fact is absent.
+#[test]
+fn policies_see_what_is_left() {
+    let policy =
+        "permit (principal, action, resource) when { context.task has budget.tokens && context.task.budget.tokens.left > 500
+        && context.task.budget.tokens.most == 1000 && context.task.budget has micros && !(context.task.budget has requests) };";
+    // What was written to clients before stands in front.
+    let answered = |world: &Scripted| !written(&ask(world, WHOLE)).ends_with("model-not-found");
+    let steps = || [Step::Piece("{\"read\":300,\"wrote\":200}")];
+    let mut world = world_of(policy, 1000, &steps());
+    let cost = Rule { name: "money".parse().unwrap(), measure: Measure::Cost, ..rule("tokens", Measure::Tokens, 5_000) };
+    let snapshot = Arc::get_mut(&mut world.snapshot).unwrap();
+    let rules = snapshot.budgets.rules.all().iter().cloned().chain([cost]).collect();
+    snapshot.budgets.rules = Rules::new(rules);
+    assert!(answered(&world), "1000 are left");
+    assert_eq!(left(&world), 500);
+    world.script.lock().unwrap().steps = steps().into();
+    assert!(!answered(&world), "500 are left");
+    assert_eq!(left(&world), 500, "a refusal costs nothing");
+    let input = recorded_budget(&world);
+    assert_eq!(input, [(1000, 1000), (1000, 500)]);
+    let without = answering(policy, &steps());
+    assert!(!answered(&without), "no budget applies");
+    // Where no policy names a budget, nobody looks.
+    let silent = world_of(PERMIT, 1000, &steps());
+    assert!(answered(&silent) && recorded_budget(&silent).is_empty());
 }

@@ -85,6 +85,33 @@ fn escapes_inside_a_string_hide_nothing() {
     assert_eq!(inner, serde_json::json!({"a": "\n[redacted:aws-access-token]\n"}));
 }
 
+/// Two edits of the same bytes cannot both be made: then the duty is not left undone, the call is. In a request and in a stream.
+#[test]
+fn a_duty_that_cannot_be_performed_is_no_permit() {
+    let impossible = ReasonCode::DutyImpossible;
+    let world = answering(PERMIT, &[Step::Piece("{}")]);
+    let happened = ask(&world, &format!("{{\"model\":\"small\",\"clash\":1,\"text\":\"key {KEY}\"}}"));
+    assert!(!was_sent(&happened), "{happened:#?}");
+    assert_eq!(written(&happened), impossible.to_string());
+    assert!(happened.contains(&Happened::Recorded(Intent, Some(impossible))), "{happened:#?}");
+    // Where there is nothing to redact, the same request leaves.
+    let world = answering(PERMIT, &[Step::Piece("{}")]);
+    assert!(was_sent(&ask(&world, "{\"model\":\"small\",\"clash\":1,\"text\":\"key\"}")));
+    for (answer, is_possible) in [
+        ("{\"text\":\"key AKIAQ3EGRVYP2TQ7XN5K.\",\"clash\":1}\nEND\n", false),
+        ("{\"text\":\"key AKIAQ3EGRVYP2TQ7XN5K.\"}\nEND\n", true),
+        ("{\"text\":\"key.\",\"clash\":1}\nEND\n", true),
+    ] {
+        let world = answering(PERMIT, &[Step::Piece(answer)]);
+        world.script.lock().unwrap().content_type = "text/event-stream";
+        let happened = ask(&world, "{\"model\":\"small\",\"stream\":true,\"clash\":1,\"text\":\"hi\"}");
+        assert!(was_sent(&happened) && !written(&happened).contains(KEY), "{happened:#?}");
+        assert_eq!(written(&happened).contains(&impossible.to_string()), !is_possible, "{answer}: {happened:#?}");
+        let reason = if is_possible { ReasonCode::Permitted } else { impossible };
+        assert!(happened.contains(&Happened::Recorded(Outcome, Some(reason))), "{answer}: {happened:#?}");
+    }
+}
+
 #[test]
 fn nothing_is_sent_when() {
     let facts: [(&str, &str, &str, ReasonCode); 9] = [

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Accounts, Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Record, Records, ReplyBody, ReplyHead, SendError,
-    Trusted, Upstreams, World,
+    Accounts, ApprovalError, Approvals, Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Looked, Record, Records,
+    ReplyBody, ReplyHead, SendError, Trusted, Upstreams, World,
 };
 use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
 use evidence::RecordError;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, ReasonCode, UnixMillis};
+use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, PrincipalId, ReasonCode, UnixMillis};
+use response::{AskError, Misfit, Standing, Terms, Wanted};
 
 use crate::world::{Happened, NOW, Scripted, Toy, scripted};
 use crate::{PERMIT, written};
@@ -219,6 +220,22 @@ impl Upstreams for Paused {
     }
     fn remember(&self, upstream: &Name, is_ok: bool) {
         self.scripted.remember(upstream, is_ok);
+    }
+}
+
+/// Nobody approves anything here.
+impl Approvals for Paused {
+    fn approval(&self, _: &PrincipalId, _: &str) -> Result<Standing, Misfit> {
+        Err(Misfit::Unknown)
+    }
+    async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
+        Err(AskError::TooMany.into())
+    }
+    fn approval_request(&self, _: &PrincipalId, _: &str) -> Option<Looked> {
+        None
+    }
+    async fn cancel_approval(&self, _: &PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
+        Err(AskError::Unknown.into())
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Accounts, AnswerView, Client, Clock, Credentials, Demand, Epoch, EventReader, Form, Head, Issuers, Issuing, LaneId, LeafUse,
-    Ledgers, Protocol, Record, Records, ReplyBody, ReplyHead, Reported, SendError, StreamEvent, Trusted, Understood, Upstreams,
-    Voice, World,
+    Accounts, AnswerView, ApprovalError, Approvals, Client, Clock, Credentials, Demand, Epoch, EventReader, Form, Head, Issuers,
+    Issuing, LaneId, LeafUse, Ledgers, Looked, Place, Protocol, Record, Records, ReplyBody, ReplyHead, Reported, SendError,
+    StreamEvent, Trusted, Understood, Upstreams, Voice, World,
 };
 use engine::{Attempt, Budgets, Candour, Event, Limits, Off, Released, Route, Scanning, Snapshot};
 use evidence::{EntryKind, Header, RecordError};
@@ -22,6 +22,7 @@ use model::{
     Model, Name, Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
 };
 use policy::PolicySnapshot;
+use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::Document;
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -64,6 +65,8 @@ pub(crate) struct Script {
     pub(crate) fail_edits: bool,
     /// The headers of every entry, in order.
     pub(crate) headers: Vec<Header>,
+    /// What was decided on, of every entry that says so: the input.
+    pub(crate) inputs: Vec<model::DecisionInput>,
     pub(crate) lock_after_record: Option<&'static str>,
     /// What operators bring in force while the first entry is written, and what then is.
     pub(crate) apply_after_record: Option<Arc<Snapshot>>,
@@ -123,6 +126,8 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         budgets: Budgets::default(),
         refusals: Candour::Hide,
         access_url: None,
+        approvals: Terms::default(),
+        step_up: None,
         off,
     };
     let chain = Chain::new(vec!["user:ada".parse().unwrap(), "agent:bot".parse().unwrap()]).unwrap();
@@ -244,6 +249,10 @@ impl Records for Scripted {
         }
         script.happened.push(Happened::Recorded(record.header.kind, record.header.reason));
         script.headers.push(record.header);
+        let content = record.content.and_then(|content| serde_json::from_slice::<serde_json::Value>(&content).ok());
+        script
+            .inputs
+            .extend(content.and_then(|content| serde_json::from_value(content.get("input").cloned().unwrap_or_default()).ok()));
         if let Some(target) = script.lock_after_record.take() {
             script.locks = script.locks.with(target.parse::<LockTarget>().unwrap(), LockKind::Kill);
         }
@@ -324,6 +333,22 @@ impl Upstreams for Scripted {
     }
 }
 
+/// Nobody approves anything here.
+impl Approvals for Scripted {
+    fn approval(&self, _: &model::PrincipalId, _: &str) -> Result<Standing, Misfit> {
+        Err(Misfit::Unknown)
+    }
+    async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
+        Err(AskError::TooMany.into())
+    }
+    fn approval_request(&self, _: &model::PrincipalId, _: &str) -> Option<Looked> {
+        None
+    }
+    async fn cancel_approval(&self, _: &model::PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
+        Err(AskError::Unknown.into())
+    }
+}
+
 impl World for Scripted {
     fn random(&self) -> [u8; 10] {
         [9; 10]
@@ -389,7 +414,10 @@ pub(crate) struct Toy;
 /// What `cap` and the length of `text` say.
 fn demand(document: &Document<'_>) -> Demand {
     let number = |key: &str| document.get(document.root(), key).and_then(|node| document.lexeme(node).parse().ok());
-    Demand { input: number("input").unwrap_or(0), answers: 1, cap: number("cap").or(Some(0)), ..Demand::default() }
+    // Something that is written where the text stands: beside an edit of the text, that cannot be done.
+    let clash = document.get(document.root(), "clash").and_then(|_| document.get(document.root(), "text"));
+    let tells_usage = clash.map(|text| Place { span: document.span(text), before: "", after: "" });
+    Demand { input: number("input").unwrap_or(0), answers: 1, cap: number("cap").or(Some(0)), tells_usage, ..Demand::default() }
 }
 
 pub(crate) struct ToyEvents(Vec<u8>);
@@ -467,7 +495,9 @@ impl Protocol for Toy {
         };
         let usage = Usage { input: count("read"), output: count("wrote"), ..Usage::default() };
         let reported = Reported { usage, is_read: usage.input > 0, is_written: usage.output > 0, is_to_come: false };
-        AnswerView { pieces: text.map(|node| (node, lane)).into_iter().collect(), reported, ..AnswerView::default() }
+        let usage_untold = text.filter(|_| document.get(document.root(), "clash").is_some()).map(|text| document.span(text));
+        let pieces = text.map(|node| (node, lane)).into_iter().collect();
+        AnswerView { pieces, reported, usage_untold, ..AnswerView::default() }
     }
     fn is_end_mark(&self, data: &[u8]) -> bool {
         data == b"END"

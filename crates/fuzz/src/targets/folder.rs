@@ -22,6 +22,13 @@ pub(super) const TARGET: Target = Target {
     floor: 0.0,
 };
 
+pub(super) const OPENED: Target = Target {
+    name: "opened",
+    what: "the same files where a gate starts on them: it opens the folder or refuses it, and goes on only soundly",
+    run: opened,
+    ..TARGET
+};
+
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
 /// A sound folder, and one input for each of its files: the file's number, then its bytes.
@@ -52,7 +59,8 @@ fn draft(number: u8, kind: EntryKind) -> Draft {
     Draft { header, content: Some(content) }
 }
 
-fn sound() -> Result<Sound, String> {
+/// A sound folder, closed.
+pub(super) fn made() -> Result<TempDir, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let folder = tempfile::tempdir().map_err(|error| words(&error))?;
     Store::init(folder.path(), NOW).map_err(|error| words(&error))?;
@@ -72,10 +80,15 @@ fn sound() -> Result<Sound, String> {
     let applied = store.administer(AdminAct::BundleApplied { digest }, By::default());
     runtime.block_on(applied).map_err(|error| words(&error))?;
     store.close().map_err(|error| words(&error))?;
+    Ok(folder)
+}
+
+fn sound() -> Result<Sound, String> {
+    let folder = made()?;
     let files = files(folder.path())?;
     let mut inputs = Vec::new();
     for (number, file) in (0_u8..).zip(&files) {
-        let bytes = std::fs::read(folder.path().join(file)).map_err(|error| words(&error))?;
+        let bytes = std::fs::read(folder.path().join(file)).map_err(|error| error.to_string())?;
         inputs.push([vec![number], bytes].concat());
     }
     ensure(problems(folder.path()).is_empty(), || format!("not sound: {}", problems(folder.path())))?;
@@ -129,4 +142,32 @@ fn run(bytes: &[u8]) -> Outcome {
     let first = found.lines().next().unwrap_or_default();
     let kind: String = first.chars().filter(|character| !character.is_ascii_digit()).take(60).collect();
     Ok(seen((number, kind)))
+}
+
+fn opened(bytes: &[u8]) -> Outcome {
+    let sound = SOUND.as_ref().map_err(Clone::clone)?;
+    let Some((number, altered)) = bytes.split_first() else { return Ok(0) };
+    let number = usize::from(*number) % sound.files.len().max(1);
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let copy = tempfile::tempdir().map_err(|error| words(&error))?;
+    for (at, (file, input)) in sound.files.iter().zip(&sound.inputs).enumerate() {
+        let path = copy.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap_or(copy.path())).map_err(|error| words(&error))?;
+        let whole = input.get(1..).unwrap_or_default();
+        let mode = std::fs::metadata(sound.folder.path().join(file)).map_err(|error| words(&error))?.permissions();
+        std::fs::write(&path, if at == number { altered } else { whole }).map_err(|error| words(&error))?;
+        std::fs::set_permissions(&path, mode).map_err(|error| words(&error))?;
+    }
+    let store = match Store::open(copy.path(), options()) {
+        Ok(store) => store,
+        Err(error) => {
+            let said: String = words(&error).chars().filter(|letter| !letter.is_ascii_digit()).take(60).collect();
+            ensure(!said.is_empty(), || "refused without a word".to_owned())?;
+            return Ok(seen((number, said)));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| words(&error))?;
+    let goes_on = runtime.block_on(store.log.durable(draft(9, EntryKind::Intent)));
+    let closed = store.close();
+    Ok(seen((number, goes_on.map(|_| ()).map_err(|error| words(&error)), closed.is_ok())))
 }

@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use identity::{ENTROPY, Plane, mint, parse};
+use identity::{ENTROPY, Handles, Mark, Plane, mint, parse};
 use model::{Digest, Duty, LockTarget, Name, PrincipalId, RequestId};
+
+use zeroize::Zeroizing;
 
 use super::{Outcome, Target, ensure, seen, texts};
 
@@ -33,6 +35,40 @@ pub(super) const TARGET: Target = Target {
     hostile: &["pcl_", "a:", "A", "_"],
     floor: 2000.0,
 };
+
+pub(super) const HANDLES: Target = Target {
+    name: "handles",
+    what: "ids of stored responses: only what was sealed opens, and only for whom it was sealed",
+    seeds: || {
+        let mark = Mark::of("small", "first");
+        ["resp_1", "", "a.b.c", "resp_\u{e9}"]
+            .iter()
+            .filter_map(|name| handles().seal(OWNER, mark, name))
+            .map(String::into_bytes)
+            .collect()
+    },
+    words: &[".", "_", "-", "resp_", "0", "f", "F", "00000000", "\u{0}", "\u{e9}", "pcl"],
+    max_len: 600,
+    run: opened,
+    hostile: &["pcl", ".", "a", "resp_"],
+    floor: 2000.0,
+};
+
+const OWNER: &str = "user:ada agent:bot";
+
+fn handles() -> Handles {
+    Handles::new(&[Zeroizing::new([1; 32]), Zeroizing::new([2; 32])])
+}
+
+fn opened(bytes: &[u8]) -> Outcome {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(seen("not text")) };
+    let handles = handles();
+    ensure(handles.open("user:eve agent:bot", text).is_none(), || "another's handle opens".to_owned())?;
+    let Some(opened) = handles.open(OWNER, text) else { return Ok(seen((text.len().min(80), text.contains('.')))) };
+    let again = handles.seal(OWNER, opened.mark, opened.name);
+    ensure(again.as_deref() == Some(text), || format!("{text:?} was never sealed"))?;
+    Ok(seen(("opened", opened.name.len().min(8))))
+}
 
 fn run(bytes: &[u8]) -> Outcome {
     let presented = parse(bytes);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use inspect::{Lane, MAX_HELD, Scanners, inspect_document, redact_document, redact_text};
+use inspect::{Lane, MAX_HELD, Scanners, inspect_document, load_rules, redact_document, redact_text};
 use model::{Duties, Side};
 use text::{Document, Limits, Splices, quote};
 
@@ -102,6 +102,62 @@ pub(super) const DOCUMENTS: Target = Target {
     floor: 150.0,
 };
 
+pub(super) const OWN_RULES: Target = Target {
+    name: "ownrules",
+    what: "the same lanes with operators' own rules: cut anywhere, the same is found",
+    seeds: || {
+        texts(&[
+            "an acme_0123abcd here, corp no. 123-456, <<a note>> and AKIAZ7QHT3KXW5M2NV4D",
+            "acme_0123456789abcdefghij0123456789abcdefghijx Corp Number: 000-111-222 <<",
+        ])
+    },
+    words: &[
+        "acme_",
+        "acme_0123abcd",
+        "corp no. ",
+        "Corp-Number: ",
+        "123-456",
+        "000",
+        "-",
+        "<<",
+        ">>",
+        " ",
+        "\u{17f}",
+        "A",
+        "0",
+        "\n",
+        "\u{200b}",
+    ],
+    run: |bytes| judged(bytes, OWN.as_ref().map_err(Clone::clone)?),
+    hostile: &["<<", "acme_", "corp no. 1", "corp ", "<<a>>", "acme_a ", "0"],
+    floor: 50.0,
+    ..TARGET
+};
+
+/// Rules of bounded length: longer matches are cut in streams, as docs/SCANNERS.md says.
+const RULES: &str = r#"
+[[rules]]
+id = "acme-token"
+regex = '''\bacme_[a-z0-9]{8,40}\b'''
+keywords = ["acme_"]
+[[rules]]
+id = "corp-number"
+regex = '''(?i)corp[ -](?:no|number)[:. ]{1,3}([0-9]{3}(?:-[0-9]{3}){1,2})'''
+keywords = ["corp"]
+[[rules.allowlists]]
+stopwords = ["000"]
+[[rules]]
+id = "note"
+regex = '''<<[^<>]{1,60}>>'''
+"#;
+
+static OWN: LazyLock<Result<Arc<Scanners>, String>> = LazyLock::new(|| {
+    let loaded =
+        load_rules(&["own.toml".to_owned()], &mut |_| Ok(RULES.to_owned())).map_err(|problems| format!("{problems:?}"))?;
+    let rules = rulefile::Rules::compile(&loaded.rules).map_err(|problems| format!("{problems:?}"))?;
+    Ok(Arc::new(Scanners::all().with(Arc::new(rules))))
+});
+
 static SCANNERS: LazyLock<Arc<Scanners>> = LazyLock::new(|| Arc::new(Scanners::all()));
 static DUTIES: LazyLock<Vec<Arc<Duties>>> = LazyLock::new(|| {
     let sets: [&[&str]; 4] = [
@@ -124,21 +180,25 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn run(bytes: &[u8]) -> Outcome {
+    judged(bytes, &SCANNERS)
+}
+
+fn judged(bytes: &[u8], scanners: &Arc<Scanners>) -> Outcome {
     let text = String::from_utf8_lossy(bytes);
     let mut random = Random::of(bytes);
-    let hits = SCANNERS.scan(&text);
+    let hits = scanners.scan(&text);
     let mut last = 0;
     for hit in &hits {
         let is_sound = text.get(hit.span.start..hit.span.end).is_some_and(|found| !found.is_empty()) && hit.span.start >= last;
         ensure(is_sound, || format!("{:?} at {:?}, behind {last}", hit.kind, hit.span))?;
         last = hit.span.end;
     }
-    for hit in &SCANNERS.scan_layers(&text) {
+    for hit in &scanners.scan_layers(&text) {
         ensure(text.get(hit.span.start..hit.span.end).is_some(), || format!("{:?} at {:?}", hit.kind, hit.span))?;
     }
     let duties = random.one(&DUTIES).ok_or("no duties")?;
     let whole = redact_text(&text, &hits, duties, Side::Response).map(|changed| changed.unwrap_or_else(|| text.to_string()));
-    let (released, is_denied) = lane(plain(duties), &text, &mut random)?;
+    let (released, is_denied) = lane(plain(scanners, duties), &text, &mut random)?;
     match &whole {
         Ok(whole) => ensure(!is_denied && released == *whole, || format!("released {released:?}, the whole gives {whole:?}"))?,
         Err(_) => ensure(is_denied, || "denied as a whole, released in pieces".to_owned())?,
@@ -146,7 +206,7 @@ fn run(bytes: &[u8]) -> Outcome {
     // With readings: the same however it is cut.
     let mut apart = [None, None];
     for outcome in &mut apart {
-        *outcome = Some(lane(plain(duties).with_readings(), &text, &mut random)?);
+        *outcome = Some(lane(plain(scanners, duties).with_readings(), &text, &mut random)?);
     }
     let is_same = match &apart {
         // How much had left before what is denied came, depends on the pieces; that nothing else did, does not.
@@ -158,8 +218,8 @@ fn run(bytes: &[u8]) -> Outcome {
     Ok(seen((kinds, is_denied)))
 }
 
-fn plain(duties: &Arc<Duties>) -> Lane {
-    Lane::new(Arc::clone(&SCANNERS), Arc::clone(duties), Side::Response)
+fn plain(scanners: &Arc<Scanners>, duties: &Arc<Duties>) -> Lane {
+    Lane::new(Arc::clone(scanners), Arc::clone(duties), Side::Response)
 }
 
 /// What a lane releases of a text that is cut by chance, and whether it was denied.

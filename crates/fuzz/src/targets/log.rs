@@ -119,7 +119,7 @@ fn signed(bytes: &[u8]) -> Result<(bool, bool, bool), String> {
 }
 
 /// What reads is written and reads as the same again.
-fn stated<T: DeserializeOwned + Serialize + PartialEq>(bytes: &[u8]) -> Result<bool, String> {
+pub(super) fn stated<T: DeserializeOwned + Serialize + PartialEq>(bytes: &[u8]) -> Result<bool, String> {
     let Ok(read) = serde_json::from_slice::<T>(bytes) else { return Ok(false) };
     let written = serde_json::to_vec(&read).map_err(|error| format!("what was read cannot be written: {error}"))?;
     let again: T = serde_json::from_slice(&written).map_err(|error| format!("what was written does not read: {error}"))?;

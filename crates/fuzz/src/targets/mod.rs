@@ -1,19 +1,30 @@
 //! The parsers of outside bytes, and what has to hold for each.
 
 mod answers;
+mod approvals;
+mod archives;
+mod certificates;
+mod checks;
 mod config;
 mod folder;
+mod forms;
 mod guard;
 mod inflate;
+mod issuers;
 mod json;
 mod keys;
 mod lanes;
 mod log;
 mod normal;
+mod operators;
+mod policies;
+mod proxied;
 mod questions;
 mod requests;
 mod rules;
+mod settings;
 mod sse;
+mod tokens;
 mod values;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,25 +54,45 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 18] = [
+pub const ALL: [Target; 38] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
     lanes::TARGET,
     lanes::DOCUMENTS,
+    lanes::OWN_RULES,
     guard::TARGET,
     sse::TARGET,
     inflate::TARGET,
     requests::TARGET,
     requests::HEADERS,
     requests::QUERIES,
+    proxied::TARGET,
+    proxied::TUNNELS,
     questions::TARGET,
+    approvals::TARGET,
+    checks::TARGET,
     answers::TARGET,
+    tokens::TARGET,
+    tokens::CLAIMS,
+    issuers::TARGET,
+    issuers::DISCOVERY,
+    forms::TARGET,
     config::TARGET,
+    settings::PRICES,
+    settings::DEFINITIONS,
+    settings::LITELLM,
+    policies::TARGET,
+    policies::TOOLS,
     rules::TARGET,
+    certificates::TARGET,
     keys::TARGET,
+    keys::HANDLES,
+    operators::TARGET,
     log::TARGET,
     folder::TARGET,
+    folder::OPENED,
+    archives::TARGET,
 ];
 
 /// The number of an outcome.

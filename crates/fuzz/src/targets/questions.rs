@@ -114,7 +114,7 @@ fn forwarded(target: &str, head: &Head, limits: &Limits, point: &Point) -> Resul
     Ok(true)
 }
 
-fn bounded(question: &Question) -> Result<(), String> {
+pub(super) fn bounded(question: &Question) -> Result<(), String> {
     let Subject::Named { kind, id, .. } = &question.subject else { return Err("nobody has shown anything".to_owned()) };
     let words = [kind, &question.action, &question.kind];
     ensure(words.iter().all(|word| (1..=128).contains(&word.len())), || format!("a word is too long: {words:?}"))?;
@@ -122,7 +122,7 @@ fn bounded(question: &Question) -> Result<(), String> {
 }
 
 /// What a refusal tells is a place and the gate's own words: bounded, and harmless in a terminal.
-fn silent(refusal: &Refusal) -> Result<(), String> {
+pub(super) fn silent(refusal: &Refusal) -> Result<(), String> {
     let detail = refusal.detail.as_deref().unwrap_or_default();
     ensure(detail.len() < 8192, || format!("a long detail: {} bytes", detail.len()))?;
     let is_visible = detail.chars().all(|letter| !letter.is_control());

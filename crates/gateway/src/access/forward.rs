@@ -6,7 +6,7 @@
 //! the request is believed, and a path that two servers could read in two ways is denied.
 
 use bytes::Bytes;
-use engine::ports::{Answered, Asking, Head, Question, Questions, Said, Subject, Until, Voice};
+use engine::ports::{Answered, Asking, Head, Performs, Question, Questions, Said, Subject, Until, Voice};
 use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Point, ReasonCode, Refusal, RequestId, Verdict};
@@ -150,7 +150,8 @@ pub(super) fn about(point: &Point, headers: &HeaderMap, method: &str, target: &s
         kind: ROUTE.to_owned(),
         id: template.clone(),
         said: Said { resource, ..Said::default() },
-        performs_duties: false,
+        performs: Performs::default(),
+        approval: None,
     })
 }
 

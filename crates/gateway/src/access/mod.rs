@@ -6,6 +6,7 @@ mod answer;
 pub mod forward;
 pub mod grpc;
 mod question;
+pub mod requests;
 mod search;
 mod voice;
 
@@ -14,6 +15,7 @@ use engine::ports::{Answered, Asking, Head, Questions, Sought, Voice};
 use http::{HeaderMap, Method, StatusCode};
 use model::{Point, Refusal, RequestId};
 
+pub use requests::Requester;
 pub use search::Searcher;
 pub use voice::{AccessVoice, REQUEST_ID};
 

@@ -1,6 +1,6 @@
 //! Requests of `AuthZEN`, read: strict JSON within bounds, required fields, defaults of a batch. Unknown fields are ignored.
 
-use engine::ports::{Question, Questions, Said, Subject, Until};
+use engine::ports::{Performs, Question, Questions, Said, Subject, Until};
 use model::{ReasonCode, Refusal};
 use serde_json::{Map, Value};
 use text::{Document, JsonError};
@@ -16,8 +16,10 @@ const MAX_WORD: usize = 128;
 /// Longest id, in bytes.
 const MAX_ID: usize = 1024;
 
-/// The duty of the obligations profile that every duty of the gate is.
-const CUSTOM: &str = "custom";
+/// The type of the obligations profile that every duty of the gate is.
+pub(super) const CUSTOM: &str = "custom";
+/// The type for a challenge to authenticate anew.
+pub(super) const STEP_UP: &str = "step-up";
 
 /// Reads a request to either endpoint.
 pub(super) fn read(body: &[u8], limits: &text::Limits, takes_many: bool) -> Result<Questions, Refusal> {
@@ -63,7 +65,8 @@ pub(super) fn object(body: &[u8], limits: &text::Limits) -> Result<Map<String, V
 }
 
 /// Keys of a request; one that differs from them only by case would be read by another reader.
-const KNOWN: [&str; 7] = ["subject", "action", "resource", "context", "evaluations", "options", "page"];
+const KNOWN: [&str; 10] =
+    ["subject", "action", "resource", "context", "evaluations", "options", "page", "items", "denial", "callback"];
 
 fn known_by_case(object: &Map<String, Value>, known: &[&str], place: &str) -> Result<(), Refusal> {
     let near = |key: &&String| known.iter().any(|known| key.eq_ignore_ascii_case(known) && key.as_str() != *known);
@@ -92,20 +95,30 @@ pub(super) fn question(own: &Map<String, Value>, defaults: &Map<String, Value>, 
         Some(Value::String(agent)) => Some(agent.clone()),
         Some(_) => return Err(wrong(&format!("{place}/context/agent"), "expected a string")),
     };
+    let approval = match context.get("approval") {
+        None | Some(Value::Null) => None,
+        Some(approval) => {
+            let id = approval.get("id").and_then(Value::as_str).filter(|id| id.len() <= MAX_WORD);
+            Some(id.ok_or_else(|| wrong(&format!("{place}/context/approval/id"), "expected the id of an approval"))?.to_owned())
+        }
+    };
     Ok(Question {
         subject: Subject::Named { kind: subject.text("type", MAX_WORD)?, id: subject.text("id", MAX_ID)?, agent },
         action: action.text("name", MAX_WORD)?,
         kind: resource.text("type", MAX_WORD)?,
         id: resource.text("id", MAX_ID)?,
-        performs_duties: performs(&context),
+        performs: performs(&context),
+        approval,
         said: Said { subject: subject.properties()?, action: action.properties()?, resource: resource.properties()?, context },
     })
 }
 
-/// Whether the point says that it performs the duties that the gate names (obligations profile, negotiation).
-fn performs(context: &Map<String, Value>) -> bool {
-    let supported = context.get("supported_obligations").and_then(Value::as_array);
-    supported.is_some_and(|supported| supported.iter().any(|kind| kind == CUSTOM))
+/// What the point says that it performs (obligations profile, negotiation). One that says nothing has promised nothing, so no
+/// permit rests on it; told what to do about a denial it can be all the same.
+fn performs(context: &Map<String, Value>) -> Performs {
+    let told = context.get("supported_obligations");
+    let holds = |kind: &str| told.and_then(Value::as_array).is_some_and(|list| list.iter().any(|word| word == kind));
+    Performs { duties: holds(CUSTOM), step_up: told.is_none() || holds(STEP_UP) }
 }
 
 /// Subject, action or resource.

@@ -1,11 +1,12 @@
 //! Searches of `AuthZEN`: what each asks for, and pages of what was found.
 
 use bytes::Bytes;
-use engine::ports::{Head, Page, Search, Searching, Sought, Subject, Voice};
+use engine::ports::{Found, Head, Page, Search, Searching, Sought, Subject, Voice};
 use http::{HeaderMap, StatusCode};
 use model::{ReasonCode, Refusal, RequestId};
 use serde_json::{Map, Value, json};
 
+use super::answer::obligations;
 use super::question::{object, question, wrong};
 use super::voice::AccessVoice;
 
@@ -66,8 +67,13 @@ impl Searching for Searcher {
             (Sought::Subjects, Subject::Named { kind, .. }) => kind.as_str(),
             _ => search.question.kind.as_str(),
         };
-        let result =
-            |id: &String| if self.sought == Sought::Actions { json!({"name": id}) } else { json!({"type": kind, "id": id}) };
+        let result = |Found { id, duties }: &Found| {
+            let mut result = if self.sought == Sought::Actions { json!({"name": id}) } else { json!({"type": kind, "id": id}) };
+            if let (Some(result), false) = (result.as_object_mut(), duties.is_empty()) {
+                result.insert("obligations".to_owned(), Value::Array(obligations(duties)));
+            }
+            result
+        };
         let results: Vec<Value> = page.found.iter().map(result).collect();
         let body = json!({
             "page": {"next_token": page.next, "count": results.len()},

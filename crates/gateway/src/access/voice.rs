@@ -131,7 +131,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         C::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        C::Overloaded | C::SearchLimit => StatusCode::TOO_MANY_REQUESTS,
+        C::Overloaded | C::SearchLimit | C::ApprovalLimit => StatusCode::TOO_MANY_REQUESTS,
         C::EvidenceUnavailable | C::RulesPending | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::Internal | C::PolicyError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,

@@ -103,8 +103,15 @@ mod tests {
     fn both_forms() {
         let level = |left| Some(Level { most: 100, left, reset: 59_500 });
         let at = UnixMillis(1_793_491_200_000);
-        let allowance =
-            Allowance { at, requests: level(7), input: level(3), tokens: level(50), output: None, retry_after: Some(1200) };
+        let allowance = Allowance {
+            at,
+            requests: level(7),
+            input: level(3),
+            tokens: level(50),
+            output: None,
+            cost: None,
+            retry_after: Some(1200),
+        };
         let mut openai = HeaderMap::new();
         openai.insert("x-ratelimit-limit-project", HeaderValue::from_static("9"));
         write(Dialect::Openai, &allowance, &mut openai);

@@ -37,14 +37,19 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::PolicyForbidden
         | C::PolicyError
         | C::AgentWithoutUser
+        | C::PlaceUndeclared
+        | C::LinkMissing
         | C::GrantExceeded
         | C::ApprovalRequired
+        | C::ApprovalNotRequestable
         | C::StepUpRequired
         | C::PostureRequired
         | C::PriceUnknown
         | C::ContentDenied
         | C::UninspectedDenied => StatusCode::FORBIDDEN,
-        C::RouteUnknown | C::ModelNotFound | C::StoredNotFound | C::StoredUpstreamGone => StatusCode::NOT_FOUND,
+        C::RouteUnknown | C::ModelNotFound | C::StoredNotFound | C::StoredUpstreamGone | C::ApprovalUnknown => {
+            StatusCode::NOT_FOUND
+        }
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         C::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -69,12 +74,20 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::BetaRefused
         | C::RemoteMalformed
         | C::GrantMalformed
+        | C::ApprovalUnbound
+        | C::ApprovalDenialExpired
+        | C::ApprovalClosed
+        | C::ApprovalKeyTaken
         | C::ExchangeRefused
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        C::Overloaded | C::SearchLimit | C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        C::Overloaded
+        | C::SearchLimit
+        | C::ApprovalLimit
+        | C::RequestLimit
+        | C::TokenLimit
+        | C::ConcurrencyLimit
+        | C::BudgetSpent => StatusCode::TOO_MANY_REQUESTS,
         C::EvidenceUnavailable | C::RulesPending | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate

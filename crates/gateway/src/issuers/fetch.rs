@@ -34,12 +34,24 @@ pub(super) enum FetchError {
     Status(String, StatusCode),
     #[error("`{0}` is no document that can be read, of at most {MAX_KEY_SET} bytes")]
     Document(String),
-    #[error("the discovery document is that of another issuer")]
-    OtherIssuer,
-    #[error("the discovery document names no `jwks_uri`")]
-    NoKeySet,
+    #[error("{0}")]
+    Discovery(DiscoveryError),
     #[error("{0}")]
     Keys(KeySetError),
+}
+
+/// Why a discovery document does not lead to keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// No JSON, or JSON that reads two ways.
+    #[error("the discovery document is no JSON that has one reading")]
+    Form,
+    /// What it says is not about the issuer that was asked.
+    #[error("the discovery document is that of another issuer")]
+    OtherIssuer,
+    /// It does not say where keys are.
+    #[error("the discovery document names no `jwks_uri`")]
+    NoKeySet,
 }
 
 /// A client of issuers; it keeps no connection.
@@ -70,19 +82,10 @@ impl Fetcher {
         Ok((keys, bytes))
     }
 
-    //= https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
-    //# The issuer value returned MUST be identical to the Issuer URL that was used as the prefix to /.well-known/openid-configuration
     async fn discover(&self, issuer: &str) -> Result<String, FetchError> {
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let bytes = self.document(&address, is_tls(issuer)).await?;
-        // One reading, as everywhere.
-        let limits = text::Limits { max_depth: 16, max_nodes: 4096 };
-        let value: Option<Value> = Document::parse(&bytes, &limits).ok().and_then(|_| serde_json::from_slice(&bytes).ok());
-        let value = value.ok_or(FetchError::Document(address))?;
-        if value.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(FetchError::OtherIssuer);
-        }
-        value.get("jwks_uri").and_then(Value::as_str).map(ToOwned::to_owned).ok_or(FetchError::NoKeySet)
+        key_set_address(&bytes, issuer).map_err(FetchError::Discovery)
     }
 
     /// One document. An issuer that is reached by TLS does not send the gate where there is none.
@@ -108,6 +111,23 @@ impl Fetcher {
     }
 }
 
+/// Where an issuer's discovery document says that its keys are. Whether they may be fetched there says [`is_fetchable`].
+///
+/// # Errors
+/// [`DiscoveryError`].
+//= https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
+//# The issuer value returned MUST be identical to the Issuer URL that was used as the prefix to /.well-known/openid-configuration
+pub fn key_set_address(document: &[u8], issuer: &str) -> Result<String, DiscoveryError> {
+    // One reading, as everywhere.
+    let limits = text::Limits { max_depth: 16, max_nodes: 4096 };
+    let value: Option<Value> = Document::parse(document, &limits).ok().and_then(|_| serde_json::from_slice(document).ok());
+    let value = value.ok_or(DiscoveryError::Form)?;
+    if value.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(DiscoveryError::OtherIssuer);
+    }
+    value.get("jwks_uri").and_then(Value::as_str).map(ToOwned::to_owned).ok_or(DiscoveryError::NoKeySet)
+}
+
 fn is_tls(address: &str) -> bool {
     address.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
@@ -117,7 +137,9 @@ fn is_tls(address: &str) -> bool {
 pub fn is_fetchable(address: &str) -> bool {
     let Ok(uri) = address.parse::<Uri>() else { return false };
     let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let host = uri.host().unwrap_or_default();
+    // Brackets are an address's; a name that has some is none.
+    let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
     let is_here =
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
     match uri.scheme_str() {
@@ -146,6 +168,8 @@ mod tests {
             "http://127.0.0.1@x/",
             "http://10.0.0.1/",
             "http://169.254.169.254/",
+            "http://localhost[]",
+            "http://]localhost[/",
         ] {
             assert!(!is_fetchable(address), "{address}");
         }

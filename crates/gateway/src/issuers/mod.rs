@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::connect::Proxy;
 use crate::tls::UnusableMaterial;
 use fetch::Fetcher;
-pub use fetch::is_fetchable;
+pub use fetch::{DiscoveryError, is_fetchable, key_set_address};
 
 /// Longest wait of a call for keys that are being fetched.
 const PATIENCE: Duration = Duration::from_secs(2);

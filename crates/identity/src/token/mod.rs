@@ -2,7 +2,7 @@
 //! functions of bytes, keys and `now`.
 //!
 //! [`Unverified::parse`] reads the form, [`verify_access`] and [`verify_task`] say what a token stands for, [`derive()`] makes the
-//! claims of a new task token, [`mint`] signs them. Signatures are checked first: what a claim says is told to nobody who could
+//! claims of a new task token, [`mint`] signs them, [`attest`] signs what the gate says of itself. Signatures are checked first: what a claim says is told to nobody who could
 //! not have read it anyway. Where keys come from, and whether they are still good, is for the caller to know.
 
 mod access;
@@ -25,4 +25,4 @@ pub use exchange::{Exchange, ExchangeError, TASK, TASK_TOKEN, derive};
 pub use jws::{MAX_TOKEN, Unverified, digest_of};
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET, MAX_KEYS};
 pub use signer::{Ed25519Signer, SignError, Signer};
-pub use task::{Gate, TaskToken, mint, verify_task};
+pub use task::{Gate, TaskToken, attest, mint, verify_task};

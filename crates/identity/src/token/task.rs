@@ -97,11 +97,25 @@ impl TaskToken {
 /// # Errors
 /// [`SignError`] when the key cannot be used now.
 pub fn mint(token: &TaskToken, gate: &Gate, signer: &dyn Signer) -> Result<Secret, SignError> {
-    let header = json!({"alg": Algorithm::EdDsa.as_str(), "kid": signer.key_id(), "typ": "at+jwt"});
+    signed("at+jwt", &token.claims(gate), signer).map(Secret::new)
+}
+
+/// Signs what the gate says of itself, with the key of its tokens. It is no token: its type is another one.
+///
+/// # Errors
+/// [`SignError`] when the key cannot be used now.
+//= https://www.rfc-editor.org/rfc/rfc8725#section-3.11
+//# Explicit Typing
+pub fn attest(claims: &Value, signer: &dyn Signer) -> Result<String, SignError> {
+    signed("pdp-metadata+jwt", claims, signer)
+}
+
+fn signed(typ: &str, claims: &Value, signer: &dyn Signer) -> Result<String, SignError> {
+    let header = json!({"alg": Algorithm::EdDsa.as_str(), "kid": signer.key_id(), "typ": typ});
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", encode(&header), encode(&token.claims(gate)));
+    let signed = format!("{}.{}", encode(&header), encode(claims));
     let signature = signer.sign(signed.as_bytes())?;
-    Ok(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 /// Holds a token against the gate's own keys, at `now`. The clock is our own, so there is no skew.

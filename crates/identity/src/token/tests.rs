@@ -402,6 +402,15 @@ fn a_task_token_lacks_nothing_that_the_gate_writes() {
     assert_eq!(TokenError::KeyUnknown.reason(), ReasonCode::TokenUnverified);
 }
 
+/// One key signs both, so their types keep them apart: whole claims of a token under the type of metadata are none.
+#[test]
+fn what_the_gate_says_of_itself_is_no_token() {
+    let token = exchange(&bearer(), &actor("agent:bot", None), Some(SMALL)).unwrap();
+    let attested = super::attest(&token.claims(&gate()), &signer(9)).unwrap();
+    let verified = Unverified::parse(&attested).and_then(|read| verify_task(&read, &gate(), &keys(&[&signer(9)]), NOW));
+    assert_eq!(verified, Err(TokenError::Type));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -8,11 +8,10 @@ mod before;
 mod form;
 
 pub(crate) use before::{Before, begins_word};
-#[cfg(test)]
-pub(crate) use form::Item;
-pub(crate) use form::{Fit, Form, form, has_entropy, run, some, text};
+pub(crate) use form::{Fit, Form, Item, form, has_entropy, run, some, text};
 
 use crate::class::{self, Class};
+use crate::clue::moved;
 use before::JOINT;
 
 /// A kind of value that is told by what stands before it.
@@ -101,6 +100,51 @@ impl Contexts {
         // The digit may still come.
         let mut open = starts(text, next, text.len());
         open.find(|start| matches!(self.evaluate(text, *start, false), Some((_, Fit::Pending)))).unwrap_or(text.len())
+    }
+
+    /// Reports the values that words name and that fit a form only when they are turned: letters moved on by thirteen, or from the
+    /// last byte to the first (the kind's place, start, end). The words stand there as they are. Linear time.
+    pub(crate) fn find_turned(&self, text: &[u8], mut report: impl FnMut(usize, usize, usize)) {
+        let (mut next, mut at) = (0, 0);
+        while let Some(offset) = class::digit(text.get(at..).unwrap_or_default()) {
+            let digit = at + offset;
+            for start in starts(text, next, digit) {
+                let value = text.get(start..text.len().min(start + MAX_RUN)).unwrap_or_default();
+                let is_joined = start.checked_sub(1).and_then(|at| text.get(at)).is_some_and(|byte| JOINT.has(*byte));
+                if !is_joined || value.get(..self.least).is_none_or(|head| Class::VISIBLE.run(head) < head.len()) {
+                    continue;
+                }
+                let before = Before::new(text, start);
+                if let Some((place, length)) = before.has_operator().then(|| self.turned(&before, value)).flatten() {
+                    report(place, start, start + length);
+                }
+            }
+            at = digit + 1;
+            at += INNER.run(text.get(at..).unwrap_or_default());
+            next = at;
+        }
+    }
+
+    /// The first rule that is clued and fits `value` turned, and the length of what fits.
+    fn turned(&self, before: &Before<'_>, value: &[u8]) -> Option<(usize, usize)> {
+        let mut places = Vec::new();
+        self.clued(before, |place| places.push(place));
+        if places.is_empty() {
+            return None;
+        }
+        places.sort_unstable();
+        let is_end = |byte: &u8| Class::QUOTE.or(Class::SPACE).or(Class::BREAK).has(*byte) || b",;<)]}".contains(byte);
+        let length = value.iter().position(is_end).unwrap_or(value.len());
+        let reversed: Vec<u8> = value.iter().take(length).rev().copied().collect();
+        let moved: Vec<u8> = value.iter().map(|byte| moved(*byte)).collect();
+        places.into_iter().find_map(|place| {
+            let rule = self.rules.get(place)?;
+            match (rule.fit(&reversed, 0, true), rule.fit(&moved, 0, true)) {
+                (Fit::To(end), _) if end == length => Some((place, length)),
+                (_, Fit::To(end)) => Some((place, end)),
+                _ => None,
+            }
+        })
     }
 
     /// The first rule of the table whose clue and form fit at a start, or could with more text.

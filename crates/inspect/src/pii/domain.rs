@@ -28,6 +28,10 @@ static ENDINGS: &[&str] = &[
 /// Endings that do so for a name of three labels or more.
 static LONG_ENDINGS: &[&str] = &["io", "ai", "app", "dev", "co", "it", "be", "at", "pl", "pt", "ie", "si", "no", "in", "info"];
 
+/// Endings of names that nobody writes by chance.
+static TELLING_ENDINGS: &[&str] =
+    &[".com", ".org", ".net", ".edu", ".gov", ".co.uk", ".org.uk", ".ac.uk", ".gov.uk", ".com.au", ".com.br", ".co.jp", ".co.za"];
+
 /// First labels of names in programs.
 static NO_DOMAINS: &[&str] = &[
     "self", "this", "cls", "java", "javax", "kotlin", "system", "asp", "ado", "vb", "com", "org", "net", "edu", "io", "std",
@@ -172,8 +176,7 @@ fn at_end(text: &[u8]) -> usize {
 /// Whether a name is a domain's in a text that is read in a way in which nobody may have written it.
 pub(crate) fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let ends =
-        || ["com", "org", "net", "edu", "gov"].iter().any(|ending| name.trim_end_matches('/').ends_with(&format!(".{ending}")));
+    let ends = || TELLING_ENDINGS.iter().any(|ending| name.trim_end_matches('/').ends_with(ending));
     name.contains("://") || name.starts_with("www.") || ends()
 }
 

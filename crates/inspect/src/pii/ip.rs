@@ -1,5 +1,7 @@
 //! Internet addresses.
 
+use std::ops::Range;
+
 use memchr::memchr2;
 
 use crate::bounded::Input;
@@ -36,6 +38,13 @@ pub(crate) fn scan(input: Input<'_>, report: &mut dyn FnMut(usize, usize, usize)
         }
     }
     if is_final { text.len() } else { (text.len() - Class::HEX.run_back(text, MAX_GROUP)).max(from) }
+}
+
+/// The first address in a whole text that begins at or behind `from`.
+pub(crate) fn first(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut found = None;
+    scan(Input { text, from, is_final: true, enabled: 1 }, &mut |_, start, end| found = found.take().or(Some(start..end)));
+    found
 }
 
 /// The end of the IPv4 address that begins with a digit at `start`.

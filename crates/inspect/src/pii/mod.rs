@@ -11,7 +11,7 @@ mod date;
 pub(crate) mod domain;
 pub(crate) mod ip;
 mod layout;
-mod phone;
+pub(crate) mod phone;
 mod view;
 pub(crate) mod words;
 

@@ -1,6 +1,6 @@
 //! Telephone numbers: a shape, and what speaks for it. Decision 0021 says why no library of numbering plans is asked.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::class::Class;
 use crate::pii::view::{View, decimal};
@@ -14,6 +14,8 @@ const MIN_DIGITS: usize = 6;
 const MAX_GROUPS: usize = 8;
 /// Most digits in parentheses.
 const MAX_INSIDE: usize = 5;
+/// Fewest digits of a turned number with a plus sign: as many as people have, or copies, are more often written so.
+const MIN_TURNED: usize = 10;
 /// Most digits of an extension.
 const MAX_EXTENSION: usize = 6;
 
@@ -38,6 +40,20 @@ struct Written {
 pub(super) fn at(view: &View<'_>, digit: usize) -> Option<(usize, usize)> {
     let written = Written::read(view, digit)?;
     (written.may_begin(view) && written.may_end(view) && written.is_told(view)).then_some((written.start, written.end))
+}
+
+/// The number whose first digit stands at `digit` of a whole text in which it was turned. More has to speak for it than for one as
+/// it stands: calling code and length behind a plus sign, the groups of North America before an extension.
+pub(crate) fn turned(text: &[u8], digit: usize) -> Option<Range<usize>> {
+    let view = &View::new(text, true);
+    let written = Written::read(view, digit)?;
+    let is_likely = match (written.has_extension, written.has_plus) {
+        (true, _) => written.is_american(view),
+        (false, true) => written.n_digits >= MIN_TURNED && Written::is_international(written.digits()),
+        (false, false) => true,
+    };
+    let is_number = is_likely && written.may_begin(view) && written.may_end(view) && written.is_told(view);
+    is_number.then_some(written.start..written.end)
 }
 
 /// From where a number could begin that has its first digit at `digit`.
@@ -257,6 +273,19 @@ impl Written {
             [2, 2, 2, 2, 2] => same && digits.first() == Some(&b'0') && digits.get(1) != Some(&b'0'),
             _ => false,
         }
+    }
+
+    /// Whether it has the groups of North America, not all of them round, and an extension of two digits or more.
+    fn is_american(&self, view: &View<'_>) -> bool {
+        let extension = Class::DIGIT.run_back(view.slice(self.start, self.end), MAX_EXTENSION);
+        let (trunk, number) = match self.groups() {
+            number @ [3, 3, 4] => (None, number),
+            [1 | 3, number @ ..] if *number == [3, 3, 4] => (Some(self.value(0)), number),
+            _ => return false,
+        };
+        let first = self.n_groups - number.len();
+        let is_round = (first..self.n_groups).all(|group| self.value(group).is_multiple_of(10));
+        trunk.is_none_or(|code| code == 1) && !is_round && extension >= 2
     }
 
     /// Whether a word stands directly behind it that says what it is.

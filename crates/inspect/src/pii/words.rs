@@ -50,17 +50,17 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
     (DEA, "dea prescriber"),
     (
         BIRTH,
-        "birth born dob birthday birthdate bday geboren geburtsdatum geburtstag geb naissance née né nacimiento \
+        "birth born dob birthday birthdate bday geboren geburtsdatum geburtstag geb naissance née né nÉe nÉ nacimiento \
          nacido nacida nascita nato nata geboortedatum urodzenia födelsedatum",
     ),
     (TAX, "steuer steuerid steueridentifikationsnummer steuernummer identifikationsnummer idnr tin tax"),
     (ID_CARD, "personalausweis personalausweisnummer ausweis ausweisnummer perso"),
-    (NIR, "nir sécurité securite sociale insee sécu secu"),
+    (NIR, "nir sécurité sÉcuritÉ securite sociale insee sécu sÉcu secu"),
     (PESEL, "pesel"),
     (CNP, "cnp"),
     (BSN, "bsn burgerservicenummer sofinummer sofi"),
     (NATIONAL_BE, "rijksregister rijksregisternummer rrn niss insz registre bisnummer"),
-    (BIRTH_NUMBER, "rodné rodne rodného rodneho rč"),
+    (BIRTH_NUMBER, "rodné rodnÉ rodne rodného rodnÉho rodneho rč rČ"),
     (PERSONNUMMER, "personnummer pnr samordningsnummer"),
     (NIF_PT, "nif contribuinte"),
     (AMKA, "amka αμκα ΑΜΚΑ"),
@@ -81,7 +81,7 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
         "call calls called calling callback reach reached contact contacted text texted ring rang answer answering \
          message messages pager office signal telegram",
     ),
-    (NUMBER, "number numbers nummer no nr numéro numero número"),
+    (NUMBER, "number numbers nummer no nr numéro numÉro numero número nÚmero"),
     (
         OTHER,
         "order orders invoice account accounts acct card credit debit visa mastercard amex ssn social security \
@@ -91,7 +91,12 @@ pub(crate) static WORDS: &[(Topics, &str)] = &[
          error code codes date dates born birth dob birthday time timestamp epoch price total amount sum usd eur \
          gbp size bytes hash md5 sha sha256 commit build ip vin imei mac tax vat npi dea mrn nhs score range \
          average count seed uuid coordinates latitude longitude lat lon lng itin street road avenue year years pin \
-         cvv otp product item asin pmid cas",
+         cvv otp product item asin pmid cas \
+         sécurité sÉcuritÉ securite sociale sécu sÉcu secu insee nir registre rijksregister rijksregisternummer niss \
+         insz rrn contribuinte nif nie dni bsn burgerservicenummer sofinummer steuer steuerid steuernummer \
+         steueridentifikationsnummer identifikationsnummer idnr tin ausweis ausweisnummer personalausweis \
+         personalausweisnummer pesel cnp personnummer pnr amka afm rodné rodnÉ passeport reisepass reisepassnummer \
+         pasaporte passaporto paszport paspoort",
     ),
 ];
 

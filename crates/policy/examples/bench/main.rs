@@ -1,7 +1,7 @@
 //! The gate's and Cedar's part of `cargo xtask bench policy`.
 //!
-//! `bench FOLDER SECONDS [load]` writes for each size of store `FOLDER/N/policy.rego` and `FOLDER/N/requests.jsonl` (`{"input",
-//! "allow"}`, one link each) for a peer to read, measures, and prints one line of JSON per figure
+//! `bench FOLDER SECONDS [load]` writes for each size of store `FOLDER/N/policy-*.rego`, `FOLDER/N/evaluate.jsonl` and, where decisions
+//! are measured, `FOLDER/N/decide-LINKS.jsonl` (`{"inputs", "allow"}`, an input per link) for a peer to read, measures, and prints one line of JSON per figure
 //! (`{"case","system","metric","value","unit"}`); with `load` or `list` it measures that alone, with `store` it only writes the store of `load`. It ends with a failure if the two answer differently.
 
 #![expect(
@@ -12,10 +12,11 @@
     reason = "a program that measures and prints; no part of the gate"
 )]
 
+mod rego;
 mod store;
 mod tools;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ fn main() {
         let questions = questions(store.size);
         evaluate(&store, &questions, &folder.join(n_policies.to_string()), seconds);
         if n_policies <= 2_000 {
-            decide(&store, &questions, seconds);
+            decide(&store, &questions, &folder.join(n_policies.to_string()), seconds);
         }
     }
     if only.as_deref() != Some("load") {
@@ -173,19 +174,21 @@ fn evaluate(store: &Store, questions: &[Question], folder: &Path, seconds: f64) 
     summary(&case, "cedar", rounds(seconds, busy, |request| authorizer.is_authorized(request, &whole, &entities)));
     // The same answers, and what a peer is asked.
     std::fs::create_dir_all(folder).unwrap();
-    let mut lines = std::io::BufWriter::new(std::fs::File::create(folder.join("requests.jsonl")).unwrap());
+    let mut lines = std::io::BufWriter::new(std::fs::File::create(folder.join("evaluate.jsonl")).unwrap());
     for (question, request) in questions.iter().zip(&requests).take(512) {
         let (ours, theirs) = (indexed.is_authorized(request, &entities), authorizer.is_authorized(request, &whole, &entities));
         assert_eq!(ours.decision(), theirs.decision());
-        let input = rego_input(store, question);
-        writeln!(lines, "{}", json!({"input": input, "allow": ours.decision() == Decision::Allow})).unwrap();
+        let inputs = [rego::input(store, question, 0, 1)];
+        writeln!(lines, "{}", json!({"inputs": inputs, "allow": ours.decision() == Decision::Allow})).unwrap();
     }
     lines.flush().unwrap();
-    std::fs::write(folder.join("policy.rego"), rego(store)).unwrap();
+    for (at, text) in rego::files(store).into_iter().enumerate() {
+        std::fs::write(folder.join(format!("policy-{at}.rego")), text).unwrap();
+    }
 }
 
 /// Decisions from the model's types: for Cedar, context and requests from JSON and a scan per link.
-fn decide(store: &Store, questions: &[Question], seconds: f64) {
+fn decide(store: &Store, questions: &[Question], folder: &Path, seconds: f64) {
     let snapshot = PolicySnapshot::load(&store.bundle(), &BTreeSet::new()).unwrap();
     let schema = Schema::from_cedarschema_str(policy::SCHEMA).unwrap().0;
     let (whole, entities) = (with_links(store), entities(store, &schema));
@@ -202,9 +205,14 @@ fn decide(store: &Store, questions: &[Question], seconds: f64) {
             })
         };
         summary(&case, "cedar", rounds(seconds, &questions[..BUSY], by_cedar));
+        let mut lines = std::io::BufWriter::new(std::fs::File::create(folder.join(format!("decide-{n_links}.jsonl"))).unwrap());
         for (question, input) in questions.iter().zip(&inputs).take(200) {
-            assert_eq!(snapshot.decide(input).verdict == Verdict::Permit, by_cedar(question), "{input:?}");
+            let is_allowed = snapshot.decide(input).verdict == Verdict::Permit;
+            assert_eq!(is_allowed, by_cedar(question), "{input:?}");
+            let inputs: Vec<Value> = (0..n_links).map(|link| rego::input(store, question, link, n_links)).collect();
+            writeln!(lines, "{}", json!({"inputs": inputs, "allow": is_allowed})).unwrap();
         }
+        lines.flush().unwrap();
     }
 }
 
@@ -327,31 +335,6 @@ fn entities(store: &Store, schema: &Schema) -> Entities {
     let model = json!({"dialects": ["openai"], "clearance": 3});
     all.extend(registry.models.iter().map(|(id, one)| entity("Model", id.as_str(), "ModelGroup", &one.groups, model.clone())));
     Entities::from_json_value(Value::Array(all), Some(schema)).unwrap()
-}
-
-fn rego(store: &Store) -> String {
-    let rules: Vec<String> = store.policies.iter().map(store::Policy::rego).collect();
-    format!("package portcullis\n\ndefault allow := false\nallow if {{ permit; not forbid }}\n{}\n", rules.join("\n"))
-}
-
-fn rego_input(store: &Store, question: &Question) -> Value {
-    let above = |groups: &BTreeMap<model::Name, model::Group>, direct: &BTreeSet<model::Name>| {
-        let mut all: BTreeMap<String, bool> = BTreeMap::new();
-        let mut todo: Vec<model::Name> = direct.iter().cloned().collect();
-        while let Some(group) = todo.pop() {
-            todo.extend(groups.get(&group).into_iter().flat_map(|group| group.groups.iter().cloned()));
-            all.insert(group.to_string(), true);
-        }
-        all
-    };
-    let (registry, user) = (&store.registry, question.links[0].trim_start_matches("user:"));
-    let (user, model) = (name(user), name(&question.model));
-    json!({
-        "principal": {"kind": "User", "id": user, "above": above(&registry.groups, &registry.users[&user].groups)},
-        "resource": {"kind": "Model", "id": model, "above": above(&registry.model_groups, &registry.models[&model].groups)},
-        "action": "callModel",
-        "context": question.context(1),
-    })
 }
 
 fn timed<T>(took: &mut Vec<f64>, call: impl FnOnce() -> T) {

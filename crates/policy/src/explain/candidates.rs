@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Effect, Policy, PolicyId};
 use model::{
-    Ask, Chain, DecisionInput, LinkAnswer, ModelName, Name, Party, PrincipalId, PrincipalKind, Reach, ReasonCode, Resource,
-    UserText, Verdict,
+    Ask, Chain, DecisionInput, Grant, LinkAnswer, ModelName, Name, Party, PrincipalId, PrincipalKind, Reach, ReasonCode,
+    Resource, UserText, Verdict,
 };
 
 use super::circumstances::{self, challenges, findings, flow};
@@ -33,6 +33,7 @@ pub(super) fn of(snapshot: &PolicySnapshot, input: &DecisionInput, link: &LinkAn
         ReasonCode::PrincipalUnknown => one.unknown_party(),
         ReasonCode::ModelNotFound => one.other_models(),
         ReasonCode::AgentWithoutUser => one.without_user(),
+        ReasonCode::LinkMissing => one.out_of_place(),
         ReasonCode::GrantExceeded => one.granted(),
         ReasonCode::QuestionRefused => one.may_ask(),
         ReasonCode::UninspectedDenied => findings(input).into_iter().chain(flow(input)).collect(),
@@ -143,11 +144,34 @@ impl One<'_> {
         found
     }
 
+    /// An agent that is registered below others: one of them in front of it, or no such registration.
+    fn out_of_place(&self) -> Vec<Candidate> {
+        let agent = &self.link.principal;
+        let Some(registered) = self.snapshot.registry.agents.get(&agent.name) else { return Vec::new() };
+        let below = |name: &Name| {
+            let above = PrincipalId::new(PrincipalKind::Agent, name.clone());
+            let mut links = self.input.chain.links().to_vec();
+            let at = links.iter().position(|link| link == agent)?;
+            links.insert(at, above.clone());
+            let chain = Chain::new(links).ok()?;
+            let text = format!("{agent} acted below {above}");
+            Some(input(By::Caller, "chain", text, move |input| input.chain = chain.clone()))
+        };
+        let mut found: Vec<Candidate> = registered.below.iter().take(MAX_OTHERS).filter_map(below).collect();
+        let name = agent.name.clone();
+        found.push(registration("below", format!("{agent} were not registered below another agent"), move |registry| {
+            if let Some(agent) = registry.agents.get_mut(&name) {
+                agent.below.clear();
+            }
+        }));
+        found
+    }
+
     /// A task token that grants what is asked.
     fn granted(&self) -> Vec<Candidate> {
-        let Ask { action, resource } = self.ask();
-        let text = format!("the task token granted {}:{}", action.as_str(), resource.id().escape_debug());
-        let Ok(reach) = Reach::new([resource.id().to_owned()]) else { return Vec::new() };
+        let (action, Some(reach)) = (self.link.action, Grant::exactly(&self.ask())) else { return Vec::new() };
+        let named: Vec<&str> = reach.names().collect();
+        let text = format!("the task token granted {}:{}", action.as_str(), named.join(" ").escape_debug());
         vec![input(By::Circumstances, "grant", text, move |input| {
             if let Some(task) = &mut input.facts.mandate.task {
                 task.grant.add(action, reach.clone()).ok();

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Challenge, DecisionInput, Dialect, FindingGroup, Integrity, Label, Level, Name, Origin, Posture, Risk, SignIn, Spent,
-    UnixMillis,
+    Challenge, DecisionInput, Dialect, FindingGroup, Integrity, Label, Level, Name, Origin, Posture, Remaining, Risk, SignIn,
+    Spent, TaskBudget, UnixMillis,
 };
 
 use super::reads::{Literal, Path, Reads};
@@ -48,6 +48,11 @@ fn of_place(path: &Path, literals: &BTreeSet<Literal>, input: &DecisionInput) ->
         ["task", "purpose"] => texts().filter_map(purpose).collect(),
         ["task", "mayAct"] => vec![circumstance("may-act", "the subject's own token named the agent (`may_act`)", |input| {
             input.facts.mandate.may_act = true;
+        })],
+        ["task", "budget", ..] => vec![circumstance("budget", "nothing of the task's budgets had been used", |input| {
+            for (_, part) in input.facts.around.budget.iter_mut().flat_map(TaskBudget::parts) {
+                *part = part.map(|budget| Remaining { left: budget.most, ..budget });
+            }
         })],
         ["auth", what] => sign_in(what, texts()),
         ["device", what] => posture(what, texts()),

@@ -84,9 +84,10 @@ fn pair(
         }
         let further = self::candidates(snapshot, &changed, &after);
         let found = further.iter().take(MAX_SECOND).filter(|second| second.topic != first.topic);
-        let mut found = found.filter_map(|second| tried(trials, &[first, second], flips));
-        if let Some(change) = found.next() {
-            return Some(change);
+        for second in found {
+            let Some(both) = tried(trials, &[first, second], flips) else { continue };
+            // What shows only behind the first may do without it.
+            return Some(tried(trials, &[second], flips).unwrap_or(both));
         }
     }
     None

@@ -164,6 +164,8 @@ fn small(registry: &Registry, input: &DecisionInput) -> Registry {
         agents: some(&registry.agents, |name| of(PrincipalKind::Agent, name) || is_asked(&Resource::Agent(name.clone()))),
         models: some(&registry.models, |name| is_asked(&Resource::Model(name.clone()))),
         tool_servers: some(&registry.tool_servers, is_server),
+        segments: registry.segments.clone(),
+        destinations: registry.destinations.clone(),
         access,
         ..Registry::default()
     }

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use model::{
     Around, Challenge, CredentialId, Dialect, Facts, FindingCount, FindingGroup, Integrity, Label, Level, Mandate, Name, Origin,
-    Posture, Risk, SignIn, Spent, UnixMillis,
+    Posture, Remaining, Risk, SignIn, Spent, TaskBudget, UnixMillis,
 };
 use serde_json::{Map, Value as Json};
 
 use super::atoms::{OTHER, Val, Var};
+use super::read::is_budget;
 use crate::tools::{Record, Shape};
+
+/// A budget that nobody will use up.
+const UNUSED: Remaining = Remaining { most: u64::MAX, left: u64::MAX };
 
 /// The time of a call that nobody has made: 2026-01-01 12:00 UTC, a Thursday.
 const NOON: UnixMillis = UnixMillis(1_767_268_800_000);
@@ -21,12 +25,14 @@ pub(super) struct Guess<'a> {
     arguments: Map<String, Json>,
     /// The arguments that the tool has; none where no tool is called.
     record: Option<&'a Record>,
+    in_dialect: bool,
 }
 
 impl<'a> Guess<'a> {
     /// A call against which as little as possible speaks: a managed device, a fresh sign-in, no risk, nothing found, every
     /// challenge answered; of the arguments only the required ones, each as little as its type can be.
-    pub(super) fn new(credential: &CredentialId, mandate: &Mandate, record: Option<&'a Record>) -> Self {
+    /// Only models are called in a dialect of a model API.
+    pub(super) fn new(credential: &CredentialId, mandate: &Mandate, record: Option<&'a Record>, in_dialect: bool) -> Self {
         let posture = Name::new("device").ok().map(|device| Posture { device, is_managed: true, facts: BTreeSet::new(), age: 0 });
         let around = Around {
             sign_in: Some(SignIn { class: String::new(), means: BTreeSet::new(), age: 0 }),
@@ -34,14 +40,14 @@ impl<'a> Guess<'a> {
             risk: Some(Risk { user: 0, agent: 0, task: 0 }),
             origin: None,
             spent: Some(Spent { calls: 0, tokens: 0, micros: 0 }),
+            budget: Some(every_budget()),
             untrusted: BTreeSet::new(),
         };
         let facts = Facts {
             now: NOON,
             credential: credential.clone(),
             credential_age: 0,
-            // A call of a tool is made in no dialect of a model API.
-            dialect: record.is_none().then_some(Dialect::Openai),
+            dialect: in_dialect.then_some(Dialect::Openai),
             stream: false,
             findings: Default::default(),
             label: Label::default(),
@@ -51,7 +57,7 @@ impl<'a> Guess<'a> {
             arguments: None,
             around,
         };
-        Self { facts, arguments: record.map(least_of).unwrap_or_default(), record }
+        Self { facts, arguments: record.map(least_of).unwrap_or_default(), record, in_dialect }
     }
 
     /// The facts of the call.
@@ -63,6 +69,7 @@ impl<'a> Guess<'a> {
     /// Makes `var` be `value`. `None`: no call can be like that.
     pub(super) fn set(&mut self, var: &Var, value: &Val) -> Option<()> {
         match (var, value) {
+            (Var::Present(path), Val::Bool(is_present)) if is_budget(path) => self.budgeted(path, *is_present),
             (Var::Present(path), Val::Bool(is_present)) => self.present(input(path)?, *is_present),
             (Var::Member(path, member), Val::Bool(is_in)) => self.member(path, member, *is_in),
             (Var::Value(path), value) => match input(path) {
@@ -71,6 +78,20 @@ impl<'a> Guess<'a> {
             },
             (Var::Present(_) | Var::Member(..), _) => None,
         }
+    }
+
+    /// Whether budgets apply, or one of some measure.
+    fn budgeted(&mut self, path: &[String], is_present: bool) -> Option<()> {
+        let budget = &mut self.facts.around.budget;
+        match path {
+            [_, _] => *budget = is_present.then(|| budget.unwrap_or_else(every_budget)),
+            [_, _, name] => {
+                let part = budget.as_mut()?.part(name)?;
+                *part = is_present.then(|| part.unwrap_or(UNUSED));
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     fn present(&mut self, names: &[String], is_present: bool) -> Option<()> {
@@ -154,10 +175,9 @@ impl<'a> Guess<'a> {
             (["request", "stream"], Val::Bool(is_stream)) => *stream = *is_stream,
             (["request", "dialect"], Val::Text(text)) => {
                 let known = [Dialect::Openai, Dialect::Anthropic].into_iter().find(|dialect| dialect.as_str() == text);
-                // A model is called in one, a tool in none.
-                match (self.record, known) {
-                    (None, Some(known)) => *dialect = Some(known),
-                    (Some(_), None) if text.is_empty() => *dialect = None,
+                match (self.in_dialect, known) {
+                    (true, Some(known)) => *dialect = Some(known),
+                    (false, None) if text.is_empty() => *dialect = None,
                     _ => return None,
                 }
             }
@@ -185,8 +205,19 @@ impl<'a> Guess<'a> {
 }
 
 fn around_fact(around: &mut Around, names: &[&str], value: &Val) -> Option<()> {
-    let Around { sign_in, posture, risk, origin, spent, .. } = around;
+    let Around { sign_in, posture, risk, origin, spent, budget, .. } = around;
     match (names, value) {
+        (["task", "budget", name, what], Val::Long(value)) => {
+            let (value, part) = (u64::try_from(*value).ok()?, budget.as_mut()?.part(name)?.as_mut()?);
+            match *what {
+                "left" => part.left = value,
+                // No more is left than there is. What is left comes in front, by its name.
+                "most" if part.left == UNUSED.left || value >= part.left => {
+                    *part = Remaining { most: value, left: part.left.min(value) };
+                }
+                _ => return None,
+            }
+        }
         (["auth", "acr"], Val::Text(class)) => sign_in.as_mut()?.class.clone_from(class),
         (["auth", "ageSeconds"], Val::Long(age)) => sign_in.as_mut()?.age = u64::try_from(*age).ok()?,
         // Nobody vouches for the device.
@@ -219,6 +250,14 @@ fn around_fact(around: &mut Around, names: &[&str], value: &Val) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+fn every_budget() -> TaskBudget {
+    let mut all = TaskBudget::default();
+    for (_, part) in all.parts() {
+        *part = Some(UNUSED);
+    }
+    all
 }
 
 fn somewhere(origin: &mut Option<Origin>) -> Option<&mut Origin> {

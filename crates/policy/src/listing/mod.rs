@@ -23,7 +23,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId, Schema};
-use model::{Action, Answer, Ask, Chain, CredentialId, DecisionInput, Facts, LinkAnswer, Mandate, ReasonCode, Resource, Verdict};
+use model::{
+    Action, Answer, Ask, Chain, CredentialId, DecisionInput, Facts, Foreign, LinkAnswer, Mandate, ReasonCode, Resource, Verdict,
+};
 
 use crate::decide::{PolicySnapshot, permitted, refused};
 use facts::Guess;
@@ -56,6 +58,8 @@ pub enum Listable {
     Tools,
     /// Declared models.
     Models,
+    /// Documents and whatever else is declared for other enforcement points: each action on each listed resource, by kind and id.
+    Documents,
 }
 
 /// Whether there is a call that would be allowed.
@@ -135,11 +139,25 @@ impl PolicySnapshot {
         }
     }
 
+    /// Every action on every listed resource. The gate's own documents are declared by nobody yet.
+    fn documents(&self) -> Vec<Ask> {
+        let access = &self.registry.access;
+        let mut all: Vec<Foreign> = Vec::new();
+        for (action, verb) in &access.actions {
+            let kinds = verb.resources.iter().filter_map(|kind| Some((kind, access.resources.get(kind)?)));
+            let one = |kind: &String, id: &String| Foreign { action: action.clone(), kind: kind.clone(), id: id.clone() };
+            all.extend(kinds.flat_map(|(kind, declared)| declared.entities.keys().map(move |id| one(kind, id))));
+        }
+        all.sort_by(|left, right| (&left.kind, &left.id, &left.action).cmp(&(&right.kind, &right.id, &right.action)));
+        all.into_iter().map(|foreign| Ask { action: Action::Access, resource: Resource::Foreign(foreign) }).collect()
+    }
+
     fn listable(&self, what: Listable) -> Vec<Ask> {
         let model = |name: &model::ModelName| Ask { action: Action::CallModel, resource: Resource::Model(name.clone()) };
         let tool = |name: &str| Ask { action: Action::CallTool, resource: Resource::Tool(name.to_owned()) };
         match what {
             Listable::Models => self.registry.models.keys().map(model).collect(),
+            Listable::Documents => self.documents(),
             Listable::Tools => {
                 let mut asks: Vec<Ask> = self.tools.offered().map(tool).collect();
                 asks.sort_by(|left, right| left.resource.id().cmp(right.resource.id()));
@@ -173,6 +191,7 @@ struct Asking<'a> {
     /// What was found out for asks that are alike.
     alike: HashMap<Alike, (Could, Option<ReasonCode>)>,
     effort: Effort,
+    /// How many policies were evaluated partially.
     n_partial: usize,
 }
 
@@ -248,20 +267,30 @@ impl<'a> Asking<'a> {
             Resource::Tool(tool) => self.snapshot.tools.record(tool),
             _ => None,
         };
-        let base = Guess::new(&self.lister.credential, &self.lister.mandate, record);
+        let in_dialect = matches!(ask.resource, Resource::Model(_));
+        let base = Guess::new(&self.lister.credential, &self.lister.mandate, record, in_dialect);
+        let hears = self.hears(ask, links);
         let input = DecisionInput { chain: self.lister.chain.clone(), asks: vec![ask.clone()], facts: base.facts() };
         let answer = self.snapshot.decide(&input);
         if answer.verdict != Verdict::Deny {
-            return (Could::Yes, None);
+            return (if hears { Could::Unknown } else { Could::Yes }, None);
         }
         let could = if is_settled(&answer) || self.is_never(&answer, links) {
             Could::No
+        } else if hears {
+            Could::Unknown
         } else {
             let permits = links.iter().map(Link::ids).collect();
             let Self { snapshot, lister, readings, effort, .. } = self;
             Search { snapshot, chain: &lister.chain, ask, base, permits, readings, effort }.run()
         };
         (could, (could != Could::Yes).then_some(answer.reason))
+    }
+
+    /// Whether what an enforcement point may say of a resource makes a difference: no guess is made of that.
+    fn hears(&self, ask: &Ask, links: &[Link<'a>]) -> bool {
+        let policies = || links.iter().flat_map(|link| &link.concerning).filter_map(|at| self.snapshot.index.numbered(*at));
+        matches!(ask.resource, Resource::Foreign(_)) && policies().any(read::hears)
     }
 
     /// The links of the chain. `None` if one of them has no permit that can concern the ask.
@@ -338,3 +367,6 @@ fn is_settled(answer: &Answer) -> bool {
     };
     answer.links.iter().any(|link| link.verdict == Verdict::Deny && !is_open(link.reason))
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,24 @@ pub(super) fn is_general(policy: &Policy) -> bool {
     true
 }
 
+/// Whether a policy reads what an enforcement point says, or the context as a whole.
+pub(super) fn hears(policy: &Policy) -> bool {
+    let json = policy.to_json().unwrap_or_default();
+    let Some(conditions) = json.get("conditions") else { return true };
+    let mut todo = vec![conditions];
+    while let Some(part) = todo.pop() {
+        match (path(part), part) {
+            (Some(path), _) if path.first().is_some_and(|first| first == "pep") => return true,
+            (Some(_), _) => {}
+            (None, part) if part.get("Var").and_then(Json::as_str) == Some("context") => return true,
+            (None, Json::Array(parts)) => todo.extend(parts),
+            (None, Json::Object(parts)) => todo.extend(parts.values()),
+            (None, Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => {}
+        }
+    }
+    false
+}
+
 /// Reads one expression. As deep as the author wrote it: loading bounds that.
 pub(super) fn node(expression: &Json) -> Node {
     let sides = |of: &Json| of.get("left").zip(of.get("right")).map(|(left, right)| [left.clone(), right.clone()]);
@@ -122,8 +140,8 @@ fn has(operands: &Json) -> Option<Node> {
     let mut all = Vec::new();
     for name in names {
         path.push(name);
-        // Only arguments are optional; everything else that a context can have, it has.
-        all.push(if path.first().is_some_and(|first| first == "input") {
+        // Only arguments and budgets are optional; everything else that a context can have, it has.
+        all.push(if path.first().is_some_and(|first| first == "input") || is_budget(&path) {
             Node::Atom(Atom::Present(path.clone()))
         } else {
             Node::Fixed
@@ -149,6 +167,8 @@ fn like(operands: &Json) -> Option<Node> {
 fn about(path: Path, atom: impl FnOnce(Path) -> Atom) -> Node {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match names.as_slice() {
+        // Of a task only what is left to it changes from call to call.
+        ["task", "budget", ..] => Node::Atom(atom(path)),
         ["chain" | "task" | "pep", ..] | ["credential", "id"] => Node::Fixed,
         ["flow", "tainted"] => match atom(vec!["flow".to_owned(), "integrity".to_owned()]) {
             Atom::Equal(path, Val::Bool(value)) => {
@@ -159,6 +179,11 @@ fn about(path: Path, atom: impl FnOnce(Path) -> Atom) -> Node {
         },
         _ => Node::Atom(atom(path)),
     }
+}
+
+/// Whether a path leads to what is left to the task.
+pub(super) fn is_budget(path: &[String]) -> bool {
+    path.iter().map(String::as_str).take(2).eq(["task", "budget"])
 }
 
 /// What is no test of one value: fixed if nothing of the call is in it, else opaque.

@@ -19,7 +19,7 @@ const MAX_AIMS: usize = 4;
 /// Most times that a guess is changed because of a forbid.
 const MAX_REPAIRS: usize = 4;
 /// Most combinations of values that are tried for one ask.
-const MAX_COMBINATIONS: usize = 2_048;
+pub(super) const MAX_COMBINATIONS: usize = 2_048;
 /// Most rounds, each of which takes in one more policy.
 const MAX_ROUNDS: usize = 8;
 

@@ -72,7 +72,7 @@ fn ten_megabytes() {
 /// What a client or a file calls a thing never becomes part of a policy, an entity or a line.
 #[test]
 fn hostile_names() {
-    let snapshot = load("permit (principal, action, resource == Portcullis::Destination::\"ok.example\");");
+    let snapshot = load("permit (principal, action, resource == Portcullis::HostedTool::\"ok.example\");");
     let hostile = [
         "ok.example\" || true",
         "ok.example\0",
@@ -83,14 +83,14 @@ fn hostile_names() {
         "é",
         "*",
         "",
-        "Portcullis::Destination::\"ok.example\"",
+        "Portcullis::HostedTool::\"ok.example\"",
         "__entity",
         &"a".repeat(1 << 20),
     ];
     for host in hostile {
         let mut asked = input(&["user:ada"], "small");
-        let resource = Resource::Destination(host.to_owned());
-        asked.asks = vec![Ask { action: model::Action::FetchRemote, resource }];
+        let resource = Resource::HostedTool(host.to_owned());
+        asked.asks = vec![Ask { action: model::Action::UseHostedTool, resource }];
         let answer = snapshot.decide(&asked);
         assert_eq!(answer.verdict, Verdict::Deny, "{host:?}");
         let lines = snapshot.explain(&answer);
@@ -102,4 +102,23 @@ fn hostile_names() {
         odd.policies = BTreeMap::from([(file.to_owned(), "permit (principal, action, resource) when { oops };".to_owned())]);
         assert_eq!(PolicySnapshot::load(&odd, &targets()).unwrap_err()[0].file, file, "told as it is called");
     }
+}
+
+/// Cedar's parser is recursive without a bound, and a stack that overflows ends the process: whoever hands text to it asks first.
+/// One of these is asked by a running gate, of a bundle that nobody has compiled.
+#[test]
+fn every_reader_of_policies_refuses_what_is_nested_too_deep() {
+    let schema = policy::schema(&bundle("")).unwrap();
+    for (open, close) in [("(", ")"), ("[", "]"), ("{a:", "}"), ("!", ""), ("-", ""), ("if ", " then 1 else 1")] {
+        let text =
+            format!("forbid (principal, action, resource)\nwhen {{ {}1{} == 1 }};", open.repeat(20_000), close.repeat(20_000));
+        let place = |problems: &[policy::PolicyProblem]| {
+            problems.iter().map(|problem| (problem.line, problem.column > 8)).collect::<Vec<_>>()
+        };
+        assert_eq!(place(&policy::excess("p.cedar", &text)), [(2, true)], "{open}");
+        assert_eq!(place(&policy::parse_file("p.cedar", &text, &schema).unwrap_err()), [(2, true)], "{open}");
+        let lost = policy::lost_forbids(&bundle("forbid (principal, action, resource);"), &bundle(&text));
+        assert_eq!(lost.len(), 1, "{open}: what cannot be read forbids nothing");
+    }
+    assert!(policy::excess("p.cedar", "permit (principal, action, resource);").is_empty());
 }

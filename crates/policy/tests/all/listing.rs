@@ -1,23 +1,23 @@
 //! List-time answers, held against a search through calls.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 use model::{
     Action, Ask, Bundle, DecisionInput, FindingCount, FindingGroup, Integrity, Level, Mandate, ReasonCode, Resource, Tool,
     ToolEffect, ToolServer, Verdict,
 };
-use policy::{Could, Listable, Lister, PolicySnapshot};
+use policy::{Could, Listable, Listed, Lister, PolicySnapshot};
 use serde_json::{Value, json};
 
 use crate::world::{bundle, chain, compiled, input, name};
 
-fn lister(links: &[&str]) -> Lister {
+pub(crate) fn lister(links: &[&str]) -> Lister {
     Lister { chain: chain(links), credential: name("abc"), mandate: Mandate::default() }
 }
 
 /// One server `s` with one tool `t`.
-fn with_tool(policies: &str) -> Bundle {
+pub(crate) fn with_tool(policies: &str) -> Bundle {
     let properties = json!({
         "n": {"type": "integer"}, "s": {"type": "string"}, "o": {"type": "integer"},
         "l": {"type": "array", "items": {"type": "string"}},
@@ -80,6 +80,21 @@ fn what_could_be() {
         ("permit (principal, action, resource) when { context.content.kinds.contains(\"US_SSN\") };", Could::Yes),
         ("permit (principal, action, resource) when { context.risk.user > 100 };", Could::No),
         ("permit (principal, action, resource) when { context.network.segment == \"office\" };", Could::Yes),
+        // By what is left to the task, if budgets apply.
+        ("permit (principal, action, resource) when { context.task has budget.tokens.left && context.task.budget.tokens.left < 5 };", Could::Yes),
+        ("permit (principal, action, resource) when { context.task has budget.tokens.left && context.task.budget.tokens.left < 0 };", Could::No),
+        ("permit (principal, action, resource) unless { context.task has budget };", Could::Yes),
+        ("permit (principal, action, resource) when { context.task has budget && !(context.task.budget has micros) };", Could::Yes),
+        (
+            "permit (principal, action, resource) when { context.task has budget.requests.left && context.task.budget.requests.left > 7 };
+             forbid (principal, action, resource) when { context.task has budget.requests.most && context.task.budget.requests.most < 9 };",
+            Could::Yes,
+        ),
+        (
+            "permit (principal, action, resource) when { context.task has budget.requests.left && context.task.budget.requests.left > 7 };
+             forbid (principal, action, resource) when { context.task has budget.requests.most && context.task.budget.requests.most > 6 };",
+            Could::No,
+        ),
         // By what no call of this chain can change.
         ("permit (principal, action, resource) when { context.chain.depth == 2 };", Could::Yes),
         ("permit (principal, action, resource) when { context.chain.depth == 3 };", Could::No),
@@ -169,31 +184,33 @@ fn what_a_task_was_granted_tells_look_alikes_apart() {
     }
 }
 
+/// Everybody asks before there is a list; all get the same one. That no second one is made is held where lists are kept.
 #[test]
 fn a_list_is_made_once_however_many_ask() {
-    let snapshot = compiled(&with_tool("permit (principal, action, resource);"));
-    let of = lister(&["user:ada"]);
-    assert!(snapshot.list_if_kept(&of, Listable::Tools).is_none());
-    let n_same = AtomicUsize::new(0);
-    let first = snapshot.list(&of, Listable::Tools);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                let again = snapshot.list(&of, Listable::Tools);
-                n_same.fetch_add(usize::from(std::sync::Arc::ptr_eq(&first, &again)), Ordering::Relaxed);
-            });
-        }
-    });
-    assert_eq!(n_same.into_inner(), 8);
-    assert!(snapshot.list_if_kept(&of, Listable::Models).is_none());
-    assert!(snapshot.list_if_kept(&Lister { credential: name("other"), ..of }, Listable::Tools).is_none());
+    for _ in 0..20 {
+        let snapshot = compiled(&with_tool("permit (principal, action, resource);"));
+        let of = lister(&["user:ada"]);
+        assert!(snapshot.list_if_kept(&of, Listable::Tools).is_none());
+        let together = Barrier::new(8);
+        let lists: Vec<Arc<[Listed]>> = std::thread::scope(|scope| {
+            let ask = || {
+                together.wait();
+                snapshot.list(&of, Listable::Tools)
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(lists.iter().all(|list| Arc::ptr_eq(list, &lists[0])), "made more than once");
+        assert!(snapshot.list_if_kept(&of, Listable::Models).is_none());
+        assert!(snapshot.list_if_kept(&Lister { credential: name("other"), ..of }, Listable::Tools).is_none());
+    }
 }
 
 /// Random numbers: `SplitMix64`.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -201,7 +218,7 @@ impl Dice {
         usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    fn of(&mut self, all: &[&str]) -> String {
+    pub(crate) fn of(&mut self, all: &[&str]) -> String {
         all[self.below(all.len())].to_owned()
     }
 
@@ -303,7 +320,7 @@ fn calls(policies: &str) -> Vec<DecisionInput> {
     calls
 }
 
-fn is_found(snapshot: &PolicySnapshot, calls: &[DecisionInput]) -> bool {
+pub(crate) fn is_found(snapshot: &PolicySnapshot, calls: &[DecisionInput]) -> bool {
     calls.iter().any(|call| snapshot.decide(call).verdict == Verdict::Permit)
 }
 

@@ -31,10 +31,10 @@ permit (principal == Portcullis::Usr::"ada", action, resource)
         &expect![[r#"
             policies/p.cedar:2:30: for policy `policies/p.cedar#1`, unrecognized action `Portcullis::Action::"callModl"`; did you mean `Portcullis::Action::"callModel"`?
             policies/p.cedar:4:1: `night shift` is not a name: expected 1 to 128 of a-z, A-Z, 0-9, `.`, `_`, `-`, `@`, `:`, `/`, starting with a letter or digit
-            policies/p.cedar:6:8: for policy `policies/p.cedar#2`, attribute `flow.levle` in context for Portcullis::Action::"callModel" not found; did you mean `level`?
+            policies/p.cedar:6:8: for policy `policies/p.cedar#2`, attribute `flow.levle` in context for Portcullis::Action::"administer" not found; did you mean `level`?
             policies/p.cedar:10:30: for policy `a`, unexpected type: expected Long but saw String
             policies/p.cedar:11:1: policy id `a` is taken: policies/p.cedar:8; give each policy an `@id` of its own
-            policies/p.cedar:11:54: for policy `policies/p.cedar#4`, attribute `request.streem` in context for Portcullis::Action::"callModel" not found; did you mean `stream`?
+            policies/p.cedar:11:54: for policy `policies/p.cedar#4`, attribute `request.streem` in context for Portcullis::Action::"administer" not found; did you mean `stream`?
             policies/p.cedar:12:63: unexpected end of input"#]],
     );
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Action, Agent, Ask, Bundle, Chain, Challenge, DecisionInput, Dialect, Facts, FindingCount, FindingGroup, Group, Integrity,
-    Label, Level, Mandate, Model, Name, Origins, Party, Readers, Registry, Resource, UnixMillis, UserText,
+    Action, Agent, Around, Ask, Bundle, Chain, Challenge, DecisionInput, Dialect, Facts, FindingCount, FindingGroup, Group,
+    Integrity, Label, Level, Mandate, Model, Name, Origins, Party, Readers, Registry, Remaining, Resource, TaskBudget,
+    UnixMillis, UserText,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -91,7 +92,9 @@ pub(crate) const PLAIN: [&str; 7] = [
     "unless { principal in Portcullis::Group::\"g2\" }",
     "when { context.credential.ageSeconds + 9223372036854775800 > 0 }",
 ];
-const READING: [&str; 12] = [
+const READING: [&str; 14] = [
+    "when { context.task has budget.tokens.left && context.task.budget.tokens.left > 1 }",
+    "unless { context.task has budget && context.task.budget has micros && context.task.budget.micros.left == 0 }",
     "when { context.flow.level > 1 }",
     "when { context.flow.compartments.contains(\"pii\") }",
     "unless { context.flow.integrity >= 2 }",
@@ -163,6 +166,7 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                     .map(|(_, action)| action)
                     .collect(),
                 user_text: if members[at] & 1 == 1 { UserText::Verbatim } else { UserText::Mixed },
+                below: BTreeSet::new(),
             };
             let levels = [Level::Public, Level::Internal, Level::Confidential, Level::Restricted];
             let model = |at: usize| Model {
@@ -180,6 +184,8 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                 operators: BTreeMap::new(),
                 access: Default::default(),
                 tool_servers: BTreeMap::new(),
+                segments: BTreeMap::new(),
+                destinations: BTreeMap::new(),
             }
         },
     )
@@ -236,9 +242,9 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     let answered = subsequence(vec![Challenge::Approval, Challenge::StepUp, Challenge::Posture], 0..=3);
     let dialect = select(vec![None, Some(Dialect::Openai), Some(Dialect::Anthropic)]);
     let may_act = any::<bool>().prop_map(|may_act| Mandate { may_act, ..Mandate::default() });
-    let times = (select(&INSTANTS), select(vec![0, 60, u64::MAX]));
+    let times = (select(&INSTANTS), select(vec![0, 60, u64::MAX]), proptest::option::of(budget()));
     (times, dialect, any::<bool>(), findings(), label(), 0..9_u64, answered, may_act).prop_map(
-        |((now, credential_age), dialect, stream, findings, label, ledger_version, answered, mandate)| Facts {
+        |((now, credential_age, budget), dialect, stream, findings, label, ledger_version, answered, mandate)| Facts {
             now: UnixMillis(now.0),
             credential: name("pk_1"),
             credential_age,
@@ -250,9 +256,21 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
             answered: answered.into_iter().collect(),
             mandate,
             arguments: None,
-            around: Default::default(),
+            around: Around { budget, ..Around::default() },
         },
     )
+}
+
+/// What is left of some measures.
+fn budget() -> impl Strategy<Value = TaskBudget> {
+    let part = || proptest::option::of(0..4_u64).prop_map(|left| left.map(|left| Remaining { most: 4, left }));
+    (part(), part(), part(), part(), part()).prop_map(|(requests, input, output, tokens, micros)| TaskBudget {
+        requests,
+        input,
+        output,
+        tokens,
+        micros,
+    })
 }
 
 pub(crate) fn some_chain() -> impl Strategy<Value = Chain> {

@@ -19,8 +19,8 @@ fn the_schema_holds_every_action_with_its_resource() {
     let declared: BTreeSet<String> = schema.actions().map(|action| action.id().unescaped().to_owned()).collect();
     // Groups of tools and what stands for a tool in them; a tool is an action of its server.
     let groups = ["someTool", "read", "write", "egress", "destructive", "credential"].map(ToOwned::to_owned);
-    // Said in operators' words, by a registration, and by a role.
-    let is_elsewhere = |action: &Action| matches!(action, Action::Access | Action::Search | Action::Administer);
+    // Said in operators' words, and by a registration.
+    let is_elsewhere = |action: &Action| matches!(action, Action::Access | Action::Search);
     let ours = Action::ALL.into_iter().filter(|action| !is_elsewhere(action)).map(|action| action.as_str().to_owned());
     assert_eq!(declared, ours.chain(groups).collect());
     let callers = BTreeSet::from(
@@ -32,12 +32,15 @@ fn the_schema_holds_every_action_with_its_resource() {
             continue;
         }
         let uid = EntityUid::from_str(&format!("Portcullis::Action::\"{action}\"")).unwrap();
-        assert_eq!(schema.principals_for_action(&uid).unwrap().cloned().collect::<BTreeSet<_>>(), callers, "{action}");
+        let operators = BTreeSet::from([EntityTypeName::from_str("Portcullis::Admin").unwrap()]);
+        let wanted = if action == "administer" { &operators } else { &callers };
+        assert_eq!(schema.principals_for_action(&uid).unwrap().cloned().collect::<BTreeSet<_>>(), *wanted, "{action}");
         let resources: Vec<String> = schema.resources_for_action(&uid).unwrap().map(ToString::to_string).collect();
         table.push_str(&format!("{action}: {}\n", resources.join(" ")));
     }
     // The same table as in `decide::an_action_on_a_resource_of_another_kind_is_refused`.
-    let expected = "callModel: Portcullis::Model
+    let expected = "administer: Portcullis::Gate
+callModel: Portcullis::Model
 connect: Portcullis::Destination
 fetchRemote: Portcullis::Destination
 issueToken: Portcullis::Agent
@@ -53,6 +56,24 @@ useBeta: Portcullis::Beta
 useHostedTool: Portcullis::HostedTool
 ";
     assert_eq!(table, expected);
+}
+
+/// Every kind of interaction that the gate knows has an action in the vocabulary; who may administer is said by roles alone, whatever
+/// policies permit.
+#[test]
+fn administration_has_a_name_and_no_policy_decides_it() {
+    let everything = "permit (principal, action, resource);
+        permit (principal, action == Portcullis::Action::\"administer\", resource == Portcullis::Gate::\"gate\");";
+    let snapshot = crate::world::load(everything);
+    for links in [&["user:ada"][..], &["user:ada", "agent:bot"], &["service:cron"], &["agent:free"]] {
+        let mut asked = crate::world::input(links, "small");
+        asked.asks = vec![model::Ask { action: Action::Administer, resource: model::Resource::Gate }];
+        let answer = snapshot.decide(&asked);
+        assert_eq!(answer.verdict, model::Verdict::Deny, "{links:?}");
+        assert!(answer.links.iter().all(|link| link.verdict == model::Verdict::Deny), "{answer:?}");
+    }
+    // An operator stands in no chain, so none can ask.
+    assert!(model::Chain::new(vec!["operator:root".parse().unwrap()]).is_err());
 }
 
 /// What was released once is not changed: its names, types and the pairs of action and resource stand in every later version.
@@ -102,7 +123,7 @@ fn what_was_applied_once_is_loaded_again() {
 /// What others vouch for is read where it is known; where it is not, no condition that needs it is satisfied.
 #[test]
 fn what_others_vouch_for() {
-    use model::{Around, Origin, Posture, Risk, SignIn, Spent, Verdict};
+    use model::{Around, Origin, Posture, Remaining, Risk, SignIn, Spent, TaskBudget, Verdict};
     let known = Around {
         sign_in: Some(SignIn { class: "phr".to_owned(), means: ["hwk".to_owned()].into(), age: 60 }),
         posture: Some(Posture {
@@ -114,6 +135,7 @@ fn what_others_vouch_for() {
         risk: Some(Risk { user: 10, agent: 20, task: 0 }),
         origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: crate::world::name("office") }),
         spent: Some(Spent { calls: 3, tokens: 1_000, micros: 5 }),
+        budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),
     };
     let mut with = crate::world::input(&["user:ada"], "small");
@@ -128,6 +150,7 @@ fn what_others_vouch_for() {
         "context.risk.user < 50 && context.risk.agent < 50 && context.risk.task < 50",
         "context.network.segment == \"office\" && context.network.peer == \"10.0.0.1\"",
         "context.usage.calls < 10 && context.usage.tokens < 10000 && context.usage.micros < 10",
+        "context.task has budget.tokens.left && context.task.budget.tokens.left < 50 && context.task.budget.tokens.most == 100",
         "context.flow.untrusted.contains(\"body\") && !context.flow.tainted",
     ];
     for condition in conditions {

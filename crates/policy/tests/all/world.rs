@@ -22,6 +22,7 @@ pub(crate) fn registry() -> Registry {
         groups: names(&["bots"]),
         autonomous: autonomous.iter().copied().collect(),
         user_text: UserText::Mixed,
+        below: BTreeSet::new(),
     };
     let model =
         |groups: &[&str], clearance| Model { groups: names(groups), dialects: BTreeSet::from([Dialect::Openai]), clearance };
@@ -52,6 +53,8 @@ pub(crate) fn registry() -> Registry {
         operators: BTreeMap::new(),
         access: Default::default(),
         tool_servers: BTreeMap::new(),
+        segments: BTreeMap::new(),
+        destinations: BTreeMap::new(),
     }
 }
 

@@ -164,4 +164,6 @@ fn expect(text: &str) -> Result<Expect, String> {
 }
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! `portcullis policy diff`: which recorded decisions would have been others, had these policies been in force.
+//! `portcullis policy diff`: which recorded decisions would have been others, had these policies been in force; or which would be
+//! others by one set of policies than by another.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +33,8 @@ pub(super) struct Compared {
     pub(super) n_decisions: u64,
     /// Of erased subjects, or decided while policy was switched off.
     pub(super) n_left_out: u64,
+    /// Recorded without what was left of budgets, which policies of either side read: decided as if there were none.
+    n_without_budgets: u64,
     changes: BTreeMap<String, Change>,
 }
 
@@ -77,10 +80,12 @@ impl Compared {
     }
 }
 
-/// Decides every recorded call of `data` again with the policies that are `ready`, and shows what changes.
+/// Decides every recorded call of `data` again with the policies of `new`, and shows what changes: against what was decided, or
+/// against what the policies of `old` say.
 pub(super) fn diff(
     cli: &Cli,
     data: &Path,
+    old: Option<&Ready>,
     ready: &Ready,
     since: Option<&str>,
     enforce_shadow: Option<&str>,
@@ -96,17 +101,27 @@ pub(super) fn diff(
         return shadow::rehearse(cli, data, ready, id, since);
     }
     let mut compared = Compared::default();
+    let reads_budgets = old.into_iter().chain([ready]).any(|side| side.policies.reads_budgets());
     compared.n_left_out = each_decision(data, since, |request, content, is_list| {
         compared.n_decisions = compared.n_decisions.saturating_add(1);
-        let new = if is_list { ready.policies.decide_list(&content.input) } else { ready.policies.decide(&content.input) };
-        let old = &content.answer;
-        if !is_same(old, &new) {
-            compared.add(&content.input, old, &new, request);
+        let is_without = reads_budgets && content.input.facts.around.budget.is_none();
+        compared.n_without_budgets = compared.n_without_budgets.saturating_add(u64::from(is_without));
+        let decide = |ready: &Ready| match is_list {
+            true => ready.policies.decide_list(&content.input),
+            false => ready.policies.decide(&content.input),
+        };
+        let (before, after) = (old.map(decide), decide(ready));
+        let before = before.as_ref().unwrap_or(&content.answer);
+        if !is_same(before, &after) {
+            compared.add(&content.input, before, &after, request);
         }
     })?;
     if cli.json {
-        let (n_decisions, n_left_out) = (compared.n_decisions, compared.n_left_out);
-        output::line(&json!({"decisions": n_decisions, "left_out": n_left_out, "changes": compared.rows()}).to_string());
+        let Compared { n_decisions, n_left_out, n_without_budgets, .. } = compared;
+        let told = json!({
+            "decisions": n_decisions, "left_out": n_left_out, "without_budgets": n_without_budgets, "changes": compared.rows(),
+        });
+        output::line(&told.to_string());
     } else {
         compared.lines().iter().for_each(|line| output::line(line));
         output::line(&format!(
@@ -114,6 +129,13 @@ pub(super) fn diff(
             compared.n_changed(),
             compared.n_decisions,
             if compared.n_left_out > 0 { format!("; {} cannot be decided again", compared.n_left_out) } else { String::new() }
+        ));
+    }
+    if !cli.json && compared.n_without_budgets > 0 {
+        output::note(&format!(
+            "{} decisions were recorded without what was left of budgets (no policy asked for it then, or none applied): they are decided \
+             here as if there were no budgets",
+            compared.n_without_budgets
         ));
     }
     Ok(if compared.changes.is_empty() { Exit::Ok } else { Exit::Failure })

@@ -21,6 +21,12 @@ pub(super) fn format(data: &Path, files: &[PathBuf], check: bool) -> anyhow::Res
     for path in &found {
         let shown = path.display();
         let text = files::read_text(path, MAX_FILE).with_context(|| format!("cannot read `{shown}`"))?;
+        let excess = policy::excess(&shown.to_string(), &text);
+        if !excess.is_empty() {
+            is_invalid = true;
+            excess.iter().for_each(|problem| output::note(&problem.to_string()));
+            continue;
+        }
         match policies_str_to_pretty(&text, &FORM) {
             Ok(pretty) if pretty == text => {}
             Ok(pretty) => {

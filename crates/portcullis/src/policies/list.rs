@@ -9,7 +9,7 @@ use crate::cli::Cli;
 use crate::commands::Exit;
 use crate::output;
 
-/// Lists every tool and model for `who`.
+/// Lists every model, every tool, and every action on what is declared for other enforcement points, for `who`.
 pub(super) fn list(cli: &Cli, ready: &Ready, who: &str) -> anyhow::Result<Exit> {
     let chain = match cases::chain(who) {
         Ok(chain) => chain,
@@ -19,7 +19,7 @@ pub(super) fn list(cli: &Cli, ready: &Ready, who: &str) -> anyhow::Result<Exit> 
         }
     };
     let lister = Lister { chain, credential: CredentialId::new("case")?, mandate: Mandate::default() };
-    let all: Vec<Listed> = [Listable::Models, Listable::Tools]
+    let all: Vec<Listed> = [Listable::Models, Listable::Tools, Listable::Documents]
         .into_iter()
         .flat_map(|what| ready.policies.list(&lister, what).iter().cloned().collect::<Vec<_>>())
         .collect();
@@ -32,7 +32,7 @@ pub(super) fn list(cli: &Cli, ready: &Ready, who: &str) -> anyhow::Result<Exit> 
         output::line(&line(listed));
     }
     if all.is_empty() {
-        output::note("nothing is declared that could be listed: no models, no tools");
+        output::note("nothing is declared that could be listed: no models, no tools, no resources of other enforcement points");
     }
     Ok(Exit::Ok)
 }

@@ -8,6 +8,7 @@ mod matrix;
 mod pack;
 mod prove;
 mod shadow;
+mod side;
 mod test;
 
 use std::collections::BTreeMap;
@@ -40,9 +41,17 @@ pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow:
             prepared(cli, data, |ready| explained(cli, ready, &[who, does, to, given].map(String::as_str)))
         }
         Policy::List { who } => prepared(cli, data, |ready| list::list(cli, ready, who)),
-        Policy::Diff { to, since, enforce_shadow } => prepared(cli, to.as_deref().unwrap_or(data), |ready| {
-            diff::diff(cli, data, ready, since.as_deref(), enforce_shadow.as_deref())
-        }),
+        Policy::Diff { old, new, to, since, enforce_shadow } => {
+            let old = old.as_deref().map(|named| side::read(data, named)).transpose();
+            let new = match (new, to) {
+                (Some(named), _) => side::read(data, named),
+                (None, folder) => Ready::read(folder.as_deref().unwrap_or(data)),
+            };
+            match (old, new) {
+                (Ok(old), Ok(new)) => diff::diff(cli, data, old.as_ref(), &new, since.as_deref(), enforce_shadow.as_deref()),
+                (Err(problems), _) | (_, Err(problems)) => Ok(told(cli, &problems)),
+            }
+        }
         Policy::Pack(command) => pack::command(cli, data, command),
         Policy::Fmt { files, check } => format::format(data, files, *check),
     }

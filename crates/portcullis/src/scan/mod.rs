@@ -1,5 +1,7 @@
 //! `portcullis scan`: the gate's own scanners over files, standard input and JSON Lines. Needs no data folder and no gate.
 
+#[cfg(test)]
+mod fuzzed;
 mod report;
 mod rules;
 mod source;
@@ -13,6 +15,7 @@ use inspect::Scanners;
 use crate::cli::{Scan, ScanFormat};
 use crate::commands::Exit;
 use crate::output;
+pub(crate) use report::visible;
 use report::{Look, Report};
 use source::Row;
 
@@ -142,7 +145,7 @@ impl Run {
                 }
                 Err(what) => {
                     self.tally.n_invalid = self.tally.n_invalid.saturating_add(1);
-                    let place = report::visible(name);
+                    let place = visible(name);
                     output::note(&format!("error: {place}, line {number}: {what}; expected {{\"id\": …, \"text\": \"…\"}}"));
                 }
             }
@@ -169,7 +172,7 @@ impl Run {
 
     fn failed(&mut self, what: &str) {
         self.tally.n_failed = self.tally.n_failed.saturating_add(1);
-        output::note(&format!("error: {}", report::visible(what)));
+        output::note(&format!("error: {}", visible(what)));
     }
 
     fn summary(&self) -> String {

@@ -165,7 +165,7 @@ fn window(text: &str, found: &Found) -> std::ops::Range<usize> {
 }
 
 /// Text that nothing can hide in: a terminal obeys control characters, and people overlook invisible ones.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let shown = |character: char| match character {
         '\t' => vec![' '],
         plain if !plain.is_control() && !is_invisible(plain) => vec![plain],

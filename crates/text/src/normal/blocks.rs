@@ -197,9 +197,19 @@ pub(super) fn finish(mut draft: Draft<'_>) -> Option<Draft<'_>> {
     let start = unpadded(&draft);
     let end = source.floor_char_boundary(start.saturating_add(TAIL));
     let behind = source.get(start..end).unwrap_or_default();
-    let kept = if end < source.len() { behind.rfind(char::is_whitespace).unwrap_or(0) } else { behind.len() };
+    let whole = || behind.rfind(char::is_whitespace).unwrap_or(0).max(label(behind));
+    let kept = if end < source.len() { whole() } else { behind.len() };
     keep_apart(&mut draft, start..start + kept);
     Some(draft)
+}
+
+/// The length of a word with a sign or two before it, as in `-Office,`; 0 if none ends in `behind`.
+fn label(behind: &str) -> usize {
+    let bytes = behind.as_bytes();
+    let signs = bytes.iter().take(2).take_while(|byte| byte.is_ascii_punctuation()).count();
+    let letters = bytes.iter().skip(signs).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let is_whole = bytes.get(signs + letters).is_some_and(|next| !next.is_ascii_alphanumeric());
+    if letters > 0 && is_whole { signs + letters } else { 0 }
 }
 
 /// The end of what was read, with its padding.
@@ -208,11 +218,12 @@ fn unpadded(draft: &Draft<'_>) -> usize {
     draft.end() + (behind.len() - behind.trim_start_matches('=').len())
 }
 
-/// Keeps a range of the source, behind a line break if it would continue what was read.
+/// Keeps a range of the source, behind a line break or space if it would continue what was read.
 fn keep_apart(draft: &mut Draft<'_>, range: Range<usize>) {
-    let begins = draft.source().get(range.clone()).is_some_and(|kept| kept.starts_with(continues));
-    if begins && draft.text().ends_with(continues) {
-        draft.put("\n", range.start..range.start);
+    let kept = draft.source().get(range.clone()).unwrap_or_default();
+    if kept.starts_with(continues) && draft.text().ends_with(continues) {
+        // A dash may lead to what a number is called.
+        draft.put(if kept.starts_with('-') { " " } else { "\n" }, range.start..range.start);
     }
     draft.keep(range);
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::blocks::{Block, SHORTEST, finish, texts, write};
 use super::draft::Draft;
 use super::escapes::hex as hex_digit;
+use super::suspects::SHORT;
 
 /// The texts that blocks of base64 write, a line each: both alphabets, with or without padding, wrapped or not. `None` without one. `blocks` are those
 /// of the text.
@@ -21,12 +22,31 @@ pub(super) fn base64<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option
         let best = best
             .filter(|(skip, _, found)| *skip == 0 || length(found) >= 12)
             .max_by_key(|(skip, _, found)| (length(found), 3 - skip));
-        let Some((skip, decoded, found)) = best else { continue };
-        for range in found {
-            write(&mut draft, &decoded, range, 3, |nth| quantum(block, skip + nth * 4, 4));
+        match best {
+            Some((skip, decoded, found)) if !found.is_empty() => {
+                for range in found {
+                    write(&mut draft, &decoded, range, 3, |nth| quantum(block, skip + nth * 4, 4));
+                }
+            }
+            Some(_) | None => between_signs(&mut draft, block),
         }
     }
     finish(draft)
+}
+
+/// What the letters between `-`, `_`, `+` and `/` of a block write that says nothing as a whole: other words may hang on it, as in
+/// `NTU1LTEyMzQ-Office`.
+fn between_signs(draft: &mut Draft<'_>, block: &Block) {
+    let is_part = |letter: u8| letter.is_ascii_alphanumeric();
+    if block.letters.iter().all(|letter| is_part(*letter)) {
+        return;
+    }
+    each_part(block, SHORT, is_part, |part| {
+        let decoded = unpack(&part.letters, 0, 6, base64_value);
+        for range in texts(&decoded) {
+            write(draft, &decoded, range, 3, |nth| quantum(part, nth * 4, 4));
+        }
+    });
 }
 
 /// The texts that blocks of base32 write, a line each. `None` without one.
@@ -35,6 +55,7 @@ pub(super) fn base32<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option
     for block in blocks {
         each_part(
             block,
+            SHORTEST,
             |letter| base32_value(letter).is_some(),
             |part| {
                 let decoded = unpack(&part.letters, 0, 5, base32_value);
@@ -58,6 +79,7 @@ pub(super) fn hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Dr
     for block in blocks {
         each_part(
             block,
+            SHORTEST,
             |letter| letter.is_ascii_hexdigit(),
             |part| {
                 // With an odd digit, either end may not belong.
@@ -92,8 +114,8 @@ fn quantum(block: &Block, first: usize, size: usize) -> Range<usize> {
     block.span(first.min(last), last)
 }
 
-/// Calls `visit` with every run of at least [`SHORTEST`] letters of a block that `is_member`.
-fn each_part(block: &Block, is_member: impl Fn(u8) -> bool, mut visit: impl FnMut(&Block)) {
+/// Calls `visit` with every run of at least `shortest` letters of a block that `is_member`.
+fn each_part(block: &Block, shortest: usize, is_member: impl Fn(u8) -> bool, mut visit: impl FnMut(&Block)) {
     if block.letters.iter().all(|letter| is_member(*letter)) {
         visit(block);
         return;
@@ -101,7 +123,7 @@ fn each_part(block: &Block, is_member: impl Fn(u8) -> bool, mut visit: impl FnMu
     let mut at = 0;
     for letters in block.letters.split(|letter| !is_member(*letter)) {
         let end = at + letters.len();
-        if letters.len() >= SHORTEST {
+        if letters.len() >= shortest {
             let places = block.places.get(at..end).unwrap_or_default().to_vec();
             visit(&Block { letters: letters.to_vec(), places });
         }
@@ -180,6 +202,8 @@ mod tests {
             ("The internationalisation of documentation/specifications", None),
             ("my ssn NTUtMTIzNA, iPhone16ProMax", Some("my ssn 55-1234, iPhone16ProMax")),
             ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", None),
+            ("to MDYtMTA0NDY5MDQ-Office, x", Some("to 06-10446904 -Office, x")),
+            ("to MDYtMTA0NDY5MDQ=-Office\\,001-748-088-2851x818", Some("to 06-10446904 -Office")),
         ];
         for (text, expected) in facts {
             let draft = base64(text);

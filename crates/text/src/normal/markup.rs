@@ -1,6 +1,8 @@
 //! HTML without its tags and comments, and what its author hid from who looks at it.
 
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::{memchr, memmem};
 
@@ -23,6 +25,9 @@ pub(super) fn read(text: &str, room: usize) -> Option<Reading<'_>> {
         draft: Draft::new(text, room),
         hidden: Vec::new(),
         kept: 0,
+        seen: 0,
+        tags: Vec::new(),
+        before: Side::Edge,
         inside: None,
         has_no_comment_end: false,
         has_open_quote: false,
@@ -44,11 +49,25 @@ struct Inside<'a> {
     start: usize,
 }
 
+/// What stands next to tags on their line, beyond blanks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// An end of the line.
+    Edge,
+    Text,
+}
+
 struct Reader<'a> {
     text: &'a str,
     draft: Draft<'a>,
     hidden: Vec<(HiddenKind, Range<usize>)>,
     kept: usize,
+    /// The end of the tag or comment that was read last.
+    seen: usize,
+    /// The tags and comments behind the text that was read last, each with whether it may stay.
+    tags: Vec<(Range<usize>, bool)>,
+    /// What stands before them.
+    before: Side,
     inside: Option<Inside<'a>>,
     has_no_comment_end: bool,
     has_open_quote: bool,
@@ -74,14 +93,50 @@ impl<'a> Reader<'a> {
             return at + 1;
         }
         let Some(end) = self.tag_end(at) else { return at + 1 };
-        self.drop(at..end);
+        self.take(at..end, self.is_name(&(at..end)));
         self.element(at..end);
         end
     }
 
-    fn drop(&mut self, range: Range<usize>) {
-        self.draft.keep(self.kept..range.start);
-        self.kept = range.end;
+    /// Whether a tag is no element of HTML and stands at a blank or an end of the text: maybe of XML, where it names what comes next.
+    fn is_name(&self, range: &Range<usize>) -> bool {
+        let is_edge = |next: Option<char>| next.is_none_or(char::is_whitespace);
+        let (before, behind) = (self.text.get(..range.start), self.text.get(range.end..));
+        let is_apart = is_edge(before.and_then(|before| before.chars().next_back()))
+            || is_edge(behind.and_then(|behind| behind.chars().next()));
+        let (_, name) = element_name(self.text.get(range.clone()).unwrap_or_default());
+        is_apart
+            && name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && !ELEMENTS.contains(name.to_ascii_lowercase().as_str())
+    }
+
+    /// Takes a tag or comment, which may stay if it is a name.
+    fn take(&mut self, range: Range<usize>, is_name: bool) {
+        self.pass(range.start);
+        self.seen = range.end;
+        self.tags.push((range, is_name));
+    }
+
+    /// Goes on over the text up to `to`, where the next tag stands: with it, it is known what stands on both sides of those before.
+    fn pass(&mut self, to: usize) {
+        let text = self.text.get(self.seen..to).unwrap_or_default();
+        let is_break = |character: char| matches!(character, '\n' | '\r');
+        let Some(first) = text.chars().find(|character| is_break(*character) || !character.is_whitespace()) else { return };
+        self.settle(if is_break(first) { Side::Edge } else { Side::Text });
+        let line = text.rsplit(is_break).next().unwrap_or_default();
+        self.before = if line.trim_start().is_empty() { Side::Edge } else { Side::Text };
+    }
+
+    /// Drops the tags behind the text that was read last. A name stays, unless text stands on both sides of it on its line: that is
+    /// one text for who looks at it, as `4111<x> 1111` is.
+    fn settle(&mut self, behind: Side) {
+        let is_within = (self.before, behind) == (Side::Text, Side::Text);
+        for (range, is_name) in std::mem::take(&mut self.tags) {
+            if is_within || !is_name {
+                self.draft.keep(self.kept..range.start);
+                self.kept = range.end;
+            }
+        }
     }
 
     /// A comment goes; one without an end stays, though what follows is reported.
@@ -98,7 +153,7 @@ impl<'a> Reader<'a> {
         };
         let end = body + length + 3;
         self.hidden.push((HiddenKind::HtmlComment, at..end));
-        self.drop(at..end);
+        self.take(at..end, false);
         end
     }
 
@@ -152,6 +207,8 @@ impl<'a> Reader<'a> {
         if let Some(inside) = self.inside.take() {
             self.report(inside.start..self.text.len());
         }
+        self.pass(self.text.len());
+        self.settle(Side::Edge);
         if self.kept == 0 && self.hidden.is_empty() {
             return None;
         }
@@ -181,6 +238,17 @@ fn ends(rest: &str, name: &str) -> bool {
 fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
+
+/// Every element of HTML, and those that it had.
+static ELEMENTS: LazyLock<HashSet<&str>> = LazyLock::new(|| HTML.split_whitespace().collect());
+const HTML: &str = "\
+    a abbr acronym address area article aside audio b base bdi bdo big blockquote body br button canvas caption \
+    center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed fieldset figcaption \
+    figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd \
+    label legend li link main map mark marquee math menu meta meter nav nobr noframes noscript object ol optgroup \
+    option output p param picture plaintext pre progress q rp rt ruby s samp script search section select slot small \
+    source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr \
+    track tt u ul var video wbr xmp";
 
 /// Elements whose content is text up to their end tag.
 fn is_raw(name: &str) -> bool {
@@ -224,6 +292,11 @@ mod tests {
             ("<STYLE> </style>y", Some(" y"), &[]),
             ("<template>a", Some("a"), &[(HiddenMarkup, "a")]),
             ("<!DOCTYPE html><?xml?>a", Some("a"), &[]),
+            ("<theToken>\n s<x></x>ecret\n</theToken> <p>", Some("<theToken>\n secret\n</theToken> "), &[]),
+            ("4111<x-a> 1111 <x-a>1111<x><y> <x> <!-- -->1111", Some("4111 1111 1111  1111"), &[(HtmlComment, "<!-- -->")]),
+            ("ssn 536<x> 90<x> 4399<x>\n<x> <x>", Some("ssn 536 90 4399<x>\n<x> <x>"), &[]),
+            ("a <b>\n<aKey> 1<x></x>2 </aKey>\n\"<aKey> 3", Some("a \n<aKey> 12 </aKey>\n\" 3"), &[]),
+            ("<theToken>s<!-- -->ecret</theToken>", Some("<theToken>secret</theToken>"), &[(HtmlComment, "<!-- -->")]),
         ];
         for (text, expected, hidden) in facts {
             let reading = read(text, 999);

@@ -28,7 +28,7 @@ fn bench() -> String {
 }
 
 /// What is wanted of the gate, in the unit of the metric.
-const GOALS: [(&str, &str, &str, &str, f64); 10] = [
+const GOALS: [(&str, &str, &str, &str, f64); 17] = [
     ("evaluate/200", "portcullis", "p50_us", "µs", 10.0),
     ("evaluate/2000", "portcullis", "p50_us", "µs", 30.0),
     ("evaluate/20000", "portcullis", "p50_us", "µs", 60.0),
@@ -36,6 +36,13 @@ const GOALS: [(&str, &str, &str, &str, f64); 10] = [
     ("decide/2000/1", "portcullis", "p50_us", "µs", 60.0),
     ("decide/200/3", "portcullis", "p50_us", "µs", 100.0),
     ("decide/2000/3", "portcullis", "p50_us", "µs", 150.0),
+    ("evaluate/200", "portcullis-wide", "p50_us", "µs", 10.0),
+    ("evaluate/2000", "portcullis-wide", "p50_us", "µs", 30.0),
+    ("evaluate/20000", "portcullis-wide", "p50_us", "µs", 60.0),
+    ("decide/200/1", "portcullis-wide", "p50_us", "µs", 35.0),
+    ("decide/2000/1", "portcullis-wide", "p50_us", "µs", 60.0),
+    ("decide/200/3", "portcullis-wide", "p50_us", "µs", 100.0),
+    ("decide/2000/3", "portcullis-wide", "p50_us", "µs", 150.0),
     ("load/5000", "portcullis", "p50_ms", "ms", 1000.0),
     ("list/2000/3", "portcullis-cold", "p50_us", "µs", 100_000.0),
     ("list/2000/3", "portcullis", "p50_us", "µs", 200.0),
@@ -98,7 +105,7 @@ fn markdown(rows: &[Row]) -> String {
          templates); eight guardrails concern every request; the organisation grows with the policies. *portcullis*, *cedar* and *regorus*: 64 requests, asked again and again, as busy callers do; *portcullis-wide*: 4,096 requests, evenly over all users and models, \
          so that most find nothing in the processor's caches. *evaluate*: the request is built. *decide*: from the model's types to the answer for one or three links, for Cedar from JSON. *portcullis-first-time*: each \
          request once, nothing kept. *cedar*: `cedar-policy` over the whole set, the same version that the gate uses. *regorus*: one rule per policy, compiled, input \
-         as a value with its ancestors looked up before, up to 2,000 policies, for it takes 1 MiB of text; it tells yes or no, the others also which policies determined that. All give the same decisions; the bench fails if not.\n",
+         with its ancestors looked up before: a value for *evaluate*, JSON for *decide* (ancestors included); it tells yes or no, the others also which policies determined that. All give the same decisions; the bench fails if not.\n",
     );
     page.push_str(&goals(rows));
     page.push_str(&candidates(rows));
@@ -114,6 +121,10 @@ fn goals(rows: &[Row]) -> String {
         let said = if found <= goal { "met" } else { "**missed**" };
         _ = writeln!(text, "| {case}, {system}, p50 | ≤ {goal:.0} {unit} | {found:.1} {unit} | {said} |");
     }
+    text.push_str(
+        "\nThe goals were set for callers that ask again (*portcullis*). *portcullis-wide* is held to the same figures: every call by another user on another model, so policies, entities and sets come from \
+         memory and not from the processor's caches. What is missed there is missed by calls of an organisation in which nobody asks twice.\n",
+    );
     text
 }
 

@@ -50,6 +50,8 @@ fn the_stores_have_every_shape() {
         "action in Action::\"all\"",
         "action in []",
         "action in [Action::",
+        // Lists of more than one.
+        "\", Action::",
         "(principal, action, resource) when",
         "(principal, action, resource) unless",
         "U::\"ghost\"",
@@ -63,6 +65,15 @@ fn the_stores_have_every_shape() {
     assert!(both > 10, "both slots in {both} texts");
     let deep = stores.iter().filter(|store| store.depth() >= 4).count();
     assert!(deep > 300, "groups at least four deep in {deep} stores");
+    let diamonds = stores.iter().filter(|store| store.has_diamond()).count();
+    assert!(diamonds > 200, "one group over another by two ways in {diamonds} stores");
+    let absent = stores.iter().fold([0; 3], |counts, store| {
+        let of_store = store.absent();
+        [0, 1, 2].map(|at| counts[at] + of_store[at])
+    });
+    assert!(absent.iter().all(|count| *count > 500), "principals, actions, resources that are in no store: {absent:?} requests");
+    let moved = stores.iter().filter(|store| store.moves()).count();
+    assert!(moved > 300, "entities that move in {moved} stores");
     let erring = stores.iter().filter(|store| store.errs()).count();
     assert!(erring > 100, "policies that err in {erring} stores");
 }

@@ -151,6 +151,44 @@ impl Store {
         depths.into_iter().max().unwrap_or_default()
     }
 
+    /// Whether one group stands over another by two ways that part and meet again.
+    pub(super) fn has_diamond(&self) -> bool {
+        let group = |number: usize| uid(&format!("G::\"g{number}\""));
+        let parents = |of: usize| -> Vec<usize> {
+            let written = self.worlds[0].get(&group(of)).unwrap().to_json_value().unwrap();
+            (0..of).filter(|above| written["parents"].to_string().contains(&format!("\"g{above}\""))).collect()
+        };
+        let is_over = |above: usize, below: usize| above == below || self.worlds[0].is_ancestor_of(&group(above), &group(below));
+        (0..N_GROUPS).any(|below| {
+            let ways = parents(below);
+            // Two parents, neither over the other, with one group over both.
+            ways.iter().any(|left| {
+                ways.iter().any(|right| {
+                    left < right && !is_over(*left, *right) && (0..*left).any(|top| is_over(top, *left) && is_over(top, *right))
+                })
+            })
+        })
+    }
+
+    /// How many requests name a principal, an action, a resource that is in no world.
+    pub(super) fn absent(&self) -> [usize; 3] {
+        let is_absent = |uid: Option<&EntityUid>| self.worlds.iter().all(|world| uid.is_some_and(|uid| world.get(uid).is_none()));
+        let count =
+            |which: fn(&Request) -> Option<&EntityUid>| self.requests.iter().filter(|request| is_absent(which(request))).count();
+        [count(Request::principal), count(Request::action), count(Request::resource)]
+    }
+
+    /// Whether some request's principal has other groups in the second world.
+    pub(super) fn moves(&self) -> bool {
+        let above = |world: &Entities, uid: &EntityUid| -> Vec<String> {
+            let mut above: Vec<String> = world.ancestors(uid).into_iter().flatten().map(ToString::to_string).collect();
+            above.sort();
+            above
+        };
+        let [before, after] = &self.worlds;
+        self.requests.iter().filter_map(Request::principal).any(|uid| above(before, uid) != above(after, uid))
+    }
+
     /// Whether a policy errs for any of the requests.
     pub(super) fn errs(&self) -> bool {
         self.requests.iter().any(|request| !Said::by_scan(request, &self.policies, &self.worlds[0]).errors.is_empty())

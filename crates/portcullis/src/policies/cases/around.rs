@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use model::{Around, Name, Origin, Posture, Risk, SignIn, Spent};
+use model::{Around, Name, Origin, Posture, Remaining, Risk, SignIn, Spent};
 
 use super::given::names;
 
 /// The words.
-pub(super) const WORDS: [&str; 15] = [
+pub(super) const WORDS: [&str; 20] = [
     "auth.acr",
     "auth.amr",
     "auth.ageSeconds",
@@ -25,6 +25,11 @@ pub(super) const WORDS: [&str; 15] = [
     "usage.calls",
     "usage.tokens",
     "usage.micros",
+    "task.budget.requests",
+    "task.budget.inputTokens",
+    "task.budget.outputTokens",
+    "task.budget.tokens",
+    "task.budget.micros",
 ];
 
 /// Sets the fact of that name; whether there is one. `flow.untrusted` is one too.
@@ -51,9 +56,22 @@ pub(super) fn set(around: &mut Around, path: &str, value: &str) -> Result<bool, 
         "usage.tokens" => spent(around).tokens = count()?,
         "usage.micros" => spent(around).micros = count()?,
         "flow.untrusted" => around.untrusted = names(value)?.iter().map(ToString::to_string).collect(),
-        _ => return Ok(false),
+        _ => {
+            let Some(name) = path.strip_prefix("task.budget.") else { return Ok(false) };
+            let mut budget = around.budget.unwrap_or_default();
+            let Some(part) = budget.part(name) else { return Ok(false) };
+            *part = Some(remaining(value).ok_or_else(|| wrong("what is left and the most, as 5/100"))?);
+            around.budget = Some(budget);
+        }
     }
     Ok(true)
+}
+
+/// What is left of the most: `5/100`.
+fn remaining(text: &str) -> Option<Remaining> {
+    let (left, most) = text.split_once('/')?;
+    let (left, most) = (left.trim().parse().ok()?, most.trim().parse().ok()?);
+    (left <= most).then_some(Remaining { most, left })
 }
 
 fn sign_in(around: &mut Around) -> &mut SignIn {

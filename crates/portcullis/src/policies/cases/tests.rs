@@ -8,12 +8,12 @@ use model::{
 
 use super::{Case, Known, parse};
 
-fn cards(kind: &str) -> Option<FindingGroup> {
+pub(super) fn cards(kind: &str) -> Option<FindingGroup> {
     (kind == "CREDIT_CARD").then_some(FindingGroup::Pii)
 }
 
 /// Two applications that ask about records.
-fn access() -> Access {
+pub(super) fn access() -> Access {
     let reach = |word: &str| Reach::new([word.to_owned()]).unwrap();
     let (actions, resources) = (reach("*"), reach("record"));
     let app = Point { subjects: reach("*"), actions, resources, agents: true, searches: 0, routes: Vec::new() };
