@@ -274,6 +274,11 @@ impl Words {
             // A word that began before is none.
             if from.checked_sub(1).is_some_and(has) {
                 self.read += (from..at).take_while(|at| has(*at)).count();
+                // If it goes on, its rest is none either: the next question skips it again, having read less than it reaches.
+                if self.read == at && has(at) {
+                    (self.read, self.asked) = (0, at);
+                    return None;
+                }
             }
         }
         self.asked = at;
@@ -387,6 +392,15 @@ mod tests {
             for at in places.into_iter().map(|at| at.min(text.len())) {
                 prop_assert_eq!(words.near(text.as_bytes(), at), Near::before(text.as_bytes(), at));
             }
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_word_longer_than_the_reach_is_no_word() {
+        let text = format!("{}ssn", "a".repeat(REACH + 3));
+        let mut words = Words::default();
+        for at in [REACH + 3, REACH + 3, REACH + 5, REACH + 6] {
+            assert_eq!(words.near(text.as_bytes(), at), Near::default(), "{at}");
         }
     }
 
