@@ -8,10 +8,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from authzen import Point, make_key
+from authzen import Point, make_key, question
 from gate import Gate
 from issuer import Issuer
 from situations import apply, situation, why
+from test_access_requests import again, as_operator, look, submit
+from test_access_requests import task as handle
 from test_operations import call
 from tokens import ACCESS_TOKEN, EXCHANGE, post_form, until
 from upstream import Peer, Request, Upstream, answer, chat_events, stream
@@ -119,6 +121,20 @@ def challenged(point: Point, who: str, agent: str | None, action: object, resour
     return told["context"]["challenges"]
 
 
+def approved(gate: Gate, point: Point, asks: dict, operator: str, shown: list[str]) -> dict:
+    """The approval of what was denied: asked for by the point, shown to operators, answered by one of them with a key of their own."""
+    number = handle(submit(point, asks))["id"]
+    assert number in gate.cli("approvals", "list").stdout
+    told = gate.cli("approvals", "show", number).stdout
+    assert [part for part in shown if part not in told] == [], told
+    send = as_operator(gate, make_key(gate, f"operator:{operator}"))
+    shown_to = send(f"/admin/v1/approvals/{number}")[1]["things"]
+    status, reply = send("/admin/v1/approvals", {"id": number, "shown": [thing["commitment"] for thing in shown_to], "is_approved": True})
+    assert (status, reply["status"], reply["recorded"]) == (200, "approved", True), reply
+    assert operator in gate.cli("approvals", "show", number).stdout, "who said yes"
+    return look(point, number).json()["result"]["approval"]
+
+
 # HR, finance and engineering copilot
 
 
@@ -211,6 +227,26 @@ def test_an_order_of_the_agent_is_challenged(procurement: Gate) -> None:
     # No word of the question answers the challenge.
     told = tools.may("petra", action, {"type": "purchase", "id": "laptops"}, context={"agent": "helper", "answered": {"approval": True}})
     assert told["decision"] is False
+
+
+def test_an_approval_lets_the_very_order_pass(procurement: Gate) -> None:
+    tools = Point(procurement, "tool-gateway")
+    order = order_of(900)
+    approval = approved(procurement, tools, order, "frida", ["user:petra", "agent:helper", '"amount": 900', "laptops", "agent-orders-approved"])
+    told = again(tools, order, approval)
+    assert told["decision"] is True, told
+    assert why(procurement, told["context"]["request_id"]) == ("permitted", {"purchasing-orders", "helper-purchases"})
+    assert f"approval: {approval['id']}" in procurement.cli("explain", told["context"]["request_id"]).stdout
+    # Another sum, another thing, another buyer, and what nobody may order at all.
+    others = [order_of(901), order_of(900, "phones"), order_of(900) | {"subject": {"type": "user", "id": "ivan"}}, order_of(10_001)]
+    assert [again(tools, other, approval)["decision"] for other in others] == [False] * len(others)
+    assert "access_request" not in tools.ask("evaluation", order_of(10_001)).json()["context"], "no approval lifts the ceiling"
+
+
+def order_of(amount: int, thing: str = "laptops") -> dict:
+    """The question of the tool gateway about an order of petra's helper."""
+    action = {"name": "order", "properties": {"amount": amount}}
+    return question("petra", action, {"type": "purchase", "id": thing}) | {"context": {"agent": "helper"}}
 
 
 def test_a_ticket_with_a_secret_does_not_reach_the_model(procurement: Gate, models: Upstream) -> None:
@@ -393,10 +429,44 @@ def test_only_patients_under_this_clinicians_care(hospital: Gate) -> None:
 def test_what_an_agent_writes_is_challenged(hospital: Gate) -> None:
     records = Point(hospital, "record-system")
     assert ask(hospital, records, ("dr-okafor", None, "write", "patient", "p-1001")) == (True, "permitted", {"care-team"})
-    decision, reason, policies = ask(hospital, records, ("dr-okafor", "letter-writer", "write", "patient", "p-1001"))
+    row = ("dr-okafor", "letter-writer", "write", "patient", "p-1001")
+    decision, reason, policies = ask(hospital, records, row, entry=ENTRY)
     assert (decision, reason) == (False, "approval-required") and "agents-write-approved" in policies
-    assert challenged(records, "dr-okafor", "letter-writer", "write", ("patient", "p-1001")) == ["approval"]
-    assert ask(hospital, records, ("dr-okafor", "letter-writer", "write", "patient", "p-1002"))[1] == "policy-denied"
+    action = {"name": "write", "properties": {"entry": ENTRY}}
+    assert challenged(records, "dr-okafor", "letter-writer", action, ("patient", "p-1001")) == ["approval"]
+    assert ask(hospital, records, (*row[:4], "p-1002"), entry=ENTRY)[1] == "policy-denied"
+    for unsaid in [{}, {"entry": ""}]:
+        _, reason, policies = ask(hospital, records, row, **unsaid)
+        assert reason == "policy-forbidden" and "agents-say-what-they-write" in policies
+
+
+def test_an_approval_lets_the_very_entry_be_written(hospital: Gate) -> None:
+    records = Point(hospital, "record-system")
+    approval = approved(hospital, records, entry_of(ENTRY), "ward-lead", ["user:dr-okafor", "agent:letter-writer", ENTRY, "p-1001"])
+    told = again(records, entry_of(ENTRY), approval)
+    assert told["decision"] is True, told
+    assert why(hospital, told["context"]["request_id"]) == ("permitted", {"care-team", "clinical-agents-records"})
+    for other in [entry_of(ENTRY + "0"), entry_of(ENTRY, "p-1003"), entry_of("")]:
+        assert again(records, other, approval)["decision"] is False, other
+    # Whoever is not under this clinician's care any more is not written about, approved or not.
+    main = hospital.data / "portcullis.yaml"
+    text = main.read_text()
+    try:
+        main.write_text(text.replace("p-1001: {care_team: [dr-okafor]}", "p-1001: {care_team: []}"))
+        apply(hospital)
+        assert again(records, entry_of(ENTRY), approval)["decision"] is False
+    finally:
+        main.write_text(text)
+        apply(hospital)
+
+
+ENTRY = "2026-01-03 10:45: BP 120/80, discharged tomorrow"
+
+
+def entry_of(text: str, patient: str = "p-1001") -> dict:
+    """The question of the record system about what dr-okafor's letter writer wants to write."""
+    action = {"name": "write", "properties": {"entry": text}}
+    return question("dr-okafor", action, {"type": "patient", "id": patient}) | {"context": {"agent": "letter-writer"}}
 
 
 # What holds of all of them
