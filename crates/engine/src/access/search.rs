@@ -15,7 +15,7 @@ use model::{
 };
 
 use super::judge::{OWN_ACTIONS, judge_named};
-use super::{asks, body, registered, tell};
+use super::{asks, body, registered, tell, tools};
 use crate::decide::{Judgement, asked};
 use crate::event::Event;
 use crate::guard::{Guard, give_way};
@@ -51,6 +51,7 @@ async fn found<W: World, S: Searching, C: Client>(
     let snapshot = std::sync::Arc::clone(&call.snapshot);
     let search = searching.understand(head, &body, &snapshot.limits.json())?;
     let judgement = may_search(world, &snapshot, call, &pep)?;
+    tools::searched(&search.question)?;
     let most = u64::from(registered(&snapshot, &pep)?.searches);
     counted(world, call, "searches", most, ReasonCode::SearchLimit)?;
     let candidates = candidates(&snapshot, &search);
@@ -127,7 +128,10 @@ fn candidates(snapshot: &Snapshot, search: &Search) -> Vec<String> {
         Sought::Resources => match question.kind.as_str() {
             "Model" => snapshot.routes.keys().map(ToString::to_string).collect(),
             "Agent" => policy.declared(PrincipalKind::Agent),
-            kind => access.resources.get(kind).map(|kind| kind.entities.keys().cloned().collect()).unwrap_or_default(),
+            kind => match access.resources.get(kind) {
+                Some(kind) => kind.entities.keys().cloned().collect(),
+                None => policy.declared_resources(kind),
+            },
         },
         Sought::Actions => {
             let own = OWN_ACTIONS.iter().filter(|(_, kind)| *kind == question.kind).map(|(action, _)| (*action).to_owned());

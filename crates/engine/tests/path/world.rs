@@ -19,7 +19,7 @@ use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{
     Agent, Bundle, Chain, Credential, CredentialId, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget,
-    Model, Name, Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
+    Model, Name, Party, PrincipalId, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
 };
 use policy::PolicySnapshot;
 use response::{AskError, Misfit, Standing, Terms, Wanted};
@@ -200,6 +200,9 @@ impl Credentials for Scripted {
     }
     fn credential_by_id(&self, id: &Name) -> Option<Arc<Credential>> {
         (self.credential.id == *id).then(|| Arc::clone(&self.credential))
+    }
+    fn credentials_of(&self, _: &PrincipalId, _: &PrincipalId) -> Vec<Arc<Credential>> {
+        vec![Arc::clone(&self.credential)]
     }
 }
 
