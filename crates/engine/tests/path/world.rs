@@ -338,16 +338,16 @@ impl Upstreams for Scripted {
 
 /// Nobody approves anything here.
 impl Approvals for Scripted {
-    fn approval(&self, _: &model::PrincipalId, _: &str) -> Result<Standing, Misfit> {
+    fn approval(&self, _: &PrincipalId, _: &str) -> Result<Standing, Misfit> {
         Err(Misfit::Unknown)
     }
     async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
         Err(AskError::TooMany.into())
     }
-    fn approval_request(&self, _: &model::PrincipalId, _: &str) -> Option<Looked> {
+    fn approval_request(&self, _: &PrincipalId, _: &str) -> Option<Looked> {
         None
     }
-    async fn cancel_approval(&self, _: &model::PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
+    async fn cancel_approval(&self, _: &PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
         Err(AskError::Unknown.into())
     }
 }
