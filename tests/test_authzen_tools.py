@@ -8,8 +8,7 @@ import pytest
 from authzen import MAIN, Point, configure
 from gate import Gate
 from test_access_requests import again, answer, denial, look, problem, task
-from test_operations import chat, replace
-from upstream import Upstream
+from test_authzen_coaz import resolved
 
 CANARY = "canary-9c1e-offer"
 DEEP = 2**53
@@ -23,7 +22,7 @@ enforcement_points:
   mcp: {subjects: ["*"], actions: ["*"], resources: ["*"], agent_in_context: true, searches_per_minute: 1000}
   narrow: {subjects: [user], actions: [callTool], resources: [Tool, Destination]}
   models: {subjects: [user], actions: [callModel], resources: [Model, Tool]}
-access: {url: "https://pdp.example.com"}
+access: {url: "https://pdp.example.com", subjects: {identity: user}}
 segments: {eu: {}}
 destinations: {eu.example.com: [eu], us.example.com: []}
 tool_servers:
@@ -180,6 +179,15 @@ def test_only_what_is_declared_and_asked_about_by_whom_it_may_be(gate: Gate, poi
     assert told(point, call(order(), "record-1") | {"resource": {"type": "record", "id": "shop/place_order"}}) == (False, "question-unknown")
 
 
+def test_a_declared_mapping_reaches_the_typed_policies(point: Point) -> None:
+    page = (pathlib.Path(__file__).resolve().parent.parent / "docs/AUTHZEN.md").read_text()
+    (line,) = [line for line in page.splitlines() if '"arguments": "$params.arguments"' in line]
+    mapping = json.loads(line.strip().strip("`"))["evaluation"]
+    for cents, decision in [(5, True), (DEEP, False)]:
+        values = {"$token.sub": "alice", "$token.?client_id": "assistant", "$params.arguments": order(cents)}
+        assert told(point, resolved(mapping, values))[0] is decision
+
+
 def test_one_reading_of_the_arguments(point: Point) -> None:
     text = json.dumps(call({"offer": "tin", "cents": 5}))
     facts = [
@@ -275,6 +283,13 @@ def test_searches_find_what_would_be_permitted(point: Point) -> None:
     assert found(point, "resource", subject=alice, action=named(order()), resource={"type": "Tool"}) == ["shop/place_order"]
     assert found(point, "subject", subject={"type": "user"}, action=named(order()), resource={"type": "Tool", "id": "shop/place_order"}) == ["alice", "bob"]
     assert found(point, "subject", subject={"type": "user"}, action=named(order(DEEP)), resource={"type": "Tool", "id": "shop/place_order"}) == []
+    # A page goes on with the search that it belongs to: other arguments are another one.
+    place = {"subject": {"type": "user"}, "resource": {"type": "Tool", "id": "shop/place_order"}}
+    first = point.ask("search/subject", place | {"action": named(order()), "page": {"limit": 1}}).json()
+    token = {"page": {"token": first["page"]["next_token"]}}
+    rest = point.ask("search/subject", place | {"action": named(order())} | token).json()
+    assert [one["id"] for page in (first, rest) for one in page["results"]] == ["alice", "bob"]
+    assert point.ask("search/subject", place | {"action": named(order(6))} | token).status == 400
     # Without arguments nothing is asked: no call is meant.
     body = {"subject": alice, "action": {"name": "callTool"}, "resource": {"type": "Tool"}}
     assert point.ask("search/resource", body).status == 400

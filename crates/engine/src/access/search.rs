@@ -20,7 +20,7 @@ use crate::decide::{Judgement, asked};
 use crate::event::Event;
 use crate::guard::{Guard, give_way};
 use crate::interaction::{Call, finish};
-use crate::ports::{Client, Found, Head, Page, Question, Record, Search, Searching, Sought, Subject, World};
+use crate::ports::{Client, Found, Head, Page, Question, Record, Said, Search, Searching, Sought, Subject, World};
 use crate::record::{header, serialise, unrecorded};
 use crate::snapshot::Snapshot;
 
@@ -151,8 +151,11 @@ struct Begin {
 impl Begin {
     fn of(search: &Search, snapshot: &Snapshot) -> Result<Self, Refusal> {
         let Search { sought, question, token, limit } = search;
-        // Debug of these types tells every field, and equal ones alike.
-        let digest = sha256(format!("{} {sought:?} {question:?}", snapshot.digest).as_bytes()).to_string();
+        // Debug of these types tells every field, and equal ones alike; but for what is said, which does not print.
+        let Said { subject, action, resource, context } = &question.said;
+        let said =
+            serde_json_canonicalizer::to_string(&[subject, action, resource, context]).map_err(|_| ReasonCode::Internal)?;
+        let digest = sha256(format!("{} {sought:?} {question:?} {said}", snapshot.digest).as_bytes()).to_string();
         let digest = digest.get(..24).unwrap_or_default().to_owned();
         let wrong = |what: &str| Refusal::because(ReasonCode::FieldType, format!("/page/token: {what}"));
         let Some(token) = token.as_deref().filter(|token| !token.is_empty()) else {

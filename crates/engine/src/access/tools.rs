@@ -106,7 +106,7 @@ mod tests {
             (r#"{"arguments": []}"#, Err(ReasonCode::FieldType)),
             (r#"{"arguments": "{}"}"#, Err(ReasonCode::FieldType)),
             (r#"{"arguments": {}}"#, Ok("{}")),
-            (r#"{"arguments": {"b": [true, null], "a": "\u00e9"}, "more": 1}"#, Ok(r#"{"a":"é","b":[true,null]}"#)),
+            (r#"{"arguments": {"a": "\u00e9", "b": [true, null]}, "more": 1}"#, Ok(r#"{"a":"é","b":[true,null]}"#)),
             // Beyond 2^53, where doubles have gaps.
             (r#"{"arguments": {"n": 9007199254740993}}"#, Ok(r#"{"n":9007199254740993}"#)),
             (r#"{"arguments": {"n": 9223372036854775807}}"#, Ok(r#"{"n":9223372036854775807}"#)),
