@@ -230,9 +230,12 @@ def test_the_configurations_of_the_page_are_right(tmp_path: pathlib.Path) -> Non
     page = (HERE.parent / "docs/AUTHZEN.md").read_text()
     blocks = lambda kind: [part.split("```")[0] for part in page.split(f"```{kind}\n")[1:]]
     records, front, _ = blocks("yaml")
-    (cedar,) = blocks("cedar")
+    cedar, of_tool = blocks("cedar")
     (tmp_path / "policies").mkdir(mode=0o700)
-    for number, (main, policies) in enumerate([(records, cedar), (front, "")]):
+    schema = {"type": "object", "properties": {"offer": {"type": "string"}, "cents": {"type": "integer"}}, "required": ["cents"]}
+    (tmp_path / "shop.json").write_text(json.dumps({"tools": [{"name": "place_order", "inputSchema": schema}]}))
+    tools = "tool_servers: {shop: {definitions: shop.json, tools: {place_order: {effects: [egress]}}}}"
+    for number, (main, policies) in enumerate([(records, cedar), (front, ""), (tools, of_tool)]):
         (tmp_path / "portcullis.yaml").write_text(f"operators: {{root: admin}}\n{main}")
         (tmp_path / "policies/access.cedar").write_text(policies)
         checked = subprocess.run([binary(), "check", "--data", tmp_path], capture_output=True, text=True, timeout=60, check=False)

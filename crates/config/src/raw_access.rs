@@ -17,7 +17,7 @@ pub(crate) struct EnforcementPoint {
     #[schemars(length(min = 1, max = 64))]
     pub(crate) actions: Vec<String>,
     /// The kinds of resources that it may ask about, of `access.resources` or of the gate's own: `Model`, `HostedTool`,
-    /// `Destination`, `Beta`, `Agent`; `["*"]` for all.
+    /// `Destination`, `Beta`, `Agent`, `Tool`, `ToolServer`; `["*"]` for all.
     #[schemars(length(min = 1, max = 64))]
     pub(crate) resources: Vec<String>,
     /// Whether a string `context.agent` of its questions names the agent that acts for the subject (COAZ): then both have to be

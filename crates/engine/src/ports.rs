@@ -57,6 +57,8 @@ pub trait Credentials: Send + Sync {
     fn credential(&self, hash: &Digest) -> Option<Arc<Credential>>;
     /// The credential with this id: for tokens, which name what they descend from.
     fn credential_by_id(&self, id: &CredentialId) -> Option<Arc<Credential>>;
+    /// Every key with which `actor` acts for `subject`, or for itself where it is the same; expired and revoked ones too.
+    fn credentials_of(&self, subject: &PrincipalId, actor: &PrincipalId) -> Vec<Arc<Credential>>;
 }
 
 /// An issuer that operators trust, with its keys as they are now.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
 use model::{
     Access, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
-    LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, Verdict,
+    LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, ToolServer, Verdict,
 };
 
 use crate::context;
@@ -138,6 +138,26 @@ impl PolicySnapshot {
             PrincipalKind::Agent => names(&mut self.registry.agents.keys()),
             PrincipalKind::Service => names(&mut self.registry.services.keys()),
             PrincipalKind::Operator | PrincipalKind::Pep => Vec::new(),
+        }
+    }
+
+    /// The ids of every declared resource of a kind of the gate's own, sorted, withdrawn tools included; none of a kind of which
+    /// nobody declares any, such as `HostedTool` and `Beta`.
+    #[must_use]
+    pub fn declared_resources(&self, kind: &str) -> Vec<String> {
+        let servers = &self.registry.tool_servers;
+        match kind {
+            "Destination" => self.registry.destinations.keys().cloned().collect(),
+            "ToolServer" => servers.keys().map(ToString::to_string).collect(),
+            "Tool" => {
+                let of = |(server, declared): (&Name, &ToolServer)| {
+                    declared.tools.keys().map(|tool| format!("{server}/{tool}")).collect::<Vec<_>>()
+                };
+                let mut tools: Vec<String> = servers.iter().flat_map(of).collect();
+                tools.sort_unstable();
+                tools
+            }
+            _ => Vec::new(),
         }
     }
 

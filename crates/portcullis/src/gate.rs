@@ -17,7 +17,7 @@ use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
 use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
-use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, Name, ReasonCode, UnixMillis};
+use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, Name, PrincipalId, ReasonCode, UnixMillis};
 use store::{Content, Draft, Party, Store};
 use tokio::sync::Semaphore;
 
@@ -170,6 +170,10 @@ impl Credentials for Gate {
 
     fn credential_by_id(&self, id: &CredentialId) -> Option<Arc<Credential>> {
         self.store.credentials().by_id(id)
+    }
+
+    fn credentials_of(&self, subject: &PrincipalId, actor: &PrincipalId) -> Vec<Arc<Credential>> {
+        self.store.credentials().of(subject, actor)
     }
 }
 

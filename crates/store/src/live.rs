@@ -1,11 +1,11 @@
 //! What every call reads: credentials and locks. Snapshots in memory; a reader waits for nobody.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use model::{AdminAct, Credential, CredentialId, Digest, LockSet, UnixMillis};
+use model::{AdminAct, Credential, CredentialId, Digest, Holder, LockSet, PrincipalId, UnixMillis};
 use tokio::sync::watch;
 
 /// Credentials by the hash of what was presented.
@@ -18,12 +18,19 @@ pub struct Credentials {
 struct Known {
     by_hash: HashMap<Digest, Arc<Credential>>,
     by_id: HashMap<CredentialId, Arc<Credential>>,
+    /// By the two ends of the chain: on whose behalf, and who.
+    by_ends: HashMap<(PrincipalId, PrincipalId), BTreeSet<CredentialId>>,
 }
 
 impl Known {
     fn put(&mut self, credential: Credential) {
         let credential = Arc::new(credential);
         self.by_hash.insert(credential.hash, Arc::clone(&credential));
+        if let Holder::Data { chain } = &credential.holder
+            && let (Some(subject), Some(actor)) = (chain.subject(), chain.actor())
+        {
+            self.by_ends.entry((subject.clone(), actor.clone())).or_default().insert(credential.id.clone());
+        }
         self.by_id.insert(credential.id.clone(), credential);
     }
 }
@@ -44,6 +51,14 @@ impl Credentials {
     #[must_use]
     pub fn by_id(&self, id: &CredentialId) -> Option<Arc<Credential>> {
         self.known.load().by_id.get(id).cloned()
+    }
+
+    /// Every credential with which `actor` acts for `subject`, sorted by id. Expired and revoked ones are given too.
+    #[must_use]
+    pub fn of(&self, subject: &PrincipalId, actor: &PrincipalId) -> Vec<Arc<Credential>> {
+        let known = self.known.load();
+        let ids = known.by_ends.get(&(subject.clone(), actor.clone()));
+        ids.into_iter().flatten().filter_map(|id| known.by_id.get(id).cloned()).collect()
     }
 
     /// Every credential, sorted by id.

@@ -14,12 +14,23 @@ use crate::raw_access::{self, Kept, PartyKind, Told};
 use crate::settings::StepUp;
 
 /// Kinds of resources of the gate's own that can be asked about.
-const OWN: [&str; 6] = ["Model", "HostedTool", "Destination", "Beta", "Agent", "Gate"];
+const OWN: [&str; 8] = ["Model", "HostedTool", "Destination", "Beta", "Agent", "Tool", "ToolServer", "Gate"];
 /// Actions of the gate's own that can be asked about.
-const OWN_ACTIONS: [&str; 8] =
-    ["callModel", "storeRemotely", "releaseKey", "useHostedTool", "fetchRemote", "connect", "useBeta", "issueToken"];
+const OWN_ACTIONS: [&str; 11] = [
+    "callModel",
+    "storeRemotely",
+    "releaseKey",
+    "useHostedTool",
+    "fetchRemote",
+    "connect",
+    "useBeta",
+    "issueToken",
+    "sendMessage",
+    "callTool",
+    "listTools",
+];
 /// Kinds of the gate's own that nobody can declare yet.
-const LATER: [&str; 5] = ["Tool", "ToolServer", "Document", "Collection", "Dataset"];
+const LATER: [&str; 3] = ["Document", "Collection", "Dataset"];
 /// Words of Cedar's language, which name nothing.
 const RESERVED: [&str; 12] = ["if", "then", "else", "in", "is", "like", "has", "true", "false", "__cedar", "Action", "Access"];
 /// Longest word, in bytes.

@@ -9,7 +9,9 @@ use model::{
 };
 use response::{Misfit, Standing};
 
+use super::carried::carried;
 use super::claims::claims;
+use super::tools::{self, arguments};
 use super::{registered, requests};
 use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, asked};
@@ -96,7 +98,7 @@ pub(super) fn judge_named<W: World>(
     let decided = || {
         let Subject::Named { kind, id, agent } = &question.subject else { return Err(ReasonCode::Internal.into()) };
         let agent = agent.as_ref().filter(|_| registered(snapshot, pep).is_ok_and(|point| point.agents));
-        let about = named(snapshot.policy.access(), kind, id, agent.map(String::as_str))?;
+        let about = named(world, snapshot.policy.access(), kind, id, agent.map(String::as_str))?;
         by_policy(world, snapshot, identified, pep, question, about)
     };
     decided().unwrap_or_else(Judged::unread)
@@ -116,6 +118,7 @@ fn by_policy<W: World>(
         Resource::Foreign(foreign) => Some(claims(access, foreign, &question.said)?),
         _ => None,
     };
+    let arguments = arguments(question)?;
     let About { chain, mandate, kind, credential, label } = about;
     let by = Asked { pep: pep.clone(), subject: kind, claims: said };
     let mandate = Mandate { asked_by: Some(Box::new(by)), ..mandate };
@@ -133,7 +136,7 @@ fn by_policy<W: World>(
         ledger_version,
         answered: BTreeSet::new(),
         mandate,
-        arguments: None,
+        arguments,
         around: Default::default(),
     };
     let model = if let Resource::Model(name) = &ask.resource { Some(name.clone()) } else { None };
@@ -186,7 +189,7 @@ struct About {
     kind: String,
     /// What it has shown; nothing where the point names it.
     credential: Option<Box<Credential>>,
-    /// What its task carries. What a party that is only named carries elsewhere is not known here.
+    /// What its task carries; of a party that is only named, what all of its tasks do.
     label: (Label, u64),
 }
 
@@ -202,7 +205,7 @@ async fn whom<W: World>(
         Subject::Shown(headers) => shown(world, identified, request, headers).await,
         Subject::Named { kind, id, agent } => {
             let agent = agent.as_ref().filter(|_| point.agents);
-            named(access, kind, id, agent.map(String::as_str))
+            named(world, access, kind, id, agent.map(String::as_str))
         }
     }
 }
@@ -221,7 +224,7 @@ async fn shown<W: World>(world: &W, identified: &Identified, request: RequestId,
 }
 
 /// The party that the point names: its words for kinds are declared, its ids are names.
-fn named(access: &Access, kind: &str, id: &str, agent: Option<&str>) -> Result<About, Refusal> {
+fn named<W: World>(world: &W, access: &Access, kind: &str, id: &str, agent: Option<&str>) -> Result<About, Refusal> {
     let unknown = |what: &str| Refusal::because(ReasonCode::PrincipalUnknown, what.to_owned());
     let of_kind = access.subject_kind(kind).ok_or_else(|| unknown("/subject/type is no kind of party here"))?;
     let name = Name::new(id).map_err(|_| unknown("/subject/id is no name of a party"))?;
@@ -229,7 +232,7 @@ fn named(access: &Access, kind: &str, id: &str, agent: Option<&str>) -> Result<A
     let links = std::iter::once(PrincipalId::new(of_kind, name));
     let links = links.chain(agent.map(|agent| PrincipalId::new(PrincipalKind::Agent, agent)));
     let chain = Chain::new(links.collect()).map_err(|_| unknown("/subject and /context/agent are no chain"))?;
-    let label = (Label::default(), 0);
+    let label = carried(world, &chain);
     Ok(About { chain, mandate: Mandate::default(), kind: kind.to_owned(), credential: None, label })
 }
 
@@ -243,7 +246,7 @@ fn ask(question: &Question) -> Ask {
 }
 
 /// The gate's own actions, and the kind of resource of each.
-pub(super) const OWN_ACTIONS: [(&str, &str); 8] = [
+pub(super) const OWN_ACTIONS: [(&str, &str); 11] = [
     ("callModel", "Model"),
     ("storeRemotely", "Model"),
     ("releaseKey", "Model"),
@@ -252,6 +255,9 @@ pub(super) const OWN_ACTIONS: [(&str, &str); 8] = [
     ("connect", "Destination"),
     ("useBeta", "Beta"),
     ("issueToken", "Agent"),
+    ("sendMessage", "Agent"),
+    tools::CALL,
+    ("listTools", "ToolServer"),
 ];
 
 /// Kinds of resources and actions of the gate's own. No configuration declares these words anew.
@@ -266,6 +272,9 @@ fn own(question: &Question) -> Option<Ask> {
         ("connect", "Destination") => (Action::Connect, Resource::Destination(id.clone())),
         ("useBeta", "Beta") => (Action::UseBeta, Resource::Beta(id.clone())),
         ("issueToken", "Agent") => (Action::IssueToken, Resource::Agent(Name::new(id).ok()?)),
+        ("sendMessage", "Agent") => (Action::SendMessage, Resource::Agent(Name::new(id).ok()?)),
+        tools::CALL => (Action::CallTool, Resource::Tool(id.clone())),
+        ("listTools", "ToolServer") => (Action::ListTools, Resource::ToolServer(Name::new(id).ok()?)),
         _ => return None,
     };
     Some(Ask { action, resource })

@@ -7,12 +7,14 @@
 //! What a point says of a call is seen by policies as `context.pep`, where operators have declared it, and nowhere else: no fact
 //! of the gate comes from outside. An answer is recorded before it is told. It has no effect here, so no outcome follows.
 
+mod carried;
 mod claims;
 mod judge;
 mod publish;
 mod requests;
 mod scope;
 mod search;
+mod tools;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -61,6 +63,7 @@ async fn questions<W: World, A: Asking, C: Client>(
     let body = if asking.takes_body() { body(world, head, client, call, &mut guard).await? } else { Bytes::new() };
     let point = registered(&call.snapshot, &pep)?.clone();
     let Questions { each, until, is_list } = asking.understand(head, &body, &call.snapshot.limits.json(), &point)?;
+    tools::bounded(&each)?;
     let mut answers = Vec::with_capacity(each.len());
     for question in each {
         // The first stands under the id of the request, each of the others under one of its own.

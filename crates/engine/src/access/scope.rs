@@ -6,6 +6,7 @@ use evidence::sha256;
 use model::{Access, Digest, Name, ReasonCode, Refusal, UnixMillis};
 use serde_json::{Map, Value, json};
 
+use super::tools::can_be_bound;
 use crate::ports::{Question, Subject};
 
 /// Longest canonical text, in bytes: whoever approves has to read it.
@@ -35,6 +36,10 @@ pub(super) fn scope(access: &Access, question: &Question) -> Result<Scope, Refus
     let Subject::Named { kind, id, .. } = &question.subject else { return Err(ReasonCode::ApprovalUnbound.into()) };
     if question.said.n_texts() > MAX_TEXT {
         return Err(too_long(question.said.n_texts()));
+    }
+    if !can_be_bound(question) {
+        let what = "an argument with a point, or with an exponent, has no form of its own: nobody can approve exactly this call";
+        return Err(Refusal::because(ReasonCode::ApprovalUnbound, what));
     }
     let relevant = relevant(access);
     let context = question.said.context.iter().filter(|(key, _)| relevant.contains(key.as_str()));

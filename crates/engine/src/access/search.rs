@@ -15,12 +15,12 @@ use model::{
 };
 
 use super::judge::{OWN_ACTIONS, judge_named};
-use super::{asks, body, registered, tell};
+use super::{asks, body, registered, tell, tools};
 use crate::decide::{Judgement, asked};
 use crate::event::Event;
 use crate::guard::{Guard, give_way};
 use crate::interaction::{Call, finish};
-use crate::ports::{Client, Found, Head, Page, Question, Record, Search, Searching, Sought, Subject, World};
+use crate::ports::{Client, Found, Head, Page, Question, Record, Said, Search, Searching, Sought, Subject, World};
 use crate::record::{header, serialise, unrecorded};
 use crate::snapshot::Snapshot;
 
@@ -51,6 +51,7 @@ async fn found<W: World, S: Searching, C: Client>(
     let snapshot = std::sync::Arc::clone(&call.snapshot);
     let search = searching.understand(head, &body, &snapshot.limits.json())?;
     let judgement = may_search(world, &snapshot, call, &pep)?;
+    tools::searched(&search.question)?;
     let most = u64::from(registered(&snapshot, &pep)?.searches);
     counted(world, call, "searches", most, ReasonCode::SearchLimit)?;
     let candidates = candidates(&snapshot, &search);
@@ -127,7 +128,10 @@ fn candidates(snapshot: &Snapshot, search: &Search) -> Vec<String> {
         Sought::Resources => match question.kind.as_str() {
             "Model" => snapshot.routes.keys().map(ToString::to_string).collect(),
             "Agent" => policy.declared(PrincipalKind::Agent),
-            kind => access.resources.get(kind).map(|kind| kind.entities.keys().cloned().collect()).unwrap_or_default(),
+            kind => match access.resources.get(kind) {
+                Some(kind) => kind.entities.keys().cloned().collect(),
+                None => policy.declared_resources(kind),
+            },
         },
         Sought::Actions => {
             let own = OWN_ACTIONS.iter().filter(|(_, kind)| *kind == question.kind).map(|(action, _)| (*action).to_owned());
@@ -147,8 +151,11 @@ struct Begin {
 impl Begin {
     fn of(search: &Search, snapshot: &Snapshot) -> Result<Self, Refusal> {
         let Search { sought, question, token, limit } = search;
-        // Debug of these types tells every field, and equal ones alike.
-        let digest = sha256(format!("{} {sought:?} {question:?}", snapshot.digest).as_bytes()).to_string();
+        // Debug of these types tells every field, and equal ones alike; but for what is said, which does not print.
+        let Said { subject, action, resource, context } = &question.said;
+        let said =
+            serde_json_canonicalizer::to_string(&[subject, action, resource, context]).map_err(|_| ReasonCode::Internal)?;
+        let digest = sha256(format!("{} {sought:?} {question:?} {said}", snapshot.digest).as_bytes()).to_string();
         let digest = digest.get(..24).unwrap_or_default().to_owned();
         let wrong = |what: &str| Refusal::because(ReasonCode::FieldType, format!("/page/token: {what}"));
         let Some(token) = token.as_deref().filter(|token| !token.is_empty()) else {

@@ -129,6 +129,9 @@ impl Credentials for Paused {
     fn credential_by_id(&self, id: &Name) -> Option<Arc<Credential>> {
         self.scripted.credential_by_id(id)
     }
+    fn credentials_of(&self, subject: &PrincipalId, actor: &PrincipalId) -> Vec<Arc<Credential>> {
+        self.scripted.credentials_of(subject, actor)
+    }
 }
 
 impl Issuers for Paused {

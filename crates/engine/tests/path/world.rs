@@ -19,7 +19,7 @@ use flow::Ledger;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{
     Agent, Bundle, Chain, Credential, CredentialId, Dialect, Digest, Group, Holder, Label, Level, LockKind, LockSet, LockTarget,
-    Model, Name, Party, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
+    Model, Name, Party, PrincipalId, ReasonCode, Refusal, Registry, RequestId, UnixMillis, Usage,
 };
 use policy::PolicySnapshot;
 use response::{AskError, Misfit, Standing, Terms, Wanted};
@@ -201,6 +201,9 @@ impl Credentials for Scripted {
     fn credential_by_id(&self, id: &Name) -> Option<Arc<Credential>> {
         (self.credential.id == *id).then(|| Arc::clone(&self.credential))
     }
+    fn credentials_of(&self, _: &PrincipalId, _: &PrincipalId) -> Vec<Arc<Credential>> {
+        vec![Arc::clone(&self.credential)]
+    }
 }
 
 /// Nobody issues tokens here.
@@ -335,16 +338,16 @@ impl Upstreams for Scripted {
 
 /// Nobody approves anything here.
 impl Approvals for Scripted {
-    fn approval(&self, _: &model::PrincipalId, _: &str) -> Result<Standing, Misfit> {
+    fn approval(&self, _: &PrincipalId, _: &str) -> Result<Standing, Misfit> {
         Err(Misfit::Unknown)
     }
     async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
         Err(AskError::TooMany.into())
     }
-    fn approval_request(&self, _: &model::PrincipalId, _: &str) -> Option<Looked> {
+    fn approval_request(&self, _: &PrincipalId, _: &str) -> Option<Looked> {
         None
     }
-    async fn cancel_approval(&self, _: &model::PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
+    async fn cancel_approval(&self, _: &PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
         Err(AskError::Unknown.into())
     }
 }

@@ -25,4 +25,4 @@ pub use exchange::{Exchange, ExchangeError, TASK, TASK_TOKEN, derive};
 pub use jws::{MAX_TOKEN, Unverified, digest_of};
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET, MAX_KEYS};
 pub use signer::{Ed25519Signer, SignError, Signer};
-pub use task::{Gate, TaskToken, attest, mint, verify_task};
+pub use task::{Gate, TaskToken, attest, mint, task_ledger, verify_task};

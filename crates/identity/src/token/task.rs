@@ -87,9 +87,14 @@ impl TaskToken {
     /// leads to the same one.
     #[must_use]
     pub fn ledger(&self) -> Option<Name> {
-        let (subject, actor) = (self.chain.subject()?, self.chain.actor()?);
-        Name::new(&format!("task_{}", short(format!("{subject} {actor}").as_bytes()))).ok()
+        task_ledger(self.chain.subject()?, self.chain.actor()?)
     }
+}
+
+/// The ledger of every task that `actor` has for `subject`, whatever stands between the two.
+#[must_use]
+pub fn task_ledger(subject: &PrincipalId, actor: &PrincipalId) -> Option<Name> {
+    Name::new(&format!("task_{}", short(format!("{subject} {actor}").as_bytes()))).ok()
 }
 
 /// Signs a token.
