@@ -197,6 +197,18 @@ LANES: dict[str, list[str]] = {
 }
 
 
+RESPONSE_DELTA = re.compile(r"response\.[a-z_]+\.delta")
+RESPONSE_LANES = {
+    "output_text": "text",
+    "refusal": "refusal",
+    "reasoning_text": "text",
+    "reasoning_summary_text": "text",
+    "function_call_arguments": "arguments",
+    "custom_tool_call_input": "input",
+}
+"""Texts of the Responses API, and the member in which the whole text is told in the end."""
+
+
 def lanes_of(event: object) -> Iterator[tuple[tuple, dict, str]]:
     """The pieces of lanes in an event: the lane, and the object and member that hold the piece."""
     if not isinstance(event, dict):
@@ -224,6 +236,11 @@ def lanes_of(event: object) -> Iterator[tuple[tuple, dict, str]]:
         if isinstance(holder, dict) and "index" in event:
             for name in ("text", "thinking", "partial_json", "signature"):
                 yield ("messages", event["index"], name), holder, name
+    kind = event.get("type")
+    if isinstance(kind, str) and RESPONSE_DELTA.fullmatch(kind) and isinstance(event.get("delta"), str):
+        places = [event.get(name) for name in ("output_index", "content_index", "summary_index")]
+        # An index that is a text may be redacted, as any other text.
+        yield ("responses", *(place if isinstance(place, int) else None for place in places), kind), event, "delta"
 
 
 def take_lanes(events: list[object]) -> tuple[list[object], dict[tuple, str]]:
@@ -466,6 +483,11 @@ def lane_events(lane: str, pieces: list[str], index: int) -> list[object]:
         return [chunk({"tool_calls": [{"index": 0, "function": {"name": piece}}]}, index) for piece in pieces]
     if lane == "transcript":
         return [chunk({"audio": {"transcript": piece}}, index) for piece in pieces]
+    if lane in RESPONSE_LANES:
+        part = {"reasoning_summary_text": "summary_index"}.get(lane, "content_index")
+        place = {"item_id": f"i{index}", "output_index": index, **({} if RESPONSE_LANES[lane] in ("arguments", "input") else {part: 0})}
+        deltas = [{"type": f"response.{lane}.delta", **place, "delta": piece} for piece in pieces]
+        return [*deltas, {"type": f"response.{lane}.done", **place, RESPONSE_LANES[lane]: "".join(pieces)}]
     block = {"text": {"type": "text", "text": ""}, "thinking": {"type": "thinking", "thinking": "", "signature": ""},
              "partial_json": {"type": "tool_use", "id": f"t{index}", "name": "f", "input": {}}}[lane]  # fmt: skip
     kind = {"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta"}[lane]
@@ -475,6 +497,7 @@ def lane_events(lane: str, pieces: list[str], index: int) -> list[object]:
 
 SPLIT_LANES = [(CHAT, lane) for lane in ("content", "refusal", "reasoning_content", "arguments", "function_call", "name", "transcript")]
 SPLIT_LANES += [(MESSAGES, lane) for lane in ("text", "thinking", "partial_json")]
+SPLIT_LANES += [(RESPONSES, lane) for lane in RESPONSE_LANES]
 AT_ONCE = 16
 """Splits that ride in one stream, each in a choice or block of its own."""
 

@@ -182,6 +182,105 @@ def test_running_at_once_is_bounded_and_given_back() -> None:
         assert chat(gate, gate.key("ALICE"))[0] == 200
 
 
+def runs_out(gate: Gate, calls: list[tuple[str, str, bool]]) -> None:
+    """Calls in order, each with its credential and model, and whether there is room; one is refused for its budget alone."""
+    for number, (key, model, has_room) in enumerate(calls):
+        status, _, body = chat(gate, key, model=model)
+        assert status == (200 if has_room else 429), (number, model, status, body)
+        assert has_room or (body["error"]["code"] == "insufficient_quota" and "budget `calls`" in body["error"]["message"]), body
+
+
+def new_key(gate: Gate, principal: str, **spec: str) -> str:
+    return gate.admin("POST", "/admin/v1/keys", {"principal": principal, **spec})["secret"]
+
+
+def test_each_task_has_a_part_of_its_own() -> None:
+    with Upstream(say((3, 2))) as upstream, Gate(upstream.url, budgets("  calls: {per: [task], every: day, requests: 1}\n")) as gate:
+        made = [gate.admin("POST", "/admin/v1/keys", {"principal": "user:bob"}) for _ in range(2)]
+        first, second = (key["secret"] for key in made)
+        runs_out(gate, [(first, "small", True), (first, "small", False), (first, "large", False)])
+        # The same user and another credential: another task.
+        runs_out(gate, [(second, "small", True), (second, "small", False)])
+        # A credential that takes the place of another goes on with its part.
+        rotated = json.loads(gate.cli("key", "rotate", made[0]["id"], "--overlap", "1h", "--json").stdout)["secret"]
+        runs_out(gate, [(rotated, "small", False)])
+        gate.stop()
+        gate.start_again()
+        runs_out(gate, [(first, "small", False), (second, "small", False), (new_key(gate, "user:bob"), "small", True)])
+        by_task = rows(gate, "task")
+        assert {made[0]["id"], made[1]["id"]} < set(by_task) and len(by_task) == 3
+        assert {row["requests"] for row in by_task.values()} == {1}
+        assert used(gate, "calls") == 3 and left(gate, "calls") == [0, 0, 0]
+
+
+def test_each_model_has_a_part_of_its_own() -> None:
+    with Upstream(say((3, 2))) as upstream, Gate(upstream.url, budgets("  calls: {per: [model], every: day, requests: 1}\n")) as gate:
+        bob = gate.key("BOB")
+        runs_out(gate, [(bob, "small", True), (bob, "small", False), (bob, "large", True), (bob, "large", False)])
+        # It is the model's: nobody else has more of it.
+        runs_out(gate, [(gate.key("ALICE"), "small", False), (new_key(gate, "user:bob"), "large", False)])
+        assert {model: row["requests"] for model, row in rows(gate, "model").items()} == {"small": 1, "large": 1}
+
+
+def test_each_agent_has_a_part_of_its_own() -> None:
+    with Upstream(say((3, 2))) as upstream, Gate(upstream.url, budgets("  calls: {per: [agent], every: day, requests: 1}\n")) as gate:
+        assistant, other = gate.key("ASSISTANT"), new_key(gate, "agent:assistant", on_behalf_of="user:bob")
+        nightly = new_key(gate, "agent:nightly", on_behalf_of="user:alice")
+        runs_out(gate, [(assistant, "small", True), (assistant, "small", False)])
+        # Another user, task and model are no way round it; another agent of the same user has its own.
+        runs_out(gate, [(other, "small", False), (other, "large", False), (nightly, "small", True), (nightly, "small", False)])
+        # Calls without an agent are not counted.
+        runs_out(gate, [(gate.key("ALICE"), "small", True)] * 3)
+        by_agent = rows(gate, "agent")
+        assert {agent: row["requests"] for agent, row in by_agent.items()} == {"agent:assistant": 1, "agent:nightly": 1, "-": 3}
+        assert {row["whose"] for row in json.loads(gate.cli("usage", "--json").stdout)["budgets"]} == {"agent:assistant", "agent:nightly"}
+
+
+def test_each_principal_has_a_part_of_its_own() -> None:
+    with Upstream(say((3, 2))) as upstream, Gate(upstream.url, budgets("  calls: {per: [principal], every: day, requests: 1}\n")) as gate:
+        alice, bob = gate.key("ALICE"), gate.key("BOB")
+        runs_out(gate, [(alice, "small", True), (alice, "small", False), (bob, "small", True), (bob, "large", False)])
+        # An agent uses up its user's part.
+        runs_out(gate, [(gate.key("ASSISTANT"), "small", False), (new_key(gate, "user:alice"), "small", False)])
+
+
+def test_usage_is_told_by_whom_and_since_when() -> None:
+    with Upstream(say((20, 5))) as upstream, Gate(upstream.url) as gate:
+        called = [("ALICE", "small"), ("ASSISTANT", "small"), ("BOB", "large"), ("BOB", "large"), ("BOB", "small")]
+        for name, model in called:
+            status, _, body = chat(gate, gate.key(name), model=model)
+            assert status == 200, body
+        expected = {
+            "user": {"user:alice": 2, "user:bob": 3},
+            "agent": {"agent:assistant": 1, "-": 4},
+            "model": {"small": 3, "large": 2},
+        }
+        keys = json.loads(gate.cli("key", "list", "--json").stdout)["keys"]
+        ledgers = {name: next(key["ledger"] for key in keys if gate.key(name).startswith(key["id"])) for name, _ in called}
+        expected["task"] = {ledgers["ALICE"]: 1, ledgers["ASSISTANT"]: 1, ledgers["BOB"]: 3}
+        for by, requests in expected.items():
+            found = rows(gate, by)
+            assert {key: row["requests"] for key, row in found.items()} == requests, by
+            assert all((row["input"], row["output"]) == (20 * row["requests"], 5 * row["requests"]) for row in found.values()), by
+            text = gate.cli("usage", "--by", by).stdout
+            assert text.split()[0] == by.upper() and all(key in text for key in requests), text
+        assert rows(gate) == rows(gate, "user"), "by user, if nobody says how"
+        told = json.loads(gate.cli("usage", "--json", "--since", "1h").stdout)
+        assert {row["user"]: row["requests"] for row in told["usage"]} == expected["user"]
+        # What lies before the moment that was asked for is not counted: of now, nothing is left but what comes later.
+        later = {"by": "model", "since": int(time.time() * 1000) + 1}
+        assert gate.admin("POST", "/admin/v1/usage", later)["usage"] == []
+        # The clock of the call is the gate's, and the same machine's.
+        while int(time.time() * 1000) <= later["since"]:
+            pass
+        assert chat(gate, gate.key("ALICE"))[0] == 200
+        assert {row["model"]: row["requests"] for row in gate.admin("POST", "/admin/v1/usage", later)["usage"]} == {"small": 1}
+        assert rows(gate, "model")["small"]["requests"] == 4
+        refused = gate.cli("usage", "--since", "soon")
+        assert refused.returncode == 3 and "is not a length of time" in refused.stderr, (refused.returncode, refused.stderr)
+        assert gate.cli("usage", "--by", "colour").returncode != 0
+
+
 def raw_stream(gate: Gate, key: str, **changes: object) -> bytes:
     body = {"model": "small", "messages": [{"role": "user", "content": "Hello."}], "stream": True, "max_tokens": 50, **changes}
     request = urllib.request.Request(f"{gate.url}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json", "authorization": f"Bearer {key}"})

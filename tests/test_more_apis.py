@@ -8,12 +8,13 @@ import struct
 
 import anthropic
 import openai
+import pydantic
 import pytest
 from conftest import Target
 from gate import Gate
 from samples import SAMPLES
 from test_sdk_openai import client
-from upstream import Peer, Request, Upstream, answer, stream
+from upstream import Peer, Request, Upstream, answer, message, stream
 
 SECRET = SAMPLES["aws-access-token"]
 HIDDEN = "[redacted:aws-access-token]"
@@ -192,6 +193,145 @@ def test_a_response_in_pieces_tells_nothing() -> None:
             assert text == f"The key is {HIDDEN} and no other." == final.output_text, number
             assert json.loads(arguments) == {"key": HIDDEN} == json.loads(final.output[1].arguments), number
             assert SECRET not in json.dumps([event.model_dump(mode="json") for event in events])
+
+
+def reasoning_events(summary: list[str], thoughts: list[str]) -> list[dict]:
+    """A stream of an item of reasoning: its summary and its thoughts side by side, with every copy that the API sends in the end."""
+    place = {"item_id": "rs_1", "output_index": 0}
+    summed, thought = {"type": "summary_text", "text": "".join(summary)}, {"type": "reasoning_text", "text": "".join(thoughts)}
+    item = {"type": "reasoning", "id": "rs_1", "summary": [summed], "content": [thought], "status": "completed"}
+    final = {**response("", ""), "output": [item]}
+    in_summary, in_content = {**place, "summary_index": 0}, {**place, "content_index": 0}
+    events: list[dict] = [{"type": "response.created", "response": {**final, "status": "in_progress", "output": []}}]
+    events.append({"type": "response.output_item.added", "output_index": 0, "item": {**item, "summary": [], "content": []}})
+    events.append({"type": "response.reasoning_summary_part.added", **in_summary, "part": {**summed, "text": ""}})
+    for number in range(max(len(summary), len(thoughts))):
+        if number < len(summary):
+            events.append({"type": "response.reasoning_summary_text.delta", **in_summary, "delta": summary[number]})
+        if number < len(thoughts):
+            events.append({"type": "response.reasoning_text.delta", **in_content, "delta": thoughts[number]})
+    events.append({"type": "response.reasoning_summary_text.done", **in_summary, "text": summed["text"]})
+    events.append({"type": "response.reasoning_summary_part.done", **in_summary, "part": summed})
+    events.append({"type": "response.reasoning_text.done", **in_content, "text": thought["text"]})
+    events.append({"type": "response.output_item.done", "output_index": 0, "item": item})
+    events.append({"type": "response.completed", "response": final})
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+def test_reasoning_in_pieces_tells_nothing() -> None:
+    """Every cut of a secret, in the summary and in the thoughts at once: the pieces and every final copy say the same."""
+    pieces = [["They want ", SECRET[:cut], SECRET[cut:], " to be used."] for cut in range(len(SECRET) + 1)]
+    pieces += [list(f"They want {SECRET} to be used.")]
+    streams = [reasoning_events(some, other) for some, other in zip(pieces, reversed(pieces), strict=True)]
+    turn = iter(streams)
+
+    async def reply(_: Request, __: Peer) -> list[bytes]:
+        return stream(sent(next(turn)))
+
+    expected = f"They want {HIDDEN} to be used."
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        for number in range(len(streams)):
+            events = list(api.responses.create(model="small", input="hi", stream=True, store=False, reasoning={"summary": "auto"}))
+            for kind in ("reasoning_summary_text", "reasoning_text"):
+                joined = "".join(event.delta for event in events if event.type == f"response.{kind}.delta")
+                told = next(event.text for event in events if event.type == f"response.{kind}.done")
+                assert (joined, told) == (expected, expected), (number, kind)
+            thought = events[-1].response.output[0]
+            assert (thought.summary[0].text, thought.content[0].text) == (expected, expected)
+            assert SECRET not in json.dumps([event.model_dump(mode="json") for event in events])
+        # Effort and summary are asked for as the client says it.
+        assert upstream.requests[-1].json()["reasoning"] == {"summary": "auto"}
+
+
+class Place(pydantic.BaseModel):
+    """What is asked for in structured output."""
+
+    city: str = pydantic.Field(description=f"not {SECRET}")
+    is_capital: bool
+
+
+def test_structured_output_of_a_response() -> None:
+    """The schema reaches the provider as it is but for what is found in it; what comes back is parsed by the client."""
+
+    async def reply(request: Request, _: Peer) -> list[bytes]:
+        text = json.dumps({"city": f"Rome, {SECRET}", "is_capital": True})
+        if b'"stream":true' in request.body:
+            return stream(sent(response_events([text[at : at + 7] for at in range(0, len(text), 7)], ["{}"])))
+        return answer(200, json.dumps(response(text, "{}")).encode())
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate, client(gate) as api:
+        parsed = api.responses.parse(model="small", input="Where is the Colosseum?", text_format=Place, store=False).output_parsed
+        assert parsed == Place(city=f"Rome, {HIDDEN}", is_capital=True)
+        with api.responses.stream(model="small", input="Where is the Colosseum?", text_format=Place, store=False) as events:
+            assert events.get_final_response().output_parsed == parsed
+        for request in upstream.requests:
+            form = request.json()["text"]["format"]
+            assert (form["type"], form["name"], form["strict"]) == ("json_schema", "Place", True)
+            assert set(form["schema"]["properties"]) == {"city", "is_capital"} == set(form["schema"]["required"])
+            assert form["schema"]["properties"]["city"]["description"] == f"not {HIDDEN}"
+        # Formats that nobody knows are refused before anything leaves.
+        before = len(upstream.requests)
+        error = refused(gate, text={"format": {"type": "grammar", "definition": "x"}})
+        assert (error.status_code, error.code, len(upstream.requests)) == (400, "field-unknown", before)
+
+
+PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(64))).decode()
+NO_PICTURES = """
+@id("no-pictures")
+forbid (principal, action == Portcullis::Action::"callModel", resource)
+when { context.content.kinds.contains("uninspected:image") };
+"""
+
+
+def test_pictures_in_responses_and_messages() -> None:
+    """What no scanner understands is a finding in the record; what the provider would fetch is a question of its own."""
+
+    async def reply(request: Request, _: Peer) -> list[bytes]:
+        return answer(200, message() if request.line.startswith("POST /v1/messages") else json.dumps(response("a point", "{}")).encode())
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate:
+        with client(gate) as api, anthropic.Anthropic(base_url=gate.url, api_key=gate.key("ALICE"), max_retries=0) as other:
+
+            def respond(url: str) -> object:
+                content = [{"type": "input_text", "text": f"What is {SECRET}?"}, {"type": "input_image", "image_url": url, "detail": "low"}]
+                return api.responses.with_raw_response.create(model="small", input=[{"role": "user", "content": content}], store=False)
+
+            def write(source: dict) -> object:
+                content = [{"type": "image", "source": source}, {"type": "text", "text": f"What is {SECRET}?"}]
+                return other.messages.with_raw_response.create(model="small", max_tokens=9, messages=[{"role": "user", "content": content}])
+
+            data, remote = f"data:image/png;base64,{PIXEL}", "https://pictures.example/a.png"
+            bytes_of = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+            facts = [
+                (lambda: respond(data), lambda: respond(remote), lambda body: body["input"][0]["content"], "image_url", data, openai.PermissionDeniedError),
+                (
+                    lambda: write(bytes_of),
+                    lambda: write({"type": "url", "url": remote}),
+                    lambda body: body["messages"][0]["content"],
+                    "source",
+                    bytes_of,
+                    anthropic.PermissionDeniedError,
+                ),
+            ]
+            for ask, ask_remote, content, member, expected, denied in facts:
+                answered = ask()
+                parts = content(upstream.requests[-1].json())
+                assert next(part[member] for part in parts if member in part) == expected, "the picture passes as it is"
+                assert next(part["text"] for part in parts if "text" in part) == f"What is {HIDDEN}?"
+                explained = gate.admin("GET", f"/admin/v1/explain/{answered.headers['x-request-id']}")
+                assert "uninspected:image" in json.dumps(explained)
+                before = len(upstream.requests)
+                with pytest.raises(denied) as refusal:
+                    ask_remote()
+                assert "policy-denied" in json.dumps(refusal.value.body) and len(upstream.requests) == before
+            # A policy that names the finding refuses it.
+            (gate.data / "policies" / "pictures.cedar").write_text(NO_PICTURES)
+            assert gate.cli("apply").returncode == 0
+            before = len(upstream.requests)
+            for ask, _, _, _, _, denied in facts:
+                with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as refusal:
+                    ask()
+                assert refusal.value.status_code in (403, 404) and len(upstream.requests) == before
 
 
 def test_what_clients_join_has_one_lane_in_responses_too() -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import Target
 from gate import Gate
 from samples import SAMPLES
-from test_more_apis import let_keep
+from test_more_apis import let_keep, response, response_events, sent
 from test_node_sdks import script
 from test_stored import Keeper, another
 from upstream import Peer, Request, Upstream, answer, chat_events, polite, stream
@@ -152,6 +152,41 @@ def test_pictures(made_up: tuple[Gate, Upstream]) -> None:
     finally:
         (gate.data / "policies" / "pictures.cedar").unlink()
         assert gate.cli("apply", "--allow-removal").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def of_places() -> Iterator[tuple[Gate, Upstream]]:
+    """The gate in front of a provider that says where the Colosseum is."""
+
+    async def reply(request: Request, peer: Peer) -> list[bytes]:
+        if "/v1/responses" not in request.line:
+            return await polite(request, peer)
+        text = json.dumps({"city": "Rome", "is_capital": True})
+        if request.json().get("stream"):
+            return stream(sent(response_events([text[:9], text[9:]], ["{}"])))
+        return answer(200, json.dumps(response(text, "{}")).encode())
+
+    with Upstream(reply) as upstream, Gate(upstream.url) as gate:
+        yield gate, upstream
+
+
+def test_structured_output_of_a_response(of_places: tuple[Gate, Upstream]) -> None:
+    gate, upstream = of_places
+    with script("apis", ["response_structured"], gate.url, gate.key("ALICE"), "small") as said:
+        place = {"city": "Rome", "is_capital": True}
+        assert saw(said)["response_structured"] == {"whole": place, "streamed": place}
+    for request in upstream.requests[-2:]:
+        form = request.json()["text"]["format"]
+        assert (form["type"], form["name"], form["strict"], form["schema"]["required"]) == ("json_schema", "place", True, ["city", "is_capital"])
+
+
+@pytest.mark.parametrize(("name", "check"), [("apis", "response_vision"), ("anthropic", "vision")], ids=["responses", "messages"])
+def test_pictures_elsewhere(of_places: tuple[Gate, Upstream], name: str, check: str) -> None:
+    gate, upstream = of_places
+    with script(name, [check], gate.url, gate.key("ALICE"), "small", image=PIXEL) as said:
+        request = saw(said)[check]["request"]
+    assert PIXEL in upstream.requests[-1].body.decode(), "the picture passes as it is"
+    assert "uninspected:image" in json.dumps(gate.admin("GET", f"/admin/v1/explain/{request}"))
 
 
 def test_the_client_for_azure(kept: tuple[Gate, Keeper]) -> None:

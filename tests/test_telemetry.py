@@ -210,6 +210,70 @@ def test_what_an_answer_used_and_why_it_ended() -> None:
         assert not any(CANARY.encode() in raw.split(b"\n\n", 1)[-1] for raw in collector.raw)
 
 
+def test_tokens_are_counted_by_operation_and_kind() -> None:
+    """The histogram of the conventions: what the provider counted, apart from what the gate estimated."""
+    chat_usage = {"prompt_tokens": 30, "completion_tokens": 1025, "total_tokens": 1055}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop", "logprobs": None}
+    completion = {"index": 0, "text": "hi", "finish_reason": "stop", "logprobs": None}
+    vector = {"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}
+    bodies = {
+        "/v1/chat/completions": {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": chat_usage},
+        "/v1/completions": {"id": "c", "object": "text_completion", "created": 1, "model": "m", "choices": [completion], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}},
+        "/v1/embeddings": {"object": "list", "model": "m", "data": [vector], "usage": {"prompt_tokens": 5, "total_tokens": 5}},
+    }
+
+    async def reply(request: UpstreamRequest, _: object) -> list[bytes]:
+        body = dict(bodies[request.line.split()[1]])
+        if b"untold" in request.body:
+            del body["usage"]
+        return answer(200, json.dumps(body).encode())
+
+    with Collector() as collector, Upstream(script=reply) as upstream, Gate(upstream.url, configured(collector.url)) as gate:
+        key = gate.key("ALICE")
+        facts = [
+            ("chat/completions", CHAT, "chat"),
+            ("chat/completions", CHAT, "chat"),
+            ("chat/completions", {**CHAT, "messages": [{"role": "user", "content": "untold"}]}, "chat"),
+            ("completions", {"model": "small", "prompt": "Hello.", "max_tokens": 16}, "text_completion"),
+            ("embeddings", {"model": "small", "input": "Hello."}, "embeddings"),
+        ]
+        for path, body, operation in facts:
+            status, head, told = call(f"{gate.url}/v1/{path}", key, body)
+            assert status == 200, told
+            span = collector.until("/v1/traces", is_call(head["x-request-id"]))
+            assert span.name == f"{operation} small" and values(span.attributes)["gen_ai.operation.name"] == operation
+
+        def counts(metric: object) -> dict[tuple, object]:
+            points = {}
+            for point in metric.histogram.data_points:
+                told = values(point.attributes)
+                assert (told.pop("gen_ai.request.model"), told.pop("gen_ai.provider.name")) == ("small", "openai")
+                points[tuple(told.pop(name) for name in ("gen_ai.operation.name", "gen_ai.token.type", "portcullis.usage.is_estimate"))] = point
+                assert not told, "nothing else"
+            return points
+
+        def is_complete(metric: object) -> bool:
+            return metric.name == "gen_ai.client.token.usage" and ("embeddings", "input", False) in counts(metric)
+
+        metric = collector.until("/v1/metrics", is_complete)
+        assert metric.unit == "{token}" and metric.histogram.aggregation_temporality == 2
+        points = counts(metric)
+        exact = {key: (point.count, point.sum) for key, point in points.items() if not key[2]}
+        assert exact == {
+            ("chat", "input", False): (2, 60),
+            ("chat", "output", False): (2, 2050),
+            ("text_completion", "input", False): (1, 7),
+            ("text_completion", "output", False): (1, 3),
+            ("embeddings", "input", False): (1, 5),
+        }
+        assert {key for key in points if key[2]} == {("chat", "input", True), ("chat", "output", True)}
+        for point in points.values():
+            assert list(point.explicit_bounds) == [4**power for power in range(14)] and len(point.bucket_counts) == 15
+            assert sum(point.bucket_counts) == point.count
+        # 30 stands between 16 and 64, 1025 above 1024.
+        assert points["chat", "input", False].bucket_counts[3] == points["chat", "output", False].bucket_counts[6] == 2
+
+
 def test_a_collector_that_hangs_slows_nobody() -> None:
     """It takes a request and never answers; the exporter gives each ten seconds, and calls do not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as hanging, Upstream() as upstream:

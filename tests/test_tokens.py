@@ -473,6 +473,38 @@ def test_attack_re_exchange_for_a_clean_ledger(gate: TokenGate, okta: Issuer) ->
     assert gate.chat(gate.task("helper", okta.token("trent"), both), model="large")[0] != 200
 
 
+def test_attack_re_exchange_for_a_fresh_budget() -> None:
+    """Whoever has spent a task's budget gets nothing more by having the token made again, for another task id, or by another key."""
+    organisation = configured({})
+
+    def configure(data: pathlib.Path) -> None:
+        organisation(data)
+        # Of a model alone: exchanges are requests of the agent's own, and count against its key.
+        text = "\nbudgets:\n  calls: {per: [task], every: day, requests: 2, agents: [helper], models: [small]}\n"
+        main = data / "portcullis.yaml"
+        main.write_text(main.read_text().replace("issuers: {}", f"issuers: {json.dumps({'okta': trust(okta)})}") + text)
+
+    with Upstream() as upstream, Issuer(GATE) as okta, TokenGate(upstream.url, {}, configure=configure) as gate:
+        until(lambda: gate.chat(okta.token("ada"))[0] == 200)
+        unused = gate.task("helper", okta.token("ada"))
+        first = gate.task("helper", okta.token("ada"))
+        assert [gate.chat(first)[0] for _ in range(3)] == [200, 200, 429]
+        again = gate.task("helper", okta.token("ada", jti="another"), purpose="another")
+        gate.agents["helper"] = gate.new_key("agent:helper")
+        by_another_key = gate.task("helper", okta.token("ada"))
+        tokens = [first, unused, again, by_another_key]
+        assert len({payload(token)["task"] for token in tokens}) == len(tokens), "each is a task of its own"
+        assert [gate.chat(token)[0] for token in tokens] == [429] * len(tokens)
+        # Another user's tasks have a part of their own.
+        assert [gate.chat(gate.task("helper", okta.token("grace")))[0] for _ in range(3)] == [200, 200, 429]
+        rows = json.loads(gate.cli("usage", "--by", "task", "--json").stdout)["usage"]
+        assert sorted(row["requests"] for row in rows if row["task"].startswith("task_")) == [2, 2]
+        gate.stop()
+        gate.start_again()
+        until(lambda: gate.chat(okta.token("eve"))[0] == 200)
+        assert [gate.chat(gate.task("helper", okta.token(user)))[0] for user in ("ada", "grace", "linus")] == [429, 429, 200]
+
+
 def test_attack_dropped_user_link(gate: TokenGate, okta: Issuer) -> None:
     # The agent without the user: its own key opens nothing, and there is no exchange without a subject.
     assert gate.refusal(gate.agents["helper"]) == "agent-without-user"

@@ -32,6 +32,14 @@ await run(Anthropic, {
     return { reason: stop_reason, name: use.name, input: use.input };
   },
 
+  async vision(settings) {
+    const source = { type: "base64", media_type: "image/png", data: settings.image };
+    const content = [{ type: "image", source }, { type: "text", text: "What is it?" }];
+    const asked = client(settings).messages.create(plain(settings, { messages: [{ role: "user", content }] }));
+    const { data, response } = await asked.withResponse();
+    return { text: data.content[0].text, request: response.headers.get("x-request-id") };
+  },
+
   forbidden: (settings) => create({ ...settings, model: settings.forbidden }),
   absent: (settings) => create({ ...settings, model: "no-such-model" }),
   bad_key: (settings) => create({ ...settings, key: "sk-ant-nothing" }),

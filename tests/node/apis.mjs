@@ -125,6 +125,22 @@ await run(OpenAI, {
     return { text: data.choices[0].message.content, request: response.headers.get("x-request-id") };
   },
 
+  async response_vision(settings) {
+    const { model, image } = settings;
+    const content = [{ type: "input_text", text: "What is it?" }, { type: "input_image", image_url: `data:image/png;base64,${image}`, detail: "low" }];
+    const asked = client(settings).responses.create({ model, input: [{ role: "user", content }], store: false });
+    const { data, response } = await asked.withResponse();
+    return { text: data.output_text, request: response.headers.get("x-request-id") };
+  },
+
+  async response_structured(settings) {
+    const text = { format: { type: "json_schema", name: "place", strict: true, schema: SCHEMA } };
+    const asked = { model: settings.model, input: "Where is the Colosseum?", store: false, text };
+    const whole = await client(settings).responses.parse(asked);
+    const streamed = await client(settings).responses.stream(asked).finalResponse();
+    return { whole: whole.output_parsed, streamed: streamed.output_parsed };
+  },
+
   remote_image: ({ model, ...settings }) => client(settings).chat.completions.create({
     model, messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "https://pictures.example/a.png" } }] }],
   }),

@@ -64,7 +64,7 @@ pub enum Dimension {
     User,
     /// Every agent of the chain, each for itself; calls without one are not counted.
     Agent,
-    /// The task: the credential, over its rotations.
+    /// The task, by its ledger: a credential over its rotations; every task token of an agent for a subject.
     Task,
     /// The model alias.
     Model,

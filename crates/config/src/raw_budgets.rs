@@ -70,7 +70,7 @@ pub(crate) enum Per {
     User,
     /// Each agent that takes part. Calls without one are not counted.
     Agent,
-    /// The task: the credential, over its rotations.
+    /// The task, by its ledger: a credential over its rotations; every task token of an agent for a subject.
     Task,
     /// The model.
     Model,

@@ -15,6 +15,7 @@ mod clue;
 mod context;
 mod document;
 mod email;
+mod grounds;
 mod index;
 mod lane;
 mod leet;
@@ -34,6 +35,7 @@ mod unite;
 mod views;
 
 pub use document::{Leaf, LeafHits, UNREAD, findings, inspect_document, inspect_document_but, redact_document};
+pub use grounds::Grounds;
 pub use lane::{Lane, MAX_DISGUISED, MAX_HELD, MAX_UNDECIDED, Piece};
 pub use nested::Scan;
 pub use own::load_rules;

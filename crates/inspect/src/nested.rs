@@ -29,11 +29,16 @@ pub struct Scan {
 /// As [`Scanners::scan`], and what stands behind further layers of JSON escapes. Offsets are those of `text`. Linear time; apart
 /// from the layers themselves, memory for what was found alone.
 pub(crate) fn scan(scanners: &Scanners, text: &str) -> Scan {
+    scan_telling(scanners, text, usize::MAX, &mut |_| ())
+}
+
+/// The same; how far it is with the text as it stands is told every `step` bytes.
+pub(crate) fn scan_telling(scanners: &Scanners, text: &str, step: usize, told: &mut dyn FnMut(usize)) -> Scan {
     if scanners.is_too_short(text) || scanners.are_off() || scanners.is_clean(text) {
         return Scan::default();
     }
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(text.len())));
-    let mut matches: Vec<Match> = scanners.matches(text).into_iter().map(ended).collect();
+    let mut matches: Vec<Match> = scanners.matches_telling(text, step, told).into_iter().map(ended).collect();
     widen(text, &mut matches, Offsets::AsItStands);
     let is_cut = !disguised(scanners, text, &EVERYWHERE, &mut matches).are_all;
     // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but

@@ -139,11 +139,30 @@ impl Scanners {
         nested::scan(self, text)
     }
 
+    /// As [`scan_whole`](Self::scan_whole), and tells after every `step` bytes how many are looked at as they stand; when all are,
+    /// the other ways to read them follow, which takes about as long again.
+    #[must_use]
+    pub fn scan_whole_telling(&self, text: &str, step: usize, told: &mut dyn FnMut(usize)) -> nested::Scan {
+        nested::scan_telling(self, text, step.max(1), told)
+    }
+
     /// Every match in a whole text, in no order.
     pub(crate) fn matches(&self, text: &str) -> Vec<Match> {
-        let mut matches = Vec::new();
-        let window = Window { bytes: text.as_bytes(), base: 0, is_final: true };
-        Tracker::new().advance(self, window, &mut matches);
+        self.matches_telling(text, usize::MAX, &mut |_| ())
+    }
+
+    /// The same step by step: what is found does not depend on where a text is cut, as in a stream.
+    pub(crate) fn matches_telling(&self, text: &str, step: usize, told: &mut dyn FnMut(usize)) -> Vec<Match> {
+        let (mut tracker, mut matches) = (Tracker::new(), Vec::new());
+        let mut end = step;
+        while end < text.len() {
+            let bytes = text.as_bytes().get(..text.floor_char_boundary(end)).unwrap_or_default();
+            tracker.advance(self, Window { bytes, base: 0, is_final: false }, &mut matches);
+            told(bytes.len());
+            end = end.saturating_add(step);
+        }
+        tracker.advance(self, Window { bytes: text.as_bytes(), base: 0, is_final: true }, &mut matches);
+        told(text.len());
         matches
     }
 

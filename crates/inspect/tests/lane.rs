@@ -110,6 +110,25 @@ fn every_cut_releases_the_same_text() {
     }
 }
 
+/// A text that is looked at step by step holds what it holds; every step is told.
+#[test]
+fn a_scan_that_tells_how_far_it_is_finds_the_same() {
+    let scanners = Scanners::all();
+    let mut random = Random::new(12);
+    for _ in 0..60 {
+        let text = mixed(&mut random, &oracle::KINDS);
+        let whole = format!("{:?}", scanners.scan_whole(&text));
+        for step in [1, 7, 64, text.len().max(1), usize::MAX] {
+            let mut told = Vec::new();
+            let found = scanners.scan_whole_telling(&text, step, &mut |bytes| told.push(bytes));
+            assert_eq!(format!("{found:?}"), whole, "{step} {text:?}");
+            assert!(told.is_sorted() && told.last().is_none_or(|last| *last == text.len()), "{step} {told:?}");
+            // A character is never cut, so a step may be told twice.
+            assert!(told.is_empty() || told.len() == text.len().div_ceil(step).max(1), "{step} {}: {told:?}", text.len());
+        }
+    }
+}
+
 #[test]
 fn many_more_texts_cut_at_random() {
     let scanners = Arc::new(Scanners::all());

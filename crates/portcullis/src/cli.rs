@@ -199,7 +199,7 @@ pub(crate) enum By {
     Agent,
     /// The model.
     Model,
-    /// The task: the credential, over its rotations.
+    /// The task: a credential over its rotations, or every task token of an agent for a subject.
     Task,
 }
 

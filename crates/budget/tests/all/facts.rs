@@ -33,6 +33,50 @@ fn each_party_has_its_own_part() {
 }
 
 #[test]
+fn each_value_of_a_dimension_has_a_part_of_its_own() {
+    let someone = |links, task, model| Someone { task: name(task), model: name(model), ..Someone::new(links) };
+    let first = || someone("user:a agent:x", "one", "small");
+    // Somebody who is other in one dimension alone. A principal at the head of a chain with a user is that user.
+    let facts: [(&[D], Someone); 4] = [
+        (&[D::Principal, D::User], someone("user:b agent:x", "one", "small")),
+        (&[D::Agent], someone("user:a agent:y", "one", "small")),
+        (&[D::Task], someone("user:a agent:x", "two", "small")),
+        (&[D::Model], someone("user:a agent:x", "one", "large")),
+    ];
+    for per in [D::Principal, D::User, D::Agent, D::Task, D::Model] {
+        let rules = Rules::new(vec![rule("r", M::Requests, 1, P::Hour, &[per])]);
+        for (differs_in, second) in &facts {
+            let counters = Counters::default();
+            let calls = [(&first(), true), (&first(), false), (second, differs_in.contains(&per)), (second, false)];
+            for (who, has_room) in calls {
+                let refused = refused(&counters, &rules, who, &tokens(1, 1), 0);
+                assert_eq!(refused.is_none(), has_room, "per {per:?}, other in {differs_in:?}: {} {}", who.task, who.model);
+            }
+            // A start counts what stands in the log for the same part.
+            let counters = Counters::default();
+            let Someone { chain, task, model } = first();
+            let past = Past { chain, task, model, at: NOON, requests: 1, usage: Usage::default(), cost: 0 };
+            counters.restore(&rules, &past, NOON, |_| true);
+            let has_room = refused(&counters, &rules, second, &tokens(1, 1), 0).is_none();
+            assert_eq!(has_room, differs_in.contains(&per), "after a start, per {per:?}, other in {differs_in:?}");
+            assert!(refused(&counters, &rules, &first(), &tokens(1, 1), 0).is_some(), "after a start, per {per:?}");
+        }
+    }
+}
+
+#[test]
+fn combined_dimensions_have_a_part_for_every_pair() {
+    let rules = Rules::new(vec![rule("r", M::Requests, 1, P::Hour, &[D::Model, D::Task])]);
+    let counters = Counters::default();
+    for (task, model) in [("one", "small"), ("one", "large"), ("two", "small"), ("two", "large")] {
+        let who = Someone { task: name(task), model: name(model), ..Someone::new("user:a") };
+        for has_room in [true, false] {
+            assert_eq!(refused(&counters, &rules, &who, &tokens(1, 1), 0).is_none(), has_room, "{task} {model}");
+        }
+    }
+}
+
+#[test]
 fn a_budget_is_only_for_whom_it_names() {
     let counters = Counters::default();
     let rules = only(rule("r", M::Requests, 1, P::Day, &[]), &["user:a", "agent:x"]);

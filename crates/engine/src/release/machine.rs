@@ -512,3 +512,6 @@ impl Found {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::record::{Attempt, Call, Record};
-use super::sums::{BOUNDS, Key, Sums};
+use super::sums::{Cell, Key, Sums, TokenKey};
 use super::wire::Message;
 
 /// The version of the conventions that the names of attributes follow.
@@ -179,32 +179,43 @@ fn attempt_failed(attempt: &Attempt) -> Message {
 
 /// `ExportMetricsServiceRequest` with everything since `started`, as sums that only grow.
 pub(super) fn metrics(sums: &Sums, dropped: u64, started: Duration, now: Duration) -> Vec<u8> {
-    let mut histogram = Message::default();
+    let mut durations = Message::default();
     let mut calls = Message::default();
-    for (key, cell) in sums.iter() {
-        let mut point = Message::default();
-        point.fixed(2, nanos(started));
-        point.fixed(3, nanos(now));
-        point.fixed(4, cell.count);
-        point.double(5, cell.sum);
-        point.bytes(6, &cell.buckets.iter().flat_map(|count| count.to_le_bytes()).collect::<Vec<u8>>());
-        point.bytes(7, &BOUNDS.iter().flat_map(|bound| bound.to_le_bytes()).collect::<Vec<u8>>());
-        for pair in labels(key) {
-            point.message(9, &pair);
-        }
-        histogram.message(1, &point);
+    for (key, cell) in sums.durations() {
+        durations.message(1, &distribution(cell, started, now, &labels(key)));
         calls.message(1, &count(cell.count, started, now, &labels(key)));
     }
+    let mut tokens = Message::default();
+    for (key, cell) in sums.tokens() {
+        tokens.message(1, &distribution(cell, started, now, &token_labels(key)));
+    }
     // Cumulative.
-    histogram.number(2, 2);
+    durations.number(2, 2);
+    tokens.number(2, 2);
     let mut lost = Message::default();
     lost.message(1, &count(dropped, started, now, &[]));
     let metrics = vec![
-        metric("gen_ai.client.operation.duration", "s", 9, &histogram),
+        metric("gen_ai.client.operation.duration", "s", 9, &durations),
+        metric("gen_ai.client.token.usage", "{token}", 9, &tokens),
         metric("portcullis.calls", "{call}", 7, &growing(calls)),
         metric("portcullis.telemetry.dropped", "{record}", 7, &growing(lost)),
     ];
     request(metrics)
+}
+
+/// `HistogramDataPoint`.
+fn distribution(cell: &Cell, started: Duration, now: Duration, labels: &[Message]) -> Message {
+    let mut point = Message::default();
+    point.fixed(2, nanos(started));
+    point.fixed(3, nanos(now));
+    point.fixed(4, cell.count);
+    point.double(5, cell.sum);
+    point.bytes(6, &cell.buckets.iter().flat_map(|count| count.to_le_bytes()).collect::<Vec<u8>>());
+    point.bytes(7, &cell.bounds.iter().flat_map(|bound| bound.to_le_bytes()).collect::<Vec<u8>>());
+    for pair in labels {
+        point.message(9, pair);
+    }
+    point
 }
 
 fn metric(name: &str, unit: &str, form: u32, data: &Message) -> Message {
@@ -234,15 +245,28 @@ fn count(count: u64, started: Duration, now: Duration, labels: &[Message]) -> Me
 }
 
 fn labels(key: &Key) -> Vec<Message> {
-    let mut labels = vec![
-        attribute("gen_ai.operation.name", &Value::Text(key.operation)),
-        attribute("gen_ai.provider.name", &Value::Text(key.provider)),
-        attribute("gen_ai.request.model", &Value::Text(&key.model)),
-    ];
+    let mut labels = whose(key.operation, key.provider, &key.model);
     if let Some(reason) = key.failed {
         labels.push(attribute("error.type", &Value::Text(reason.as_str())));
     }
     labels
+}
+
+//= https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/#metric-gen_aiclienttokenusage
+//# The type of token being counted.
+fn token_labels(key: &TokenKey) -> Vec<Message> {
+    let mut labels = whose(key.operation, key.provider, &key.model);
+    labels.push(attribute("gen_ai.token.type", &Value::Text(key.kind)));
+    labels.push(attribute("portcullis.usage.is_estimate", &Value::Flag(key.is_estimate)));
+    labels
+}
+
+fn whose(operation: &str, provider: &str, model: &str) -> Vec<Message> {
+    vec![
+        attribute("gen_ai.operation.name", &Value::Text(operation)),
+        attribute("gen_ai.provider.name", &Value::Text(provider)),
+        attribute("gen_ai.request.model", &Value::Text(model)),
+    ]
 }
 
 fn nanos(since: Duration) -> u64 {

@@ -49,7 +49,7 @@ fn run(options: &Scan, json: bool, scanners: Scanners) -> Exit {
         },
         tally: Tally::default(),
         started: Instant::now(),
-        told: Instant::now(),
+        progress: Progress { is_shown: io::stderr().is_terminal(), told: Instant::now() },
     };
     let is_alone = options.paths.is_empty();
     let from_stdin = Path::new("-");
@@ -81,7 +81,39 @@ struct Run {
     report: Report,
     tally: Tally,
     started: Instant,
+    progress: Progress,
+}
+
+/// When to say how far it is: to people, and not at once.
+struct Progress {
+    is_shown: bool,
     told: Instant,
+}
+
+impl Progress {
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.is_shown && now.saturating_duration_since(self.told) > PATIENCE;
+        if is_due {
+            self.told = now;
+        }
+        is_due
+    }
+
+    /// How far it is within one text, in bytes.
+    fn within(&mut self, now: Instant, name: &str, bytes: usize, all: usize) -> Option<String> {
+        let name = visible(name);
+        self.is_due(now).then(|| {
+            if bytes < all {
+                format!("{name}: {:.1} of {:.1} MB looked at", megabytes(bytes), megabytes(all))
+            } else {
+                format!("{name}: {:.1} MB looked at; now at the other ways to read it", megabytes(all))
+            }
+        })
+    }
+}
+
+fn megabytes(bytes: usize) -> f64 {
+    f64::from(u32::try_from(bytes >> 10).unwrap_or(u32::MAX)) / 1024.0
 }
 
 impl Run {
@@ -153,7 +185,12 @@ impl Run {
     }
 
     fn look(&mut self, name: &str, text: &str) -> Look {
-        let look = Look::at(&self.scanners, text);
+        let progress = &mut self.progress;
+        let look = Look::at(&self.scanners, text, &mut |bytes| {
+            if let Some(words) = progress.within(Instant::now(), name, bytes, text.len()) {
+                output::note(&words);
+            }
+        });
         let found = &look.found;
         if look.is_cut {
             self.failed(&format!("{name}: not read in full: it can be read in more ways than are tried"));
@@ -163,8 +200,7 @@ impl Run {
         tally.n_flagged = tally.n_flagged.saturating_add(u64::from(!found.is_empty()));
         tally.n_findings = tally.n_findings.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
         tally.n_bytes = tally.n_bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
-        if self.told.elapsed() > PATIENCE && io::stderr().is_terminal() {
-            self.told = Instant::now();
+        if self.progress.is_due(Instant::now()) {
             output::note(&self.summary());
         }
         look
@@ -179,7 +215,7 @@ impl Run {
         let Tally { n_texts, n_flagged, n_findings, n_bytes, n_failed, n_invalid } = &self.tally;
         let mut words = format!(
             "{n_texts} texts ({:.1} MB) in {:.1} s: {n_findings} findings in {n_flagged} of them",
-            f64::from(u32::try_from(n_bytes >> 10).unwrap_or(u32::MAX)) / 1024.0,
+            megabytes(usize::try_from(*n_bytes).unwrap_or(usize::MAX)),
             self.started.elapsed().as_secs_f64()
         );
         for (count, what) in [(n_failed, "not read"), (n_invalid, "invalid lines")] {
@@ -201,5 +237,28 @@ impl Run {
             Tally { n_flagged: 1.., .. } => Exit::Deny,
             Tally { .. } => Exit::Ok,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{PATIENCE, Progress};
+
+    #[test]
+    fn a_long_text_says_how_far_it_is() {
+        let begun = Instant::now();
+        let mut progress = Progress { is_shown: true, told: begun };
+        let megabyte = 1 << 20;
+        let mut within = |after: Duration, bytes| progress.within(begun + after, "a\u{1b}[2J.log", bytes, 40 * megabyte);
+        assert_eq!(within(PATIENCE, 4 * megabyte), None, "not at once");
+        let later = PATIENCE + Duration::from_millis(1);
+        assert_eq!(within(later, 8 * megabyte).as_deref(), Some("a\\u{1b}[2J.log: 8.0 of 40.0 MB looked at"));
+        assert_eq!(within(later, 12 * megabyte), None, "it was just told");
+        let last = within(later * 2, 40 * megabyte);
+        assert_eq!(last.as_deref(), Some("a\\u{1b}[2J.log: 40.0 MB looked at; now at the other ways to read it"));
+        let mut unseen = Progress { is_shown: false, told: begun };
+        assert_eq!(unseen.within(begun + later, "a", 1, 2), None, "nobody looks");
     }
 }

@@ -1,6 +1,6 @@
 //! What was found, for programs and for people.
 
-use inspect::{Scanners, UNREAD};
+use inspect::{Grounds, Scanners, UNREAD};
 use model::{FindingGroup, FindingKind};
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ const AROUND: usize = 40;
 /// So much of a finding is shown: enough to find it again, too little to use it.
 const SHOWN: usize = 4;
 
+/// How far a long text is looked at is told every so many bytes.
+const STEP: usize = 4 << 20;
 /// Most findings of one text that are told.
 const MAX_FOUND: usize = 100_000;
 /// So many findings on either side can stand in one snippet: the shortest one has six characters.
@@ -26,6 +28,12 @@ pub(super) struct Found {
     end: usize,
 }
 
+impl Found {
+    fn grounds(&self, text: &str) -> Grounds {
+        Grounds::of(&self.kind, text.get(self.start..self.end).unwrap_or_default())
+    }
+}
+
 /// What was found in one text.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -36,8 +44,9 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn at(scanners: &Scanners, text: &str) -> Self {
-        let scan = scanners.scan_whole(text);
+    /// How many bytes are looked at is told every few megabytes.
+    pub(super) fn at(scanners: &Scanners, text: &str, told: &mut dyn FnMut(usize)) -> Self {
+        let scan = scanners.scan_whole_telling(text, STEP, told);
         let all = scan.hits.iter().flat_map(inspect::Hit::matches).take(MAX_FOUND);
         let found = all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end });
         Self { found: found.collect(), is_cut: scan.is_cut }
@@ -52,7 +61,7 @@ pub(super) fn row(id: &Value, text: &str, look: &Look) -> String {
         .iter()
         .map(|found| {
             json!({"kind": found.group.as_str(), "type": found.kind.as_str(), "start": scalars.at(found.start),
-                "end": scalars.at(found.end), "confidence": confidence(found)})
+                "end": scalars.at(found.end), "confidence": confidence(found.grounds(text))})
         })
         .collect();
     // It says nothing of what stands there, so the text is not flagged for it.
@@ -62,13 +71,14 @@ pub(super) fn row(id: &Value, text: &str, look: &Look) -> String {
     json!({"id": id, "flagged": !found.is_empty(), "injection": Value::Null, "findings": findings}).to_string()
 }
 
-/// How much speaks for a finding: a checksum, an unmistakable beginning, or its form alone.
-fn confidence(found: &Found) -> f64 {
-    match (found.group, found.kind.as_str()) {
-        (_, "IBAN_CODE") => 0.99,
-        (FindingGroup::Secret, _) => 0.95,
-        (_, "CREDIT_CARD" | "EMAIL_ADDRESS") => 0.9,
-        _ => 0.7,
+/// How much speaks for a finding; docs/SCANNERS.md has the table.
+const fn confidence(grounds: Grounds) -> f64 {
+    match grounds {
+        Grounds::Checksum => 0.99,
+        Grounds::Mark => 0.95,
+        Grounds::CheckCharacter => 0.9,
+        Grounds::Form => 0.75,
+        Grounds::Words => 0.6,
     }
 }
 
@@ -211,10 +221,14 @@ mod tests {
 
     use super::{Look, Report, Scanners, row, visible};
 
+    fn look(text: &str) -> Look {
+        Look::at(&Scanners::all(), text, &mut |_| ())
+    }
+
     #[test]
     fn offsets_count_code_points() {
         let text = "grüße 👍 an jane@example.com, IBAN DE89 3704 0044 0532 0130 00.";
-        let told: Value = serde_json::from_str(&row(&json!(7), text, &Look::at(&Scanners::all(), text))).unwrap();
+        let told: Value = serde_json::from_str(&row(&json!(7), text, &look(text))).unwrap();
         assert_eq!(told["id"], 7);
         let characters: Vec<char> = text.chars().collect();
         let values: Vec<(String, String)> = told["findings"]
@@ -234,7 +248,7 @@ mod tests {
     fn people_see_where_and_not_what() {
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = "first line\nmail jane@example.com or joe@example.org now\nlast";
-        let all = Look::at(&Scanners::all(), text).found;
+        let all = look(text).found;
         assert_eq!(report.snippet(text, &all, &all[0], 0), "mail »jane…« or joe@… now");
         assert_eq!(report.snippet(text, &all, &all[1], 0), "mail jane… or »joe@…« now");
         assert_eq!(
@@ -244,9 +258,25 @@ mod tests {
         // A line that is cut in the middle of another finding tells nothing of it.
         let report = Report { is_jsonl: false, shows: false, colours: false };
         let text = format!("AKIAQ3EGRVYP2TQ7XN5K {} jane@example.com", "x".repeat(30));
-        let all = Look::at(&Scanners::all(), &text).found;
+        let all = look(&text).found;
         assert!(!report.snippet(&text, &all, &all[1], 0).contains("XN5K"));
         assert_eq!(visible("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+    }
+
+    #[test]
+    fn a_terminal_shows_findings_turned_over() {
+        let report = Report { is_jsonl: false, shows: false, colours: true };
+        let text = "mail jane@example.com or joe@example.org now";
+        let all = look(text).found;
+        assert_eq!(report.snippet(text, &all, &all[0], 0), "mail \u{1b}[7mjane…\u{1b}[0m or joe@… now");
+        assert_eq!(report.snippet(text, &all, &all[1], 0), "mail jane… or \u{1b}[7mjoe@…\u{1b}[0m now");
+        let shown = Report { shows: true, ..report }.snippet(text, &all, &all[1], 0);
+        assert_eq!(shown, "mail jane@example.com or \u{1b}[7mjoe@example.org\u{1b}[0m now");
+        // What a text says itself is no colour.
+        let text = "\u{1b}[31m jane@example.com";
+        let all = look(text).found;
+        let report = Report { is_jsonl: false, shows: true, colours: true };
+        assert_eq!(report.snippet(text, &all, &all[0], 0), "\\u{1b}[31m \u{1b}[7mjane@example.com\u{1b}[0m");
     }
 
     #[test]
@@ -255,7 +285,7 @@ mod tests {
         let text = (0..6).fold("nothing but words in it, many layers down".to_owned(), |text, _| {
             base64::engine::general_purpose::STANDARD.encode(text)
         });
-        let look = Look::at(&Scanners::all(), &text);
+        let look = look(&text);
         assert!(look.is_cut && look.found.is_empty());
         let told: Value = serde_json::from_str(&row(&json!(1), &text, &look)).unwrap();
         assert_eq!((&told["flagged"], &told["findings"][0]["type"]), (&json!(false), &json!("uninspected:readings")));
