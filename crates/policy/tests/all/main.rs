@@ -15,6 +15,7 @@ mod lists;
 mod monotone;
 mod problems;
 mod random;
+mod said;
 mod shadow;
 mod shares;
 mod tools;
