@@ -20,4 +20,5 @@ mod shadow;
 mod shares;
 mod tools;
 mod vocabulary;
+mod wide;
 mod world;
