@@ -1,4 +1,4 @@
-"""Ten denials, as somebody meets them who has not written the policies: where it was refused, by what, and what to do about it.
+"""Twelve denials, as somebody meets them who has not written the policies: where it was refused, by what, and what to do about it.
 
 Each is asked by command, its answer is held word for word, and then somebody does what it says and is permitted.
 """
@@ -127,6 +127,27 @@ DENIALS = {
         ],
         {"to": "Model:small"},
     ),
+    "an order above the ceiling, by its tool": Denial(
+        "examples/procurement", "user:petra", "callTool", "Tool:shop/place_order",
+        'arguments={"offer": "o-1", "quantity": 1, "total_cents": 1250000}', "policy-forbidden",
+        "policies/tools.cedar order-tool-ceiling",
+        ["context.input.total_cents = 1250000"],
+        [
+            "if argument `total_cents` were 1000000 (caller)",
+            "if policy order-tool-ceiling (policies/tools.cedar:LINE) were gone (operators)",
+        ],
+        {"given": 'arguments={"offer": "o-1", "quantity": 1, "total_cents": 1000000}'},
+    ),
+    "an order above the ceiling, by an enforcement point": Denial(
+        "examples/procurement", "user:petra", "order", "purchase:42", "pep.action.amount=15000", "policy-forbidden",
+        "policies/purchases.cedar orders-have-a-ceiling",
+        ["context.pep.action.amount = 15000"],
+        [
+            "if `pep.action.amount` were 10000 (caller)",
+            "if policy orders-have-a-ceiling (policies/purchases.cedar:LINE) were gone (operators)",
+        ],
+        {"given": "pep.action.amount=10000"},
+    ),
 }  # fmt: skip
 
 
@@ -176,6 +197,6 @@ def test_a_denial_says_where_why_and_what_to_do(name: str, tmp_path: pathlib.Pat
     assert (status, answer["verdict"]) == (0, "permit"), text
 
 
-def test_ten_are_told() -> None:
-    assert len(DENIALS) == 10
-    assert len({denial.refused_by for denial in DENIALS.values()}) == 10, "each by another policy"
+def test_twelve_are_told() -> None:
+    assert len(DENIALS) == 12
+    assert len({denial.refused_by for denial in DENIALS.values()}) == 12, "each by another policy"

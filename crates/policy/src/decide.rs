@@ -296,6 +296,13 @@ impl PolicySnapshot {
         LinkAnswer { reason: ReasonCode::PolicyForbidden, challenges, ..answer }
     }
 
+    /// The same as policies see it: a tool's call is an action of its own.
+    pub(crate) fn concerned(&self, principal: &PrincipalId, ask: &Ask) -> Option<(EntityUid, EntityUid, EntityUid)> {
+        let (principal, action, resource) = self.triple(principal, ask)?;
+        let own = if let Resource::Tool(tool) = &ask.resource { self.tools.action(tool) } else { None };
+        Some((principal, own.unwrap_or(action), resource))
+    }
+
     /// Principal, action and resource in Cedar's form; `None` for a pair that the vocabulary does not have.
     pub(crate) fn triple(&self, principal: &PrincipalId, ask: &Ask) -> Option<(EntityUid, EntityUid, EntityUid)> {
         if !applies(ask.action, &ask.resource) {
@@ -332,7 +339,7 @@ impl<'a> View<'a> {
     }
 
     /// The policies that can concern a request.
-    fn candidates(self, entities: &Entities, request: &Request) -> Arc<Candidates> {
+    pub(crate) fn candidates(self, entities: &Entities, request: &Request) -> Arc<Candidates> {
         let (Some(principal), Some(action), Some(resource)) = (request.principal(), request.action(), request.resource()) else {
             // Every request here names all three.
             return Arc::default();

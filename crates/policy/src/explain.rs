@@ -5,6 +5,7 @@ mod circumstances;
 mod edits;
 mod facts;
 mod reads;
+mod said;
 mod search;
 mod trial;
 
@@ -13,6 +14,7 @@ use model::{Action, Answer, Ask, DecisionInput, LinkAnswer, PrincipalKind, Reaso
 
 use crate::decide::PolicySnapshot;
 use crate::index::Miss;
+use facts::Shows;
 
 pub use facts::FactsRead;
 pub use search::{Change, Changes};
@@ -82,12 +84,24 @@ impl Explanation {
 
 impl PolicySnapshot {
     /// Decides, and says why, with which facts, and what would have to be otherwise: the smallest changes that truly flip the
-    /// verdict, found by deciding at most 200 times more. Names what is declared, so it is for operators.
+    /// verdict, found by deciding at most 200 times more. Names what is declared, and shows what callers said, so it is for
+    /// operators who may read content; where something was found in the call, of what callers said only yes or no.
     #[must_use]
     pub fn explanation(&self, input: &DecisionInput) -> Explanation {
+        let shows = if input.facts.findings.is_empty() { Shows::Everything } else { Shows::Flags };
+        self.explained(input, shows)
+    }
+
+    /// The same of a call that nobody has made: for whoever has written it, with everything that it says.
+    #[must_use]
+    pub fn explanation_of_own(&self, input: &DecisionInput) -> Explanation {
+        self.explained(input, Shows::Everything)
+    }
+
+    fn explained(&self, input: &DecisionInput, shows: Shows) -> Explanation {
         let answer = self.decide(input);
         let lines = self.explain(&answer);
-        let facts = facts::read(self, input, &answer);
+        let facts = facts::read(self, input, &answer, shows);
         let changes = if answer.verdict == Verdict::Permit { Changes::default() } else { search::search(self, input, &answer) };
         Explanation { answer, lines, facts, changes }
     }
@@ -101,7 +115,7 @@ impl PolicySnapshot {
     /// The permits that concern a link that nothing permits: their conditions do not hold.
     fn failed_permits(&self, link: &LinkAnswer) -> Vec<PolicyId> {
         let ask = Ask { action: link.action, resource: link.resource.clone() };
-        let Some(triple) = self.triple(&link.principal, &ask) else { return Vec::new() };
+        let Some(triple) = self.concerned(&link.principal, &ask) else { return Vec::new() };
         let near = self.index.near_permits(&self.entities, &triple.0, &triple.1, &triple.2);
         near.filter(|(_, miss)| *miss == Miss::Nothing).take(MAX_SHOWN).map(|(id, _)| id.clone()).collect()
     }
@@ -116,7 +130,7 @@ impl PolicySnapshot {
 
     fn near_misses(&self, link: &LinkAnswer) -> Vec<String> {
         let ask = Ask { action: link.action, resource: link.resource.clone() };
-        let Some(triple) = self.triple(&link.principal, &ask).filter(|_| link.reason == ReasonCode::PolicyDenied) else {
+        let Some(triple) = self.concerned(&link.principal, &ask).filter(|_| link.reason == ReasonCode::PolicyDenied) else {
             return Vec::new();
         };
         let mut near: Vec<_> = self

@@ -5,6 +5,7 @@
 //! wrong with one server disables that server alone: its tools are denied, and the policies that name it wait unvalidated.
 
 mod argument;
+pub(crate) mod edit;
 #[cfg(test)]
 #[path = "tools/tests/generated.rs"]
 mod generated;
@@ -16,7 +17,8 @@ use std::str::FromStr;
 
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use model::{Name, Registry, ToolServer};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use text::{Document, JsonError, Limits};
 
 use crate::entities::strings;
 use crate::vocabulary::{SCHEMA, action_group};
@@ -173,14 +175,25 @@ impl Tools {
         if text.len() > MAX_ARGUMENTS {
             return Err(format!("arguments have at most {MAX_ARGUMENTS} bytes"));
         }
-        let Ok(Value::Object(values)) = serde_json::from_str(text) else {
-            return Err("the arguments are no JSON object".to_owned());
-        };
+        let values = object(text)?;
         let Arguments { input, unmodelled } = argument::read(&declared.arguments, &values)?;
         let unmodelled = strings(unmodelled.iter().map(String::as_str));
         let own: [(String, RestrictedExpression); 2] = [("input".to_owned(), input), ("unmodelled".to_owned(), unmodelled)];
         let context = context.clone().merge(own).map_err(|error| error.to_string())?;
         Ok(ToolCall { action: declared.action.clone(), context })
+    }
+}
+
+/// Reads arguments as strictly as the gate reads requests: where two readers could see different values, there is none.
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    Document::parse(text.as_bytes(), &Limits::default()).map_err(|error| match error {
+        // Its name is the caller's.
+        JsonError::DuplicateKey { .. } => "a name stands twice in the arguments".to_owned(),
+        error => format!("the arguments cannot be read: {error}"),
+    })?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(values)) => Ok(values),
+        _ => Err("the arguments are no JSON object".to_owned()),
     }
 }
 

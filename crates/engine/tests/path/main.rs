@@ -348,6 +348,28 @@ fn the_list_shows_what_may_be_called() {
     assert_eq!(written(&world.happened()), "small");
 }
 
+/// What the search cannot decide: hidden where refusals hide, left to the call where they explain; and the call decides.
+#[test]
+fn what_was_not_found_out_is_hidden_or_left_to_the_call() {
+    let policies = "permit (principal, action == Portcullis::Action::\"callModel\", resource == Portcullis::Model::\"small\")
+        when { context.auth.acr like \"a*\" && context.auth.acr like \"*b\" };";
+    let facts = [(Candour::Hide, "", "model-not-found"), (Candour::Explain, "small", "only small")];
+    for (candour, list, item) in facts {
+        let world = || {
+            let mut world = scripted(policies, Off::default());
+            Arc::get_mut(&mut world.snapshot).unwrap().refusals = candour;
+            world
+        };
+        let (whole, one, call) = (world(), world(), world());
+        let client = |world| TestClient { world, body: Bytes::new(), is_slow: false, length: None };
+        run(engine::list_models(&whole, &Toy, &whole.head(), &mut client(&whole)));
+        assert_eq!(written(&whole.happened()), list, "{candour:?}");
+        run(engine::show_model(&one, &Toy, &one.head(), &mut client(&one), "small"));
+        assert_eq!(written(&one.happened()), item, "{candour:?}");
+        assert!(!was_sent(&ask(&call, "{\"model\":\"small\"}")), "{candour:?}: the call decides");
+    }
+}
+
 #[test]
 fn one_model_is_shown_exactly_if_the_list_has_it() {
     let facts = [("small", "only small"), ("large", "model-not-found"), ("none", "model-not-found"), ("%41", "model-not-found")];

@@ -13,6 +13,7 @@ use super::edits::{
     aimed, guest_in_group, in_group, input, model_in_group, not_in_group, registration, renamed, shown, tagged, word,
 };
 use super::reads::{Path, Reads, Step};
+use super::said;
 use super::trial::{By, Candidate, Edit};
 use crate::decide::PolicySnapshot;
 use crate::index::{Amendment, Miss};
@@ -262,7 +263,8 @@ impl One<'_> {
 
     fn by_reads(&self, policy: &Policy) -> Vec<Candidate> {
         let reads = Reads::of(policy);
-        let mut found = circumstances::of(&reads, self.input);
+        let mut found = said::of(&self.beside(&reads), self.snapshot, self.input, &self.link.resource);
+        found.extend(circumstances::of(&reads, self.input));
         for path in reads.0.keys() {
             found.extend(self.by_entity(path));
         }
@@ -278,6 +280,26 @@ impl One<'_> {
             }
         }
         found
+    }
+
+    /// Of what callers say the places that `reads` has, each with all that any policy on this call holds it against: a value has
+    /// to suit the others too, and the nearest may be one that another policy names.
+    fn beside(&self, reads: &Reads) -> Reads {
+        let mut all =
+            Reads(reads.0.iter().filter(|(path, _)| said::is_said(path)).map(|(path, of)| (path.clone(), of.clone())).collect());
+        if all.0.is_empty() {
+            return all;
+        }
+        let call = self.snapshot.view().call(&self.input.chain, &self.input.facts);
+        let Ok((request, entities)) = self.snapshot.pose(&call, &self.link.principal, &self.ask()) else { return all };
+        for policy in call.view.candidates(entities, &request).all.policies().take(MAX_NEAR) {
+            for (path, literals) in Reads::of(policy).0 {
+                if let Some(known) = all.0.get_mut(&path) {
+                    known.extend(literals);
+                }
+            }
+        }
+        all
     }
 
     /// What operators declare of a model or an agent.
@@ -349,7 +371,7 @@ impl One<'_> {
     /// The permits that came near, the nearest first.
     fn near_permits(&self) -> Vec<(&Policy, Miss)> {
         let snapshot = self.snapshot;
-        let Some(triple) = snapshot.triple(&self.link.principal, &self.ask()) else { return Vec::new() };
+        let Some(triple) = snapshot.concerned(&self.link.principal, &self.ask()) else { return Vec::new() };
         let near = snapshot.index.near_permits(&snapshot.entities, &triple.0, &triple.1, &triple.2);
         let mut near: Vec<(&PolicyId, Miss)> = near.collect();
         near.sort_by_key(|(_, miss)| match miss {

@@ -1,4 +1,4 @@
-//! The facts that policies read, with the values that they had: what operators and the gate know, never what a call says.
+//! The facts that policies read, with the values that they had: what operators and the gate know, and what callers said.
 
 use std::collections::BTreeSet;
 
@@ -20,6 +20,15 @@ const MAX_ELEMENTS: usize = 8;
 /// Longest text that is shown, in characters.
 const MAX_TEXT: usize = 64;
 
+/// How much is shown of what callers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// Arguments of tools and what enforcement points tell, shortened.
+    Everything,
+    /// Of both only yes or no: something was found in the call, and a duty may have taken it out of everything else.
+    Flags,
+}
+
 /// What one policy read for one link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactsRead {
@@ -28,16 +37,16 @@ pub struct FactsRead {
     /// Whose links.
     pub principals: Vec<PrincipalId>,
     /// Place and value, such as `context.flow.level` and `3`; at most 16. Values are shortened, and those that callers say
-    /// (arguments of tools, what enforcement points tell) are not shown.
+    /// (arguments of tools, what enforcement points tell) are shown as far as the explanation says.
     pub facts: Vec<(String, String)>,
 }
 
 /// What the policies behind the verdict read, for the links that gave it; at most 8 policies.
-pub(super) fn read(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &Answer) -> Vec<FactsRead> {
+pub(super) fn read(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &Answer, shows: Shows) -> Vec<FactsRead> {
     let call = snapshot.view().call(&input.chain, &input.facts);
     let links = answer.links.iter().filter(|link| link.verdict == answer.verdict).take(MAX_LINKS);
     let mut found: Vec<FactsRead> = Vec::new();
-    for read in links.flat_map(|link| of_link(snapshot, &call, link)).filter(|read| !read.facts.is_empty()) {
+    for read in links.flat_map(|link| of_link(snapshot, &call, link, shows)).filter(|read| !read.facts.is_empty()) {
         match found.iter_mut().find(|other| other.policy == read.policy && other.facts == read.facts) {
             Some(other) => other
                 .principals
@@ -49,7 +58,7 @@ pub(super) fn read(snapshot: &PolicySnapshot, input: &DecisionInput, answer: &An
     found
 }
 
-fn of_link(snapshot: &PolicySnapshot, call: &Call<'_>, link: &LinkAnswer) -> Vec<FactsRead> {
+fn of_link(snapshot: &PolicySnapshot, call: &Call<'_>, link: &LinkAnswer, shows: Shows) -> Vec<FactsRead> {
     let ask = Ask { action: link.action, resource: link.resource.clone() };
     let Ok((request, entities)) = snapshot.pose(call, &link.principal, &ask) else { return Vec::new() };
     let behind = match link.reason {
@@ -63,13 +72,13 @@ fn of_link(snapshot: &PolicySnapshot, call: &Call<'_>, link: &LinkAnswer) -> Vec
         Some(FactsRead {
             policy: place,
             principals: vec![link.principal.clone()],
-            facts: values(policy, call, &request, entities),
+            facts: values(policy, call, (&request, entities), shows),
         })
     };
     behind.iter().take(MAX_POLICIES).filter_map(read).collect()
 }
 
-fn values(policy: &Policy, call: &Call<'_>, request: &Request, entities: &Entities) -> Vec<(String, String)> {
+fn values(policy: &Policy, call: &Call<'_>, (request, entities): (&Request, &Entities), shows: Shows) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
     let scope =
         [("principal", principal_group(policy), request.principal()), ("resource", resource_group(policy), request.resource())];
@@ -83,7 +92,7 @@ fn values(policy: &Policy, call: &Call<'_>, request: &Request, entities: &Entiti
             continue;
         }
         let is_now = path.in_context().is_some_and(|names| names == ["now"]);
-        let value = if is_now { context::instant(call.facts.now) } else { value(&path, request, entities) };
+        let value = if is_now { context::instant(call.facts.now) } else { value(&path, request, entities, shows) };
         facts.push((path.to_string(), value));
     }
     facts.truncate(MAX_FACTS);
@@ -136,19 +145,21 @@ fn root<'r>(name: &str, request: &'r Request) -> Option<&'r EntityUid> {
     }
 }
 
-fn value(path: &Path, request: &Request, entities: &Entities) -> String {
+fn value(path: &Path, request: &Request, entities: &Entities, shows: Shows) -> String {
     let absent = || "absent".to_owned();
     if let Some(names) = path.in_context() {
-        return match names.as_slice() {
-            ["input", ..] => "not shown: an argument of the call".to_owned(),
-            // Names that whoever made the call has chosen.
-            ["unmodelled", ..] | ["flow", "untrusted", ..] => "not shown: names of arguments".to_owned(),
-            ["pep", rest @ ..] if *rest != ["name"] && !rest.is_empty() => "not shown: said by the enforcement point".to_owned(),
-            [first, rest @ ..] => {
-                let found = request.context().and_then(|context| context.get(first));
-                found.and_then(|found| below(found, rest)).map_or_else(absent, |found| shown(&found))
-            }
-            [] => absent(),
+        let Some((first, rest)) = names.split_first() else { return absent() };
+        let found = request.context().and_then(|context| context.get(first)).and_then(|found| below(found, rest));
+        let Some(found) = found else { return absent() };
+        // The names of arguments are the caller's, too.
+        let is_said = matches!(names.as_slice(), ["input", _, ..] | ["unmodelled", ..] | ["flow", "untrusted", ..])
+            || matches!(names.as_slice(), ["pep", part, ..] if *part != "name");
+        return match &found {
+            EvalResult::Bool(_) | EvalResult::Record(_) => shown(&found),
+            _ if is_said && shows == Shows::Flags => "not shown: something was found in the call".to_owned(),
+            // Said as it is: none of them stands for what is not known.
+            EvalResult::Long(number) if is_said => number.to_string(),
+            found => shown(found),
         };
     }
     let entity = root(&path.root, request).and_then(|uid| entities.get(uid));

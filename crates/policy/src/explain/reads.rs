@@ -93,6 +93,11 @@ impl Reads {
                 reads.hold(left, right);
                 reads.hold(right, left);
             }
+            if let Some((left, text)) = pattern(node) {
+                for path in leaves(left).into_iter().filter_map(path) {
+                    reads.0.entry(path).or_default().insert(Literal::Text(text.clone()));
+                }
+            }
             todo.extend(children(node));
         }
         reads
@@ -117,6 +122,14 @@ fn sides(node: &Value) -> Option<(&Value, &Value)> {
         "is" => Some((body.get("left")?, body.get("in")?)),
         _ => Some((body.get("left")?, body.get("right")?)),
     }
+}
+
+/// Of `left like pattern` the left side, and the shortest text that matches; none where that says nothing.
+fn pattern(node: &Value) -> Option<(&Value, String)> {
+    let body = node.as_object().filter(|fields| fields.len() == 1)?.get("like")?;
+    let parts = body.get("pattern")?.as_array()?;
+    let text: String = parts.iter().filter_map(|part| part.get("Literal")?.as_str()).collect();
+    Some((body.get("left")?, text)).filter(|(_, text)| !text.is_empty())
 }
 
 /// The places and literals of a subtree, or the node itself.
@@ -145,15 +158,20 @@ fn children(node: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
 fn path(node: &Value) -> Option<Path> {
     let fields = node.as_object().filter(|fields| fields.len() == 1)?;
     let (operator, body) = fields.iter().next()?;
-    let below = |step: Step| {
+    let below = |steps: Vec<Step>| {
         let mut path = path(body.get("left")?)?;
-        path.steps.push(step);
+        path.steps.extend(steps);
         Some(path)
+    };
+    // `has a.b` names several.
+    let names = |names: &Value| -> Option<Vec<Step>> {
+        let name = |name: &Value| name.as_str().map(|name| Step::Attribute(name.to_owned()));
+        names.as_array().map_or_else(|| Some(vec![name(names)?]), |names| names.iter().map(name).collect())
     };
     match operator.as_str() {
         "Var" => Some(Path { root: body.as_str()?.to_owned(), steps: Vec::new() }),
-        "." | "has" => below(Step::Attribute(body.get("attr")?.as_str()?.to_owned())),
-        "getTag" | "hasTag" => below(Step::Tag(body.get("right")?.get("Value")?.as_str()?.to_owned())),
+        "." | "has" => below(names(body.get("attr")?)?),
+        "getTag" | "hasTag" => below(vec![Step::Tag(body.get("right")?.get("Value")?.as_str()?.to_owned())]),
         _ => None,
     }
 }
@@ -191,6 +209,12 @@ mod tests {
                 "principal [Entity(\"Portcullis::Group\", \"g\")], principal.getTag(\"a b\") [Text(\"x\")]",
             ),
             ("when { context has pep && context.pep has name }", "context.pep [], context.pep.name []"),
+            ("when { context.input.n >= -5 && context.input.n < 7 }", "context.input.n [Number(-5), Number(7)]"),
+            ("when { context.input has to.host }", "context.input.to.host []"),
+            (
+                "when { context.input.to like \"*@ours*\" && context.auth.acr like \"*\" }",
+                "context.auth.acr [], context.input.to [Text(\"@ours\")]",
+            ),
         ];
         for (condition, expected) in facts {
             let policy = Policy::parse(None, format!("forbid (principal, action, resource) {condition};")).unwrap();

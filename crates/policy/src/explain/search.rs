@@ -90,6 +90,24 @@ fn pair(
             return Some(tried(trials, &[second], flips).unwrap_or(both));
         }
     }
+    side_by_side(trials, candidates, flips)
+}
+
+/// The first two of what a call could be that do it together, where neither shows alone that it gets further: two parts of one
+/// condition.
+fn side_by_side(trials: &mut Trials<'_>, candidates: &[Candidate], flips: impl Fn(&Answer) -> bool + Copy) -> Option<Change> {
+    let of_call: Vec<&Candidate> = candidates.iter().filter(|candidate| matches!(candidate.edit, Edit::Input(_))).collect();
+    for (at, first) in (1_usize..).zip(of_call.iter().copied()) {
+        let others = of_call.iter().copied().skip(at).filter(|second| second.topic != first.topic);
+        for second in others {
+            if !trials.has_room() {
+                return None;
+            }
+            if let Some(both) = tried(trials, &[first, second], flips) {
+                return Some(both);
+            }
+        }
+    }
     None
 }
 

@@ -10,7 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use super::atoms::{OTHER, Val, Var};
 use super::read::is_budget;
-use crate::tools::{Record, Shape};
+use crate::tools::Record;
+use crate::tools::edit::{get, least, least_of, put, remove, shape};
 
 /// A budget that nobody will use up.
 const UNUSED: Remaining = Remaining { most: u64::MAX, left: u64::MAX };
@@ -302,59 +303,4 @@ fn json(value: &Val) -> Json {
 /// Below `input`, if it is there.
 fn input(path: &[String]) -> Option<&[String]> {
     path.split_first().filter(|(first, rest)| *first == "input" && !rest.is_empty()).map(|(_, rest)| rest)
-}
-
-fn shape<'r>(record: &'r Record, names: &[String]) -> Option<&'r Shape> {
-    let (first, rest) = names.split_first()?;
-    let shape = &record.0.get(first)?.shape;
-    match (shape, rest) {
-        (shape, []) => Some(shape),
-        (Shape::Record(record), rest) => self::shape(record, rest),
-        _ => None,
-    }
-}
-
-fn least(shape: &Shape) -> Json {
-    match shape {
-        Shape::Bool => Json::Bool(false),
-        Shape::Long => Json::from(0),
-        Shape::Text => Json::String(String::new()),
-        Shape::Set(_) => Json::Array(Vec::new()),
-        Shape::Record(record) => Json::Object(least_of(record)),
-    }
-}
-
-fn least_of(record: &Record) -> Map<String, Json> {
-    let required = record.0.iter().filter(|(_, field)| field.is_required);
-    required.map(|(name, field)| (name.clone(), least(&field.shape))).collect()
-}
-
-fn get<'j>(fields: &'j Map<String, Json>, names: &[String]) -> Option<&'j Json> {
-    let (first, rest) = names.split_first()?;
-    let found = fields.get(first)?;
-    if rest.is_empty() { Some(found) } else { get(found.as_object()?, rest) }
-}
-
-/// Puts a value where the schema has room for one of its kind; what stands above it comes with it.
-fn put(fields: &mut Map<String, Json>, record: &Record, names: &[String], value: Json) -> Option<()> {
-    let (first, rest) = names.split_first()?;
-    let shape = &record.0.get(first)?.shape;
-    if rest.is_empty() {
-        fields.insert(first.clone(), value);
-        return Some(());
-    }
-    let Shape::Record(below) = shape else { return None };
-    put(fields.entry(first.clone()).or_insert_with(|| least(shape)).as_object_mut()?, below, rest, value)
-}
-
-/// Takes an optional value away.
-fn remove(fields: &mut Map<String, Json>, record: &Record, names: &[String]) -> Option<()> {
-    let (first, rest) = names.split_first()?;
-    let field = record.0.get(first)?;
-    match (&field.shape, rest) {
-        (_, []) if field.is_required => None,
-        (_, []) => fields.remove(first).map(|_| ()),
-        (Shape::Record(below), rest) => remove(fields.get_mut(first)?.as_object_mut()?, below, rest),
-        _ => None,
-    }
 }

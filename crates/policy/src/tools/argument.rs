@@ -72,7 +72,7 @@ fn value(shape: &Shape, given: &Value, path: &str, unmodelled: &mut BTreeSet<Str
 }
 
 /// Names are data of a caller: escaped, so that none looks like a path of others.
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     let name = name.replace('.', "\\.");
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }

@@ -155,9 +155,14 @@ impl Reader<'_> {
             self.report(&join(pointer, "additionalProperties"), "arguments without fixed names have no Cedar type".to_owned());
         }
         let empty = Map::new();
-        let properties = object.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-        let required: Vec<&str> =
-            object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let properties = object.get("properties").map_or(Some(&empty), Value::as_object).unwrap_or_else(|| {
+            self.report(&join(pointer, "properties"), "`properties` is no object".to_owned());
+            &empty
+        });
+        let required = object.get("required").map_or(Some(Vec::new()), texts).unwrap_or_else(|| {
+            self.report(&join(pointer, "required"), "`required` is no list of names".to_owned());
+            Vec::new()
+        });
         let mut record = Record::default();
         for (name, schema) in properties {
             self.n_arguments = self.n_arguments.saturating_add(1);
@@ -188,6 +193,11 @@ impl Reader<'_> {
             return None;
         };
         if !self.told_keywords(object, pointer) {
+            return None;
+        }
+        // Below it `#` means another schema.
+        if object.contains_key("$id") {
+            self.report(&join(pointer, "$id"), "`$id` below the schema itself is not read".to_owned());
             return None;
         }
         if let Some(target) = object.get("$ref") {
@@ -228,10 +238,14 @@ impl Reader<'_> {
 
     /// The one type that is named, and whether null is beside it.
     fn kind<'s>(&mut self, object: &'s Map<String, Value>, pointer: &str) -> Option<(&'s str, bool)> {
-        let kinds: Vec<&str> = match object.get("type") {
-            Some(Value::String(kind)) => vec![kind],
-            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
+        let kinds: Option<Vec<&str>> = match object.get("type") {
+            None => Some(Vec::new()),
+            Some(Value::String(kind)) => Some(vec![kind]),
+            Some(kinds) => texts(kinds),
+        };
+        let Some(kinds) = kinds else {
+            self.report(&join(pointer, "type"), "`type` is neither a name nor a list of names".to_owned());
+            return None;
         };
         let others: Vec<&str> = kinds.iter().copied().filter(|kind| *kind != "null").collect();
         let [kind] = others.as_slice() else {
@@ -263,6 +277,12 @@ impl Reader<'_> {
             self.report(pointer, format!("`{keyword}` beside another type is not read"));
             return None;
         }
+        if let Some(beside) =
+            ["properties", "required", "items", "additionalProperties"].iter().find(|word| object.contains_key(**word))
+        {
+            self.report(&join(pointer, beside), format!("`{beside}` beside a choice of types is not read"));
+            return None;
+        }
         let pointer = join(&join(pointer, keyword), &at.to_string());
         let (shape, may_be_null) = self.shape(choice, &pointer, depth.saturating_add(1))?;
         Some((shape, may_be_null || choices.len() > others.len()))
@@ -281,8 +301,18 @@ impl Reader<'_> {
             self.report(pointer, "a reference that does not lead to `#/$defs/…` or `#/definitions/…`".to_owned());
             return None;
         };
+        let above = path.match_indices('/').filter_map(|(at, _)| path.get(..at).filter(|above| !above.is_empty()));
+        if above.filter_map(|above| self.root.pointer(above)?.get("$id")).any(Value::is_string) {
+            self.report(pointer, "a reference into a schema with an `$id` of its own".to_owned());
+            return None;
+        }
         self.shape(schema, path, depth.saturating_add(1))
     }
+}
+
+/// The texts of a list that holds nothing else.
+fn texts(list: &Value) -> Option<Vec<&str>> {
+    list.as_array()?.iter().map(Value::as_str).collect()
 }
 
 /// A name that can stand in a record, and cannot be taken for an escape of Cedar's JSON.

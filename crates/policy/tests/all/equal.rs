@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema};
 use model::{
-    Ask, Bundle, Challenge, DecisionInput, FindingGroup, Integrity, Level, LinkAnswer, PrincipalId, PrincipalKind, ReasonCode,
-    Registry, Resource, UserText, Verdict,
+    Answer, Ask, Bundle, Challenge, DecisionInput, FindingGroup, Integrity, Level, LinkAnswer, PrincipalId, PrincipalKind,
+    ReasonCode, Registry, Resource, UserText, Verdict,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::random::{self, INSTANTS, Reads};
+use crate::wide;
 use crate::world::compiled;
 
 struct Oracle {
@@ -38,13 +39,13 @@ fn level(level: Level) -> i64 {
         as i64
 }
 
-fn entities(registry: &Registry, schema: &Schema) -> Entities {
+fn entities(registry: &Registry, schema: &Schema, more: Vec<Value>) -> Entities {
     let entity = |kind: &str, id: &str, parents: &str, groups: &BTreeSet<model::Name>, attrs: Value| {
         let parents: Vec<Value> =
             groups.iter().map(|group| json!({"type": format!("Portcullis::{parents}"), "id": group})).collect();
         json!({"uid": {"type": format!("Portcullis::{kind}"), "id": id}, "attrs": attrs, "parents": parents})
     };
-    let mut all = Vec::new();
+    let mut all = more;
     all.extend(registry.groups.iter().map(|(id, group)| entity("Group", id.as_str(), "Group", &group.groups, json!({}))));
     all.extend(
         registry.model_groups.iter().map(|(id, group)| entity("ModelGroup", id.as_str(), "ModelGroup", &group.groups, json!({}))),
@@ -120,7 +121,9 @@ fn context(input: &DecisionInput) -> Value {
 
 impl Oracle {
     fn new(bundle: &Bundle) -> Self {
-        let schema = Schema::from_cedarschema_str(policy::SCHEMA).unwrap().0;
+        let is_wide = !bundle.registry.tool_servers.is_empty();
+        let text = if is_wide { wide::schema() } else { policy::SCHEMA.to_owned() };
+        let schema = Schema::from_cedarschema_str(&text).unwrap().0;
         let baseline = include_str!("../../src/baseline.cedar");
         let baseline: PolicySet = baseline.parse().unwrap();
         let named = |policy: &Policy| policy.new_id(PolicyId::new(policy.annotation("id").unwrap()));
@@ -130,7 +133,12 @@ impl Oracle {
             let id = line.split('"').nth(1).unwrap();
             policies.push(Policy::parse(Some(PolicyId::new(id)), line).unwrap());
         }
-        Self { entities: entities(&bundle.registry, &schema), schema, policies }
+        Self { entities: entities(&bundle.registry, &schema, Vec::new()), schema, policies }
+    }
+
+    /// The same with the tools and records of `wide`, and the guest of a call.
+    fn with(self, bundle: &Bundle, input: &DecisionInput) -> Self {
+        Self { entities: entities(&bundle.registry, &self.schema, wide::entities(input)), ..self }
     }
 
     fn says(&self, input: &DecisionInput, principal: &PrincipalId, ask: &Ask) -> Said {
@@ -144,7 +152,15 @@ impl Oracle {
         let uid = |kind: &str, id: &str| -> EntityUid {
             EntityUid::from_json(json!({"type": format!("Portcullis::{kind}"), "id": id})).unwrap()
         };
-        let (principal, action) = (uid(kind, principal.name.as_str()), uid("Action", ask.action.as_str()));
+        let of = |kind: String, id: &str| -> EntityUid { EntityUid::from_json(json!({"type": kind, "id": id})).unwrap() };
+        let (principal, action) = (
+            uid(kind, principal.name.as_str()),
+            match &ask.resource {
+                Resource::Tool(tool) => of("github::Action".to_owned(), tool.strip_prefix("github/").unwrap()),
+                Resource::Foreign(foreign) => of("Access::Action".to_owned(), &foreign.action),
+                _ => uid("Action", ask.action.as_str()),
+            },
+        );
         let resource = match &ask.resource {
             Resource::Model(id) => uid("Model", id.as_str()),
             Resource::HostedTool(id) => uid("HostedTool", id),
@@ -152,10 +168,16 @@ impl Oracle {
             Resource::Beta(id) => uid("Beta", id),
             Resource::Agent(id) => uid("Agent", id.as_str()),
             Resource::Gate => uid("Gate", "gate"),
+            Resource::Tool(id) => uid("Tool", id),
+            Resource::Foreign(foreign) => of(format!("Access::{}", foreign.kind), &foreign.id),
             other => panic!("{other:?} is not generated"),
         };
         // Validated: this is where it shows whether what we build conforms.
-        let context = Context::from_json_value(context(input), Some((&self.schema, &action))).unwrap();
+        let mut facts = context(input);
+        for (name, value) in wide::beside(input, ask) {
+            facts[name] = value;
+        }
+        let context = Context::from_json_value(facts, Some((&self.schema, &action))).unwrap();
         let request = Request::new(principal, action, resource, context, Some(&self.schema)).unwrap();
         let ask = |without: &BTreeSet<String>| {
             let kept = self.policies.iter().filter(|policy| !without.contains(&policy.id().to_string()));
@@ -227,13 +249,17 @@ fn by_rule(registry: &Registry, input: &DecisionInput, principal: &PrincipalId, 
         PrincipalKind::Agent => agent.is_some(),
         PrincipalKind::Operator | PrincipalKind::Pep => false,
     };
-    if !is_known {
+    let is_guest = input.facts.mandate.federated.as_ref().is_some_and(|guest| guest.principal == *principal);
+    if !is_known && !is_guest {
         return Some(ReasonCode::PrincipalUnknown);
     }
     if let Resource::Model(model) = &ask.resource
         && !registry.models.contains_key(model)
     {
         return Some(ReasonCode::ModelNotFound);
+    }
+    if matches!(&ask.resource, Resource::Foreign(foreign) if foreign.id == "ghost") {
+        return Some(ReasonCode::QuestionUnknown);
     }
     // The only place of the cases that is not written in its one form; none is declared.
     if matches!(&ask.resource, Resource::Destination(id) if id == "\" || true") {
@@ -243,10 +269,38 @@ fn by_rule(registry: &Registry, input: &DecisionInput, principal: &PrincipalId, 
     if principal.kind == PrincipalKind::Agent && !has_user && !agent.unwrap().autonomous.contains(&ask.action) {
         return Some(ReasonCode::AgentWithoutUser);
     }
+    if matches!(&ask.resource, Resource::Tool(tool) if tool == "github/old_search") {
+        return Some(ReasonCode::PolicyError);
+    }
     let has_image = input.facts.findings.contains_key("uninspected:image");
     let is_named = said.duties.contains("request:allow:uninspected:image");
     (has_image && !is_named && input.facts.label.level > Level::Internal && said.verdict != Verdict::Deny)
         .then_some(ReasonCode::UninspectedDenied)
+}
+
+/// Holds every link of an answer against the oracle and the rules.
+fn check(oracle: &Oracle, bundle: &Bundle, input: &DecisionInput, answer: &Answer) -> Result<(), TestCaseError> {
+    let mut links = answer.links.iter();
+    for ask in &input.asks {
+        for principal in input.chain.links() {
+            let link = links.next().unwrap();
+            prop_assert_eq!((&link.principal, link.action, &link.resource), (principal, ask.action, &ask.resource));
+            let said = oracle.says(input, principal, ask);
+            match by_rule(&bundle.registry, input, principal, ask, &said) {
+                Some(reason) => prop_assert_eq!((link.verdict, link.reason), (Verdict::Deny, reason)),
+                None => prop_assert_eq!(ours(link), said),
+            }
+        }
+    }
+    // The enforcement point may ask about everything.
+    for _ in input.facts.mandate.asked_by.iter().flat_map(|_| &input.asks) {
+        let link = links.next().unwrap();
+        prop_assert_eq!((link.principal.kind, link.verdict), (PrincipalKind::Pep, Verdict::Permit));
+    }
+    prop_assert_eq!(links.next(), None);
+    let strictest = answer.links.iter().map(|link| link.verdict).max();
+    prop_assert_eq!(Some(answer.verdict), strictest);
+    Ok(())
 }
 
 proptest! {
@@ -259,22 +313,61 @@ proptest! {
         for input in &inputs {
             let answer = snapshot.decide(input);
             prop_assert_eq!(&answer, &snapshot.decide(input), "the second answer comes from kept sets");
-            let mut links = answer.links.iter();
-            for ask in &input.asks {
-                for principal in input.chain.links() {
-                    let link = links.next().unwrap();
-                    prop_assert_eq!((&link.principal, link.action, &link.resource), (principal, ask.action, &ask.resource));
-                    let said = oracle.says(input, principal, ask);
-                    match by_rule(&bundle.registry, input, principal, ask, &said) {
-                        Some(reason) => prop_assert_eq!((link.verdict, link.reason), (Verdict::Deny, reason)),
-                        None => prop_assert_eq!(ours(link), said),
-                    }
-                }
-            }
-            prop_assert_eq!(links.next(), None);
-            let strictest = answer.links.iter().map(|link| link.verdict).max();
-            prop_assert_eq!(Some(answer.verdict), strictest);
+            check(&oracle, &bundle, input, &answer)?;
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(random::config(60))]
+
+    /// The same of tools with typed arguments, of questions about declared resources, and with guests.
+    #[test]
+    fn the_answer_is_cedars_own_for_tools_questions_and_guests(bundle in wide::bundle(), inputs in proptest::collection::vec(wide::input(), 12)) {
+        let snapshot = compiled(&bundle);
+        let mut oracle = Oracle::new(&bundle);
+        for input in &inputs {
+            oracle = oracle.with(&bundle, input);
+            let answer = snapshot.decide(input);
+            prop_assert_eq!(&answer, &snapshot.decide(input), "the second answer comes from kept sets");
+            check(&oracle, &bundle, input, &answer)?;
+        }
+    }
+}
+
+/// What that one reaches: each reason with tools, with questions and with guests.
+#[test]
+fn the_wide_cases_reach_every_reason() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::new(random::config(1));
+    let mut reached: [BTreeSet<ReasonCode>; 3] = Default::default();
+    for _ in 0..60 {
+        let bundle = wide::bundle().new_tree(&mut runner).unwrap().current();
+        let snapshot = compiled(&bundle);
+        for _ in 0..12 {
+            let input = wide::input().new_tree(&mut runner).unwrap().current();
+            let reasons: Vec<ReasonCode> = snapshot.decide(&input).links.iter().map(|link| link.reason).collect();
+            let is_tool = input.facts.arguments.is_some();
+            reached[usize::from(!is_tool)].extend(reasons.iter().copied());
+            if input.facts.mandate.federated.is_some() {
+                reached[2].extend(reasons);
+            }
+        }
+    }
+    let everywhere = [
+        ReasonCode::Permitted,
+        ReasonCode::PolicyDenied,
+        ReasonCode::PolicyForbidden,
+        ReasonCode::PolicyError,
+        ReasonCode::ApprovalRequired,
+        ReasonCode::StepUpRequired,
+    ];
+    for reached in &reached {
+        assert!(everywhere.iter().all(|reason| reached.contains(reason)), "{reached:?}");
+    }
+    for reason in [ReasonCode::QuestionUnknown, ReasonCode::UninspectedDenied, ReasonCode::AgentWithoutUser] {
+        assert!(reached[1].contains(&reason), "{reason}: {reached:?}");
     }
 }
 

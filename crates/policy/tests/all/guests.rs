@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{Action, Answer, Ask, DecisionInput, Federated, Grant, Mandate, Reach, ReasonCode, Resource, Task, Verdict};
+use policy::PolicySnapshot;
 use proptest::prelude::*;
 
 use crate::random::{self, Reads};
@@ -72,16 +73,35 @@ fn nobody_is_vouched_for_who_is_declared_or_who_is_no_subject() {
     assert_eq!(snapshot.decide(&nobody).reason, ReasonCode::PrincipalUnknown);
 }
 
+/// How many guests a snapshot keeps, as its `Debug` tells.
+fn n_kept(snapshot: &PolicySnapshot) -> usize {
+    let text = format!("{snapshot:?}");
+    let (_, rest) = text.split_once("n_guests: ").unwrap();
+    rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+/// At 1,024 of them all are forgotten, and each is answered as before.
 #[test]
 fn many_guests_come_and_go() {
     let snapshot = load(POLICIES);
     for number in 0..1_100 {
+        let n_before = match number {
+            0 => Some(0),
+            1_023 => Some(1_023),
+            1_024 => Some(1_024),
+            1_025 => Some(1),
+            _ => None,
+        };
+        if let Some(n_before) = n_before {
+            assert_eq!(n_kept(&snapshot), n_before, "before guest {number}");
+        }
         let user = format!("user:okta:u{number}");
         let groups: &[&str] = if number % 2 == 0 { &["staff"] } else { &[] };
         let is_permitted = snapshot.decide(&vouched(&[&user], groups)).verdict == Verdict::Permit;
         assert_eq!(is_permitted, number % 2 == 0, "{user}");
     }
     assert_eq!(snapshot.decide(&vouched(&["user:okta:u0"], &["staff"])).verdict, Verdict::Permit);
+    assert_eq!(n_kept(&snapshot), 77, "the last 76, and the first once more");
 }
 
 #[test]

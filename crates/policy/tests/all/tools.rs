@@ -113,6 +113,23 @@ fn what_does_not_fit_is_refused_and_never_rounded() {
         let reason = if expected.is_empty() { ReasonCode::Permitted } else { ReasonCode::PolicyError };
         assert_eq!(answer.reason, reason, "{arguments}");
     }
+    for (text, expected) in [
+        (r#"{"title": "a", "title": "b"}"#, "a name stands twice in the arguments"),
+        (r#"{"title": "a", "t\u0069tle": "b"}"#, "a name stands twice in the arguments"),
+        (r#"{"title": "a", "target": {"repo": "ours", "repo": "theirs"}}"#, "a name stands twice in the arguments"),
+        (r#"{"title": "a", "weight": [{"any": {"k": 1, "k": 2}}]}"#, "a name stands twice in the arguments"),
+        (r#"{"title": "\ud800"}"#, "the arguments cannot be read: unpaired surrogate escape at byte 11"),
+        ("{\"title\": \"a\"} {}", "the arguments cannot be read: expected the end of the document at byte 15"),
+        ("\u{feff}{\"title\": \"a\"}", "the arguments cannot be read: expected a value at byte 0"),
+        ("{\"title\": \"a\",}", "the arguments cannot be read: expected a key at byte 14"),
+    ] {
+        let mut asked = call("github/create_issue", &json!({}));
+        asked.facts.arguments = Some(text.to_owned());
+        assert_eq!(errors(&snapshot.decide(&asked)), expected, "{text}");
+    }
+    let mut deep = call("github/create_issue", &json!({}));
+    deep.facts.arguments = Some(format!("{{\"title\": \"a\", \"weight\": {}{}}}", "[".repeat(64), "]".repeat(64)));
+    assert_eq!(errors(&snapshot.decide(&deep)), "the arguments cannot be read: nested deeper than 64 levels");
     let mut huge = call("github/create_issue", &json!({}));
     huge.facts.arguments = Some(format!("{{\"title\": \"{}\"}}", "a".repeat(2 << 20)));
     assert_eq!(errors(&snapshot.decide(&huge)), "arguments have at most 1048576 bytes");
@@ -215,12 +232,19 @@ fn what_has_no_type_is_reported() {
         "when": {"type": "string", "format": "date-time"},
         "choice": {"type": "string", "enum": ["a", "b"]},
         "a/b~c": {"type": "float"},
+        "odd-type": {"type": ["string", 5]},
+        "numbered": {"type": 5},
+        "renamed": {"$id": "https://example.com/other", "type": "string"},
+        "within": {"$ref": "#/$defs/other/properties/b"},
+        "holds": {"type": "object", "properties": [{"type": "string"}], "required": "a"},
+        "needs": {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a", 1]},
+        "beside": {"anyOf": [{"type": "object"}, {"type": "null"}], "properties": {"a": {"type": "string"}}},
     });
     let schema = json!({
         "type": "object",
         "properties": properties,
         "patternProperties": {"^x": {"type": "string"}},
-        "$defs": {"name": {"type": "string", "minLength": 1}, "loop": {"type": "object", "properties": {"more": {"$ref": "#/$defs/loop"}}}},
+        "$defs": {"name": {"type": "string", "minLength": 1}, "other": {"$id": "x", "type": "object", "properties": {"b": {"type": "string"}}}, "loop": {"type": "object", "properties": {"more": {"$ref": "#/$defs/loop"}}}},
     });
     let pinned = Tool { input: schema.to_string(), ..Tool::default() };
     let told: Vec<String> = check_tool(&name("github"), "t", &pinned).unwrap().iter().map(ToString::to_string).collect();
@@ -232,18 +256,26 @@ fn what_has_no_type_is_reported() {
         /properties/any: no type is named
         /properties/a~1b~0c: type `float` has no Cedar type
         /properties/bare: a list whose items have no schema has no Cedar type
+        /properties/beside/properties: `properties` beside a choice of types is not read
         /properties/both/allOf: `allOf` is not read
         /properties/either: a choice of types (`oneOf`) has no Cedar type
         /properties/far: a reference that does not lead to `#/$defs/…` or `#/definitions/…`
         /properties/gone: a reference that does not lead to `#/$defs/…` or `#/definitions/…`
+        /properties/holds/properties: `properties` is no object
+        /properties/holds/required: `required` is no list of names
         /properties/holes/items: items that may be null have no Cedar type
         /properties/map/additionalProperties: arguments without fixed names have no Cedar type
         /properties/mixed/type: `type` beside a reference is not read
         /properties/n: `number` has no exact Cedar type; `integer` has
+        /properties/needs/required: `required` is no list of names
         /properties/null: no type is named
+        /properties/numbered/type: `type` is neither a name nor a list of names
+        /properties/odd-type/type: `type` is neither a name nor a list of names
         /properties/odd/x-kind: `x-kind` is not read
+        /properties/renamed/$id: `$id` below the schema itself is not read
         /properties/tuple/prefixItems: `prefixItems` is not read
         /properties/two: several types have no common Cedar type
+        /properties/within: a reference into a schema with an `$id` of its own
         /properties/yes: a schema that is true or false has no Cedar type
     "#]]
     .assert_eq(&(told.join("\n") + "\n"));

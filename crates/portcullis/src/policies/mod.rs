@@ -6,6 +6,7 @@ mod format;
 mod list;
 mod matrix;
 mod pack;
+#[cfg(feature = "prove")]
 mod prove;
 mod shadow;
 mod side;
@@ -31,6 +32,12 @@ use cases::Known;
 /// Runs one of the commands.
 pub(crate) async fn command(cli: &Cli, data: &Path, command: &Policy) -> anyhow::Result<Exit> {
     match command {
+        #[cfg(not(feature = "prove"))]
+        Policy::Prove(_) => {
+            output::note("this build has no prover: it was made without the feature `prove`");
+            Ok(Exit::Invalid)
+        }
+        #[cfg(feature = "prove")]
         Policy::Prove(options) => match Ready::read(data) {
             Ok(ready) => prove::prove(cli, &ready, options).await,
             Err(problems) => Ok(told(cli, &problems)),
@@ -137,7 +144,7 @@ fn explained(cli: &Cli, ready: &Ready, call: &[&str; 4]) -> anyhow::Result<Exit>
             return Ok(Exit::Invalid);
         }
     };
-    let explanation = ready.policies.explanation(&input);
+    let explanation = ready.policies.explanation_of_own(&input);
     let answer = &explanation.answer;
     let shadow = ready.policies.shadow(&input, answer);
     let mut lines = explanation.text();
