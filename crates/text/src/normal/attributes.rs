@@ -11,9 +11,22 @@ pub(super) fn element_name(tag: &str) -> (bool, &str) {
 
 /// Whether an element with this start tag is not shown: attribute `hidden`, or a style that makes it vanish.
 pub(super) fn hides(tag: &str) -> bool {
+    has(tag, |name, value| name.eq_ignore_ascii_case("hidden") || name.eq_ignore_ascii_case("style") && vanishes(value))
+}
+
+/// Whether an element with this start tag is left out by some readers: `aria-hidden`, or a style that leaves nothing to see.
+pub(super) fn is_left_out(tag: &str) -> bool {
+    has(tag, |name, value| {
+        name.eq_ignore_ascii_case("aria-hidden") && value.trim().eq_ignore_ascii_case("true")
+            || name.eq_ignore_ascii_case("style") && fades(value)
+    })
+}
+
+/// Whether an attribute of a start tag passes `test`, which gets its name and its value.
+fn has(tag: &str, test: impl Fn(&str, &str) -> bool) -> bool {
     let mut rest = tag.get(1 + element_name(tag).1.len()..).unwrap_or_default();
     while let Some((name, value, behind)) = attribute(rest) {
-        if name.eq_ignore_ascii_case("hidden") || name.eq_ignore_ascii_case("style") && vanishes(value) {
+        if test(name, value) {
             return true;
         }
         rest = behind;
@@ -45,20 +58,34 @@ fn attribute(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Whether a style makes its element vanish.
 fn vanishes(style: &str) -> bool {
+    declares(style, |property, value| match property {
+        "display" => value == "none",
+        "visibility" => matches!(value, "hidden" | "collapse"),
+        "opacity" | "font-size" | "font" => is_zero(value),
+        _ => false,
+    })
+}
+
+/// Whether a style leaves nothing of its element to see: it has no colour or size, or stands beside the page.
+fn fades(style: &str) -> bool {
+    declares(style, |property, value| match property {
+        "color" => value == "transparent",
+        "width" | "height" | "max-width" | "max-height" => is_zero(value),
+        "left" | "top" | "text-indent" => value.starts_with('-') && value.bytes().filter(u8::is_ascii_digit).count() > 2,
+        "transform" => value == "scale(0)",
+        _ => false,
+    })
+}
+
+/// Whether a declaration of `style` passes `test`, which gets its property and its value, both small and without blanks.
+fn declares(style: &str, test: impl Fn(&str, &str) -> bool) -> bool {
     let style: String = style
         .chars()
         .filter(|character| !character.is_ascii_whitespace())
         .map(|character| character.to_ascii_lowercase())
         .collect();
-    style.split(';').filter_map(|declaration| declaration.split_once(':')).any(|(property, value)| {
-        let value = value.strip_suffix("!important").unwrap_or(value);
-        match property {
-            "display" => value == "none",
-            "visibility" => matches!(value, "hidden" | "collapse"),
-            "opacity" | "font-size" | "font" => is_zero(value),
-            _ => false,
-        }
-    })
+    let mut declarations = style.split(';').filter_map(|declaration| declaration.split_once(':'));
+    declarations.any(|(property, value)| test(property, value.strip_suffix("!important").unwrap_or(value)))
 }
 
 /// `0`, `0.00`, `0px`, `.0em`, `0%`.

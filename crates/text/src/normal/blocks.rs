@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::draft::Draft;
-use super::suspects::{is_letter, next_full, next_short};
+use super::suspects::{is_letter, next_full, next_mixed, next_short};
 
 /// Shortest block, in characters.
 pub(super) const SHORTEST: usize = 16;
@@ -59,6 +59,92 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
         }
     }
     blocks
+}
+
+/// Shortest and longest pieces of a block with blanks in it, and how many letters they have together at least.
+const PIECES: std::ops::RangeInclusive<usize> = 4..=76;
+const FEWEST: usize = 12;
+
+/// The blocks that are written in pieces of the same length with whitespace between, by place; the last piece, which may be
+/// shorter, is left out unless `has_rest`, for a word of prose may stand there.
+pub(super) fn rows(text: &str, has_rest: bool) -> Vec<Block> {
+    let bytes = text.as_bytes();
+    let mut rows = Vec::new();
+    let mut at = 0;
+    while let Some(pieces) = next_row(bytes, at) {
+        let mut block = Block::default();
+        pieces.iter().for_each(|piece| block.push(bytes, piece.clone()));
+        at = pieces.last().map_or(bytes.len(), |last| last.end);
+        let rest = piece_behind(bytes, at);
+        if let Some(rest) = rest.filter(|rest| has_rest && pieces.last().is_some_and(|last| rest.len() < last.len())) {
+            block.push(bytes, rest.clone());
+            at = rest.end;
+        }
+        rows.push(block);
+    }
+    rows
+}
+
+/// The pieces of the next row at or behind `from`: at least two in which letters are mixed as in no prose, or one with a rest.
+pub(super) fn next_row(bytes: &[u8], from: usize) -> Option<Vec<Range<usize>>> {
+    let mut at = from;
+    loop {
+        let mixed = next_mixed(bytes, at)?;
+        let before = bytes.get(at..mixed)?.iter().rev().take_while(|byte| is_letter(**byte)).count();
+        let piece = mixed - before..run_end(bytes, mixed);
+        at = piece.end.max(mixed + 1);
+        if !PIECES.contains(&piece.len()) {
+            continue;
+        }
+        let is_piece = |other: &Range<usize>| other.len() == piece.len() && !is_word(bytes.get(other.clone()));
+        let mut pieces = vec![piece.clone()];
+        while let Some(last) = pieces.last()
+            && let Some(next) = piece_behind(bytes, last.end).filter(is_piece)
+        {
+            pieces.push(next);
+        }
+        let mut before = Vec::new();
+        while let Some(previous) = piece_before(bytes, before.last().unwrap_or(&piece).start, from).filter(is_piece) {
+            before.push(previous);
+        }
+        let end = pieces.last().map_or(at, |last| last.end);
+        at = at.max(end);
+        let rest = piece_behind(bytes, end).map_or(0, |rest| if rest.len() < piece.len() { rest.len() } else { 0 });
+        let n_pieces = before.len() + pieces.len();
+        if n_pieces * piece.len() + rest >= FEWEST && (n_pieces > 1 || rest > 0) {
+            return Some(before.into_iter().rev().chain(pieces).collect());
+        }
+    }
+}
+
+/// Whether letters are a word of prose: small ones, the first of which may be a capital, that decode to nothing that can be read.
+fn is_word(letters: Option<&[u8]>) -> bool {
+    let Some((first, rest)) = letters.and_then(<[u8]>::split_first) else { return false };
+    if !first.is_ascii_alphabetic() || !rest.iter().all(u8::is_ascii_lowercase) {
+        return false;
+    }
+    // Whole quanta of base64 say by themselves what they write.
+    let is_readable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    rest.len() % 4 != 3 || !letters.is_some_and(|letters| super::decoders::bytes_of_base64(letters).iter().all(is_readable))
+}
+
+/// Whitespace between two pieces, at most.
+const GAP: usize = 4;
+
+/// The run of letters that stands behind whitespace at `from`.
+fn piece_behind(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let gap = bytes.get(from..)?.iter().take(GAP).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let piece = from + gap..run_end(bytes, from + gap);
+    (gap > 0 && !piece.is_empty() && piece.len() <= *PIECES.end()).then_some(piece)
+}
+
+/// The run of letters that stands before whitespace that ends at `to`, not before `floor`.
+fn piece_before(bytes: &[u8], to: usize, floor: usize) -> Option<Range<usize>> {
+    let before = bytes.get(floor..to)?;
+    let gap = before.iter().rev().take(GAP).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let end = to - gap;
+    let length = bytes.get(floor..end)?.iter().rev().take_while(|byte| is_letter(**byte)).count();
+    (gap > 0 && length > 0).then_some(end - length..end)
 }
 
 /// The next run of at least [`SHORTEST`] letters at or behind `from`.
@@ -245,7 +331,7 @@ fn first_scalar(bytes: &[u8]) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{blocks, texts};
+    use super::{blocks, rows, texts};
 
     #[test]
     fn blocks_are_runs_and_wrapped_lines() {
@@ -266,6 +352,29 @@ mod tests {
             }
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn pieces_of_one_length_are_one_block() {
+        let facts: &[(&str, &[&str], &[&str])] = &[
+            ("x: c2VjcmV0 IHRva2Vu is", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vuis"]),
+            ("x: c2Vj\r\ncmV0\r\nIHRv\r\na2Vu\r\n", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vu"]),
+            ("Some c2Vj cmV0 IHRv a2V more", &["c2VjcmV0IHRv"], &["c2VjcmV0IHRva2V"]),
+            ("c2VjcmV0 IHR=", &[], &[]),
+            ("c2VjcmV0 IHRva2==", &["c2VjcmV0"], &["c2VjcmV0IHRva2"]),
+            ("an iPhone and a MacBook with some words", &[], &[]),
+            ("plain words only here", &[], &[]),
+        ];
+        for (text, without, with) in facts {
+            let written = |has_rest| -> Vec<String> {
+                rows(text, has_rest).into_iter().map(|block| String::from_utf8(block.letters).unwrap()).collect()
+            };
+            assert_eq!((written(false).as_slice(), written(true).as_slice()), (&own(without)[..], &own(with)[..]), "{text}");
+        }
+    }
+
+    fn own(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]

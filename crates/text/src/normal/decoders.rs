@@ -51,14 +51,23 @@ fn between_signs(draft: &mut Draft<'_>, block: &Block) {
 
 /// The texts that blocks of base32 write, a line each. `None` without one.
 pub(super) fn base32<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
+    fifths(text, blocks, room, base32_value)
+}
+
+/// The same in the other alphabet of base32, which keeps the order of what is written.
+pub(super) fn base32_hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
+    fifths(text, blocks, room, base32_hex_value)
+}
+
+fn fifths<'t>(text: &'t str, blocks: &[Block], room: usize, value: fn(u8) -> Option<u8>) -> Option<Draft<'t>> {
     let mut draft = Draft::new(text, room);
     for block in blocks {
         each_part(
             block,
             SHORTEST,
-            |letter| base32_value(letter).is_some(),
+            |letter| value(letter).is_some(),
             |part| {
-                let decoded = unpack(&part.letters, 0, 5, base32_value);
+                let decoded = unpack(&part.letters, 0, 5, value);
                 for range in texts(&decoded) {
                     write(&mut draft, &decoded, range, 5, |nth| quantum(part, nth * 8, 8));
                 }
@@ -106,6 +115,11 @@ fn write_row(draft: &mut Draft<'_>, decoded: &[u8], spans: &[Range<usize>]) {
     for range in texts(decoded) {
         write(draft, decoded, range, 1, |nth| spans.get(nth).cloned().unwrap_or_default());
     }
+}
+
+/// What letters of base64 write.
+pub(super) fn bytes_of_base64(letters: &[u8]) -> Vec<u8> {
+    unpack(letters, 0, 6, base64_value)
 }
 
 /// The place of `size` letters of a block from `first` on, or of those that are left.
@@ -168,6 +182,15 @@ const fn base32_value(letter: u8) -> Option<u8> {
     })
 }
 
+const fn base32_hex_value(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'0'..=b'9' => letter - b'0',
+        b'A'..=b'V' => letter - b'A' + 10,
+        b'a'..=b'v' => letter - b'a' + 10,
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Block, Draft};
@@ -215,6 +238,8 @@ mod tests {
         }
         assert_eq!(base32("ONSWG4TFOQQHI33LMVXA====").unwrap().text(), "secret token");
         assert_eq!(base32("x-onswg4tfoqqhi33lmvxa").unwrap().text(), "x-\nsecret token");
+        assert_eq!(read(super::base32_hex, "EDIM6SJ5EGG78RRBCLN0====").unwrap().text(), "secret token");
+        assert_eq!(read(super::base32_hex, "edim6sj5egg78rrbcln0").unwrap().text(), "secret token");
         let hexes = [
             ("73656372657420746f6b656e", Some("secret token")),
             ("0x73656372657420746F6B656E", Some("secret token")),

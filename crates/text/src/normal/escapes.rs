@@ -11,17 +11,20 @@ pub(super) fn url(text: &str, room: usize) -> Option<Draft<'_>> {
     decode(text, room, b'%', |text, at| unicode(text, at).or_else(|| scalar(text, at, b'%', false)))
 }
 
-/// `text` with quoted-printable `=41` and soft line breaks decoded; `None` unless it looks like that: a soft line break, or two
-/// escapes in upper case. An escape of a control character is taken for no escape.
+/// `text` with quoted-printable `=41` and soft line breaks decoded; `None` unless it looks like that: a soft line break, two
+/// escapes in upper case, or two next to one another in any case. In lower case, an escape that stands alone is none where no two
+/// are next to one another: links are full of `&a=bc`. An escape of a control character is taken for no escape.
 pub(super) fn quoted_printable(text: &str, room: usize) -> Option<Draft<'_>> {
     let bytes = text.as_bytes();
     let is_soft = |at: usize| matches!(bytes.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..]));
-    if !memchr::memchr_iter(b'=', bytes).any(is_soft)
-        && memchr::memchr_iter(b'=', bytes).filter(|at| byte(bytes, *at, b'=', true).is_some()).nth(1).is_none()
-    {
+    let is_escape = |at: usize, is_upper: bool| byte(bytes, at, b'=', is_upper).is_some();
+    let is_pair = |at: usize| is_escape(at, false) && is_escape(at + 3, false);
+    let has = |test: &dyn Fn(usize) -> bool| memchr::memchr_iter(b'=', bytes).any(test);
+    let is_upper = !has(&is_pair);
+    if is_upper && !has(&is_soft) && memchr::memchr_iter(b'=', bytes).filter(|at| is_escape(*at, true)).nth(1).is_none() {
         return None;
     }
-    decode(text, room, b'=', |text, at| soft_break(text.as_bytes(), at).or_else(|| quoted(text, at)))
+    decode(text, room, b'=', |text, at| soft_break(text.as_bytes(), at).or_else(|| quoted(text, at, is_upper)))
 }
 
 /// Whether an escape of quoted-printable stands in `text`.
@@ -114,8 +117,8 @@ fn soft_break(bytes: &[u8], at: usize) -> Option<Escape> {
     }
 }
 
-fn quoted(text: &str, at: usize) -> Option<Escape> {
-    scalar(text, at, b'=', true).filter(|(character, _)| {
+fn quoted(text: &str, at: usize, is_upper: bool) -> Option<Escape> {
+    scalar(text, at, b'=', is_upper).filter(|(character, _)| {
         character.is_some_and(|character| !character.is_control() || matches!(character, '\n' | '\r' | '\t'))
     })
 }
@@ -153,6 +156,8 @@ mod tests {
             ("pass=\r\nword=3D", Some("password=")),
             ("a=41b", None),
             ("a=4a&b=4b", None),
+            ("=6b=65y =3d a=4a", Some("key = aJ")),
+            ("=c3=a9", Some("\u{E9}")),
             ("x=12&y=34", Some("x=12&y4")),
             ("x=00&y=01", None),
         ];

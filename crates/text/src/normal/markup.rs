@@ -7,18 +7,20 @@ use std::sync::LazyLock;
 use memchr::{memchr, memmem};
 
 use super::HiddenKind;
-use super::attributes::{element_name, hides};
+use super::attributes::{element_name, hides, is_left_out};
 use super::draft::Draft;
 
-/// What a reading of markup found: the text without tags and comments, and what was hidden, as ranges of the text read.
+/// What a reading of markup found: the text without tags and comments, the same without what is hidden, if something is, and what
+/// was hidden, as ranges of the text read.
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
     pub(super) draft: Draft<'a>,
+    pub(super) shown: Option<Draft<'a>>,
     pub(super) hidden: Vec<(HiddenKind, Range<usize>)>,
 }
 
-/// Reads `text` as HTML. Text in hidden elements stays: a model reads it. `None` without a tag or comment. Linear: a search that
-/// found nothing up to the end is not made again.
+/// Reads `text` as HTML. Text in hidden elements stays, for a model reads it; who looks at the page does not, so there is a
+/// reading without it too. `None` without a tag or comment. Linear: a search that found nothing up to the end is not made again.
 pub(super) fn read(text: &str, room: usize) -> Option<Reading<'_>> {
     let mut reader = Reader {
         text,
@@ -29,9 +31,13 @@ pub(super) fn read(text: &str, room: usize) -> Option<Reading<'_>> {
         tags: Vec::new(),
         before: Side::Edge,
         inside: None,
+        aside: None,
+        gone: Vec::new(),
+        unseen: Vec::new(),
         has_no_comment_end: false,
         has_open_quote: false,
         has_no_tag_end: false,
+        room,
     };
     let mut at = 0;
     while let Some(found) = text.as_bytes().get(at..).and_then(|rest| memchr(b'<', rest)) {
@@ -69,9 +75,16 @@ struct Reader<'a> {
     /// What stands before them.
     before: Side,
     inside: Option<Inside<'a>>,
+    /// The same of what only some readers do not have: told of nobody, and left out all the same.
+    aside: Option<Inside<'a>>,
+    /// Tags and comments that were left out, by place.
+    gone: Vec<Range<usize>>,
+    /// Contents of elements that are not shown.
+    unseen: Vec<Range<usize>>,
     has_no_comment_end: bool,
     has_open_quote: bool,
     has_no_tag_end: bool,
+    room: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -135,6 +148,7 @@ impl<'a> Reader<'a> {
             if is_within || !is_name {
                 self.draft.keep(self.kept..range.start);
                 self.kept = range.end;
+                self.gone.push(range);
             }
         }
     }
@@ -177,35 +191,30 @@ impl<'a> Reader<'a> {
     fn element(&mut self, range: Range<usize>) {
         let tag = self.text.get(range.clone()).unwrap_or_default();
         let (is_end, name) = element_name(tag);
-        match &mut self.inside {
-            Some(inside) if inside.name.eq_ignore_ascii_case(name) => {
-                if is_end {
-                    inside.depth -= 1;
-                } else {
-                    inside.depth += 1;
-                }
-                if inside.depth == 0 {
-                    let content = inside.start..range.start;
-                    self.inside = None;
-                    self.report(content);
-                }
-            }
-            None if !is_end && !tag.ends_with("/>") && (is_unseen(name) || !is_void(name) && hides(tag)) => {
-                self.inside = Some(Inside { name, depth: 1, start: range.end });
-            }
-            Some(_) | None => {}
+        let begins = !is_end && !tag.ends_with("/>");
+        let is_told = begins && (is_unseen(name) || !is_void(name) && hides(tag));
+        if let Some(content) = follow(&mut self.inside, name, is_end, is_told, &range) {
+            self.report(content);
+        }
+        let is_aside = begins && !is_void(name) && (is_for_some(name) || is_left_out(tag));
+        if let Some(content) = follow(&mut self.aside, name, is_end, is_aside, &range) {
+            self.unseen.push(content);
         }
     }
 
     fn report(&mut self, content: Range<usize>) {
         if self.text.get(content.clone()).is_some_and(|content| !content.trim().is_empty()) {
-            self.hidden.push((HiddenKind::HiddenMarkup, content));
+            self.hidden.push((HiddenKind::HiddenMarkup, content.clone()));
         }
+        self.unseen.push(content);
     }
 
     fn finish(mut self) -> Option<Reading<'a>> {
         if let Some(inside) = self.inside.take() {
             self.report(inside.start..self.text.len());
+        }
+        if let Some(aside) = self.aside.take() {
+            self.unseen.push(aside.start..self.text.len());
         }
         self.pass(self.text.len());
         self.settle(Side::Edge);
@@ -213,7 +222,56 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.draft.keep(self.kept..self.text.len());
-        Some(Reading { draft: self.draft, hidden: self.hidden })
+        let shown = self.shown();
+        Some(Reading { draft: self.draft, shown, hidden: self.hidden })
+    }
+
+    /// The text without tags, comments and what is not shown. `None` if that leaves out nothing more.
+    fn shown(&mut self) -> Option<Draft<'a>> {
+        self.unseen.retain(|content| !content.is_empty());
+        if self.unseen.is_empty() {
+            return None;
+        }
+        let mut gone = std::mem::take(&mut self.gone);
+        gone.append(&mut self.unseen);
+        gone.sort_unstable_by_key(|range| range.start);
+        let mut draft = Draft::new(self.text, self.room);
+        let mut kept = 0;
+        for range in gone {
+            if range.start > kept {
+                draft.keep(kept..range.start);
+            }
+            kept = kept.max(range.end);
+        }
+        draft.keep(kept..self.text.len());
+        Some(draft)
+    }
+}
+
+/// Keeps account of one kind of hidden element over the tag `range` of an element `name`; `begins` if it is one of the kind. Returns
+/// the content of the outermost one that ends here.
+fn follow<'a>(
+    inside: &mut Option<Inside<'a>>,
+    name: &'a str,
+    is_end: bool,
+    begins: bool,
+    range: &Range<usize>,
+) -> Option<Range<usize>> {
+    match inside {
+        Some(open) if open.name.eq_ignore_ascii_case(name) => {
+            open.depth = if is_end { open.depth - 1 } else { open.depth + 1 };
+            if open.depth > 0 {
+                return None;
+            }
+            let content = open.start..range.start;
+            *inside = None;
+            Some(content)
+        }
+        None if begins => {
+            *inside = Some(Inside { name, depth: 1, start: range.end });
+            None
+        }
+        Some(_) | None => None,
     }
 }
 
@@ -260,6 +318,11 @@ fn is_unseen(name: &str) -> bool {
     is_one_of(name, &["script", "style", "template", "head"])
 }
 
+/// Elements whose content only readers have that lack something: scripts, frames, pictures that move.
+fn is_for_some(name: &str) -> bool {
+    is_one_of(name, &["noscript", "noframes", "noembed", "iframe", "object", "audio", "video", "canvas", "datalist"])
+}
+
 /// Elements without content.
 fn is_void(name: &str) -> bool {
     is_one_of(name, &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
@@ -269,6 +332,28 @@ fn is_void(name: &str) -> bool {
 mod tests {
     use super::read;
     use crate::normal::HiddenKind::{self, HiddenMarkup, HtmlComment};
+
+    #[test]
+    fn what_is_not_shown_is_left_out_too() {
+        let facts = [
+            ("a<span style='display:none'>x</span>b", Some("ab")),
+            ("a<i hidden>x<i>y</i></i>b<b aria-hidden=\"true\">z</b>c", Some("abc")),
+            ("a<i style='visibility:hidden'>x</i>b<i style=opacity:0>x</i>c<i style=font-size:0>y</i>d", Some("abcd")),
+            ("a<script>if (b<c) x</script>b<style>y</style>c<template>z</template>d<noscript>u</noscript>e", Some("abcde")),
+            ("a<p style='color:transparent'>x</p>b<p style='left:-9999px'>y</p>c<p style='max-height:0'>z</p>d", Some("abcd")),
+            ("a<p aria-hidden=true>x<b hidden>y</b>z</p>b", Some("ab")),
+            ("a<p hidden>x<b aria-hidden=true>y</p>z</b>b", Some("ab")),
+            ("a<!-- b -->c <b hidden>x</b>d", Some("ac d")),
+            ("\u{e9}<template>a", Some("\u{e9}")),
+            ("a<p aria-hidden=false style='color:red;left:9px;height:10px'>x</p>b", None),
+            ("a<p hidden></p>b<!-- x -->", None),
+            ("a<b>b</b>", None),
+        ];
+        for (text, expected) in facts {
+            let reading = read(text, 999).unwrap();
+            assert_eq!(reading.shown.as_ref().map(super::Draft::text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn tags_go_and_what_is_hidden_is_told() {

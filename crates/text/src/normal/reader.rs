@@ -1,14 +1,15 @@
 //! Which readings are made of which text, in what order, and within what bounds.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::blocks::{Block, blocks};
+use super::blocks::{Block, blocks, rows};
 use super::draft::{Draft, Stage};
 use super::suspects::Suspects;
 use super::{Guesses, Hidden, HiddenKind, Normal, NormalLimits, Step, View};
-use super::{decoders, entities, escapes, hidden, markup, regions, skeleton, spaced, whole};
+use super::{decoders, entities, escapes, hidden, markup, regions, skeleton, spaced, strides, whole};
 
 /// How telling a reading is; the views are in this order, and limits cut the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,7 @@ struct Found {
     depth: usize,
     is_reversed: bool,
     is_read: bool,
+    is_late: bool,
 }
 
 /// One step, as a function of text and room; `None` when it changes nothing.
@@ -47,8 +49,12 @@ const CHAIN: &[(Step, Reading)] = &[
 type Decoding = for<'t> fn(&'t str, &[Block], usize) -> Option<Draft<'t>>;
 
 /// What is encoded in a text.
-const ENCODED: &[(Step, Decoding)] =
-    &[(Step::Base64, decoders::base64), (Step::Hex, decoders::hex), (Step::Base32, decoders::base32)];
+const ENCODED: &[(Step, Decoding)] = &[
+    (Step::Base64, decoders::base64),
+    (Step::Hex, decoders::hex),
+    (Step::Base32, decoders::base32),
+    (Step::Base32, decoders::base32_hex),
+];
 
 pub(super) struct Reader<'a> {
     text: &'a str,
@@ -60,17 +66,41 @@ pub(super) struct Reader<'a> {
     /// Bytes of everything found.
     bytes: usize,
     is_cut: bool,
+    /// What is read when all else is, so that it takes no room from it: a text without what is not shown, and its depth.
+    late: VecDeque<(Rc<Stage<'static>>, usize)>,
+    /// What is found from now on was read late.
+    is_late: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, clues: &'a [Range<usize>], limits: &NormalLimits) -> Self {
-        Self { text, clues, limits: *limits, found: Vec::new(), hidden: hidden::report(text), bytes: 0, is_cut: false }
+        Self {
+            text,
+            clues,
+            limits: *limits,
+            found: Vec::new(),
+            hidden: hidden::report(text),
+            bytes: 0,
+            is_cut: false,
+            late: VecDeque::new(),
+            is_late: false,
+        }
     }
 
     pub(super) fn read(mut self) -> Normal {
         let original = Stage::original(self.text);
         self.stage(&original, 0);
-        let mut at = 0;
+        let mut at = self.again(0);
+        while let Some((shown, depth)) = self.late.pop_front() {
+            self.is_late = true;
+            self.add(shown, Rank::Full, depth, false, false);
+            at = self.again(at);
+        }
+        self.finish()
+    }
+
+    /// Reads again what was found from `at` on, and what that gives. Returns where there is nothing more.
+    fn again(&mut self, mut at: usize) -> usize {
         while let Some(found) = self.found.get_mut(at) {
             at += 1;
             if found.rank == Rank::Full && !found.is_read {
@@ -79,7 +109,7 @@ impl<'a> Reader<'a> {
                 self.stage(&stage, depth);
             }
         }
-        self.finish()
+        at
     }
 
     /// Reads one text at `depth` in every way.
@@ -131,9 +161,18 @@ impl<'a> Reader<'a> {
     }
 
     fn encoded(&mut self, stage: &Stage<'_>, depth: usize) {
-        let blocks = blocks(&stage.text);
+        self.decoded(stage, depth, &blocks(&stage.text));
+        for has_rest in [false, true] {
+            let rows = rows(&stage.text, has_rest);
+            if !rows.is_empty() {
+                self.decoded(stage, depth, &rows);
+            }
+        }
+    }
+
+    fn decoded(&mut self, stage: &Stage<'_>, depth: usize, blocks: &[Block]) {
         for (step, decoding) in ENCODED {
-            let draft = decoding(&stage.text, &blocks, self.room());
+            let draft = decoding(&stage.text, blocks, self.room());
             if let Some(next) = draft.and_then(|draft| self.check(stage, *step, draft)) {
                 self.add(Rc::new(next), Rank::Full, depth + 1, false, false);
             }
@@ -149,6 +188,8 @@ impl<'a> Reader<'a> {
     fn markup(&mut self, stage: &Stage<'_>, depth: usize) {
         let Some(reading) = markup::read(&stage.text, self.room()) else { return };
         self.hidden.extend(reading.hidden.iter().map(|(kind, span)| Hidden { kind: *kind, span: stage.map.origin(span) }));
+        let shown = reading.shown.and_then(|shown| self.check(stage, Step::Markup, shown));
+        self.late.extend(shown.map(|shown| (Rc::new(shown), depth + 1)));
         if let Some(next) = self.check(stage, Step::Markup, reading.draft) {
             self.add(Rc::new(next), Rank::Full, depth + 1, false, false);
         }
@@ -156,7 +197,15 @@ impl<'a> Reader<'a> {
 
     /// Readings that are read no further.
     fn finals(&mut self, stage: &Stage<'_>, depth: usize) {
-        self.one(stage, depth.min(self.limits.max_depth.saturating_sub(1)), (Step::Spaced, spaced::join), Rank::Words);
+        for join in [spaced::join, strides::join] {
+            if let Some(joined) = join(&stage.text, self.room()) {
+                self.joined(stage, joined, depth);
+            }
+        }
+        // Nobody encodes a text without a reason: there may be one more.
+        if stage.steps.last().is_some_and(|step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex)) {
+            self.turned(stage);
+        }
         if depth > 0 && matches!(self.limits.guesses, Guesses::Suspicious { .. }) {
             return;
         }
@@ -167,6 +216,18 @@ impl<'a> Reader<'a> {
         }
         if depth == 0 {
             self.turned(&guessed);
+        }
+    }
+
+    /// A text with joined words, and these turned.
+    fn joined(&mut self, stage: &Stage<'_>, joined: spaced::Joined<'_>, depth: usize) {
+        let Some(next) = self.check(stage, Step::Spaced, joined.draft) else { return };
+        let next = Rc::new(next);
+        self.add(Rc::clone(&next), Rank::Words, depth.min(self.limits.max_depth.saturating_sub(1)) + 1, false, false);
+        if depth == 0
+            && let Some(regions) = regions::suspicious(&next.text, &joined.runs, &(0..usize::MAX), self.room())
+        {
+            self.turned(&next.part(regions));
         }
     }
 
@@ -233,7 +294,7 @@ impl<'a> Reader<'a> {
             return;
         }
         self.bytes += stage.text.len();
-        self.found.push(Found { stage, rank, depth, is_reversed, is_read });
+        self.found.push(Found { stage, rank, depth, is_reversed, is_read, is_late: self.is_late });
     }
 
     /// Bytes that one more reading may have.
@@ -242,7 +303,7 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self) -> Normal {
-        self.found.sort_by_key(|found| found.rank);
+        self.found.sort_by_key(|found| (found.is_late, found.rank));
         let mut normal = Normal { is_cut: self.is_cut, hidden: merged(self.hidden), ..Normal::default() };
         let mut room = self.limits.max_bytes;
         for found in self.found {

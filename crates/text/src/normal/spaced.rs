@@ -1,24 +1,34 @@
-//! Words written a letter at a time: `p a s s w o r d`, `i-g-n-o-r-e a-l-l`.
+//! Words written a letter at a time: `p a s s w o r d`, `i-g-n-o-r-e a-l-l`, with one sign between; with any one to three signs,
+//! and in small groups, they are read by [`strides`].
 
 use std::ops::Range;
 
 use super::draft::Draft;
+use super::strides;
 
 /// Fewest single characters of a run.
-const FEWEST: usize = 6;
+pub(super) const FEWEST: usize = 6;
 
-const fn is_separator(byte: u8) -> bool {
+pub(super) const fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'|' | b'/' | b'\n')
 }
 
 /// Whether [`join`] could change something. `false` is certain.
 pub(super) fn may_join(text: &str) -> bool {
-    next_hit(text.as_bytes(), 0).is_some()
+    next_hit(text.as_bytes(), 0).is_some() || strides::may_join(text)
+}
+
+/// A text with joined runs, and where these stand in it.
+#[derive(Debug)]
+pub(super) struct Joined<'a> {
+    pub(super) draft: Draft<'a>,
+    pub(super) runs: Vec<Range<usize>>,
 }
 
 /// `text` with runs of single characters between one separator joined; a wider gap in a run is one space. `None` without a run.
-pub(super) fn join(text: &str, room: usize) -> Option<Draft<'_>> {
+pub(super) fn join(text: &str, room: usize) -> Option<Joined<'_>> {
     let mut draft = Draft::new(text, room);
+    let mut runs = Vec::new();
     let mut kept = 0;
     let mut at = 0;
     while let Some(hit) = next_hit(text.as_bytes(), at) {
@@ -30,14 +40,16 @@ pub(super) fn join(text: &str, room: usize) -> Option<Draft<'_>> {
             continue;
         }
         draft.keep(kept..start);
+        let first = draft.text().len();
         write(&mut draft, text, start..run.end, separator);
+        runs.push(first..draft.text().len());
         kept = run.end;
     }
     if kept == 0 {
         return None;
     }
     draft.keep(kept..text.len());
-    Some(draft)
+    Some(Joined { draft, runs })
 }
 
 /// The next separator at or behind `from` that stands again two to five bytes on, behind one character.
@@ -174,7 +186,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in facts {
-            assert_eq!(join(text, 999).as_ref().map(super::Draft::text), expected, "{text}");
+            assert_eq!(join(text, 999).as_ref().map(|joined| joined.draft.text()), expected, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::{memchr2, memchr3};
 
-use super::blocks::next_long;
+use super::blocks::{next_long, next_row};
 
 /// What a text has that some reading needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,10 @@ impl Suspects {
 const LANES: usize = 32;
 
 fn has_blocks(bytes: &[u8]) -> bool {
-    next_long(bytes, 0).is_some() || next_pair(bytes, 0).is_some() || next_short(bytes, 0).is_some()
+    next_long(bytes, 0).is_some()
+        || next_pair(bytes, 0).is_some()
+        || next_short(bytes, 0).is_some()
+        || next_row(bytes, 0).is_some()
 }
 
 /// Fewest letters of a run that is short, and encoded all the same: seven bytes of base64.
@@ -56,7 +59,7 @@ pub(super) fn next_short(bytes: &[u8], from: usize) -> Option<Range<usize>> {
 }
 
 /// The first of the next two neighbours that are small letter and capital, or letter and digit.
-fn next_mixed(bytes: &[u8], from: usize) -> Option<usize> {
+pub(super) fn next_mixed(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     let second = rest.get(1..)?;
     let mut start = 0;

@@ -202,6 +202,13 @@ fn hostile_texts_are_read_in_linear_time() {
         "Aa0+aaaaaaaaaaaaaaaaaaa ",
         "41:",
         "&amp;",
+        "a, ",
+        "!, \u{E9}, ",
+        "a, b, c, d, !, \u{E9}, ",
+        "QUtJQVEz ",
+        "a1B2 c3d ",
+        "<p hidden>x</p>",
+        "<p aria-hidden=true><p hidden>",
     ];
     let mut slowest = (std::time::Duration::ZERO, "");
     for piece in pieces {
