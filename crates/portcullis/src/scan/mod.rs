@@ -49,7 +49,7 @@ fn run(options: &Scan, json: bool, scanners: Scanners) -> Exit {
         },
         tally: Tally::default(),
         started: Instant::now(),
-        progress: Progress { is_shown: io::stderr().is_terminal(), told: Instant::now() },
+        progress: Progress { is_shown: io::stderr().is_terminal(), told: Instant::now(), is_within: false },
     };
     let is_alone = options.paths.is_empty();
     let from_stdin = Path::new("-");
@@ -88,6 +88,8 @@ struct Run {
 struct Progress {
     is_shown: bool,
     told: Instant,
+    /// Something was told of the text that is looked at.
+    is_within: bool,
 }
 
 impl Progress {
@@ -99,14 +101,18 @@ impl Progress {
         is_due
     }
 
-    /// How far it is within one text, in bytes.
+    /// How far it is within one text, in bytes. Who was told something is told too when the readings begin, which take long again;
+    /// of short texts nothing is said.
     fn within(&mut self, now: Instant, name: &str, bytes: usize, all: usize) -> Option<String> {
-        let name = visible(name);
-        self.is_due(now).then(|| {
-            if bytes < all {
-                format!("{name}: {:.1} of {:.1} MB looked at", megabytes(bytes), megabytes(all))
+        let is_end = bytes >= all;
+        let is_due = if is_end { self.is_within } else { self.is_due(now) };
+        self.is_within = !is_end && (is_due || self.is_within);
+        is_due.then(|| {
+            let (name, of) = (visible(name), megabytes(all));
+            if is_end {
+                format!("{name}: {of:.1} MB looked at; now at the other ways to read it")
             } else {
-                format!("{name}: {:.1} MB looked at; now at the other ways to read it", megabytes(all))
+                format!("{name}: {:.1} of {of:.1} MB looked at", megabytes(bytes))
             }
         })
     }
@@ -249,16 +255,18 @@ mod tests {
     #[test]
     fn a_long_text_says_how_far_it_is() {
         let begun = Instant::now();
-        let mut progress = Progress { is_shown: true, told: begun };
+        let mut progress = Progress { is_shown: true, told: begun, is_within: false };
         let megabyte = 1 << 20;
         let mut within = |after: Duration, bytes| progress.within(begun + after, "a\u{1b}[2J.log", bytes, 40 * megabyte);
         assert_eq!(within(PATIENCE, 4 * megabyte), None, "not at once");
         let later = PATIENCE + Duration::from_millis(1);
         assert_eq!(within(later, 8 * megabyte).as_deref(), Some("a\\u{1b}[2J.log: 8.0 of 40.0 MB looked at"));
         assert_eq!(within(later, 12 * megabyte), None, "it was just told");
-        let last = within(later * 2, 40 * megabyte);
+        let last = within(later, 40 * megabyte);
         assert_eq!(last.as_deref(), Some("a\\u{1b}[2J.log: 40.0 MB looked at; now at the other ways to read it"));
-        let mut unseen = Progress { is_shown: false, told: begun };
+        assert_eq!(within(later, megabyte), None, "the next text begins anew");
+        assert_eq!(within(later * 3, 40 * megabyte), None, "nothing was said of it");
+        let mut unseen = Progress { is_shown: false, told: begun, is_within: false };
         assert_eq!(unseen.within(begun + later, "a", 1, 2), None, "nobody looks");
     }
 }

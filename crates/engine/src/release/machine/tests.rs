@@ -2,7 +2,9 @@
 //!
 //! What is expected is not computed by a scanner: the texts are prose with secrets planted in it.
 
-use std::collections::BTreeMap;
+#![expect(clippy::string_slice, reason = "a test may fail by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -53,7 +55,7 @@ impl Protocol for Lines {
     fn upstream_path(&self) -> &'static str {
         "/lines"
     }
-    fn understand(&self, _: &Head, _: &Document<'_>, _: &std::collections::BTreeSet<String>) -> Result<Understood, Refusal> {
+    fn understand(&self, _: &Head, _: &Document<'_>, _: &BTreeSet<String>) -> Result<Understood, Refusal> {
         Err(Refusal::new(ReasonCode::Internal))
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
