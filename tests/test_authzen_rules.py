@@ -194,6 +194,19 @@ def test_the_log_tells_who_asked_about_whom(gate: Gate, harness: Point) -> None:
     assert answers[0]["context"]["request_id"] in {row["request"] for row in json.loads(replayed.stdout)["decisions"]}
 
 
+def test_the_log_tells_what_was_said_and_what_would_do(gate: Gate, harness: Point) -> None:
+    archived = question("alice", "write", {"type": "record", "id": "record-1", "properties": {"status": "archived"}})
+    answer = harness.ask("evaluation", archived).json()
+    assert answer["decision"] is False
+    told = gate.cli("explain", answer["context"]["request_id"])
+    assert told.returncode == 2, told.stdout + told.stderr
+    assert 'context.pep.resource.status = "archived"' in told.stdout
+    # Without the state, or in another one, she may.
+    assert "would be permitted if `pep.resource.status` were another text" in told.stdout, told.stdout
+    fresh = question("alice", "write", {"type": "record", "id": "record-1", "properties": {"status": "other-than-named"}})
+    assert harness.ask("evaluation", fresh).json()["decision"] is True
+
+
 def test_words_and_keys_outlive_a_restart_and_end_with_the_configuration() -> None:
     with asked(CERTIFICATION, CERTIFICATION_POLICIES) as gate:
         harness, narrow = Point(gate, "harness"), Point(gate, "narrow")

@@ -356,10 +356,6 @@ Without a solver nothing is proved, and this says so.
 
 Exit codes: 0 all is proved, 1 a claim was refuted or could not be proved, 3 invalid input."
 )]
-#[cfg_attr(
-    not(feature = "prove"),
-    expect(dead_code, reason = "a build without a prover takes the options and says that it has none")
-)]
 pub(crate) struct Prove {
     /// The solver's program. Default: $CVC5, else cvc5.
     #[arg(long, value_name = "PROGRAM")]

@@ -12,7 +12,7 @@ use super::circumstances::{self, challenges, findings, flow};
 use super::edits::{
     aimed, guest_in_group, in_group, input, model_in_group, not_in_group, registration, renamed, shown, tagged, word,
 };
-use super::reads::{Path, Reads, Step};
+use super::reads::{Literal, Path, Reads, Step};
 use super::said;
 use super::trial::{By, Candidate, Edit};
 use crate::decide::PolicySnapshot;
@@ -274,7 +274,7 @@ impl One<'_> {
         });
         for (tag, literals) in tags {
             for literal in literals {
-                if let super::reads::Literal::Text(value) = literal {
+                if let Literal::Text(value) = literal {
                     found.push(tagged(&self.link.principal, tag, value));
                 }
             }
@@ -282,8 +282,8 @@ impl One<'_> {
         found
     }
 
-    /// Of what callers say the places that `reads` has, each with all that any policy on this call holds it against: a value has
-    /// to suit the others too, and the nearest may be one that another policy names.
+    /// Of what callers say the places that `reads` has, each with all numbers that any policy on this call holds it against: a
+    /// value has to suit the others too, and the nearest may be one that another policy names.
     fn beside(&self, reads: &Reads) -> Reads {
         let mut all =
             Reads(reads.0.iter().filter(|(path, _)| said::is_said(path)).map(|(path, of)| (path.clone(), of.clone())).collect());
@@ -295,7 +295,7 @@ impl One<'_> {
         for policy in call.view.candidates(entities, &request).all.policies().take(MAX_NEAR) {
             for (path, literals) in Reads::of(policy).0 {
                 if let Some(known) = all.0.get_mut(&path) {
-                    known.extend(literals);
+                    known.extend(literals.into_iter().filter(|literal| matches!(literal, Literal::Number(_))));
                 }
             }
         }

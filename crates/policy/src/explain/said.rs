@@ -8,7 +8,7 @@ mod value;
 
 use std::collections::BTreeSet;
 
-use model::{DecisionInput, PrincipalId, Resource};
+use model::{DecisionInput, Resource};
 
 use super::reads::{Literal, Path, Reads};
 use super::trial::{By, Candidate, Edit};
@@ -49,8 +49,7 @@ fn of_place(path: &Path, literals: &BTreeSet<Literal>, (snapshot, input, resourc
 /// Every value that is worth a try at one place.
 fn values(place: &Place, literals: &BTreeSet<Literal>, input: &DecisionInput) -> Vec<Candidate> {
     let now = place.now(input);
-    let links: Vec<PrincipalId> = input.chain.links().to_vec();
-    let others = value::others(place.form(), now.as_ref(), literals, &links).into_iter().take(MAX_VALUES);
+    let others = value::others(place.form(), now.as_ref(), literals, input.chain.links()).into_iter().take(MAX_VALUES);
     let others = others.map(|(given, text)| (Some(given), text));
     let gone = (now.is_some() && place.is_optional()).then(|| (None, "were not there".to_owned()));
     // What is not there may do by being there, whatever it holds.
