@@ -283,7 +283,7 @@ mod tests {
             ("is AK-IA-Q3-EG-RV-YP-2 now", "is AKIAQ3EGRVYP2 now"),
             ("is AKI AQ3 EGR VYP 2TQ 7XN 5K.", "is AKIAQ3EGRVYP2TQ7XN5K."),
             ("Pl, ea, se,  k, ee, p9, a", "Please keep9a"),
-            ("{+\n+ + + + +\"+a+d+o+b+e+\"+:+ +\"+e+f+7+2+\"+\n+}", "{\n    \"adobe\": \"ef72\"\n}"),
+            ("{+\n+ + + + +\"+a+d+o+b+e+\"+:+ +\"+e+f+7+2+a+b+c+9+d+\"+\n+}", "{\n    \"adobe\": \"ef72abc9d\"\n}"),
         ];
         for (text, expected) in facts {
             assert_eq!(joined(text).as_deref(), Some(expected), "{text}");
