@@ -33,6 +33,7 @@ mod tokens;
 mod track;
 mod unite;
 mod views;
+mod wordy;
 
 pub use document::{Leaf, LeafHits, UNREAD, findings, inspect_document, inspect_document_but, redact_document};
 pub use grounds::Grounds;

@@ -4,6 +4,7 @@ use memchr::memchr;
 
 use crate::class::Class;
 use crate::rules::{JWT, Left, Shape, TokenRule};
+use crate::wordy;
 
 /// What can be said about a rule at one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Shape {
                 if minimum.len() < min {
                     return missing;
                 }
-                if n_distinct(minimum) < distinct {
+                if n_distinct(minimum) < distinct || wordy::is_name(prefix, class, minimum) {
                     return Eval::No;
                 }
                 Eval::Met { tail: Tail::Run(class), from: start + prefix.len() + min }

@@ -9,7 +9,7 @@ use text::{Guesses, Look, NormalLimits, Step, View, normalise_around};
 
 use crate::alone;
 use crate::clue;
-use crate::pii::{domain, words};
+use crate::pii::{domain, phone, words};
 use crate::scan::{SHORTEST, Scanners};
 use crate::track::Match;
 
@@ -32,6 +32,11 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, ma
             let counts = Counts::of(&view);
             let found = scanners.matches(view.text()).into_iter().filter(|found| counts.has(text, &view, found));
             matches.extend(found.map(|found| at_origin(&view, found)));
+            if is_decoded(&view) {
+                let mut turned = Vec::new();
+                alone::matches(scanners, view.text(), &mut turned);
+                matches.extend(turned.into_iter().map(|found| at_origin(&view, found)));
+            }
         }
     }
     Readings { are_all: has_read_leet && clues.len() < clue::MOST && !normal.is_cut, are_none }
@@ -89,6 +94,7 @@ impl Counts {
                 says_enough(found)
                     || is_link(found, view)
                     || words::is_told(view.text().as_bytes(), found.start, clue::SEMORDNILAPS)
+                    || is_called(found, view)
                     || stands_in_words(text, view, found)
             }
             Self::Decoded => {
@@ -97,6 +103,11 @@ impl Counts {
             }
         }
     }
+}
+
+/// Whether a view is what was encoded or written in pieces, so that what stands in it may be turned where it stands.
+fn is_decoded(view: &View) -> bool {
+    view.steps().last().is_some_and(|step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex | Step::Spaced))
 }
 
 /// Whether a match needs no words before it in a reading that any text has.
@@ -128,6 +139,12 @@ fn stands_in_words(text: &str, view: &View, found: &Match) -> bool {
 fn n_ordinary(text: &str) -> usize {
     let words = text.split(|character: char| !character.is_ascii_alphanumeric());
     words.filter(|word| ORDINARY.iter().any(|known| known.eq_ignore_ascii_case(word))).count()
+}
+
+/// Whether a match is a telephone number with a word behind it that says so.
+fn is_called(found: &Match, view: &View) -> bool {
+    let end = found.end.unwrap_or(view.text().len());
+    found.rule.kind().as_str() == "PHONE_NUMBER" && phone::is_called_behind(view.text().as_bytes(), end, clue::SEMORDNILAPS)
 }
 
 /// Whether a match is a name that nobody writes by chance.

@@ -85,7 +85,7 @@ fn is_beyond_reading(scanners: &Arc<Scanners>, kind: &FindingKind, value: &str, 
         finds(scanners, Comes::Whole, kind, &text, &span)
     };
     match transform {
-        "rot13" | "reversed" => {
+        "rot13" | "reversed" | "base64-reversed" | "spaced-reversed" => {
             let has_words = !common::texts::words(kind.as_str()).is_empty();
             let is_ordinary = |letter: char| letter.is_ascii_alphanumeric() || " .-/".contains(letter);
             let is_one = |_: &usize| is_of_kind(&of_shape(value, random));
@@ -159,7 +159,8 @@ fn recall(kinds: &[FindingKind], comes: Comes, told: Told) -> Vec<Row> {
 type Least = &'static [(&'static str, [usize; 2])];
 
 /// How many values with words are left out at most under a transform, as [`is_beyond_reading`] says; none under the others.
-const MOST_LEFT_OUT: &[(&str, usize)] = &[("rot13", 28), ("reversed", 30), ("leet", 10)];
+const MOST_LEFT_OUT: &[(&str, usize)] =
+    &[("rot13", 28), ("reversed", 30), ("base64-reversed", 30), ("spaced-reversed", 30), ("leet", 10)];
 
 /// Checks every transform; 98 of a hundred where nothing else is said.
 fn check(told: Told, comes: Comes, least: Least) {

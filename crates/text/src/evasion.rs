@@ -138,7 +138,8 @@ fn entity(character: char) -> String {
     name.map_or(String::from(character), |(_, name)| format!("&{name};"))
 }
 
-/// Something that no browser shows behind every sixth character, hidden in another way each time.
+/// Something that no browser shows behind every sixth character, hidden in another way each time; not within a tag of the text, where
+/// it would be no element to anybody.
 fn hidden_text(text: &str) -> String {
     let ways = [
         "<i hidden>x</i>",
@@ -154,10 +155,12 @@ fn hidden_text(text: &str) -> String {
     ];
     let mut hidden = ways.iter().cycle();
     let mut written = String::new();
+    let mut is_in_tag = false;
     for (nth, character) in text.chars().enumerate() {
-        if nth % 6 == 3 {
+        if nth % 6 == 3 && !is_in_tag {
             written.extend(hidden.next().copied());
         }
+        is_in_tag = character == '<' || is_in_tag && character != '>';
         written.push(character);
     }
     written

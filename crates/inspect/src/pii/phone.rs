@@ -297,6 +297,15 @@ impl Written {
     }
 }
 
+/// Whether a word stands directly behind `end` that says that a telephone number ends there, and is none of `but`.
+pub(crate) fn is_called_behind(text: &[u8], end: usize, but: &[&str]) -> bool {
+    let rest = text.get(end..).unwrap_or_default();
+    let gap = rest.iter().take(2).take_while(|byte| b" -(,:".contains(byte)).count();
+    let rest = rest.get(gap..).unwrap_or_default();
+    let word = rest.get(..Class::ALNUM.run(rest)).unwrap_or_default();
+    gap > 0 && is_label(word) && !but.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+}
+
 /// How many digits a number with this calling code has, the code included.
 fn lengths_behind_code(digits: &[u8]) -> Option<RangeInclusive<usize>> {
     let head = |length: usize| digits.get(..length).map(decimal);

@@ -204,8 +204,35 @@ fn token(row: &Row, before: Option<u8>, rest: &[u8]) -> Option<usize> {
         let length = run(&row.class, body);
         let is_long = length >= row.min;
         let distinct = body.iter().take(row.min).collect::<BTreeSet<_>>().len();
-        (is_long && distinct >= row.distinct).then_some(prefix.len() + length)
+        let is_name = || row.class == "alnum" && row.min >= 32 && is_name(prefix, &body[..row.min]);
+        (is_long && distinct >= row.distinct && !is_name()).then_some(prefix.len() + length)
     })
+}
+
+/// The CRC-32 in base 62.
+fn checksum(bytes: &[u8]) -> Vec<u8> {
+    let mut crc = u32::MAX;
+    for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {
+        crc = if (crc ^ bit) & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+    }
+    let letters: Vec<u8> = (b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z').collect();
+    (0..6).rev().map(|place| letters[(!crc / 62u32.pow(place) % 62) as usize]).collect()
+}
+
+/// Words, and no checksum.
+fn is_name(prefix: &str, body: &[u8]) -> bool {
+    let mut in_words = 0;
+    let mut at = 0;
+    while at < body.len() {
+        let small = body[at..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+        if small >= 3 {
+            in_words += small + usize::from(at > 0 && body[at - 1].is_ascii_uppercase());
+        }
+        at += small.max(1);
+    }
+    let digits = body.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_checked = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "npm_"].contains(&prefix) && checksum(&body[..30]) == body[30..36];
+    digits <= 2 && in_words * 10 >= body.len() * 7 && !is_checked
 }
 
 fn segments(before: Option<u8>, rest: &[u8]) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::draft::Draft;
-use super::suspects::{is_letter, next_full, next_mixed, next_short};
+use super::suspects::{SHORT, is_letter, next_full, next_mixed, next_short};
 
 /// Shortest block, in characters.
 pub(super) const SHORTEST: usize = 16;
@@ -63,7 +63,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
 
 /// Shortest and longest pieces of a block with blanks in it, and how many letters they have together at least.
 const PIECES: std::ops::RangeInclusive<usize> = 4..=76;
-const FEWEST: usize = 12;
+const FEWEST: usize = SHORT;
 
 /// The blocks that are written in pieces of the same length with whitespace between, by place; the last piece, which may be
 /// shorter, is left out unless `has_rest`, for a word of prose may stand there.
@@ -93,6 +93,9 @@ pub(super) fn next_row(bytes: &[u8], from: usize) -> Option<Vec<Range<usize>>> {
         let before = bytes.get(at..mixed)?.iter().rev().take_while(|byte| is_letter(**byte)).count();
         let piece = mixed - before..run_end(bytes, mixed);
         at = piece.end.max(mixed + 1);
+        // Only the last one may be mixed, and shorter.
+        let is_longer = |other: &Range<usize>| other.len() > piece.len() && !is_word(bytes.get(other.clone()));
+        let piece = piece_before(bytes, piece.start, from).filter(is_longer).unwrap_or(piece);
         if !PIECES.contains(&piece.len()) {
             continue;
         }
@@ -360,9 +363,11 @@ mod tests {
             ("x: c2VjcmV0 IHRva2Vu is", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vuis"]),
             ("x: c2Vj\r\ncmV0\r\nIHRv\r\na2Vu\r\n", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vu"]),
             ("Some c2Vj cmV0 IHRv a2V more", &["c2VjcmV0IHRv"], &["c2VjcmV0IHRva2V"]),
-            ("c2VjcmV0 IHR=", &[], &[]),
+            ("c2VjcmV0 IHR=", &["c2VjcmV0"], &["c2VjcmV0IHR"]),
+            ("c2VjcmV0 I=", &[], &[]),
             ("c2VjcmV0 IHRva2==", &["c2VjcmV0"], &["c2VjcmV0IHRva2"]),
-            ("an iPhone and a MacBook with some words", &[], &[]),
+            ("an iPhone and a MacBook with some words", &["MacBook"], &["MacBookwith"]),
+            ("TVJUTVRUOTFE\r\n MDhGMjA1Sg==", &["TVJUTVRUOTFE"], &["TVJUTVRUOTFEMDhGMjA1Sg"]),
             ("plain words only here", &[], &[]),
         ];
         for (text, without, with) in facts {

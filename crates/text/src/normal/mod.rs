@@ -69,11 +69,11 @@ pub enum Guesses {
 }
 
 impl NormalLimits {
-    /// The usual limits for a text of `length` bytes: 24 views, four times the text and 64 KiB, depth 3, guesses of the whole.
+    /// The usual limits for a text of `length` bytes: 32 views, four times the text and 64 KiB, depth 3, guesses of the whole.
     #[must_use]
     pub const fn for_length(length: usize) -> Self {
         Self {
-            max_views: 24,
+            max_views: 32,
             max_bytes: length.saturating_mul(4).saturating_add(64 * 1024),
             max_depth: 3,
             guesses: Guesses::Whole,

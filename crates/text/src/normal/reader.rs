@@ -203,7 +203,8 @@ impl<'a> Reader<'a> {
             }
         }
         // Nobody encodes a text without a reason: there may be one more.
-        if stage.steps.last().is_some_and(|step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex)) {
+        let is_decoding = |step: &&Step| matches!(step, Step::Base64 | Step::Base32 | Step::Hex);
+        if stage.steps.iter().filter(is_decoding).count() == 1 {
             self.turned(stage);
         }
         if depth > 0 && matches!(self.limits.guesses, Guesses::Suspicious { .. }) {

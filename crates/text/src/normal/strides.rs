@@ -17,7 +17,7 @@ const REPEATS: usize = 4;
 /// So many runs of single digits in a text are a table.
 const TABLE: usize = 3;
 /// A row of so many groups that is no word is not looked at again.
-const MANY: usize = 64;
+const MANY: usize = 16;
 /// Bytes looked at together.
 const LANES: usize = 32;
 
@@ -25,11 +25,11 @@ const LANES: usize = 32;
 pub(super) fn may_join(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some((hit, distance)) = next(bytes, at) {
-        if Stride::at(bytes, hit).is_some() {
-            return true;
+    while let Some(hit) = next(bytes, at) {
+        match Stride::at(bytes, hit) {
+            Ok(_) => return true,
+            Err(end) => at = end,
         }
-        at = skip(bytes, hit, distance);
     }
     false
 }
@@ -68,9 +68,15 @@ fn runs(text: &str) -> Vec<Run> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let (mut at, mut floor) = (0, 0);
-    while let Some((hit, distance)) = next(bytes, at) {
-        at = skip(bytes, hit, distance);
-        let Some((stride, place)) = Stride::at(bytes, hit) else { continue };
+    while let Some(hit) = next(bytes, at) {
+        let (stride, place) = match Stride::at(bytes, hit) {
+            Ok(found) => found,
+            Err(end) => {
+                at = end;
+                continue;
+            }
+        };
+        at = hit + 1;
         let groups = stride.groups(text, place, floor);
         if groups.len() >= MANY {
             at = at.max(groups.last().map_or(at, |last| last.end));
@@ -86,12 +92,12 @@ fn runs(text: &str) -> Vec<Run> {
     found
 }
 
-/// The next byte at or behind `from` that is no letter or digit, and stands again [`REPEATS`] times in all at one distance; and
-/// the distance. Arithmetic without branches, which the compiler does for many bytes at once.
-fn next(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+/// The next byte at or behind `from` that is no letter or digit, and stands there [`REPEATS`] times in all at one distance.
+/// Arithmetic without branches, which the compiler does for many bytes at once.
+fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let mut start = from;
     while start + 2 * REPEATS <= bytes.len() {
-        let nearest = (2..=2 * LONGEST).filter_map(|distance| Some((hit(bytes, start, distance)?, distance))).min();
+        let nearest = (2..=2 * LONGEST).filter_map(|distance| hit(bytes, start, distance)).min();
         if nearest.is_some() {
             return nearest;
         }
@@ -123,14 +129,24 @@ fn is_sign(byte: u8) -> bool {
     (byte < 0x80) & !is_letter & !is_digit
 }
 
-/// Where to look again behind a hit: where its byte stands at its distance no more.
+/// Where bytes are repeated at a distance no more, but for the last few times: what follows may begin there.
 fn skip(bytes: &[u8], hit: usize, distance: usize) -> usize {
     let mut at = hit;
-    while bytes.get(at) == bytes.get(at + distance) && at + distance < bytes.len() {
+    while let (Some(one), Some(next)) = (bytes.get(at..at + distance), bytes.get(at + distance..at + 2 * distance))
+        && one == next
+    {
         at += distance;
     }
-    // What follows may begin with what this one ends with.
-    (at + 1).saturating_sub(REPEATS * distance).max(hit + 1)
+    at.saturating_sub(REPEATS * distance).max(hit + 1)
+}
+
+/// Where a row of single characters with one sign between ends, but for the last few.
+fn skip_read(bytes: &[u8], place: usize) -> usize {
+    let mut at = place;
+    while at + 2 < bytes.len() && bytes.get(at) == bytes.get(at + 2) {
+        at += 2;
+    }
+    at.saturating_sub(REPEATS * 2)
 }
 
 /// What repeats at a distance from `hit` on: the characters of a group, the length of the separator, and its place. Blanks before the
@@ -145,6 +161,8 @@ fn separator(bytes: &[u8], hit: usize, distance: usize) -> Option<(usize, usize,
     }
     let places = hit..hit + REPEATS * distance;
     let lengths = places.map(|at| (at, (at..at + distance).take_while(is_repeated).count()));
+    // Where everything repeats, there are only signs; what follows may be a row.
+    let lengths = lengths.filter(|(_, length)| *length < distance);
     let (place, length) = lengths.max_by_key(|(at, length)| (*length, Reverse(*at)))?;
     let size = distance.checked_sub(length)?;
     ((1..=LONGEST).contains(&length) && (1..=LONGEST).contains(&size)).then_some((size, length, place))
@@ -160,13 +178,17 @@ struct Stride {
 
 impl Stride {
     /// The row that is hit there and the place of its first separator: of those that repeat, the one with the smallest groups and
-    /// the longest separator. `None` for what [`super::spaced`] reads, and for signs without anything between.
-    fn at(bytes: &[u8], hit: usize) -> Option<(Self, usize)> {
+    /// the longest separator. Where to look again for what [`super::spaced`] reads, and for signs without anything between.
+    fn at(bytes: &[u8], hit: usize) -> Result<(Self, usize), usize> {
         let strides = (2..=2 * LONGEST).filter_map(|distance| separator(bytes, hit, distance));
-        let (size, length, place) = strides.min_by_key(|(size, length, _)| (*size, Reverse(*length)))?;
-        let separator = bytes.get(place..place + length)?.to_vec();
-        let is_read = size == 1 && matches!(*separator, [byte] if is_separator(byte));
-        (!is_read).then_some((Self { separator, size }, place))
+        let Some((size, length, place)) = strides.min_by_key(|(size, length, _)| (*size, Reverse(*length))) else {
+            return Err((1..=2 * LONGEST).map(|distance| skip(bytes, hit, distance)).max().unwrap_or(hit + 1));
+        };
+        let separator = bytes.get(place..place + length).unwrap_or_default().to_vec();
+        if size == 1 && matches!(*separator, [byte] if is_separator(byte)) {
+            return Err(skip_read(bytes, place).max(hit + 1));
+        }
+        Ok((Self { separator, size }, place))
     }
 
     /// The groups around the separator at `hit`, none before `floor`.
@@ -261,6 +283,7 @@ mod tests {
             ("is AK-IA-Q3-EG-RV-YP-2 now", "is AKIAQ3EGRVYP2 now"),
             ("is AKI AQ3 EGR VYP 2TQ 7XN 5K.", "is AKIAQ3EGRVYP2TQ7XN5K."),
             ("Pl, ea, se,  k, ee, p9, a", "Please keep9a"),
+            ("{+\n+ + + + +\"+a+d+o+b+e+\"+:+ +\"+e+f+7+2+a+b+c+9+d+\"+\n+}", "{\n    \"adobe\": \"ef72abc9d\"\n}"),
         ];
         for (text, expected) in facts {
             assert_eq!(joined(text).as_deref(), Some(expected), "{text}");
