@@ -133,7 +133,7 @@ fn tokens_are_found_where_they_are() {
         ("harness-api-key", 12, 0, 0),
         ("heroku-api-key", 12, 0, 0),
         ("heroku-api-key-v2", 12, 0, 0),
-        ("huggingface-access-token", 12, 0, 2),
+        ("huggingface-access-token", 12, 0, 0),
         ("infracost-api-token", 12, 0, 1),
         ("jfrog-identity-token", 12, 0, 0),
         ("jwt", 12, 0, 0),
@@ -211,7 +211,7 @@ fn nearly_every_secret_is_found_and_nearly_nothing_else() {
             alarms += usize::from(secrets.next().is_some());
         }
     }
-    assert_eq!((found, clean, alarms), (1005, 93, 15));
+    assert_eq!((found, clean, alarms), (1005, 93, 13));
     assert_eq!(missed, ["curl-auth-user", "curl-auth-user", "sidekiq-secret"]);
 }
 
