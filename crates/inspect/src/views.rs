@@ -24,7 +24,7 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, ma
     // Long documents with markup, look-alikes and escapes have many readings that are nearly the whole text.
     let max_bytes = usual.max_bytes.saturating_mul(2);
     let limits =
-        NormalLimits { guesses: Guesses::Suspicious { from: within.start, to: within.end }, max_views: 36, max_bytes, ..usual };
+        NormalLimits { guesses: Guesses::Suspicious { from: within.start, to: within.end }, max_views: 48, max_bytes, ..usual };
     let normal = normalise_around(text, &clues, &limits);
     let are_none = normal.views.is_empty() && clues.is_empty();
     for view in normal.views {

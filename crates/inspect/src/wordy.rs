@@ -1,7 +1,8 @@
 //! Names that begin like a token and go on in words: `npm_configRegistryCacheDirectory…`.
 //!
-//! Random letters hardly ever look like that: of 36 letters and digits one in a thousand has at most two digits if all letters
-//! are small, and if they are not, seven in ten of them do not stand in runs of small letters.
+//! Random letters hardly ever look like that: of 36 small letters and digits one in a thousand has at most two digits, and of letters
+//! of both cases three in a million stand in runs of small ones for eight tenths. Three letters in ten are vowels in words, two in
+//! chance.
 
 use crate::class::Class;
 
@@ -22,9 +23,11 @@ pub(crate) fn is_name(prefix: &str, class: Class, body: &[u8]) -> bool {
     class == Class::ALNUM && body.len() >= FEWEST && are_words(body) && !(CHECKED.contains(&prefix) && is_checked(body))
 }
 
-/// At most two digits, and seven in ten bytes in runs of small letters, each with the capital before it.
+/// At most two digits, three vowels in ten letters, and eight in ten bytes in runs of small letters, each with the capital before it.
 fn are_words(body: &[u8]) -> bool {
-    if body.iter().filter(|byte| byte.is_ascii_digit()).count() > DIGITS {
+    let n_digits = body.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let n_vowels = body.iter().filter(|byte| b"aeiouy".contains(&byte.to_ascii_lowercase())).count();
+    if n_digits > DIGITS || n_vowels * 10 < (body.len() - n_digits) * 3 {
         return false;
     }
     let mut n_in_words = 0;
@@ -36,7 +39,7 @@ fn are_words(body: &[u8]) -> bool {
         }
         has_capital = part.first().is_some_and(u8::is_ascii_uppercase);
     }
-    n_in_words * 10 >= body.len() * 7
+    n_in_words * 10 >= body.len() * 8
 }
 
 /// Whether the last six of 36 characters are the CRC-32 of the thirty before, in base 62.
@@ -72,6 +75,7 @@ mod tests {
             ("gho_", "vrten3v3dgomcvsd4isn3f12dcf16xhlasth", false),
             ("ghp_", &format!("{words}AaBbCc"), true),
             ("ghp_", &format!("{words}1YtCoF"), false),
+            ("p8e-", "eurAAaqAlvrh0QPRrawobyqkWiLaqtvr", false),
             ("npm_", "shortWords", false),
         ];
         for (prefix, body, expected) in facts {
