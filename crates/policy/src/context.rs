@@ -1,75 +1,19 @@
-//! The facts of a call as a Cedar context; built once and shared by all links.
+//! The facts of a call as a Cedar context; made once and shared by all links.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Context, RestrictedExpression};
+use cedar_policy_core::ast::{self, Literal, Value};
 use model::{Around, ChainShape, Challenge, Facts, Integrity, Remaining, TaskBudget, UnixMillis};
 
-use crate::entities::{level, strings};
+use crate::entities::level;
 use crate::foreign;
 use crate::vocabulary::answered;
 
-/// Contexts that a thread keeps. Calls of one credential within the same second mostly have the same one, and making it costs
-/// more than evaluating it.
-const MAX_KEPT: usize = 16;
-
-struct Kept {
-    shape: ChainShape,
-    facts: Facts,
-    context: Context,
-}
-
 thread_local! {
-    static KEPT: RefCell<VecDeque<Kept>> = const { RefCell::new(VecDeque::new()) };
-}
-
-/// The context of a call; the same one again if nothing in it has changed. A context depends on its arguments alone, so it does
-/// not matter which thread answers.
-pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
-    KEPT.with_borrow_mut(|kept| {
-        let is_same = |kept: &&Kept| {
-            let Facts {
-                now,
-                credential,
-                credential_age,
-                dialect,
-                stream,
-                findings,
-                label,
-                ledger_version,
-                answered,
-                mandate,
-                // Not in the context that all asks share.
-                arguments: _,
-                around,
-            } = facts;
-            // `now` as the context has it; everything else as it is.
-            seconds(kept.facts.now) == seconds(*now)
-                && kept.facts.credential == *credential
-                && kept.facts.credential_age == *credential_age
-                && kept.facts.dialect == *dialect
-                && kept.facts.stream == *stream
-                && kept.facts.findings == *findings
-                && kept.facts.label == *label
-                && kept.facts.ledger_version == *ledger_version
-                && kept.facts.answered == *answered
-                && kept.facts.mandate == *mandate
-                && kept.facts.around == *around
-                && kept.shape == *shape
-        };
-        if let Some(found) = kept.iter().find(is_same) {
-            return Ok(found.context.clone());
-        }
-        let context = build(shape, facts)?;
-        if kept.len() >= MAX_KEPT {
-            kept.pop_back();
-        }
-        let facts = Facts { arguments: None, ..facts.clone() };
-        kept.push_front(Kept { shape: shape.clone(), facts, context: context.clone() });
-        Ok(context)
-    })
+    /// The second that was asked for last, and what [`now`] made of it.
+    static LATEST: RefCell<Option<(u64, Context)>> = const { RefCell::new(None) };
 }
 
 /// Policies see time in whole seconds.
@@ -77,57 +21,93 @@ const fn seconds(now: UnixMillis) -> u64 {
     now.0 / 1000
 }
 
-/// Builds the context.
-fn build(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
+/// The context of a call, of Cedar's own values: to write it as expressions and have Cedar evaluate them takes longer than to decide
+/// (decision 0038). A test holds it against that.
+pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
     let known;
-    let around = match &*UNKNOWN_AROUND {
-        Some(unknown) if facts.around.is_unknown() => unknown,
-        _ => {
-            known = around(&facts.around)?;
-            &known
-        }
+    let around = if facts.around.is_unknown() {
+        &*UNKNOWN_AROUND
+    } else {
+        known = around(&facts.around);
+        &known
     };
     let [auth, device, risk, network, usage] = around;
     let pairs = [
-        ("credential", credential(facts)?),
-        ("chain", chain(shape)?),
-        ("request", request(facts)?),
-        ("content", content(facts)?),
-        ("flow", flow(facts)?),
-        ("answered", answers(facts)?),
-        ("task", task(facts)?),
+        ("credential", credential(facts)),
+        ("chain", chain(shape)),
+        ("request", request(facts)),
+        ("content", content(facts)),
+        ("flow", flow(facts)),
+        ("answered", answers(facts)),
+        ("task", task(facts)),
         ("auth", auth.clone()),
         ("device", device.clone()),
         ("risk", risk.clone()),
         ("network", network.clone()),
         ("usage", usage.clone()),
-        ("now", RestrictedExpression::new_datetime(timestamp(seconds(facts.now).saturating_mul(1000)))),
     ];
-    let pep = facts.mandate.asked_by.as_deref().map(foreign::pep).transpose()?.flatten().map(|pep| ("pep", pep));
-    let pairs = pairs.into_iter().chain(pep).map(|(name, value)| (name.to_owned(), value));
+    let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value));
+    let context = ast::Context::Value(Arc::new(pairs.collect())).into();
+    let context = with(context, &now(seconds(facts.now))?)?;
+    match facts.mandate.asked_by.as_deref().map(foreign::pep).transpose()?.flatten() {
+        Some(pep) => with(context, &evaluated([("pep".to_owned(), pep)])?),
+        None => Ok(context),
+    }
+}
+
+/// `now`, as a context of its own. Only an expression makes it; most calls of a thread ask within the same second.
+fn now(seconds: u64) -> Result<Context, String> {
+    LATEST.with_borrow_mut(|latest| {
+        if let Some((_, context)) = latest.as_ref().filter(|(of, _)| *of == seconds) {
+            return Ok(context.clone());
+        }
+        let instant = RestrictedExpression::new_datetime(timestamp(seconds.saturating_mul(1000)));
+        let context = evaluated([("now".to_owned(), instant)])?;
+        *latest = Some((seconds, context.clone()));
+        Ok(context)
+    })
+}
+
+/// Expressions as a context of their own.
+pub(crate) fn evaluated(pairs: impl IntoIterator<Item = (String, RestrictedExpression)>) -> Result<Context, String> {
     Context::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
-fn credential(facts: &Facts) -> Result<RestrictedExpression, String> {
+/// Both contexts as one; a name that stands in both is an error. Unlike [`Context::merge`], nothing is evaluated again.
+pub(crate) fn with(context: Context, more: &Context) -> Result<Context, String> {
+    let (ast::Context::Value(mut all), ast::Context::Value(more)) = (context.as_ref().clone(), more.as_ref()) else {
+        return Err("a context has values that are not known".to_owned());
+    };
+    drop(context);
+    let values = Arc::make_mut(&mut all);
+    for (name, value) in more.iter() {
+        if values.insert(name.clone(), value.clone()).is_some() {
+            return Err(format!("`{name}` stands twice in a context"));
+        }
+    }
+    Ok(ast::Context::Value(all).into())
+}
+
+fn credential(facts: &Facts) -> Value {
     record([("id", string(facts.credential.as_str())), ("ageSeconds", long(facts.credential_age))])
 }
 
-fn chain(shape: &ChainShape) -> Result<RestrictedExpression, String> {
+fn chain(shape: &ChainShape) -> Value {
     let missing = strings(shape.missing.iter().map(String::as_str));
     record([("kind", string(shape.kind.as_str())), ("depth", long(u64::from(shape.depth))), ("missing", missing)])
 }
 
-fn request(facts: &Facts) -> Result<RestrictedExpression, String> {
+fn request(facts: &Facts) -> Value {
     let dialect = facts.dialect.map_or("", model::Dialect::as_str);
-    record([("dialect", string(dialect)), ("stream", RestrictedExpression::new_bool(facts.stream))])
+    record([("dialect", string(dialect)), ("stream", facts.stream.into())])
 }
 
-fn content(facts: &Facts) -> Result<RestrictedExpression, String> {
+fn content(facts: &Facts) -> Value {
     let groups = facts.findings.values().map(|count| count.group.as_str());
     record([("kinds", strings(facts.findings.keys().map(String::as_str))), ("groups", strings(groups))])
 }
 
-fn flow(facts: &Facts) -> Result<RestrictedExpression, String> {
+fn flow(facts: &Facts) -> Value {
     let label = &facts.label;
     let integrity = match label.integrity {
         Integrity::Untrusted => 0,
@@ -136,21 +116,21 @@ fn flow(facts: &Facts) -> Result<RestrictedExpression, String> {
         Integrity::User => 3,
     };
     record([
-        ("level", RestrictedExpression::new_long(level(label.level))),
+        ("level", level(label.level).into()),
         ("compartments", strings(label.compartments.iter().map(model::Name::as_str))),
         ("integrity", long(integrity)),
         ("version", long(facts.ledger_version)),
-        ("tainted", RestrictedExpression::new_bool(label.integrity < Integrity::Trusted)),
+        ("tainted", (label.integrity < Integrity::Trusted).into()),
         ("untrusted", strings(facts.around.untrusted.iter().map(String::as_str))),
     ])
 }
 
-fn answers(facts: &Facts) -> Result<RestrictedExpression, String> {
-    let fact = |challenge: Challenge| (answered(challenge), RestrictedExpression::new_bool(facts.answered.contains(&challenge)));
+fn answers(facts: &Facts) -> Value {
+    let fact = |challenge: Challenge| (answered(challenge), Value::from(facts.answered.contains(&challenge)));
     record([fact(Challenge::Approval), fact(Challenge::StepUp), fact(Challenge::Posture)])
 }
 
-fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
+fn task(facts: &Facts) -> Value {
     let task = facts.mandate.asked.as_ref().or(facts.mandate.task.as_ref());
     let id = task.map_or("", |task| task.id.as_str());
     let purpose = task.and_then(|task| task.purpose.as_ref()).map_or("", |purpose| purpose.as_str());
@@ -159,18 +139,16 @@ fn task(facts: &Facts) -> Result<RestrictedExpression, String> {
         ("id", string(id)),
         ("purpose", string(purpose)),
         ("grant", strings(grant.iter().map(String::as_str))),
-        ("mayAct", RestrictedExpression::new_bool(facts.mandate.may_act)),
+        ("mayAct", facts.mandate.may_act.into()),
     ];
-    record(always.into_iter().chain(facts.around.budget.map(budget).transpose()?.map(|budget| ("budget", budget))))
+    record(always.into_iter().chain(facts.around.budget.map(budget).map(|budget| ("budget", budget))))
 }
 
-fn budget(mut budget: TaskBudget) -> Result<RestrictedExpression, String> {
-    let mut known = Vec::new();
-    for (name, part) in budget.parts() {
-        if let Some(Remaining { most, left }) = *part {
-            known.push((name, record([("most", long(most)), ("left", long(left))])?));
-        }
-    }
+fn budget(mut budget: TaskBudget) -> Value {
+    let known = budget.parts().into_iter().filter_map(|(name, part)| {
+        let Remaining { most, left } = (*part)?;
+        Some((name, record([("most", long(most)), ("left", long(left))])))
+    });
     record(known)
 }
 
@@ -178,57 +156,60 @@ fn budget(mut budget: TaskBudget) -> Result<RestrictedExpression, String> {
 const UNKNOWN: u64 = u64::MAX;
 
 /// What policies see where nobody vouches for anything, which is most often: made once.
-static UNKNOWN_AROUND: LazyLock<Option<[RestrictedExpression; 5]>> = LazyLock::new(|| around(&Around::default()).ok());
+static UNKNOWN_AROUND: LazyLock<[Value; 5]> = LazyLock::new(|| around(&Around::default()));
 
-fn around(facts: &Around) -> Result<[RestrictedExpression; 5], String> {
-    Ok([sign_in(facts)?, posture(facts)?, risk(facts)?, network(facts)?, usage(facts)?])
+fn around(facts: &Around) -> [Value; 5] {
+    [sign_in(facts), posture(facts), risk(facts), network(facts), usage(facts)]
 }
 
-fn sign_in(around: &Around) -> Result<RestrictedExpression, String> {
+fn sign_in(around: &Around) -> Value {
     let known = around.sign_in.as_ref();
     let means = strings(known.iter().flat_map(|known| known.means.iter().map(String::as_str)));
     let class = string(known.map_or("", |known| &known.class));
     record([("acr", class), ("amr", means), ("ageSeconds", long(known.map_or(UNKNOWN, |known| known.age)))])
 }
 
-fn posture(around: &Around) -> Result<RestrictedExpression, String> {
+fn posture(around: &Around) -> Value {
     let known = around.posture.as_ref();
     record([
         ("id", string(known.map_or("", |known| known.device.as_str()))),
-        ("managed", RestrictedExpression::new_bool(known.is_some_and(|known| known.is_managed))),
+        ("managed", known.is_some_and(|known| known.is_managed).into()),
         ("facts", strings(known.iter().flat_map(|known| known.facts.iter().map(String::as_str)))),
         ("ageSeconds", long(known.map_or(UNKNOWN, |known| known.age))),
     ])
 }
 
-fn risk(around: &Around) -> Result<RestrictedExpression, String> {
+fn risk(around: &Around) -> Value {
     let of = |part: fn(&model::Risk) -> u8| long(around.risk.as_ref().map_or(100, |known| u64::from(part(known))));
     record([("user", of(|risk| risk.user)), ("agent", of(|risk| risk.agent)), ("task", of(|risk| risk.task))])
 }
 
-fn network(around: &Around) -> Result<RestrictedExpression, String> {
+fn network(around: &Around) -> Value {
     let known = around.origin.as_ref();
     let segment = string(known.map_or("", |known| known.segment.as_str()));
     record([("peer", string(known.map_or("", |known| &known.peer))), ("segment", segment)])
 }
 
-fn usage(around: &Around) -> Result<RestrictedExpression, String> {
+fn usage(around: &Around) -> Value {
     let of = |part: fn(&model::Spent) -> u64| long(around.spent.as_ref().map_or(UNKNOWN, part));
     record([("calls", of(|spent| spent.calls)), ("tokens", of(|spent| spent.tokens)), ("micros", of(|spent| spent.micros))])
 }
 
-fn record<'n>(fields: impl IntoIterator<Item = (&'n str, RestrictedExpression)>) -> Result<RestrictedExpression, String> {
-    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-    RestrictedExpression::new_record(fields).map_err(|error| error.to_string())
+fn record<'n>(fields: impl IntoIterator<Item = (&'n str, Value)>) -> Value {
+    Value::record(fields, None)
 }
 
-fn string(value: &str) -> RestrictedExpression {
-    RestrictedExpression::new_string(value.to_owned())
+fn string(value: &str) -> Value {
+    value.into()
+}
+
+fn strings<'a>(values: impl Iterator<Item = &'a str>) -> Value {
+    Value::set_of_lits(values.map(Literal::from), None)
 }
 
 /// A count as Cedar's 64-bit signed number; what does not fit is the largest, never a smaller one.
-fn long(value: u64) -> RestrictedExpression {
-    RestrictedExpression::new_long(i64::try_from(value).unwrap_or(i64::MAX))
+fn long(value: u64) -> Value {
+    i64::try_from(value).unwrap_or(i64::MAX).into()
 }
 
 /// An instant as policies see it, to the second.
@@ -276,26 +257,4 @@ pub(crate) fn parse_instant(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{parse_instant, timestamp};
-
-    #[test]
-    fn timestamps() {
-        let facts = [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (1_795_219_199_999, "2026-11-20T23:59:59.999Z"),
-            (4_107_542_399_000, "2100-02-28T23:59:59.000Z"),
-        ];
-        for (millis, text) in facts {
-            assert_eq!(timestamp(millis), text);
-            assert_eq!(parse_instant(text), Some(millis));
-        }
-        for (text, millis) in [("2000-02-29", Some(951_782_400_000)), ("2000-02-29T00:00:01Z", Some(951_782_401_000))] {
-            assert_eq!(parse_instant(text), millis);
-        }
-        for text in ["", "2000", "2000-13-01", "1969-12-31", "+2000-01-01", "2000-01-01T00:00:00", "2000-01-01T00:00:00+0100"] {
-            assert_eq!(parse_instant(text), None, "{text}");
-        }
-    }
-}
+mod tests;

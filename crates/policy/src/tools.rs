@@ -20,6 +20,7 @@ use model::{Name, Registry, ToolServer};
 use serde_json::{Map, Value};
 use text::{Document, JsonError, Limits};
 
+use crate::context;
 use crate::entities::strings;
 use crate::vocabulary::{SCHEMA, action_group};
 use argument::Arguments;
@@ -179,7 +180,7 @@ impl Tools {
         let Arguments { input, unmodelled } = argument::read(&declared.arguments, &values)?;
         let unmodelled = strings(unmodelled.iter().map(String::as_str));
         let own: [(String, RestrictedExpression); 2] = [("input".to_owned(), input), ("unmodelled".to_owned(), unmodelled)];
-        let context = context.clone().merge(own).map_err(|error| error.to_string())?;
+        let context = context::with(context.clone(), &context::evaluated(own)?)?;
         Ok(ToolCall { action: declared.action.clone(), context })
     }
 }

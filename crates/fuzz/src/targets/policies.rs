@@ -233,7 +233,10 @@ fn tools(bytes: &[u8]) -> Outcome {
     let tools = BTreeMap::from([("t".to_owned(), tool)]);
     bundle.registry.tool_servers.insert(server, ToolServer { clearance: Level::Internal, tools });
     let snapshot = PolicySnapshot::load(&bundle, &targets()).map_err(|problems| format!("a checked tool: {problems:?}"))?;
-    let answer = snapshot.decide(&call(Action::CallTool, Resource::Tool("kb/t".to_owned()), Some(arguments.to_owned()))?);
+    let call = call(Action::CallTool, Resource::Tool("kb/t".to_owned()), Some(arguments.to_owned()))?;
+    let answer = snapshot.decide(&call);
+    let told = snapshot.explanation_of_own(&call);
+    ensure(told.answer == answer && told.changes.n_tried <= 200, || format!("explained after {} trials", told.changes.n_tried))?;
     let is_object = serde_json::from_str::<serde_json::Value>(arguments).is_ok_and(|value| value.is_object());
     ensure(is_object || answer.verdict != Verdict::Permit, || "arguments that are no object are permitted".to_owned())?;
     let error = answer.links.iter().flat_map(|link| &link.errors).next().map(|error| error.chars().take(24).collect::<String>());

@@ -65,24 +65,27 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
 const PIECES: std::ops::RangeInclusive<usize> = 4..=76;
 const FEWEST: usize = SHORT;
 
-/// The blocks that are written in pieces of the same length with whitespace between, by place; the last piece, which may be
-/// shorter, is left out unless `has_rest`, for a word of prose may stand there.
-pub(super) fn rows(text: &str, has_rest: bool) -> Vec<Block> {
+/// The blocks that are written in pieces of the same length with whitespace between, by place: without the last piece, which may be
+/// shorter, for a word of prose may stand there, and with it. A piece alone is an ordinary block.
+pub(super) fn rows(text: &str) -> [Vec<Block>; 2] {
     let bytes = text.as_bytes();
-    let mut rows = Vec::new();
+    let (mut without, mut with) = (Vec::new(), Vec::new());
     let mut at = 0;
     while let Some(pieces) = next_row(bytes, at) {
         let mut block = Block::default();
         pieces.iter().for_each(|piece| block.push(bytes, piece.clone()));
         at = pieces.last().map_or(bytes.len(), |last| last.end);
-        let rest = piece_behind(bytes, at);
-        if let Some(rest) = rest.filter(|rest| has_rest && pieces.last().is_some_and(|last| rest.len() < last.len())) {
-            block.push(bytes, rest.clone());
-            at = rest.end;
+        let rest = piece_behind(bytes, at).filter(|rest| pieces.last().is_some_and(|last| rest.len() < last.len()));
+        if pieces.len() > 1 {
+            without.push(block.clone());
         }
-        rows.push(block);
+        if let Some(rest) = rest {
+            at = rest.end;
+            block.push(bytes, rest);
+        }
+        with.push(block);
     }
-    rows
+    [without, with]
 }
 
 /// The pieces of the next row at or behind `from`: at least two in which letters are mixed as in no prose, or one with a rest.
@@ -363,18 +366,18 @@ mod tests {
             ("x: c2VjcmV0 IHRva2Vu is", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vuis"]),
             ("x: c2Vj\r\ncmV0\r\nIHRv\r\na2Vu\r\n", &["c2VjcmV0IHRva2Vu"], &["c2VjcmV0IHRva2Vu"]),
             ("Some c2Vj cmV0 IHRv a2V more", &["c2VjcmV0IHRv"], &["c2VjcmV0IHRva2V"]),
-            ("c2VjcmV0 IHR=", &["c2VjcmV0"], &["c2VjcmV0IHR"]),
+            ("c2VjcmV0 IHR=", &[], &["c2VjcmV0IHR"]),
             ("c2VjcmV0 I=", &[], &[]),
-            ("c2VjcmV0 IHRva2==", &["c2VjcmV0"], &["c2VjcmV0IHRva2"]),
-            ("an iPhone and a MacBook with some words", &["MacBook"], &["MacBookwith"]),
-            ("TVJUTVRUOTFE\r\n MDhGMjA1Sg==", &["TVJUTVRUOTFE"], &["TVJUTVRUOTFEMDhGMjA1Sg"]),
+            ("c2VjcmV0 IHRva2==", &[], &["c2VjcmV0IHRva2"]),
+            ("an iPhone and a MacBook with some words", &[], &["MacBookwith"]),
+            ("TVJUTVRUOTFE\r\n MDhGMjA1Sg==", &[], &["TVJUTVRUOTFEMDhGMjA1Sg"]),
             ("plain words only here", &[], &[]),
         ];
         for (text, without, with) in facts {
-            let written = |has_rest| -> Vec<String> {
-                rows(text, has_rest).into_iter().map(|block| String::from_utf8(block.letters).unwrap()).collect()
-            };
-            assert_eq!((written(false).as_slice(), written(true).as_slice()), (&own(without)[..], &own(with)[..]), "{text}");
+            let written = rows(text).map(|blocks| -> Vec<String> {
+                blocks.into_iter().map(|block| String::from_utf8(block.letters).unwrap()).collect()
+            });
+            assert_eq!(written, [own(without), own(with)], "{text}");
         }
     }
 

@@ -162,11 +162,9 @@ impl<'a> Reader<'a> {
 
     fn encoded(&mut self, stage: &Stage<'_>, depth: usize) {
         self.decoded(stage, depth, &blocks(&stage.text));
-        for has_rest in [false, true] {
-            let rows = rows(&stage.text, has_rest);
-            if !rows.is_empty() {
-                self.decoded(stage, depth, &rows);
-            }
+        let [without_rest, with_rest] = rows(&stage.text);
+        for rows in [without_rest, with_rest].iter().filter(|rows| !rows.is_empty()) {
+            self.decoded(stage, depth, rows);
         }
     }
 

@@ -18,8 +18,9 @@ const REPEATS: usize = 4;
 const TABLE: usize = 3;
 /// A row of so many groups that is no word is not looked at again.
 const MANY: usize = 16;
-/// Bytes looked at together.
-const LANES: usize = 32;
+/// Bytes looked at together, and how far the last of them has to be followed.
+const LANES: usize = 64;
+const WINDOW: usize = LANES + (REPEATS - 1) * 2 * LONGEST;
 
 /// Whether [`join`] could change something. `false` is certain.
 pub(super) fn may_join(text: &str) -> bool {
@@ -93,17 +94,40 @@ fn runs(text: &str) -> Vec<Run> {
 }
 
 /// The next byte at or behind `from` that is no letter or digit, and stands there [`REPEATS`] times in all at one distance.
-/// Arithmetic without branches, which the compiler does for many bytes at once.
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let mut start = from;
     while start + 2 * REPEATS <= bytes.len() {
-        let nearest = (2..=2 * LONGEST).filter_map(|distance| hit(bytes, start, distance)).min();
-        if nearest.is_some() {
-            return nearest;
+        if may_hit(bytes.get(start..).unwrap_or_default()) {
+            let nearest = (2..=2 * LONGEST).filter_map(|distance| hit(bytes, start, distance)).min();
+            if nearest.is_some() {
+                return nearest;
+            }
         }
         start += LANES;
     }
     None
+}
+
+/// Whether one of the first [`LANES`] bytes may be such a byte. Arithmetic without branches, which the compiler does for many bytes
+/// at once.
+fn may_hit(bytes: &[u8]) -> bool {
+    // Signs as they are, all else as nothing, and nothing behind the end.
+    let mut signs = [0_u8; WINDOW];
+    for (sign, byte) in signs.iter_mut().zip(bytes) {
+        *sign = byte & u8::from(is_sign(*byte)).wrapping_neg();
+    }
+    repeated::<2>(&signs) | repeated::<3>(&signs) | repeated::<4>(&signs) | repeated::<5>(&signs) | repeated::<6>(&signs)
+}
+
+/// Whether one of the first [`LANES`] signs stands there again three times, each `DISTANCE` bytes on.
+fn repeated<const DISTANCE: usize>(signs: &[u8; WINDOW]) -> bool {
+    let from = |nth: usize| signs.get(nth * DISTANCE..).and_then(<[u8]>::first_chunk::<LANES>);
+    let (Some(first), Some(second), Some(third), Some(fourth)) = (from(0), from(1), from(2), from(3)) else { return true };
+    let lanes = first.iter().zip(second).zip(third.iter().zip(fourth));
+    let any = lanes.fold(0_u8, |any, ((first, second), (third, fourth))| {
+        any | (first & u8::from((first == second) & (first == third) & (first == fourth)).wrapping_neg())
+    });
+    any != 0
 }
 
 /// The first hit of one distance among the [`LANES`] bytes from `start` on.
