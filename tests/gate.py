@@ -9,6 +9,8 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.request
 from collections.abc import Callable
 
 READY_WITHIN = 60.0
@@ -160,6 +162,18 @@ class Gate:
         """Runs a command of the gate's command line on this data folder."""
         command = [binary(), arguments[0], "--data", self.data, *arguments[1:]]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def metrics(self) -> str:
+        """What a Prometheus server scrapes."""
+        operator = {"authorization": f"Bearer {self.environment['PORTCULLIS_OPERATOR']}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.admin_url}/metrics", headers=operator), timeout=10) as reply:
+            return reply.read().decode()
+
+    def settled(self) -> None:
+        """Waits until no call runs: outcomes come into the log after the answer has left."""
+        end = time.monotonic() + 20
+        while "\nportcullis_interactions_running 0\n" not in self.metrics():
+            assert time.monotonic() < end, "calls still run"
 
     def admin(self, method: str, path: str, body: object | None = None) -> dict:
         """Asks the admin API over the socket in the data folder, as the gate's own user."""

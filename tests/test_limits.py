@@ -63,17 +63,21 @@ def say(usage: tuple[int, int]):
 
 
 def rows(gate: Gate, by: str = "user") -> dict[str, dict]:
+    gate.settled()
     told = gate.cli("usage", "--by", by, "--json")
     assert told.returncode == 0, told.stderr
     return {row[by]: row for row in json.loads(told.stdout)["usage"]}
 
 
 def left(gate: Gate, budget: str) -> list[int]:
+    gate.settled()
     told = json.loads(gate.cli("usage", "--json").stdout)
     return [row["left"] for row in told["budgets"] if row["budget"] == budget]
 
 
-def used(gate: Gate, budget: str) -> int:
+def used(gate: Gate, budget: str, is_settled: bool = True) -> int:
+    if is_settled:
+        gate.settled()
     told = json.loads(gate.cli("usage", "--json").stdout)
     return sum(row["used"] for row in told["budgets"] if row["budget"] == budget)
 
@@ -133,6 +137,7 @@ def test_money_is_counted_exactly_and_its_budget_is_a_quota(tmp_path: pathlib.Pa
                 api.chat.completions.create(model="small", messages=[{"role": "user", "content": "Hello."}], max_tokens=200)
         assert (refused.value.code, refused.value.type) == ("insufficient_quota", "insufficient_quota")
         assert len(upstream.requests) == 3, "nobody tries again what waits for a month"
+        gate.settled()
         text = gate.cli("usage").stdout
         assert "0.009 XTS" in text and "0.001 XTS" in text, text
         # What has no price is refused where money counts.
@@ -274,6 +279,7 @@ def test_usage_is_told_by_whom_and_since_when() -> None:
         while int(time.time() * 1000) <= later["since"]:
             pass
         assert chat(gate, gate.key("ALICE"))[0] == 200
+        gate.settled()
         assert {row["model"]: row["requests"] for row in gate.admin("POST", "/admin/v1/usage", later)["usage"]} == {"small": 1}
         assert rows(gate, "model")["small"]["requests"] == 4
         refused = gate.cli("usage", "--since", "soon")
@@ -332,7 +338,7 @@ def test_an_aborted_stream_settles_at_what_arrived() -> None:
             for number, _ in enumerate(chunks):
                 if number == 3:
                     break
-            assert used(gate, "words") > 1000, "while it runs, what it may use is reserved"
+            assert used(gate, "words", is_settled=False) > 1000, "while it runs, what it may use is reserved"
             chunks.close()
         deadline = time.monotonic() + 30
         while not (row := rows(gate).get("user:alice")):

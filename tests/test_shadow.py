@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import urllib.request
 
 from gate import Gate
 from test_operations import append, chat
@@ -21,12 +20,6 @@ permit (principal in Portcullis::Group::"staff", action == Portcullis::Action::"
 forbid (principal == Portcullis::User::"nobody", action, resource);
 """
 ENFORCED = SHADOW.replace('@mode("shadow")\nforbid (principal == Portcullis::User::"alice"', 'forbid (principal == Portcullis::User::"alice"')
-
-
-def metrics(gate: Gate) -> str:
-    operator = {"authorization": f"Bearer {gate.environment['PORTCULLIS_OPERATOR']}"}
-    with urllib.request.urlopen(urllib.request.Request(f"{gate.admin_url}/metrics", headers=operator), timeout=10) as reply:
-        return reply.read().decode()
 
 
 def test_a_shadow_policy_is_seen_at_work_before_it_counts() -> None:
@@ -49,7 +42,7 @@ def test_a_shadow_policy_is_seen_at_work_before_it_counts() -> None:
         large = json.loads(gate.cli("explain", "--json", of_large["x-request-id"]).stdout)
         assert large["shadow"]["reason"] == "policy-forbidden" and large["verdict"] == "deny"
 
-        text = metrics(gate)
+        text = gate.metrics()
         assert 'portcullis_shadow_differences_total{policy="no-alice"} 2' in text, text
         assert 'policy="never"' not in text
 

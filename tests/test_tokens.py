@@ -497,6 +497,7 @@ def test_attack_re_exchange_for_a_fresh_budget() -> None:
         assert [gate.chat(token)[0] for token in tokens] == [429] * len(tokens)
         # Another user's tasks have a part of their own.
         assert [gate.chat(gate.task("helper", okta.token("grace")))[0] for _ in range(3)] == [200, 200, 429]
+        gate.settled()
         rows = json.loads(gate.cli("usage", "--by", "task", "--json").stdout)["usage"]
         assert sorted(row["requests"] for row in rows if row["task"].startswith("task_")) == [2, 2]
         gate.stop()

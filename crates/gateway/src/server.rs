@@ -45,14 +45,34 @@ const LARGE: u64 = 128 << 10;
 pub struct ServerLimits {
     /// Most open connections; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Most interactions at once; further ones are refused.
-    pub concurrent: usize,
     /// Longest time for a request's head to arrive.
     pub head: Duration,
     /// Bounds of a request's head.
     pub framing: FramingLimits,
     /// Longest time that running interactions get when the gate drains.
     pub drain: Duration,
+}
+
+/// The interactions that run now, of so many at most. A clone is the same.
+#[derive(Debug, Clone)]
+pub struct Running {
+    slots: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Running {
+    /// None yet, and never more than `most` at once; further ones are refused.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        Self { slots: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// How many run: from the head of a request until its outcome is in the log, which may be after its answer has left.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.most.saturating_sub(self.slots.available_permits())
+    }
 }
 
 /// How the data plane listens.
@@ -66,6 +86,8 @@ pub struct Listening {
     pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: ServerLimits,
+    /// What runs.
+    pub running: Running,
 }
 
 /// Serves the data plane, with TLS or without, until `stop` turns true, then drains.
@@ -78,21 +100,20 @@ pub async fn serve<W: World + 'static>(
     listening: Listening,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let Listening { tls, trusted, tracing, limits } = listening;
+    let Listening { tls, trusted, tracing, limits, running } = listening;
     let connections = Arc::new(Semaphore::new(limits.connections));
-    let running = Arc::new(Semaphore::new(limits.concurrent));
     let large = LargeCalls::start()?;
     let gate = Arc::new(Gate {
         world,
         tls,
         trusted,
         tracing,
-        running: Arc::clone(&running),
+        running: Arc::clone(&running.slots),
         stop: stop.clone(),
         large: large.handle.clone(),
     });
     let drain = limits.drain;
-    let [all_calls, all_connections] = [limits.concurrent, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let [all_calls, all_connections] = [running.most, limits.connections].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let workers = Workers::start(
         move |stream, (peer, permit): (SocketAddr, OwnedSemaphorePermit)| {
             let (gate, limits) = (Arc::clone(&gate), limits.clone());
@@ -127,7 +148,7 @@ pub async fn serve<W: World + 'static>(
     drop(listener);
     // Interactions run in tasks of their own; their outcomes are written before the permits return.
     let ended = tokio::time::timeout(drain, async {
-        drop(running.acquire_many(all_calls).await);
+        drop(running.slots.acquire_many(all_calls).await);
         drop(connections.acquire_many(all_connections).await);
     });
     if ended.await.is_err() {

@@ -15,6 +15,7 @@ use engine::{Attempt, Event, Snapshot, VerifiedTokens};
 use evidence::RecordError;
 use gateway::issuers::IssuerDirectory;
 use gateway::metrics::Metrics;
+use gateway::server::Running;
 use gateway::telemetry::Telemetry;
 use gateway::upstream::{HttpReplyBody, HttpUpstreams, UpstreamTable};
 use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, Name, PrincipalId, ReasonCode, UnixMillis};
@@ -62,6 +63,8 @@ pub(crate) struct Gate {
     pub(crate) desk: Desk,
     /// Configurations come in force one at a time, in the order of the log.
     pub(crate) applying: Semaphore,
+    /// The calls that run now.
+    pub(crate) running: Running,
     started: Instant,
 }
 
@@ -107,6 +110,7 @@ impl Gate {
         let ledgers = RwLock::new(store.ledgers());
         let handles = ArcSwap::from_pointee(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
         let desk = tokio::task::block_in_place(|| Desk::open(&store));
+        let running = Running::new(in_force.config.settings.limits.concurrent);
         Ok(Self {
             data: data.to_owned(),
             store,
@@ -126,6 +130,7 @@ impl Gate {
             shares: tokens::Shares::default(),
             desk,
             applying: Semaphore::new(1),
+            running,
             started: Instant::now(),
         })
     }

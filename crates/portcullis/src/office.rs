@@ -56,6 +56,7 @@ impl Administrator for Gate {
         let in_force = self.in_force.load();
         let danger = in_force.config.settings.danger.names();
         for (name, value) in [
+            ("portcullis_interactions_running", u64::try_from(self.running.count()).unwrap_or(u64::MAX)),
             ("portcullis_log_accepted", log.accepted),
             ("portcullis_log_durable", log.durable),
             ("portcullis_log_sealed", log.sealed),

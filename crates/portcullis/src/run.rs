@@ -179,7 +179,8 @@ async fn listen_all(
     let tracing = in_force.config.settings.telemetry.as_ref();
     let tracing = tracing.map(|telemetry| Tracing { is_passed_on: telemetry.is_propagated });
     drop(in_force);
-    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), tracing, limits };
+    let running = gate.running.clone();
+    let listening = Listening { tls: gate.certificates.data(), trusted: trusted(&listen), tracing, limits, running };
     let serving = tokio::spawn(server::serve(Arc::clone(&gate), data_listener, listening, stopping.clone()));
     let hosts = hosts(admin, &listen);
     let socket = admin_socket(&gate.data)?;
@@ -223,7 +224,6 @@ fn limits(config: &config::Config) -> ServerLimits {
     let limits = &config.settings.limits;
     ServerLimits {
         connections: limits.connections,
-        concurrent: limits.concurrent,
         head: limits.head,
         framing: FramingLimits { head_bytes: limits.header_bytes, headers: limits.headers },
         drain: limits.drain,

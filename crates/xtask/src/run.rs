@@ -61,6 +61,14 @@ pub(crate) fn tee(command: &mut Command) -> Result<Said> {
     Ok(Said { text, ok })
 }
 
+/// Runs a program and keeps what it prints.
+pub(crate) fn keep(command: &mut Command) -> Result<Said> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{name}`"))?;
+    let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
+    Ok(Said { text, ok: output.status.success() })
+}
+
 fn pass_on(stream: impl Read) -> String {
     let mut kept = String::new();
     let mut reader = BufReader::new(stream);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -84,6 +86,10 @@ fn report(outcomes: &[Outcome]) -> bool {
 
 fn timed(suite: &str, run: impl FnOnce() -> Result<Counts>) -> Outcome {
     println!("\n[test] {suite}");
+    outcome(suite, run)
+}
+
+fn outcome(suite: &str, run: impl FnOnce() -> Result<Counts>) -> Outcome {
     let start = Instant::now();
     let (counts, why_not) = match run() {
         Ok(counts) if counts == Counts::default() => (counts, "no test ran".to_owned()),
@@ -173,15 +179,51 @@ fn needs_node(suite: &Path) -> bool {
     suite.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("test_node"))
 }
 
+/// Suites that take minutes: they begin first.
+const LONG: [&str; 4] = ["python/test_leaks", "python/test_crash", "python/test_limits", "python/test_bad_input"];
+/// Suites about time: nothing else runs beside them.
+const ALONE: [&str; 4] = ["python/test_timeouts", "python/test_expiry", "python/test_flood", "python/test_network"];
+/// Suites at once. Most of the time of one is a client and a gate that wait for each other.
+const AT_ONCE: usize = 2;
+
+/// Runs the suites, [`AT_ONCE`] at a time; what each has said is printed when it has ended.
 fn python(suites: &[PathBuf]) -> Vec<Outcome> {
     let prepared = prepare();
+    let node = if suites.iter().any(|suite| needs_node(suite)) { sandbox::node() } else { Ok(()) };
     let run_one = |path: &PathBuf| {
-        timed(&suite_name(path), || match &prepared {
-            Ok((python, gate)) => pytest(python, gate, path),
-            Err(error) => bail!("{error:#}"),
-        })
+        let name = suite_name(path);
+        let mut said = String::new();
+        let outcome = outcome(&name, || match (&prepared, &node) {
+            (Err(error), _) => bail!("{error:#}"),
+            (_, Err(error)) if needs_node(path) => bail!("{error:#}"),
+            (Ok((python, gate)), _) => pytest(python, gate, path, &mut said),
+        });
+        println!("\n[test] {name}\n{}", said.trim_end());
+        outcome
     };
-    suites.iter().map(run_one).collect()
+    let has_place_in = |list: &[&str], path: &Path| list.iter().position(|name| *name == suite_name(path));
+    let (alone, mut shared): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        suites.iter().partition(|path| has_place_in(&ALONE, path).is_some());
+    shared.sort_by_key(|path| has_place_in(&LONG, path).unwrap_or(LONG.len()));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut outcomes = Vec::new();
+        while let Some(path) = shared.get(next.fetch_add(1, Ordering::Relaxed)) {
+            outcomes.push(run_one(path));
+        }
+        outcomes
+    };
+    let mut outcomes: Vec<Outcome> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    outcomes.extend(alone.into_iter().map(run_one));
+    // A thread that has died has left its suites out.
+    let missing = suites.iter().map(|path| suite_name(path)).filter(|name| outcomes.iter().all(|outcome| outcome.suite != *name));
+    let missing: Vec<String> = missing.collect();
+    outcomes.extend(missing.into_iter().map(|suite| outcome(&suite, || bail!("its runner has died"))));
+    outcomes.sort_by(|one, other| one.suite.cmp(&other.suite));
+    outcomes
 }
 
 /// The Python environment and the gate's binary.
@@ -191,16 +233,14 @@ fn prepare() -> Result<(PathBuf, PathBuf)> {
         return Ok((python, PathBuf::from(given)));
     }
     println!("[setup] building the gate");
-    if !run::tee(run::cargo().args(["build", "--package", "portcullis", "--locked"]))?.ok {
+    // With the features that the tests of the workspace were built with: only what depends on them is not built again.
+    if !run::tee(run::cargo().args(["build", "--workspace", "--bin", "portcullis", "--locked"]))?.ok {
         bail!("the gate does not build");
     }
     Ok((python, run::target()?.join("debug/portcullis")))
 }
 
-fn pytest(python: &Path, gate: &Path, suite: &Path) -> Result<Counts> {
-    if needs_node(suite) {
-        sandbox::node()?;
-    }
+fn pytest(python: &Path, gate: &Path, suite: &Path, text: &mut String) -> Result<Counts> {
     let reports = run::root()?.join(".local/reports");
     std::fs::create_dir_all(&reports)?;
     let file = reports.join(suite.with_extension("xml").file_name().context("a suite without a name")?);
@@ -213,7 +253,8 @@ fn pytest(python: &Path, gate: &Path, suite: &Path) -> Result<Counts> {
         .arg(&file)
         .arg(suite);
     command.current_dir(run::root()?.join("tests")).env("PORTCULLIS_BIN", gate);
-    let said = run::tee(&mut command)?;
+    let said = run::keep(&mut command)?;
+    text.push_str(&said.text);
     let xml = std::fs::read_to_string(&file).context("pytest wrote no report")?;
     settled(junit_counts(&xml), said.ok, "pytest did not run to its end")
 }
