@@ -201,6 +201,25 @@ def test_who_is_believed_about_a_clients_address() -> None:
             assert peers(gate) == expected
 
 
+def test_policies_see_where_a_call_comes_from() -> None:
+    def configure(data: pathlib.Path) -> None:
+        path = data / "portcullis.yaml"
+        path.write_text(path.read_text().replace("listen:\n", 'listen:\n  trusted_proxies: ["127.0.0.1"]\n'))
+        rule = '@id("home-only")\nforbid (principal, action, resource) unless { context.network.peer like "10.1.*" };\n'
+        (data / "policies/network.cedar").write_text(rule)
+
+    with Upstream() as upstream, Gate(upstream.url, configure) as gate:
+        assert (applied := gate.cli("apply")).returncode == 0, applied.stderr
+        url = f"{gate.url}/v1/chat/completions"
+        for forwarded, expected in (("10.1.2.3", 200), ("203.0.113.7", 404), ("10.1.2.3, 192.0.2.1", 404), ("2001:db8::1", 404), (None, 404)):
+            headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+            status, _, body = call(url, gate.key("ALICE"), CHAT, **headers)
+            assert status == expected, (forwarded, status, body)
+            # Models are listed whatever the address: the call decides.
+            status, _, body = call(f"{gate.url}/v1/models", gate.key("ALICE"), None, **headers)
+            assert status == 200 and body["data"], (forwarded, body)
+
+
 def test_the_command_line_over_tls() -> None:
     with Upstream() as upstream:
         site = Site(upstream.url)

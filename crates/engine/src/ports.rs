@@ -14,8 +14,8 @@ use evidence::{Header, RecordError};
 use http::{HeaderMap, Method, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
-    Chain, Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, PrincipalId, ReasonCode, Refusal,
-    RequestId, UnixMillis, Usage,
+    Chain, Credential, CredentialId, Dialect, Digest, Effect, Label, LockSet, LockTarget, Name, Origin, PrincipalId, ReasonCode,
+    Refusal, RequestId, UnixMillis, Usage,
 };
 use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::{Document, NodeId, Splices};
@@ -249,6 +249,13 @@ pub struct Head {
     pub query: Option<String>,
     /// Where the call stands in a distributed trace, if calls are traced.
     pub trace: Option<Trace>,
+}
+
+impl Head {
+    /// Where the request comes from, for policies.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { peer: self.peer.clone(), segment: None }
+    }
 }
 
 /// A place in a distributed trace (W3C trace context). Nothing decides on it.

@@ -49,8 +49,9 @@ pub struct Risk {
 pub struct Origin {
     /// The peer's address, as text.
     pub peer: String,
-    /// The segment of the network that operators gave the address.
-    pub segment: Name,
+    /// The segment of the network that operators gave the address, if they gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Name>,
 }
 
 /// What the task has used so far.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Context, RestrictedExpression};
 use cedar_policy_core::ast::{self, Literal, Value};
-use model::{Around, ChainShape, Challenge, Facts, Integrity, Remaining, TaskBudget, UnixMillis};
+use model::{Around, ChainShape, Challenge, Facts, Integrity, Name, Remaining, TaskBudget, UnixMillis};
 
 use crate::entities::level;
 use crate::foreign;
@@ -24,14 +24,7 @@ const fn seconds(now: UnixMillis) -> u64 {
 /// The context of a call, of Cedar's own values: to write it as expressions and have Cedar evaluate them takes longer than to decide
 /// (decision 0038). A test holds it against that.
 pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
-    let known;
-    let around = if facts.around.is_unknown() {
-        &*UNKNOWN_AROUND
-    } else {
-        known = around(&facts.around);
-        &known
-    };
-    let [auth, device, risk, network, usage] = around;
+    let [auth, device, risk, network, usage] = around(&facts.around);
     let pairs = [
         ("credential", credential(facts)),
         ("chain", chain(shape)),
@@ -40,11 +33,11 @@ pub(crate) fn of(shape: &ChainShape, facts: &Facts) -> Result<Context, String> {
         ("flow", flow(facts)),
         ("answered", answers(facts)),
         ("task", task(facts)),
-        ("auth", auth.clone()),
-        ("device", device.clone()),
-        ("risk", risk.clone()),
-        ("network", network.clone()),
-        ("usage", usage.clone()),
+        ("auth", auth),
+        ("device", device),
+        ("risk", risk),
+        ("network", network),
+        ("usage", usage),
     ];
     let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value));
     let context = ast::Context::Value(Arc::new(pairs.collect())).into();
@@ -117,7 +110,7 @@ fn flow(facts: &Facts) -> Value {
     };
     record([
         ("level", level(label.level).into()),
-        ("compartments", strings(label.compartments.iter().map(model::Name::as_str))),
+        ("compartments", strings(label.compartments.iter().map(Name::as_str))),
         ("integrity", long(integrity)),
         ("version", long(facts.ledger_version)),
         ("tainted", (label.integrity < Integrity::Trusted).into()),
@@ -155,11 +148,22 @@ fn budget(mut budget: TaskBudget) -> Value {
 /// Where nobody vouches for a thing, policies see what is least in the caller's favour.
 const UNKNOWN: u64 = u64::MAX;
 
-/// What policies see where nobody vouches for anything, which is most often: made once.
-static UNKNOWN_AROUND: LazyLock<[Value; 5]> = LazyLock::new(|| around(&Around::default()));
+/// What policies see where nobody vouches for anything, as for most of it most often: made once.
+static UNKNOWN_AROUND: LazyLock<[Value; 5]> = LazyLock::new(|| {
+    let nothing = Around::default();
+    [sign_in(&nothing), posture(&nothing), risk(&nothing), network(&nothing), usage(&nothing)]
+});
 
 fn around(facts: &Around) -> [Value; 5] {
-    [sign_in(facts), posture(facts), risk(facts), network(facts), usage(facts)]
+    let [no_sign_in, no_posture, no_risk, nowhere, no_usage] = &*UNKNOWN_AROUND;
+    let seen = |is_known: bool, of: fn(&Around) -> Value, unknown: &Value| if is_known { of(facts) } else { unknown.clone() };
+    [
+        seen(facts.sign_in.is_some(), sign_in, no_sign_in),
+        seen(facts.posture.is_some(), posture, no_posture),
+        seen(facts.risk.is_some(), risk, no_risk),
+        seen(facts.origin.is_some(), network, nowhere),
+        seen(facts.spent.is_some(), usage, no_usage),
+    ]
 }
 
 fn sign_in(around: &Around) -> Value {
@@ -186,7 +190,7 @@ fn risk(around: &Around) -> Value {
 
 fn network(around: &Around) -> Value {
     let known = around.origin.as_ref();
-    let segment = string(known.map_or("", |known| known.segment.as_str()));
+    let segment = string(known.and_then(|known| known.segment.as_ref()).map_or("", Name::as_str));
     record([("peer", string(known.map_or("", |known| &known.peer))), ("segment", segment)])
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn exchange<W: World, C: Client>(
     guard.check(world)?;
     let observed = loop {
         let snapshot = Arc::clone(&call.snapshot);
-        let judgement = judge(world, call, &snapshot, &subject, &actor, &token)?;
+        let judgement = judge(world, call, &snapshot, &subject, &actor, &token, head)?;
         let observed = inherited(world, &subject, &actor, &token);
         guard.check(world)?;
         let index = record(world, &snapshot, call.identified()?, judgement, &token, &issuing, &observed, &guard).await?;
@@ -135,6 +135,7 @@ fn judge<W: World>(
     subject: &Bearer,
     actor: &Credential,
     token: &TaskToken,
+    head: &Head,
 ) -> Result<Judgement, Refusal> {
     let agent = token.chain.actor().ok_or(ReasonCode::Internal)?;
     let may_act = subject.may_act.as_ref() == Some(agent);
@@ -161,7 +162,7 @@ fn judge<W: World>(
         answered: BTreeSet::new(),
         mandate,
         arguments: None,
-        around: Around { budget, ..Around::default() },
+        around: Around { budget, origin: Some(head.origin()), ..Around::default() },
     };
     let asks = vec![Ask { action: Action::IssueToken, resource: Resource::Agent(agent.name.clone()) }];
     let input = DecisionInput { chain: token.chain.clone(), asks, facts };

@@ -41,7 +41,7 @@ fn around() -> Around {
         sign_in: Some(SignIn { class: "phr".to_owned(), means: ["hwk".to_owned(), "pin".to_owned()].into(), age: 60 }),
         posture: Some(Posture { device: name("laptop"), is_managed: true, facts: ["disk-encrypted".to_owned()].into(), age: 30 }),
         risk: Some(Risk { user: 10, agent: 20, task: 0 }),
-        origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: name("office") }),
+        origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: Some(name("office")) }),
         spent: Some(Spent { calls: 3, tokens: 1_000, micros: u64::MAX }),
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),

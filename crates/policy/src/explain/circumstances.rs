@@ -239,7 +239,7 @@ fn segment(word: &str) -> Option<Candidate> {
     let segment = Name::new(word).ok()?;
     Some(candidate(By::Caller, "segment", format!("the call came from the network segment `{segment}`"), move |input| {
         let peer = input.facts.around.origin.as_ref().map(|origin| origin.peer.clone()).unwrap_or_default();
-        input.facts.around.origin = Some(Origin { peer, segment: segment.clone() });
+        input.facts.around.origin = Some(Origin { peer, segment: Some(segment.clone()) });
     }))
 }
 

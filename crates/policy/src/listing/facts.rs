@@ -237,8 +237,8 @@ fn around_fact(around: &mut Around, names: &[&str], value: &Val) -> Option<()> {
                 _ => return None,
             }
         }
-        (["network", "peer"], Val::Text(peer)) => somewhere(origin)?.peer.clone_from(peer),
-        (["network", "segment"], Val::Text(segment)) => somewhere(origin)?.segment = Name::new(segment).ok()?,
+        (["network", "peer"], Val::Text(peer)) => somewhere(origin).peer.clone_from(peer),
+        (["network", "segment"], Val::Text(segment)) => somewhere(origin).segment = text_or_none(segment)?,
         (["usage", part], Val::Long(value)) => {
             let (value, spent) = (u64::try_from(*value).ok()?, spent.as_mut()?);
             match *part {
@@ -261,11 +261,13 @@ fn every_budget() -> TaskBudget {
     all
 }
 
-fn somewhere(origin: &mut Option<Origin>) -> Option<&mut Origin> {
-    if origin.is_none() {
-        *origin = Some(Origin { peer: OTHER.to_owned(), segment: Name::new(OTHER).ok()? });
-    }
-    origin.as_mut()
+fn somewhere(origin: &mut Option<Origin>) -> &mut Origin {
+    origin.get_or_insert_with(|| Origin { peer: OTHER.to_owned(), segment: None })
+}
+
+/// The name of a segment; an address that has none is possible too.
+fn text_or_none(segment: &str) -> Option<Option<Name>> {
+    if segment.is_empty() { Some(None) } else { Name::new(segment).ok().map(Some) }
 }
 
 /// The group that a kind of finding is in, as far as its name tells; what is no part that nobody understands counts as personal.

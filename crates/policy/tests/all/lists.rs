@@ -92,7 +92,7 @@ fn calls_around(policies: &str, links: &[&str], tool: &str) -> Vec<DecisionInput
             call.facts.around = Around {
                 risk: Some(Risk { user: [0, 50][risk & 1], agent: [99, 100][risk >> 1], task: 0 }),
                 origin: [None, Some("office"), Some("home")][network]
-                    .map(|segment| Origin { peer: "10.0.0.1".to_owned(), segment: name(segment) }),
+                    .map(|segment| Origin { peer: "10.0.0.1".to_owned(), segment: Some(name(segment)) }),
                 spent: Some(Spent { calls: [10, 11][usage], tokens: 0, micros: 0 }),
                 posture: posture.checked_sub(1).map(device),
                 ..Around::default()

@@ -133,7 +133,7 @@ fn what_others_vouch_for() {
             age: 30,
         }),
         risk: Some(Risk { user: 10, agent: 20, task: 0 }),
-        origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: crate::world::name("office") }),
+        origin: Some(Origin { peer: "10.0.0.1".to_owned(), segment: Some(crate::world::name("office")) }),
         spent: Some(Spent { calls: 3, tokens: 1_000, micros: 5 }),
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),

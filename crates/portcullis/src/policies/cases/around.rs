@@ -50,8 +50,8 @@ pub(super) fn set(around: &mut Around, path: &str, value: &str) -> Result<bool, 
         "risk.user" => risk(around).user = share()?,
         "risk.agent" => risk(around).agent = share()?,
         "risk.task" => risk(around).task = share()?,
-        "network.peer" => origin(around)?.peer = value.to_owned(),
-        "network.segment" => origin(around)?.segment = name()?,
+        "network.peer" => origin(around).peer = value.to_owned(),
+        "network.segment" => origin(around).segment = Some(name()?),
         "usage.calls" => spent(around).calls = count()?,
         "usage.tokens" => spent(around).tokens = count()?,
         "usage.micros" => spent(around).micros = count()?,
@@ -87,9 +87,8 @@ fn risk(around: &mut Around) -> &mut Risk {
     around.risk.get_or_insert(Risk { user: 100, agent: 100, task: 100 })
 }
 
-fn origin(around: &mut Around) -> Result<&mut Origin, String> {
-    let segment = Name::new("case").map_err(|error| error.to_string())?;
-    Ok(around.origin.get_or_insert_with(|| Origin { peer: String::new(), segment }))
+fn origin(around: &mut Around) -> &mut Origin {
+    around.origin.get_or_insert_with(|| Origin { peer: String::new(), segment: None })
 }
 
 fn spent(around: &mut Around) -> &mut Spent {

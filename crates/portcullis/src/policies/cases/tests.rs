@@ -116,7 +116,7 @@ fn circumstances_have_the_words_of_policies() {
     let device = around.posture.unwrap();
     assert_eq!((device.is_managed, device.facts.len(), device.age), (true, 1, u64::MAX), "what is not said stays unknown");
     assert_eq!((around.risk.unwrap().agent, around.risk.unwrap().user), (7, 100));
-    assert_eq!((around.origin.unwrap().segment.as_str(), around.spent.unwrap().calls), ("office", 3));
+    assert_eq!((around.origin.unwrap().segment.unwrap().as_str(), around.spent.unwrap().calls), ("office", 3));
     assert_eq!((around.spent.unwrap().micros, around.untrusted.len()), (u64::MAX, 2));
     assert!(facts.answered.contains(&Challenge::StepUp));
     assert_eq!(facts.arguments.as_deref(), Some("{\"to\": \"a;b\", \"n\": [1, 2]}"));
