@@ -62,6 +62,8 @@ smoke! {
     keys: 20_000;
     handles: 20_000;
     operators: 20_000;
+    messages: 3_000;
+    toollists: 400;
     log: 3_000;
     folder: 150;
     opened: 60;

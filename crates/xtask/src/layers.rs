@@ -18,6 +18,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-flow", Layer::Rules),
     ("portcullis-budget", Layer::Rules),
     ("portcullis-behavior", Layer::Rules),
+    ("portcullis-mcp", Layer::Rules),
     ("portcullis-response", Layer::Rules),
     ("portcullis-evidence", Layer::Rules),
     ("portcullis-engine", Layer::Pipeline),

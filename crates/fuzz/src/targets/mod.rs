@@ -15,6 +15,7 @@ mod json;
 mod keys;
 mod lanes;
 mod log;
+mod mcp;
 mod normal;
 mod operators;
 mod policies;
@@ -54,7 +55,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 38] = [
+pub const ALL: [Target; 40] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -89,6 +90,8 @@ pub const ALL: [Target; 38] = [
     keys::TARGET,
     keys::HANDLES,
     operators::TARGET,
+    mcp::MESSAGES,
+    mcp::TOOL_LISTS,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,
