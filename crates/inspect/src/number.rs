@@ -237,6 +237,10 @@ fn passes_mod_97(characters: &[u8]) -> bool {
 
 fn country_length(code: &[u8]) -> Option<usize> {
     let [first, second] = code else { return None };
+    // Most numbers have no letter two bytes before their first digit.
+    if !first.is_ascii_alphabetic() || !second.is_ascii_alphabetic() {
+        return None;
+    }
     let code = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
     COUNTRIES.iter().find(|(country, _)| *country == code).map(|(_, length)| *length)
 }
