@@ -53,7 +53,7 @@ pub(crate) struct Contexts {
     words: [Vec<(&'static str, usize)>; 26],
     /// By the first letter of a word: bit [`place_of`] of its second byte.
     seconds: [u32; 32],
-    /// Rules without words: the bytes that a value begins with at least, and the place; the shortest first.
+    /// Rules without words: the bytes that a value begins with at least, and the place.
     others: Vec<(usize, usize)>,
     /// No value begins with fewer bytes that are neither blank nor a quote.
     least: usize,
@@ -81,7 +81,6 @@ impl Contexts {
                 }
             }
         }
-        others.sort_unstable();
         Self { rules, words, seconds, others, least }
     }
 
@@ -190,8 +189,10 @@ impl Contexts {
                 try_rule(place, Some(before));
             });
         }
-        for (_, place) in self.others.iter().take_while(|(least, _)| *least <= length) {
-            try_rule(*place, before.as_ref());
+        for (least, place) in &self.others {
+            if *least <= length {
+                try_rule(*place, before.as_ref());
+            }
         }
         best
     }
