@@ -1,5 +1,6 @@
 //! Prints how fast texts are scanned, on one core: `cargo run --release -p portcullis-inspect --example throughput`.
-//! Not a test: figures depend on the machine. With an argument, only the cases whose names hold it.
+//! Not a test: figures depend on the machine. With an argument, only the cases whose names hold it; with a second one, so many
+//! times, which `valgrind --tool=callgrind` counts on a machine that others use, too.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a program that measures and prints")]
 
@@ -139,15 +140,15 @@ fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
     if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
         return;
     }
-    const ROUNDS: u32 = 20;
-    const TIMES: u32 = 500;
+    let times = std::env::args().nth(2).and_then(|times| times.parse().ok());
+    let (rounds, times) = times.map_or((20, 500), |times: u32| (1, times.max(1)));
     let mut best = Duration::MAX;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let start = Instant::now();
-        for _ in 0..TIMES {
+        for _ in 0..times {
             work();
         }
-        best = best.min(start.elapsed() / TIMES);
+        best = best.min(start.elapsed() / times);
     }
     let nanoseconds = best.as_nanos().max(1);
     let rate = u128::try_from(bytes).unwrap_or_default() * 1000 / nanoseconds;

@@ -50,9 +50,12 @@ struct Chunk {
 }
 
 /// Adds the matches in values that are turned where they stand, each with its end. Linear time, without a bound on their number: of
-/// each value a bounded number of bytes around it is looked at, for its one kind.
-pub(crate) fn matches(scanners: &Scanners, text: &str, matches: &mut Vec<Match>) {
-    named(scanners, text, matches);
+/// each value a bounded number of bytes around it is looked at, for its one kind. What words of a key name is looked at only if
+/// `is_named`: some of them stand before a value as they are.
+pub(crate) fn matches(scanners: &Scanners, text: &str, is_named: bool, matches: &mut Vec<Match>) {
+    if is_named {
+        named(scanners, text, matches);
+    }
     for chunk in Chunks::of(text) {
         let kind = if chunk.turned == Turned::Phone { "PHONE_NUMBER" } else { "IP_ADDRESS" };
         if let Some(span) = read(text, &chunk)
@@ -309,7 +312,7 @@ mod tests {
 
     fn found(text: &str) -> Vec<&str> {
         let mut matches = Vec::new();
-        super::matches(&Scanners::all(), text, &mut matches);
+        super::matches(&Scanners::all(), text, true, &mut matches);
         matches.iter().map(|found| text.get(found.start..found.end.unwrap()).unwrap()).collect()
     }
 

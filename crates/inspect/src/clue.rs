@@ -84,6 +84,14 @@ struct Turned {
     firsts: Vec<u16>,
     /// Sorted by their grams, in lower case, of three bytes or more.
     words: Vec<(usize, Vec<u8>)>,
+    /// By the place of the first word of a gram: the fourth bytes of all its words, a bit each ([`fourth`]); all bits for one of
+    /// three.
+    fourths: Vec<u32>,
+}
+
+/// The bit of a byte, the same for a letter in both cases.
+const fn fourth(byte: u8) -> u32 {
+    1 << (byte & 31)
 }
 
 impl Turned {
@@ -100,7 +108,12 @@ impl Turned {
             grams.get_mut(gram / 64).into_iter().for_each(|bits| *bits |= 1 << (gram % 64));
             firsts.get_mut(*gram).into_iter().for_each(|first| *first = u16::try_from(place).unwrap_or(u16::MAX));
         }
-        Self { grams, firsts, words }
+        let of_one_gram = words.chunk_by(|(one, _), (other, _)| one == other).flat_map(|words| {
+            let bits = words.iter().fold(0, |bits, (_, word)| bits | word.get(3).map_or(u32::MAX, |byte| fourth(*byte)));
+            std::iter::repeat_n(bits, words.len())
+        });
+        let fourths = of_one_gram.collect();
+        Self { grams, firsts, words, fourths }
     }
 
     fn begins(&self, gram: usize) -> bool {
@@ -110,7 +123,10 @@ impl Turned {
     /// How long the words are that stand at the beginning of `text`, which begins with `gram`.
     fn at<'a>(&'a self, text: &'a [u8], gram: usize) -> impl Iterator<Item = usize> + 'a {
         let from = self.firsts.get(gram).map_or(0, |first| usize::from(*first));
-        let words = self.words.get(from..).unwrap_or_default().iter().take_while(move |(known, _)| *known == gram);
+        // Most places are ruled out by one byte more.
+        let may_be = self.fourths.get(from).is_some_and(|bits| bits & text.get(3).map_or(u32::MAX, |byte| fourth(*byte)) != 0);
+        let words = self.words.get(from..).filter(|_| may_be).unwrap_or_default().iter();
+        let words = words.take_while(move |(known, _)| *known == gram);
         words
             .filter(|(_, word)| text.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
             .map(|(_, word)| word.len())
@@ -132,7 +148,10 @@ pub(crate) fn turned(text: &str) -> Vec<Range<usize>> {
     let mut gram = 0;
     for (end, byte) in bytes.iter().enumerate() {
         gram = (gram << 5 | usize::from(byte & 31)) & 0x7fff;
-        let Some(at) = end.checked_sub(2).filter(|_| turned.begins(gram)) else { continue };
+        if !turned.begins(gram) {
+            continue;
+        }
+        let Some(at) = end.checked_sub(2) else { continue };
         let words = turned.at(bytes.get(at..).unwrap_or_default(), gram).map(|length| at..at + length);
         found.extend(words.filter(|word| stands_alone(bytes, word)).take(1));
         if found.len() >= MOST {

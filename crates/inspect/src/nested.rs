@@ -38,9 +38,10 @@ pub(crate) fn scan_telling(scanners: &Scanners, text: &str, step: usize, told: &
         return Scan::default();
     }
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(text.len())));
-    let mut matches: Vec<Match> = scanners.matches_telling(text, step, told).into_iter().map(ended).collect();
+    let (matches, is_named) = scanners.matches_telling(text, step, told);
+    let mut matches: Vec<Match> = matches.into_iter().map(ended).collect();
     widen(text, &mut matches, Offsets::AsItStands);
-    let is_cut = !disguised(scanners, text, &EVERYWHERE, &mut matches).are_all;
+    let is_cut = !disguised(scanners, text, &EVERYWHERE, is_named, &mut matches).are_all;
     // A match that stands in several layers is there once, as its longest form: one that lies inside another does not count, but
     // the order in which matches are united says nothing of the length of open-ended ones.
     matches.sort_unstable_by_key(|found| (found.rule, found.start, Reverse(found.end)));
@@ -50,9 +51,16 @@ pub(crate) fn scan_telling(scanners: &Scanners, text: &str, step: usize, told: &
 
 /// Adds every match in the readings of `text`, in its layers and in their readings, each with its end, and says whether these are
 /// all there are, and whether there is any. What stands in `text` as it stands is left out, and what reaches `within` from neither side may be.
-pub(crate) fn disguised(scanners: &Scanners, text: &str, within: &Range<usize>, matches: &mut Vec<Match>) -> Readings {
+/// A text in which no word of a key names a value (not `is_named`) has none that is turned and named.
+pub(crate) fn disguised(
+    scanners: &Scanners,
+    text: &str,
+    within: &Range<usize>,
+    is_named: bool,
+    matches: &mut Vec<Match>,
+) -> Readings {
     let mut found = Vec::new();
-    let mut readings = views::matches(scanners, text, within, &mut found);
+    let mut readings = views::matches(scanners, text, within, is_named, &mut found);
     widen(text, &mut found, Offsets::AsItStands);
     matches.append(&mut found);
     let mut layers: Vec<String> = unescape(text).into_iter().collect();
@@ -74,8 +82,9 @@ pub(crate) fn disguised(scanners: &Scanners, text: &str, within: &Range<usize>, 
 /// The matches in one layer, each with its end, none that begins or ends inside an escape.
 fn whole_matches(scanners: &Scanners, layer: &str, is_whole: &mut bool) -> Vec<Match> {
     let ended = |found: Match| found.at(&(found.start..found.end.unwrap_or(layer.len())));
-    let mut matches: Vec<Match> = scanners.matches(layer).into_iter().map(ended).collect();
-    *is_whole &= views::matches(scanners, layer, &EVERYWHERE, &mut matches).are_all;
+    let (matches, is_named) = scanners.matches_telling(layer, usize::MAX, &mut |_| ());
+    let mut matches: Vec<Match> = matches.into_iter().map(ended).collect();
+    *is_whole &= views::matches(scanners, layer, &EVERYWHERE, is_named, &mut matches).are_all;
     widen(layer, &mut matches, Offsets::AsItStands);
     matches
 }

@@ -237,6 +237,10 @@ fn passes_mod_97(characters: &[u8]) -> bool {
 
 fn country_length(code: &[u8]) -> Option<usize> {
     let [first, second] = code else { return None };
+    // Most numbers have no letter two bytes before their first digit.
+    if !first.is_ascii_alphabetic() || !second.is_ascii_alphabetic() {
+        return None;
+    }
     let code = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
     COUNTRIES.iter().find(|(country, _)| *country == code).map(|(_, length)| *length)
 }
@@ -246,9 +250,12 @@ fn country_at_end(text: &[u8], from: usize) -> usize {
     for length in [2_usize, 1] {
         let Some(start) = text.len().checked_sub(length).filter(|start| *start >= from) else { continue };
         let code = text.get(start..).unwrap_or_default();
-        let is_beginning =
-            COUNTRIES.iter().any(|(country, _)| country.get(..length).is_some_and(|begin| begin.eq_ignore_ascii_case(code)));
-        if is_beginning && !before(text, start).is_some_and(|byte| Class::ALNUM.has(byte)) {
+        // A stream asks behind every piece, and most end within a word.
+        if before(text, start).is_some_and(|byte| Class::ALNUM.has(byte)) || !code.iter().all(u8::is_ascii_alphabetic) {
+            continue;
+        }
+        let begins = |country: &[u8; 2]| country.get(..length).is_some_and(|begin| begin.eq_ignore_ascii_case(code));
+        if COUNTRIES.iter().any(|(country, _)| begins(country)) {
             return start;
         }
     }

@@ -148,11 +148,12 @@ impl Scanners {
 
     /// Every match in a whole text, in no order.
     pub(crate) fn matches(&self, text: &str) -> Vec<Match> {
-        self.matches_telling(text, usize::MAX, &mut |_| ())
+        self.matches_telling(text, usize::MAX, &mut |_| ()).0
     }
 
-    /// The same step by step: what is found does not depend on where a text is cut, as in a stream.
-    pub(crate) fn matches_telling(&self, text: &str, step: usize, told: &mut dyn FnMut(usize)) -> Vec<Match> {
+    /// The same step by step: what is found does not depend on where a text is cut, as in a stream. Says whether a word of a key
+    /// may name some value, too.
+    pub(crate) fn matches_telling(&self, text: &str, step: usize, told: &mut dyn FnMut(usize)) -> (Vec<Match>, bool) {
         let (mut tracker, mut matches) = (Tracker::new(), Vec::new());
         let mut end = step;
         while end < text.len() {
@@ -163,7 +164,7 @@ impl Scanners {
         }
         tracker.advance(self, Window { bytes: text.as_bytes(), base: 0, is_final: true }, &mut matches);
         told(text.len());
-        matches
+        (matches, tracker.is_named() || step < text.len())
     }
 
     fn of(enabled: RuleSet, own: Option<Arc<rulefile::Rules>>) -> Self {

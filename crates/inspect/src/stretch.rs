@@ -237,7 +237,7 @@ impl Stretches {
         let mut found = Vec::new();
         // What stands before was read before; but what was cut may go on.
         let within = if self.is_continued { 0 } else { self.at - from }..limit - from;
-        let readings = nested::disguised(scanners, text, &within, &mut found);
+        let readings = nested::disguised(scanners, text, &within, true, &mut found);
         self.is_cut |= !readings.are_all;
         if !readings.are_none {
             self.named = end;

@@ -74,11 +74,18 @@ pub(crate) struct Tracker {
     own: Option<Box<rulefile::Progress>>,
     /// From where they go on.
     own_at: usize,
+    /// Whether a word of a key may name some value, see [`Contexts::find`](crate::context::Contexts::find).
+    is_named: bool,
 }
 
 impl Tracker {
     pub(crate) const fn new() -> Self {
-        Self { tokens: 0, bounded: [0; N_SCANS], covered: [0; N_TOKENS], own: None, own_at: 0 }
+        Self { tokens: 0, bounded: [0; N_SCANS], covered: [0; N_TOKENS], own: None, own_at: 0, is_named: false }
+    }
+
+    /// Whether a word of a key may name some value of a text that was read at once.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.is_named
     }
 
     /// Every match that begins below is known.
@@ -105,7 +112,9 @@ impl Tracker {
                 + match prepared {
                     Prepared::Off => text.len(),
                     Prepared::Own(find, enabled) => find(Input { text, from, is_final, enabled: *enabled }, &mut report),
-                    Prepared::Context(contexts) => contexts.find(text, from, is_final, &mut report),
+                    Prepared::Context(contexts) => {
+                        contexts.find(Input { text, from, is_final, enabled: u64::MAX }, &mut self.is_named, &mut report)
+                    }
                 };
         }
         self.own(scanners, window, matches);

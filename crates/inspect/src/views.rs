@@ -16,9 +16,17 @@ use crate::track::Match;
 /// Adds every match in the readings of `text`, each with its end, at its place in `text`, and says whether these are all the
 /// readings there are, and whether there is none at all. What reaches `within` from neither side may be left out. Linear time; the readings together hold at most
 /// eight times the text and 128 KiB.
-pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, matches: &mut Vec<Match>) -> Readings {
+///
+/// A text in which no word of a key names a value (not `is_named`) has none that is turned and named.
+pub(crate) fn matches(
+    scanners: &Scanners,
+    text: &str,
+    within: &Range<usize>,
+    is_named: bool,
+    matches: &mut Vec<Match>,
+) -> Readings {
     let has_read_leet = scanners.leet().matches(scanners, text, matches);
-    alone::matches(scanners, text, matches);
+    alone::matches(scanners, text, is_named, matches);
     let clues = clue::turned(text);
     let usual = NormalLimits::for_length(text.len());
     // Long documents with markup, look-alikes and escapes have many readings that are nearly the whole text.
@@ -30,11 +38,12 @@ pub(crate) fn matches(scanners: &Scanners, text: &str, within: &Range<usize>, ma
     for view in normal.views {
         if view.text().len() >= SHORTEST {
             let counts = Counts::of(&view);
-            let found = scanners.matches(view.text()).into_iter().filter(|found| counts.has(text, &view, found));
+            let (found, is_named) = scanners.matches_telling(view.text(), usize::MAX, &mut |_| ());
+            let found = found.into_iter().filter(|found| counts.has(text, &view, found));
             matches.extend(found.map(|found| at_origin(&view, found)));
             if is_decoded(&view) {
                 let mut turned = Vec::new();
-                alone::matches(scanners, view.text(), &mut turned);
+                alone::matches(scanners, view.text(), is_named, &mut turned);
                 matches.extend(turned.into_iter().map(|found| at_origin(&view, found)));
             }
         }

@@ -70,13 +70,18 @@ impl<'a> Before<'a> {
 
     /// Where words of the key begin: the key from there on, and its first byte. A letter begins a word behind anything but a
     /// letter; as a capital behind a small letter, and between a capital and a small letter.
-    pub(crate) fn words(&self) -> impl Iterator<Item = (&'a [u8], u8)> + use<'a> {
+    /// Only those whose first two bytes pass `may_begin`; none without something that joins the key to the value.
+    pub(crate) fn words(&self, may_begin: impl Fn(u8, u8) -> bool) -> impl Iterator<Item = (&'a [u8], u8)> {
         let (head, first, last) = (self.head, self.begin(), self.end);
-        (first..last).filter_map(move |at| {
-            let byte = *head.get(at)?;
-            let before = at.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or_default();
-            let next = head.get(at + 1..last).and_then(<[u8]>::first).copied().unwrap_or_default();
-            begins_word(before, byte, next).then(|| (head.get(at..last).unwrap_or_default(), byte))
+        let key = head.get(first..last).unwrap_or_default();
+        // Behind a key stands what joins it to its value, which is no letter: nothing that a last letter's case is compared with.
+        let seconds = head.get(first + 1..).unwrap_or_default();
+        key.iter().zip(seconds).enumerate().filter_map(move |(place, (byte, next))| {
+            if !may_begin(*byte, *next) {
+                return None;
+            }
+            let before = (first + place).checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or_default();
+            begins_word(before, *byte, *next).then(|| (key.get(place..).unwrap_or_default(), *byte))
         })
     }
 }

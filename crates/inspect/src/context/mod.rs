@@ -10,6 +10,7 @@ mod form;
 pub(crate) use before::{Before, begins_word};
 pub(crate) use form::{Fit, Form, Item, form, has_entropy, run, some, text};
 
+use crate::bounded::Input;
 use crate::class::{self, Class};
 use crate::clue::moved;
 use before::JOINT;
@@ -50,6 +51,8 @@ pub(crate) struct Contexts {
     rules: &'static [ContextRule],
     /// Words by their first letter, with the rule's place.
     words: [Vec<(&'static str, usize)>; 26],
+    /// By the first letter of a word: bit [`place_of`] of its second byte.
+    seconds: [u32; 32],
     /// Rules without words: the bytes that a value begins with at least, and the place.
     others: Vec<(usize, usize)>,
     /// No value begins with fewer bytes that are neither blank nor a quote.
@@ -59,6 +62,7 @@ pub(crate) struct Contexts {
 impl Contexts {
     pub(crate) fn new(rules: &'static [ContextRule], is_on: impl Fn(usize) -> bool) -> Self {
         let mut words = [const { Vec::new() }; 26];
+        let mut seconds = [0_u32; 32];
         let mut others = Vec::new();
         let mut least = MAX_RUN;
         for (place, rule) in rules.iter().enumerate().filter(|(place, _)| is_on(*place)) {
@@ -69,21 +73,26 @@ impl Contexts {
                 continue;
             };
             for word in list {
+                let [first, second] = [0, 1].map(|at| word.as_bytes().get(at).copied());
+                let second = second.map_or(u32::MAX, |second| 1 << place_of(second));
+                seconds.get_mut(place_of(first.unwrap_or_default())).into_iter().for_each(|seconds| *seconds |= second);
                 if let Some(letter) = word.bytes().next().and_then(letter).and_then(|letter| words.get_mut(letter)) {
                     letter.push((*word, place));
                 }
             }
         }
-        Self { rules, words, others, least }
+        Self { rules, words, seconds, others, least }
     }
 
-    /// As [`Find`](crate::bounded::Find) says.
-    pub(crate) fn find(&self, text: &[u8], from: usize, is_final: bool, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
+    /// As [`Find`](crate::bounded::Find) says; sets `is_named` if some value could be that a word of a key names. Over a whole text
+    /// at once that is every one which [`find_turned`](Self::find_turned) looks at.
+    pub(crate) fn find(&self, input: Input<'_>, is_named: &mut bool, report: &mut dyn FnMut(usize, usize, usize)) -> usize {
+        let Input { text, from, is_final, .. } = input;
         let (mut next, mut at) = (from, from);
         while let Some(offset) = class::digit(text.get(at..).unwrap_or_default()) {
             let digit = at + offset;
             for start in starts(text, next, digit) {
-                match self.evaluate(text, start, is_final) {
+                match self.evaluate(text, start, is_final, is_named) {
                     None => {}
                     Some((_, Fit::Pending)) => return start,
                     Some((place, Fit::To(end))) => report(place, start, end),
@@ -99,7 +108,7 @@ impl Contexts {
         }
         // The digit may still come.
         let mut open = starts(text, next, text.len());
-        open.find(|start| matches!(self.evaluate(text, *start, false), Some((_, Fit::Pending)))).unwrap_or(text.len())
+        open.find(|start| matches!(self.evaluate(text, *start, false, is_named), Some((_, Fit::Pending)))).unwrap_or(text.len())
     }
 
     /// Reports the values that words name and that fit a form only when they are turned: letters moved on by thirteen, or from the
@@ -148,7 +157,7 @@ impl Contexts {
     }
 
     /// The first rule of the table whose clue and form fit at a start, or could with more text.
-    fn evaluate(&self, text: &[u8], start: usize, is_final: bool) -> Option<(usize, Fit)> {
+    fn evaluate(&self, text: &[u8], start: usize, is_final: bool, is_named: &mut bool) -> Option<(usize, Fit)> {
         // A cheap look first: what begins here is mostly too short.
         let rest = text.get(start..).unwrap_or_default();
         let length = Class::VISIBLE.run(rest.get(..QUICK_LOOK).unwrap_or(rest));
@@ -175,7 +184,10 @@ impl Contexts {
         let is_joined = start.checked_sub(1).and_then(|at| text.get(at)).is_some_and(|byte| JOINT.has(*byte));
         let before = is_joined.then(|| Before::new(text, start));
         if let Some(before) = before.as_ref().filter(|before| before.has_operator()) {
-            self.clued(before, |place| try_rule(place, Some(before)));
+            self.clued(before, |place| {
+                *is_named = true;
+                try_rule(place, Some(before));
+            });
         }
         for (least, place) in &self.others {
             if *least <= length {
@@ -187,7 +199,10 @@ impl Contexts {
 
     /// The rules whose words stand in the key.
     fn clued(&self, before: &Before<'_>, mut found: impl FnMut(usize)) {
-        for (rest, first) in before.words() {
+        // One bit rules out most letters.
+        let may_begin =
+            |first, second| self.seconds.get(place_of(first)).is_some_and(|seconds| seconds >> place_of(second) & 1 == 1);
+        for (rest, first) in before.words(may_begin) {
             for (word, place) in letter(first).and_then(|letter| self.words.get(letter)).into_iter().flatten() {
                 let begin = rest.get(..word.len());
                 let is_near = rest.len() <= word.len() + REACH;
@@ -218,6 +233,11 @@ fn starts(text: &[u8], least: usize, digit: usize) -> impl Iterator<Item = usize
         let may_begin = text.get(*start).is_some_and(|byte| Class::URL_SAFE.has(*byte));
         may_begin && start.checked_sub(1).and_then(|at| text.get(at)).is_none_or(|byte| !INNER.has(*byte))
     })
+}
+
+/// A number below 32 for a byte, the same for a letter in both cases.
+const fn place_of(byte: u8) -> usize {
+    (byte & 31) as usize
 }
 
 /// A letter's place in the alphabet, in any case.

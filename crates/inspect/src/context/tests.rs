@@ -1,6 +1,9 @@
 //! Context rules on a table of their own: by hand, and cut at every place.
 
+use proptest::prelude::*;
+
 use super::{Clue, ContextRule, Contexts, form, run, some, text};
+use crate::bounded::Input;
 use crate::class::Class;
 
 const RULES: &[ContextRule] = &[
@@ -21,7 +24,8 @@ const RULES: &[ContextRule] = &[
 /// What is found in a whole text.
 fn whole(text: &str) -> Vec<(&'static str, &str)> {
     let mut found = Vec::new();
-    let end = Contexts::new(RULES, |_| true).find(text.as_bytes(), 0, true, &mut |place, start, end| {
+    let input = Input { text: text.as_bytes(), from: 0, is_final: true, enabled: u64::MAX };
+    let end = Contexts::new(RULES, |_| true).find(input, &mut false, &mut |place, start, end| {
         found.push((RULES[place].kind, text.get(start..end).unwrap()));
     });
     assert_eq!(end, text.len());
@@ -33,7 +37,8 @@ fn in_pieces<'t>(text: &'t str, cuts: &[usize]) -> Vec<(&'static str, &'t str)> 
     let contexts = Contexts::new(RULES, |_| true);
     let (mut found, mut from) = (Vec::new(), 0);
     for (known, is_final) in cuts.iter().map(|cut| (*cut, false)).chain([(text.len(), true)]) {
-        let next = contexts.find(&text.as_bytes()[..known], from, is_final, &mut |place, start, end| {
+        let input = Input { text: &text.as_bytes()[..known], from, is_final, enabled: u64::MAX };
+        let next = contexts.find(input, &mut false, &mut |place, start, end| {
             found.push((RULES[place].kind, text.get(start..end).unwrap()));
         });
         assert!(next >= from && next <= known && known - next <= 300, "{text} {known} {next}");
@@ -79,6 +84,20 @@ fn every_cut_finds_the_same() {
         }
         let every: Vec<usize> = (0..text.len()).collect();
         assert_eq!(in_pieces(text, &every), whole(text), "{text}");
+    }
+}
+
+proptest! {
+    /// What is turned is looked for only where `find` saw a name.
+    #[test]
+    fn what_no_word_names_is_not_turned_either(
+        text in "(acme|boltCo|_key|Key|x|: |=| is |, |\"| |4321cba|nop1234|dcba3210-k|x-0123nopq|[a-z]{1,3}|[0-9]){0,25}",
+    ) {
+        let contexts = Contexts::new(RULES, |_| true);
+        let (mut is_named, mut n_turned) = (false, 0);
+        contexts.find(Input { text: text.as_bytes(), from: 0, is_final: true, enabled: u64::MAX }, &mut is_named, &mut |_, _, _| ());
+        contexts.find_turned(text.as_bytes(), |_, _, _| n_turned += 1);
+        prop_assert!(is_named || n_turned == 0, "{}", text);
     }
 }
 

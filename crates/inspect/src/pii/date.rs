@@ -2,24 +2,30 @@
 
 use crate::class::Class;
 use crate::pii::view::View;
-use crate::pii::words::{self, is_month};
-
-/// Longest name of a month.
-pub(super) const LONGEST_MONTH: usize = 9;
+use crate::pii::words::{self, LONGEST_MONTH, is_month};
 
 /// The end of the date of birth that begins at `start`, with a digit or with a month's name.
 pub(super) fn of_birth(view: &View<'_>, start: usize) -> Option<usize> {
-    if !view.stands_apart_before(start) || !may_go_on(view, start) || !view.near(start).topics.has(words::BIRTH) {
+    if !view.stands_apart_before(start) || !may_go_on(view, start) {
         return None;
     }
-    let digits = view.run(start, Class::DIGIT, 5);
-    let end = match digits {
-        0 => month_first(view, start)?,
-        1 | 2 => numbers(view, start, digits).or_else(|| day_first(view, start, digits))?,
-        4 => year_first(view, start)?,
-        _ => return None,
-    };
-    view.stands_apart_behind(end).then_some(end)
+    let is_told = || view.near(start).topics.has(words::BIRTH);
+    // Words cost more than a date; but where a text may go on, what no word tells of has to hold nothing back.
+    if !view.is_final() && !is_told() {
+        return None;
+    }
+    let end = date(view, start).filter(|end| view.stands_apart_behind(*end))?;
+    is_told().then_some(end)
+}
+
+/// The end of the date that begins at `start`.
+fn date(view: &View<'_>, start: usize) -> Option<usize> {
+    match view.run(start, Class::DIGIT, 5) {
+        0 => month_first(view, start),
+        digits @ (1 | 2) => numbers(view, start, digits).or_else(|| day_first(view, start, digits)),
+        4 => year_first(view, start),
+        _ => None,
+    }
 }
 
 /// Whether the bytes behind the first digits can belong to a date; a month's name can. Most numbers end here, before their words

@@ -127,9 +127,14 @@ fn trimmed(run: &[u8]) -> &[u8] {
 fn labels(name: &[u8]) -> Option<(usize, &[u8])> {
     let is_label =
         |label: &[u8]| (1..=LONGEST_LABEL).contains(&label.len()) && label.first() != Some(&b'-') && label.last() != Some(&b'-');
-    let n_labels = name.split(|byte| *byte == b'.').count();
-    let last = name.rsplit(|byte| *byte == b'.').next()?;
-    (n_labels > 1 && name.split(|byte| *byte == b'.').all(is_label)).then_some((n_labels, last))
+    let (mut n_labels, mut last) = (0, name);
+    for label in name.split(|byte| *byte == b'.') {
+        if !is_label(label) {
+            return None;
+        }
+        (n_labels, last) = (n_labels + 1, label);
+    }
+    (n_labels > 1).then_some((n_labels, last))
 }
 
 /// Whether a label can be a top-level domain: letters, or the ASCII form of others (RFC 5890).

@@ -17,6 +17,8 @@ struct Layout {
     text: &'static str,
     /// How many letters and digits stand before the first other character.
     first_run: usize,
+    /// The first other character.
+    joint: Option<u8>,
 }
 
 /// Layouts of a kind, what words have to stand before it, and what its letters and digits have to pass.
@@ -36,7 +38,8 @@ const fn layout(text: &'static str) -> Layout {
     while first_run < bytes.len() && bytes[first_run].is_ascii_alphanumeric() {
         first_run += 1;
     }
-    Layout { text, first_run }
+    let joint = if first_run < bytes.len() { Some(bytes[first_run]) } else { None };
+    Layout { text, first_run, joint }
 }
 
 const ANYWHERE: &[Topics] = &[];
@@ -93,7 +96,12 @@ pub(super) fn scan(view: &View<'_>, start: usize, length: usize, mut report: imp
     if !view.stands_apart_before(start) {
         return;
     }
+    // The byte behind the word was looked at to see where it ends; most layouts want another one there.
+    let next = view.slice(start + length, start + length + 1).first();
     for (row, layout) in BY_FIRST_RUN.get(length).into_iter().flatten() {
+        if next.is_some_and(|next| layout.joint.is_some_and(|joint| joint != *next)) {
+            continue;
+        }
         let Some(number) = layout.read(view, start) else { continue };
         let end = start + layout.text.len();
         if (row.check)(number.as_slice()) && view.near(start).speaks_of(row.needs) && view.stands_apart_behind(end) {

@@ -106,7 +106,7 @@ fn scan_word(view: &View<'_>, start: usize, length: usize, lead: usize, report: 
 /// The start of one or two capital letters, or a month's name, with a space or dash between it and `start`; `start` if there are none.
 fn lead(view: &View<'_>, start: usize) -> usize {
     let is_joint = matches!(view.before(start), Some(b' ' | b'-'));
-    let length = if is_joint { Class::ALNUM.run_back(view.slice(0, start - 1), date::LONGEST_MONTH + 1) } else { 0 };
+    let length = if is_joint { Class::ALNUM.run_back(view.slice(0, start - 1), words::LONGEST_MONTH + 1) } else { 0 };
     let first = start.saturating_sub(length + 1);
     let word = view.slice(first, first + length);
     let is_lead = (1..=2).contains(&length) && word.iter().all(u8::is_ascii_uppercase);

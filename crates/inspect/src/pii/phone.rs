@@ -38,8 +38,22 @@ struct Written {
 
 /// The start and end of the telephone number whose first digit stands at `digit`.
 pub(super) fn at(view: &View<'_>, digit: usize) -> Option<(usize, usize)> {
+    if is_alone(view, digit) {
+        return None;
+    }
     let written = Written::read(view, digit)?;
     (written.may_begin(view) && written.may_end(view) && written.is_told(view)).then_some((written.start, written.end))
+}
+
+/// Whether the digits there are too few, and no group follows. Most are, and a byte or two tell it.
+fn is_alone(view: &View<'_>, digit: usize) -> bool {
+    let length = view.run(digit, Class::DIGIT, MIN_DIGITS);
+    if length == MIN_DIGITS {
+        return false;
+    }
+    let end = digit + length;
+    let at = end + usize::from(view.at(end).is_some_and(|gap| b" -./".contains(&gap)));
+    !view.at(at).is_some_and(|next| next.is_ascii_digit() || matches!(next, b'(' | b')'))
 }
 
 /// The number whose first digit stands at `digit` of a whole text in which it was turned. More has to speak for it than for one as

@@ -50,7 +50,17 @@ impl<'t> View<'t> {
 
     /// How many bytes from an offset on belong to the class, counted up to `most`.
     pub(super) fn run(&self, from: usize, class: Class, most: usize) -> usize {
-        (0..most).take_while(|place| self.has(from + place, class)).count()
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        let length = class.run(rest.get(..most).unwrap_or(rest));
+        if length == rest.len() && length < most && !self.is_final {
+            self.has_reached_end.set(true);
+        }
+        length
+    }
+
+    /// Whether nothing follows.
+    pub(super) const fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// The text between two offsets that were seen.

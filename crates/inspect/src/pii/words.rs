@@ -282,9 +282,10 @@ impl Words {
             }
         }
         self.asked = at;
-        while self.read < at {
-            let start = self.read + (self.read..at).take_while(|at| !has(*at)).count();
-            let end = start + (start..at).take_while(|at| has(*at)).count();
+        while let Some(unread) = text.get(self.read..at).filter(|unread| !unread.is_empty()) {
+            let start = self.read + unread.iter().take_while(|byte| !is_word_byte(**byte)).count();
+            let word = text.get(start..at).unwrap_or_default();
+            let end = start + word.iter().take_while(|byte| is_word_byte(**byte)).count();
             self.read = start;
             if end == at {
                 return (start < end).then(|| Word::read(text, start, end));
@@ -309,6 +310,9 @@ pub(crate) const LONGEST_LABEL: usize = 9;
 pub(crate) fn is_label(word: &[u8]) -> bool {
     LABELS.iter().any(|label| label.as_bytes().eq_ignore_ascii_case(word))
 }
+
+/// Longest name of a month.
+pub(super) const LONGEST_MONTH: usize = 9;
 
 static MONTHS: &[&str] = &[
     "january",
@@ -338,6 +342,10 @@ static MONTHS: &[&str] = &[
 ];
 
 pub(crate) fn is_month(word: &[u8]) -> bool {
+    // Most words begin with another letter, or are longer.
+    if word.len() > LONGEST_MONTH || !word.first().is_some_and(|first| b"jfmasond".contains(&first.to_ascii_lowercase())) {
+        return false;
+    }
     MONTHS.iter().any(|month| month.as_bytes().eq_ignore_ascii_case(word))
 }
 

@@ -92,7 +92,7 @@ pub(super) fn is_secret_key(before: &Before<'_>) -> bool {
     }
     let mut is_secret = false;
     let mut previous: &[u8] = b"";
-    for (rest, _) in before.words() {
+    for (rest, _) in before.words(|_, _| true) {
         let word = word(rest);
         if is_one_of(word, WEAK) {
             return false;

@@ -103,22 +103,20 @@ pub(super) fn next_row(bytes: &[u8], from: usize) -> Option<Vec<Range<usize>>> {
             continue;
         }
         let is_piece = |other: &Range<usize>| other.len() == piece.len() && !is_word(bytes.get(other.clone()));
-        let mut pieces = vec![piece.clone()];
-        while let Some(last) = pieces.last()
-            && let Some(next) = piece_behind(bytes, last.end).filter(is_piece)
-        {
-            pieces.push(next);
+        // Of most pieces there is only one.
+        let (mut before, mut behind) = (Vec::new(), Vec::new());
+        while let Some(next) = piece_behind(bytes, behind.last().unwrap_or(&piece).end).filter(is_piece) {
+            behind.push(next);
         }
-        let mut before = Vec::new();
         while let Some(previous) = piece_before(bytes, before.last().unwrap_or(&piece).start, from).filter(is_piece) {
             before.push(previous);
         }
-        let end = pieces.last().map_or(at, |last| last.end);
+        let end = behind.last().unwrap_or(&piece).end;
         at = at.max(end);
         let rest = piece_behind(bytes, end).map_or(0, |rest| if rest.len() < piece.len() { rest.len() } else { 0 });
-        let n_pieces = before.len() + pieces.len();
+        let n_pieces = before.len() + 1 + behind.len();
         if n_pieces * piece.len() + rest >= FEWEST && (n_pieces > 1 || rest > 0) {
-            return Some(before.into_iter().rev().chain(pieces).collect());
+            return Some(before.into_iter().rev().chain([piece]).chain(behind).collect());
         }
     }
 }

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::blocks::{Block, SHORTEST, finish, texts, write};
 use super::draft::Draft;
-use super::escapes::hex as hex_digit;
 use super::suspects::SHORT;
 
 /// The texts that blocks of base64 write, a line each: both alphabets, with or without padding, wrapped or not. `None` without one. `blocks` are those
@@ -14,7 +13,7 @@ pub(super) fn base64<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option
     for block in blocks {
         // The block may begin with letters that do not belong to it, so all four ways to cut it into quanta are tried.
         let best = (0..4).map(|skip| {
-            let decoded = unpack(&block.letters, skip, 6, base64_value);
+            let decoded = unpack(&block.letters, skip, 6, &BASE64);
             let found = texts(&decoded);
             (skip, decoded, found)
         });
@@ -42,7 +41,7 @@ fn between_signs(draft: &mut Draft<'_>, block: &Block) {
         return;
     }
     each_part(block, SHORT, is_part, |part| {
-        let decoded = unpack(&part.letters, 0, 6, base64_value);
+        let decoded = unpack(&part.letters, 0, 6, &BASE64);
         for range in texts(&decoded) {
             write(draft, &decoded, range, 3, |nth| quantum(part, nth * 4, 4));
         }
@@ -51,23 +50,23 @@ fn between_signs(draft: &mut Draft<'_>, block: &Block) {
 
 /// The texts that blocks of base32 write, a line each. `None` without one.
 pub(super) fn base32<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
-    fifths(text, blocks, room, base32_value)
+    fifths(text, blocks, room, &BASE32)
 }
 
 /// The same in the other alphabet of base32, which keeps the order of what is written.
 pub(super) fn base32_hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Draft<'t>> {
-    fifths(text, blocks, room, base32_hex_value)
+    fifths(text, blocks, room, &BASE32_HEX)
 }
 
-fn fifths<'t>(text: &'t str, blocks: &[Block], room: usize, value: fn(u8) -> Option<u8>) -> Option<Draft<'t>> {
+fn fifths<'t>(text: &'t str, blocks: &[Block], room: usize, values: &Values) -> Option<Draft<'t>> {
     let mut draft = Draft::new(text, room);
     for block in blocks {
         each_part(
             block,
             SHORTEST,
-            |letter| value(letter).is_some(),
+            |letter| values.has(letter),
             |part| {
-                let decoded = unpack(&part.letters, 0, 5, value);
+                let decoded = unpack(&part.letters, 0, 5, values);
                 for range in texts(&decoded) {
                     write(&mut draft, &decoded, range, 5, |nth| quantum(part, nth * 8, 8));
                 }
@@ -92,7 +91,7 @@ pub(super) fn hex<'t>(text: &'t str, blocks: &[Block], room: usize) -> Option<Dr
             |letter| letter.is_ascii_hexdigit(),
             |part| {
                 // With an odd digit, either end may not belong.
-                let decoded = [0, part.letters.len() % 2].map(|skip| (skip, unpack(&part.letters, skip, 4, hex_digit)));
+                let decoded = [0, part.letters.len() % 2].map(|skip| (skip, unpack(&part.letters, skip, 4, &HEX)));
                 let found =
                     decoded.iter().map(|(skip, bytes)| (skip, bytes, texts(bytes))).find(|(_, _, found)| !found.is_empty());
                 let Some((skip, decoded, found)) = found else { return };
@@ -119,7 +118,7 @@ fn write_row(draft: &mut Draft<'_>, decoded: &[u8], spans: &[Range<usize>]) {
 
 /// What letters of base64 write.
 pub(super) fn bytes_of_base64(letters: &[u8]) -> Vec<u8> {
-    unpack(letters, 0, 6, base64_value)
+    unpack(letters, 0, 6, &BASE64)
 }
 
 /// The place of `size` letters of a block from `first` on, or of those that are left.
@@ -146,13 +145,13 @@ fn each_part(block: &Block, shortest: usize, is_member: impl Fn(u8) -> bool, mut
 }
 
 /// The bytes that letters of `bits` bits each write, most significant bit first; bits that fill no byte are left out.
-fn unpack(letters: &[u8], skip: usize, bits: u32, value: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+fn unpack(letters: &[u8], skip: usize, bits: u32, values: &Values) -> Vec<u8> {
     let letters = letters.get(skip..).unwrap_or_default();
     let mut bytes = Vec::with_capacity(letters.len());
     let mut held = 0u32;
     let mut n_held = 0;
     for letter in letters {
-        held = (held << bits | u32::from(value(*letter).unwrap_or_default())) & 0xFFFF;
+        held = (held << bits | u32::from(values.of(*letter))) & 0xFFFF;
         n_held += bits;
         if n_held >= 8 {
             n_held -= 8;
@@ -162,33 +161,45 @@ fn unpack(letters: &[u8], skip: usize, bits: u32, value: impl Fn(u8) -> Option<u
     bytes
 }
 
-const fn base64_value(letter: u8) -> Option<u8> {
-    Some(match letter {
-        b'A'..=b'Z' => letter - b'A',
-        b'a'..=b'z' => letter - b'a' + 26,
-        b'0'..=b'9' => letter - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
-}
+/// What each letter of an alphabet stands for: one look-up a letter.
+struct Values([u8; 256]);
 
-const fn base32_value(letter: u8) -> Option<u8> {
-    Some(match letter {
-        b'A'..=b'Z' => letter - b'A',
-        b'a'..=b'z' => letter - b'a',
-        b'2'..=b'7' => letter - b'2' + 26,
-        _ => return None,
-    })
-}
+/// The value of what is no letter.
+const NO_LETTER: u8 = u8::MAX;
 
-const fn base32_hex_value(letter: u8) -> Option<u8> {
-    Some(match letter {
-        b'0'..=b'9' => letter - b'0',
-        b'A'..=b'V' => letter - b'A' + 10,
-        b'a'..=b'v' => letter - b'a' + 10,
-        _ => return None,
-    })
+static BASE64: Values = Values::new(&[
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+]);
+static BASE32: Values = Values::new(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"abcdefghijklmnopqrstuvwxyz234567"]);
+static BASE32_HEX: Values = Values::new(&[b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"0123456789abcdefghijklmnopqrstuv"]);
+static HEX: Values = Values::new(&[b"0123456789ABCDEF", b"0123456789abcdef"]);
+
+impl Values {
+    /// For letters in the order of their values, written in one way or another.
+    #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated when the program is built")]
+    const fn new(alphabets: &[&[u8]]) -> Self {
+        let mut values = [NO_LETTER; 256];
+        let mut nth = 0;
+        while nth < alphabets.len() {
+            let mut value = 0;
+            while value < alphabets[nth].len() {
+                values[alphabets[nth][value] as usize] = value as u8;
+                value += 1;
+            }
+            nth += 1;
+        }
+        Self(values)
+    }
+
+    fn has(&self, letter: u8) -> bool {
+        self.0.get(usize::from(letter)).is_some_and(|value| *value != NO_LETTER)
+    }
+
+    /// The letter's value; of what is none, 0.
+    fn of(&self, letter: u8) -> u8 {
+        self.0.get(usize::from(letter)).copied().filter(|value| *value != NO_LETTER).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

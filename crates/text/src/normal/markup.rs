@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memmem, memrchr2};
 
 use super::HiddenKind;
 use super::attributes::{element_name, hides, is_left_out};
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         let is_break = |character: char| matches!(character, '\n' | '\r');
         let Some(first) = text.chars().find(|character| is_break(*character) || !character.is_whitespace()) else { return };
         self.settle(if is_break(first) { Side::Edge } else { Side::Text });
-        let line = text.rsplit(is_break).next().unwrap_or_default();
+        let line = memrchr2(b'\n', b'\r', text.as_bytes()).and_then(|last| text.get(last + 1..)).unwrap_or(text);
         self.before = if line.trim_start().is_empty() { Side::Edge } else { Side::Text };
     }
 

@@ -15,6 +15,7 @@ mod draft;
 mod entities;
 mod escapes;
 mod hidden;
+mod lanes;
 mod look;
 mod look_alikes;
 mod map;

@@ -1,8 +1,9 @@
 //! Hex digits in pairs: `41 42 43`, `41:42:43`, `\x41\x42`, `0x41, 0x42`.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::escapes::hex;
 use super::suspects::next_pair;
@@ -11,13 +12,16 @@ use super::suspects::next_pair;
 const FEWEST: usize = 6;
 const FEWEST_PREFIXED: usize = 4;
 
+/// What stands before a pair of some rows.
+static PREFIXES: LazyLock<[Finder<'_>; 2]> = LazyLock::new(|| [&br"\x"[..], b"0x"].map(Finder::new));
+
 /// Calls `visit` with the bytes of every row of pairs and the place of each pair.
 pub(super) fn each_row(text: &str, mut visit: impl FnMut(&[u8], &[Range<usize>])) {
     let bytes = text.as_bytes();
-    for prefix in [&br"\x"[..], b"0x"] {
+    for prefix in PREFIXES.iter() {
         let mut at = 0;
-        while let Some(found) = bytes.get(at..).and_then(|rest| memmem::find(rest, prefix)) {
-            at = row(bytes, at + found, prefix, FEWEST_PREFIXED, &mut visit).max(at + found + 2);
+        while let Some(found) = bytes.get(at..).and_then(|rest| prefix.find(rest)) {
+            at = row(bytes, at + found, prefix.needle(), FEWEST_PREFIXED, &mut visit).max(at + found + 2);
         }
     }
     let mut at = 0;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::draft::Draft;
+use super::lanes::first_byte;
 use super::suspects::{is_letter, next_full};
 
 /// Fewest letters of a run that could be a key.
@@ -147,7 +148,7 @@ fn is_mixed(run: &[u8]) -> bool {
 fn next_digits(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = from;
     loop {
-        let start = at + bytes.get(at..)?.iter().position(u8::is_ascii_digit)?;
+        let start = first_byte(bytes, at, |byte| byte.wrapping_sub(b'0') < 10)?;
         let (mut end, mut n_digits, mut gap) = (start, 0, 0);
         for byte in bytes.get(start..)? {
             gap = if byte.is_ascii_digit() { 0 } else { gap + 1 };

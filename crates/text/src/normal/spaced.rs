@@ -4,13 +4,14 @@
 use std::ops::Range;
 
 use super::draft::Draft;
-use super::strides;
+use super::{lanes, strides};
 
 /// Fewest single characters of a run.
 pub(super) const FEWEST: usize = 6;
 
 pub(super) const fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'|' | b'/' | b'\n')
+    // Without branches.
+    (byte == b' ') | (byte.wrapping_sub(b'-') < 3) | (byte == b'_') | (byte == b'*') | (byte == b'|') | (byte == b'\n')
 }
 
 /// Whether [`join`] could change something. `false` is certain.
@@ -54,26 +55,8 @@ pub(super) fn join(text: &str, room: usize) -> Option<Joined<'_>> {
 
 /// The next separator at or behind `from` that stands again two to five bytes on, behind one character.
 fn next_hit(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    let (chunk, ahead) = (32, 2);
-    loop {
-        let first = bytes.get(at..)?;
-        let second = first.get(ahead..)?;
-        let length = second.len().min(chunk);
-        let (first, second) = (first.get(..length)?, second.get(..length)?);
-        if length == 0 {
-            return None;
-        }
-        // A byte that is not ASCII may begin a longer character; what follows is looked at more closely.
-        let is_near = |(one, other): (&u8, &u8)| is_separator(*one) & ((one == other) | !other.is_ascii());
-        let any = first.iter().zip(second).fold(0u8, |any, pair| any | u8::from(is_near(pair)));
-        if any != 0
-            && let Some(near) = first.iter().zip(second).position(is_near)
-        {
-            return Some(at + near);
-        }
-        at += length;
-    }
+    // A byte that is not ASCII may begin a longer character; what follows is looked at more closely.
+    lanes::first_pair(bytes, from, 2, |one, other| is_separator(one) & ((one == other) | !other.is_ascii()))
 }
 
 /// Where a run begins whose separator is at `hit`: at the single character before it, else behind it. Not before `floor`.

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::draft::Draft;
+use super::lanes::{LANES, first_set};
 use super::spaced::{FEWEST, Joined, is_separator};
 
 /// Most bytes of a separator, and most characters of a group.
@@ -18,8 +19,7 @@ const REPEATS: usize = 4;
 const TABLE: usize = 3;
 /// A row of so many groups that is no word is not looked at again.
 const MANY: usize = 16;
-/// Bytes looked at together, and how far the last of them has to be followed.
-const LANES: usize = 64;
+/// How far the last of the bytes has to be followed that are looked at together.
 const WINDOW: usize = LANES + (REPEATS - 1) * 2 * LONGEST;
 
 /// Whether [`join`] could change something. `false` is certain.
@@ -95,55 +95,48 @@ fn runs(text: &str) -> Vec<Run> {
 
 /// The next byte at or behind `from` that is no letter or digit, and stands there [`REPEATS`] times in all at one distance.
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut start = from;
-    while start + 2 * REPEATS <= bytes.len() {
-        if may_hit(bytes.get(start..).unwrap_or_default()) {
-            let nearest = (2..=2 * LONGEST).filter_map(|distance| hit(bytes, start, distance)).min();
-            if nearest.is_some() {
-                return nearest;
+    let mut at = from;
+    while at + 2 * REPEATS <= bytes.len() {
+        let rest = bytes.get(at..)?;
+        let hits = match rest.first_chunk::<WINDOW>() {
+            Some(window) => hits(window),
+            None => {
+                // What is behind the end is no sign.
+                let mut window = [u8::MAX; WINDOW];
+                window.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+                hits(&window)
             }
+        };
+        if let Some(nth) = first_set(&hits) {
+            return Some(at + nth);
         }
-        start += LANES;
+        at += LANES;
     }
     None
 }
 
-/// Whether one of the first [`LANES`] bytes may be such a byte. Arithmetic without branches, which the compiler does for many bytes
-/// at once.
-fn may_hit(bytes: &[u8]) -> bool {
-    // Signs as they are, all else as nothing, and nothing behind the end.
-    let mut signs = [0_u8; WINDOW];
-    for (sign, byte) in signs.iter_mut().zip(bytes) {
-        *sign = byte & u8::from(is_sign(*byte)).wrapping_neg();
+/// Which of the first [`LANES`] bytes are such. Arithmetic without branches, which the compiler does for many bytes at once.
+fn hits(window: &[u8; WINDOW]) -> [u8; LANES] {
+    let mut lanes = [0; LANES];
+    repeated::<2>(window, &mut lanes);
+    repeated::<3>(window, &mut lanes);
+    repeated::<4>(window, &mut lanes);
+    repeated::<5>(window, &mut lanes);
+    repeated::<6>(window, &mut lanes);
+    for (lane, byte) in lanes.iter_mut().zip(window) {
+        *lane &= u8::from(is_sign(*byte) & (*byte != 0));
     }
-    repeated::<2>(&signs) | repeated::<3>(&signs) | repeated::<4>(&signs) | repeated::<5>(&signs) | repeated::<6>(&signs)
+    lanes
 }
 
-/// Whether one of the first [`LANES`] signs stands there again three times, each `DISTANCE` bytes on.
-fn repeated<const DISTANCE: usize>(signs: &[u8; WINDOW]) -> bool {
-    let from = |nth: usize| signs.get(nth * DISTANCE..).and_then(<[u8]>::first_chunk::<LANES>);
-    let (Some(first), Some(second), Some(third), Some(fourth)) = (from(0), from(1), from(2), from(3)) else { return true };
-    let lanes = first.iter().zip(second).zip(third.iter().zip(fourth));
-    let any = lanes.fold(0_u8, |any, ((first, second), (third, fourth))| {
-        any | (first & u8::from((first == second) & (first == third) & (first == fourth)).wrapping_neg())
-    });
-    any != 0
-}
-
-/// The first hit of one distance among the [`LANES`] bytes from `start` on.
-fn hit(bytes: &[u8], start: usize, distance: usize) -> Option<usize> {
-    let last = (REPEATS - 1) * distance;
-    let length = bytes.len().checked_sub(start + last)?.min(LANES);
-    let from = |nth: usize| bytes.get(start + nth * distance..start + nth * distance + length);
-    let lanes = from(0)?.iter().zip(from(1)?).zip(from(2)?.iter().zip(from(3)?));
-    let is_hit = |((first, second), (third, fourth)): ((&u8, &u8), (&u8, &u8))| {
-        is_sign(*first) & (first == second) & (first == third) & (first == fourth)
-    };
-    let any = lanes.clone().fold(0u8, |any, lane| any | u8::from(is_hit(lane)));
-    if any == 0 {
-        return None;
+/// Adds which of the first [`LANES`] bytes stand there again three times, each `DISTANCE` bytes on.
+fn repeated<const DISTANCE: usize>(window: &[u8; WINDOW], lanes: &mut [u8; LANES]) {
+    let from = |nth: usize| window.get(nth * DISTANCE..).and_then(<[u8]>::first_chunk::<LANES>);
+    let (Some(first), Some(second), Some(third), Some(fourth)) = (from(0), from(1), from(2), from(3)) else { return };
+    for (lane, ((first, second), (third, fourth))) in lanes.iter_mut().zip(first.iter().zip(second).zip(third.iter().zip(fourth)))
+    {
+        *lane |= u8::from((first == second) & (first == third) & (first == fourth));
     }
-    lanes.into_iter().position(is_hit).map(|nth| start + nth)
 }
 
 /// Whether a byte is ASCII and neither letter nor digit.
@@ -183,8 +176,10 @@ fn separator(bytes: &[u8], hit: usize, distance: usize) -> Option<(usize, usize,
     if !is_repeated(&hit) {
         return None;
     }
-    let places = hit..hit + REPEATS * distance;
-    let lengths = places.map(|at| (at, (at..at + distance).take_while(is_repeated).count()));
+    // A bit for each place, so that none is looked at twice.
+    let repeated = (0..(REPEATS + 1) * distance).fold(0_u64, |bits, nth| bits | u64::from(is_repeated(&(hit + nth))) << nth);
+    let length = |nth: usize| (repeated >> nth).trailing_ones() as usize;
+    let lengths = (0..REPEATS * distance).map(|nth| (hit + nth, length(nth).min(distance)));
     // Where everything repeats, there are only signs; what follows may be a row.
     let lengths = lengths.filter(|(_, length)| *length < distance);
     let (place, length) = lengths.max_by_key(|(at, length)| (*length, Reverse(*at)))?;
@@ -274,7 +269,9 @@ impl Stride {
 
 #[cfg(test)]
 mod tests {
-    use super::{join, may_join};
+    use proptest::prelude::*;
+
+    use super::{LONGEST, REPEATS, is_sign, join, may_join, next};
 
     fn joined(text: &str) -> Option<String> {
         join(text, 9999).map(|joined| {
@@ -335,6 +332,19 @@ mod tests {
         ];
         for text in facts {
             assert_eq!(joined(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Many bytes at once are looked at as one by one.
+        #[test]
+        fn the_next_repeated_sign_is_found(text in "([ab1 ]|, |[é\\x00-]|x, ){0,70}", from in 0..90_usize) {
+            let bytes = text.as_bytes();
+            let is_repeated = |at: usize, distance: usize| (1..REPEATS).all(|nth| bytes.get(at + nth * distance) == bytes.get(at));
+            let is_hit = |at: &usize| {
+                bytes[*at] != 0 && is_sign(bytes[*at]) && (2..=2 * LONGEST).any(|distance| is_repeated(*at, distance))
+            };
+            prop_assert_eq!(next(bytes, from), (from..bytes.len()).find(is_hit));
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::{memchr2, memchr3};
 
 use super::blocks::{next_long, next_row};
+use super::lanes::{self, LANES};
 
 /// What a text has that some reading needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,9 +29,6 @@ impl Suspects {
         self.wide || self.signs || self.blocks
     }
 }
-
-/// Bytes looked at together.
-const LANES: usize = 32;
 
 fn has_blocks(bytes: &[u8]) -> bool {
     next_long(bytes, 0).is_some()
@@ -60,20 +58,7 @@ pub(super) fn next_short(bytes: &[u8], from: usize) -> Option<Range<usize>> {
 
 /// The first of the next two neighbours that are small letter and capital, or letter and digit.
 pub(super) fn next_mixed(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let second = rest.get(1..)?;
-    let mut start = 0;
-    while start < second.len() {
-        let end = (start + LANES).min(second.len());
-        let pairs = rest.get(start..end)?.iter().zip(second.get(start..end)?);
-        if pairs.clone().fold(0u8, |any, (one, other)| any | u8::from(is_mixed(*one, *other))) != 0
-            && let Some(nth) = pairs.into_iter().position(|(one, other)| is_mixed(*one, *other))
-        {
-            return Some(from + start + nth);
-        }
-        start = end;
-    }
-    None
+    lanes::first_pair(bytes, from, 1, is_mixed)
 }
 
 /// Without branches, as [`letter_lane`].
@@ -118,29 +103,30 @@ pub(super) fn next_full(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// The next place at or behind `from` of two hex pairs between three equal separators.
 pub(super) fn next_pair(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let (second, third) = (rest.get(3..)?, rest.get(6..)?);
-    let mut start = 0;
-    while start < third.len() {
-        let end = (start + LANES).min(third.len());
-        let lanes = rest.get(start..end)?.iter().zip(second.get(start..end)?).zip(third.get(start..end)?);
-        let mut hits = lanes.map(|((first, second), third)| is_between(*first) & (first == second) & (first == third));
-        // The digits are looked at only where the separators are.
-        if hits.clone().fold(0u8, |any, hit| any | u8::from(hit)) != 0 {
-            let is_row = |at: usize| {
-                let digits = |place: usize| rest.get(place).copied().is_some_and(is_hex);
-                [1, 2, 4, 5].into_iter().all(|ahead| digits(at + ahead))
-            };
-            let mut nth = start;
-            while let Some(hit) = hits.position(|hit| hit) {
-                nth += hit;
-                if is_row(nth) {
-                    return Some(from + nth);
-                }
-                nth += 1;
-            }
+    let (second, third) = (bytes.get(3..)?, bytes.get(6..)?);
+    let look = |at: usize| {
+        let chunk = |bytes: &'_ [u8]| bytes.get(at..)?.first_chunk::<LANES>().copied();
+        let (first, second, third) = (chunk(bytes)?, chunk(second)?, chunk(third)?);
+        let mut lanes = [0; LANES];
+        for (lane, ((first, second), third)) in lanes.iter_mut().zip(first.iter().zip(&second).zip(&third)) {
+            *lane = u8::from(is_between(*first) & (first == second) & (first == third));
         }
-        start = end;
+        Some(lanes)
+    };
+    let is_row = |at: usize| {
+        let between = bytes.get(at).copied();
+        let digits = |place: usize| bytes.get(place).copied().is_some_and(is_hex);
+        between.is_some_and(is_between)
+            && [3, 6].into_iter().all(|ahead| bytes.get(at + ahead).copied() == between)
+            && [1, 2, 4, 5].into_iter().all(|ahead| digits(at + ahead))
+    };
+    let mut at = from;
+    // The digits are looked at only where the separators are.
+    while let Some(hit) = lanes::first(at, third.len(), look, is_row) {
+        if is_row(hit) {
+            return Some(hit);
+        }
+        at = hit + 1;
     }
     None
 }
@@ -155,7 +141,26 @@ const fn is_hex(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Suspects, is_letter, letter_lane, next_full, next_pair};
+    use proptest::prelude::*;
+
+    use super::{Suspects, is_between, is_hex, is_letter, is_mixed, letter_lane, next_full, next_mixed, next_pair};
+
+    proptest! {
+        /// Many bytes at once are looked at as one by one.
+        #[test]
+        fn pairs_and_mixed_letters_are_found(text in "([0-9a-g]{2}[ :]|[ :,-]|[a-zA-Z0-9]|[0-9a-f]{2}-[0-9a-f]{2}-){0,60}", from in 0..120_usize) {
+            let bytes = text.as_bytes();
+            let at = |place: usize| bytes.get(place).copied();
+            let is_row = |place: &usize| {
+                is_between(bytes[*place])
+                    && [3, 6].iter().all(|ahead| at(place + ahead) == at(*place))
+                    && [1, 2, 4, 5].iter().all(|ahead| at(place + ahead).is_some_and(is_hex))
+            };
+            prop_assert_eq!(next_pair(bytes, from), (from..bytes.len()).find(is_row));
+            let is_change = |place: &usize| at(place + 1).is_some_and(|next| is_mixed(bytes[*place], next));
+            prop_assert_eq!(next_mixed(bytes, from), (from..bytes.len()).find(is_change));
+        }
+    }
 
     #[test]
     fn lanes_agree_with_the_letters() {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::lanes::first_byte;
+
 /// Fewest letters and digits of a text that is read in these ways.
 const FEWEST: usize = 12;
 
@@ -128,12 +130,8 @@ fn read_word(word: &[u8], into: &mut [u8], one: u8, is_small: bool) {
 
 /// The place of the first byte that may be read as a letter.
 fn next_sign(bytes: &[u8]) -> Option<usize> {
-    let is_sign =
-        |byte: &u8| (byte.wrapping_sub(b'0') < 9) | (*byte == b'@') | (*byte == b'$') | (*byte == b'!') | (*byte == b'|');
-    let has_sign = |chunk: &[u8; 32]| chunk.iter().fold(0u8, |any, byte| any | u8::from(is_sign(byte))) != 0;
-    let plain = bytes.as_chunks::<32>().0.iter().take_while(|chunk| !has_sign(chunk)).count() * 32;
-    let found = bytes.get(plain..)?.iter().position(is_sign)?;
-    Some(plain + found)
+    let is_sign = |byte: u8| (byte.wrapping_sub(b'0') < 9) | (byte == b'@') | (byte == b'$') | (byte == b'!') | (byte == b'|');
+    first_byte(bytes, 0, is_sign)
 }
 
 #[cfg(test)]
