@@ -6,7 +6,9 @@
 //! entity, a group, else a type, else nothing. What is found under the entities of a request and their ancestors is then
 //! checked in full.
 //!
-//! The index knows policies, not entities: groups may change while it stays as it is. Sets that were built are [`Kept`].
+//! What stands in a scope is all among its needs, so the scope of a candidate holds, and is not evaluated again (decision 0039).
+//!
+//! The index knows policies, not entities: groups may change while it stays as it is. Nothing is kept of a request.
 
 mod needs;
 mod shelf;
@@ -15,7 +17,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet};
 use cedar_policy_core::ast::Expr;
 
 use crate::outcome::{Candidate, Open};
@@ -47,9 +49,17 @@ pub(crate) enum Miss {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     policies: Vec<Indexed>,
-    uids: Numbered<EntityUid>,
+    uids: Uids,
     types: Numbered<EntityTypeName>,
     shelves: Shelves,
+}
+
+/// Small numbers for entities that policies name. Looked up by id: a type's name is several strings, which are never hashed here, and
+/// compared only where policies name something of the same id.
+#[derive(Debug, Default)]
+struct Uids {
+    by_id: HashMap<EntityId, Vec<(EntityTypeName, u32)>>,
+    next: u32,
 }
 
 /// Small numbers for things that policies name: compared and looked up in no time.
@@ -195,14 +205,16 @@ impl Index {
     fn facet(&self, entities: &Entities, uid: &EntityUid) -> Facet {
         let this = self.uids.number(uid);
         let above = entities.ancestors(uid).into_iter().flatten().filter_map(|ancestor| self.uids.number(ancestor));
-        Facet { this, kind: self.types.number(uid.type_name()), within: this.into_iter().chain(above).collect() }
+        let mut within = Vec::with_capacity(16);
+        within.extend(this.into_iter().chain(above));
+        Facet { this, kind: self.types.number(uid.type_name()), within }
     }
 
     fn checks(&mut self, needs: Vec<Need>) -> Vec<Check> {
         let check = |need| match need {
-            Need::Same(uid) => Check::Same(self.uids.add(uid)),
+            Need::Same(uid) => Check::Same(self.uids.add(&uid)),
             Need::Within(groups) => {
-                let mut numbers: Vec<u32> = groups.into_iter().map(|group| self.uids.add(group)).collect();
+                let mut numbers: Vec<u32> = groups.iter().map(|group| self.uids.add(group)).collect();
                 numbers.sort_unstable();
                 numbers.dedup();
                 Check::Within(numbers)
@@ -264,6 +276,24 @@ impl Check {
             Self::Within(numbers) => numbers,
             Self::Kind(_) => &[],
         }
+    }
+}
+
+impl Uids {
+    fn number(&self, of: &EntityUid) -> Option<u32> {
+        let (_, number) = self.by_id.get(of.id())?.iter().find(|(kind, _)| kind == of.type_name())?;
+        Some(*number)
+    }
+
+    /// There are fewer than 2³² policies, by far, and each names a bounded number of things.
+    fn add(&mut self, of: &EntityUid) -> u32 {
+        if let Some(number) = self.number(of) {
+            return number;
+        }
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        self.by_id.entry(of.id().clone()).or_default().push((of.type_name().clone(), number));
+        number
     }
 }
 
