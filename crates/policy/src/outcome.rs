@@ -48,7 +48,7 @@ impl<'a> Outcome<'a> {
                 Ok(false) => {}
                 Ok(true) if policy.effect() == Effect::Permit => outcome.permits.push(policy),
                 Ok(true) => outcome.forbids.push(policy),
-                Err(error) => outcome.errors.push(error),
+                Err(error) => outcome.errors.push(*error),
             }
         }
         outcome
@@ -72,7 +72,7 @@ impl<'a> Outcome<'a> {
 }
 
 /// Whether a policy is satisfied. What errs is evaluated once more as it was written, so that the error is Cedar's to the letter.
-fn is_satisfied(evaluator: &Evaluator<'_>, policy: &Policy, open: Open<'_>) -> Result<bool, AuthorizationError> {
+fn is_satisfied(evaluator: &Evaluator<'_>, policy: &Policy, open: Open<'_>) -> Result<bool, Box<AuthorizationError>> {
     let written = policy.as_ref();
     match open {
         Open::Conditions(None) => return Ok(true),
@@ -86,6 +86,6 @@ fn is_satisfied(evaluator: &Evaluator<'_>, policy: &Policy, open: Open<'_>) -> R
     }
     evaluator.evaluate(written).map_err(|error| {
         let id = written.id().clone();
-        authorizer::AuthorizationError::PolicyEvaluationError { id, error }.into()
+        Box::new(authorizer::AuthorizationError::PolicyEvaluationError { id, error }.into())
     })
 }

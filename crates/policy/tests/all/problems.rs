@@ -55,7 +55,7 @@ fn places_are_right_in_long_files() {
         let found = PolicySnapshot::load(&bundle(&text.join("\n")), &targets()).unwrap_err();
         let alone = faults.iter().flat_map(|at| {
             let problems = PolicySnapshot::load(&bundle(line(*at)), &targets()).unwrap_err();
-            problems.into_iter().map(|mut problem| {
+            problems.into_iter().map(move |mut problem| {
                 problem.line = u32::try_from(*at).unwrap();
                 problem.message = problem.message.replace("p.cedar#1`", &format!("p.cedar#{at}`"));
                 problem
