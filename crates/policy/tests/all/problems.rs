@@ -46,7 +46,7 @@ fn places_are_right_in_long_files() {
         130 => "permit (principal, action, resource) when { context.request.streem };",
         131 => "permit (principal in ?principal, action, resource);",
         200 => "permit (principal, action, resource) when;",
-        210 => "permit (principal, action, resource) when { \"é;\" == \"// \" && context.request.streem };",
+        210 => "permit (principal, action, resource) when { context.request.dialect == \"é; // \" && context.request.streem };",
         _ => "@description(\"é; //\") permit (principal, action, resource) when { context.request.stream }; // é;",
     };
     for (faults, lines) in [(vec![130, 210], 300), (vec![130, 131, 200, 210], 300), (vec![130], 131), (vec![210], 64 * 4)] {
