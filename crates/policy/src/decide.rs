@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Authorizer, Context, Decision, Entities, EntityUid, PolicyId, Request, Response, Schema};
+use cedar_policy::{AuthorizationError, Context, Decision, Entities, EntityUid, Policy, PolicyId, Request, Schema};
 use model::{
     Access, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
     LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, ToolServer, Verdict,
@@ -14,9 +14,10 @@ use crate::declared::{has, may_ask, may_search, unknown};
 use crate::entities;
 use crate::foreign::Words;
 use crate::guests::Guests;
-use crate::index::{Amendment, Candidates, Index};
+use crate::index::{Amendment, Index};
 use crate::listing;
 use crate::load::{self, Meaning};
+use crate::outcome::{Candidate, Open, Outcome};
 use crate::problem::PolicyProblem;
 use crate::shadow::Shadow;
 use crate::tools::{ToolReport, Tools};
@@ -31,7 +32,6 @@ pub struct PolicySnapshot {
     pub(crate) meanings: HashMap<PolicyId, Meaning>,
     /// The policies that are recorded and not enforced, if there are any.
     pub(crate) shadow: Option<Shadow>,
-    authorizer: Authorizer,
     guests: Guests,
     pub(crate) words: Words,
     pub(crate) tools: Tools,
@@ -71,10 +71,9 @@ impl PolicySnapshot {
         let loaded = load::load(bundle, targets, schema, &tools)?;
         let entities = entities::build(&bundle.registry, &words, schema).map_err(of_registry)?;
         let meanings = loaded.meanings;
-        let is_challengeable = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.challenge.is_some());
         let is_shadow = |id: &PolicyId| meanings.get(id).is_some_and(|meaning| meaning.is_shadow);
-        let (enforced, shadow) = Shadow::apart(loaded.policies, is_shadow, is_challengeable).map_err(of_registry)?;
-        let index = Index::new(&enforced, is_challengeable);
+        let (enforced, shadow) = Shadow::apart(loaded.policies, is_shadow).map_err(of_registry)?;
+        let index = Index::new(&enforced);
         let guests = Guests::new(&entities);
         let registry = bundle.registry.clone();
         Ok(Self {
@@ -83,7 +82,6 @@ impl PolicySnapshot {
             index,
             meanings,
             shadow,
-            authorizer: Authorizer::new(),
             guests,
             words,
             tools,
@@ -190,8 +188,8 @@ impl PolicySnapshot {
         }
         match self.pose(call, principal, ask) {
             Ok((request, entities)) => {
-                let candidates = call.view.candidates(entities, &request);
-                guard_uninspected(self.evaluate(principal, ask, &candidates, entities, &request), call.facts)
+                let outcome = Outcome::of(call.view.candidates(entities, &request), &request, entities);
+                guard_uninspected(self.read(principal, ask, &outcome), call.facts)
             }
             Err(refused) => *refused,
         }
@@ -234,66 +232,54 @@ impl PolicySnapshot {
     /// The policies that fail to evaluate for one link and one ask.
     pub(crate) fn erring(&self, call: &Call<'_>, principal: &PrincipalId, ask: &Ask) -> Vec<PolicyId> {
         let Ok((request, entities)) = self.pose(call, principal, ask) else { return Vec::new() };
-        let candidates = call.view.candidates(entities, &request);
-        let response = self.authorizer.is_authorized(&request, &candidates.all, entities);
+        let outcome = Outcome::of(call.view.candidates(entities, &request), &request, entities);
         let id = |error: &AuthorizationError| match error {
             AuthorizationError::PolicyEvaluationError(error) => error.policy_id().clone(),
         };
-        response.diagnostics().errors().map(id).collect()
+        outcome.errors.iter().map(id).collect()
     }
 
-    fn evaluate(
-        &self,
-        principal: &PrincipalId,
-        ask: &Ask,
-        candidates: &Candidates,
-        entities: &Entities,
-        request: &Request,
-    ) -> LinkAnswer {
-        let response = self.authorizer.is_authorized(request, &candidates.all, entities);
-        let mut answer = self.read(principal, ask, &response);
-        if answer.challenges.is_empty() {
-            return answer;
-        }
-        // Only challengeable forbids stood in the way. Does anything permit it behind them? Those that were not satisfied
-        // change nothing, and none erred, so all of them may be left out.
-        let behind = candidates.unchallenged.as_ref().map(|set| self.authorizer.is_authorized(request, set, entities));
-        let behind = behind.map(|response| self.read(principal, ask, &response));
-        match (behind, answer.challenges.first()) {
-            (Some(behind), Some(first)) if behind.verdict == Verdict::Permit => {
-                answer.verdict = Verdict::Challenge;
-                answer.reason = required(*first);
-                answer.duties = behind.duties;
-            }
-            _ => answer.challenges.clear(),
-        }
-        answer
-    }
-
-    /// Reads Cedar's response. Cedar skips a policy that errs; here any error is a deny.
-    fn read(&self, principal: &PrincipalId, ask: &Ask, response: &Response) -> LinkAnswer {
-        let determining: Vec<&Meaning> = response.diagnostics().reason().filter_map(|id| self.meanings.get(id)).collect();
-        let mut policies: Vec<PolicyRef> = determining.iter().map(|meaning| meaning.place.clone()).collect();
+    /// Reads what came of the policies. Cedar skips a policy that errs; here any error is a deny.
+    fn read(&self, principal: &PrincipalId, ask: &Ask, outcome: &Outcome<'_>) -> LinkAnswer {
+        let determining = || outcome.determining().iter().filter_map(|policy| self.meanings.get(policy.id()));
+        let mut policies: Vec<PolicyRef> = determining().map(|meaning| meaning.place.clone()).collect();
         policies.sort();
-        let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
+        let mut errors: Vec<String> = outcome.errors.iter().map(ToString::to_string).collect();
         errors.sort();
         let answer = LinkAnswer { policies, ..refused(principal, ask, ReasonCode::PolicyDenied, errors) };
         if !answer.errors.is_empty() {
             return LinkAnswer { reason: ReasonCode::PolicyError, ..answer };
         }
-        if response.decision() == Decision::Allow {
-            let mut duties: Vec<Duty> = determining.iter().flat_map(|meaning| meaning.duties.iter().cloned()).collect();
-            duties.sort();
-            duties.dedup();
+        if outcome.decision() == Decision::Allow {
+            let duties = self.duties(outcome);
             return LinkAnswer { verdict: Verdict::Permit, reason: ReasonCode::Permitted, duties, ..answer };
         }
-        if determining.is_empty() {
+        if outcome.forbids.is_empty() {
             return answer;
         }
+        let answer = LinkAnswer { reason: ReasonCode::PolicyForbidden, ..answer };
         // `None` as soon as one forbid has no challenge.
-        let challenges: Option<BTreeSet<Challenge>> = determining.iter().map(|meaning| meaning.challenge).collect();
-        let challenges = challenges.unwrap_or_default().into_iter().collect();
-        LinkAnswer { reason: ReasonCode::PolicyForbidden, challenges, ..answer }
+        let challenge = |policy: &&Policy| self.meanings.get(policy.id()).and_then(|meaning| meaning.challenge);
+        let challenges: Option<BTreeSet<Challenge>> = outcome.forbids.iter().map(challenge).collect();
+        let challenges: Vec<Challenge> = challenges.unwrap_or_default().into_iter().collect();
+        // Only challengeable forbids stand in the way. Does anything permit it behind them? Those that are not satisfied change
+        // nothing, and nothing erred, so what Cedar would say without all of them is what the permits say.
+        match challenges.first() {
+            Some(first) if !outcome.permits.is_empty() => {
+                let (reason, duties) = (required(*first), self.duties(outcome));
+                LinkAnswer { verdict: Verdict::Challenge, reason, duties, challenges, ..answer }
+            }
+            _ => answer,
+        }
+    }
+
+    /// What the permits that are satisfied oblige to.
+    fn duties(&self, outcome: &Outcome<'_>) -> Vec<Duty> {
+        let meanings = outcome.permits.iter().filter_map(|policy| self.meanings.get(policy.id()));
+        let mut duties: Vec<Duty> = meanings.flat_map(|meaning| meaning.duties.iter().cloned()).collect();
+        duties.sort();
+        duties.dedup();
+        duties
     }
 
     /// The same as policies see it: a tool's call is an action of its own.
@@ -339,13 +325,23 @@ impl<'a> View<'a> {
     }
 
     /// The policies that can concern a request.
-    pub(crate) fn candidates(self, entities: &Entities, request: &Request) -> Arc<Candidates> {
+    pub(crate) fn candidates(self, entities: &Entities, request: &Request) -> Vec<Candidate<'a>> {
         let (Some(principal), Some(action), Some(resource)) = (request.principal(), request.action(), request.resource()) else {
             // Every request here names all three.
-            return Arc::default();
+            return Vec::new();
         };
-        let candidates = self.index.candidates(entities, principal, action, resource);
-        if self.amendments.is_empty() { candidates } else { Arc::new(candidates.amended(self.amendments)) }
+        let mut candidates = self.index.candidates(entities, principal, action, resource);
+        for amendment in self.amendments {
+            match amendment {
+                Amendment::Without(id) => candidates.retain(|candidate| candidate.policy.id() != id),
+                // It need not concern the request: Cedar looks.
+                Amendment::With(policy) if candidates.iter().all(|candidate| candidate.policy.id() != policy.id()) => {
+                    candidates.push(Candidate { policy, open: Open::Whole });
+                }
+                Amendment::With(_) => {}
+            }
+        }
+        candidates
     }
 }
 

@@ -6,9 +6,10 @@
 //! entity, a group, else a type, else nothing. What is found under the entities of a request and their ancestors is then
 //! checked in full.
 //!
-//! The index knows policies, not entities: groups may change while it stays as it is. Sets that were built are [`Kept`].
+//! What stands in a scope is all among its needs, so the scope of a candidate holds, and is not evaluated again (decision 0039).
+//!
+//! The index knows policies, not entities: groups may change while it stays as it is. Nothing is kept of a request.
 
-mod kept;
 mod needs;
 mod shelf;
 
@@ -16,56 +17,21 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Template};
+use cedar_policy::{Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet};
+use cedar_policy_core::ast::Expr;
 
-use kept::Kept;
+use crate::outcome::{Candidate, Open};
+
 use needs::{Need, Needs};
 use shelf::{Shelves, places};
-
-/// Most bytes that a policy takes in a kept set beside its text, as measured, rounded up.
-const BYTES_PER_POLICY: usize = 1_024;
-
-/// The policies that can concern one request.
-#[derive(Debug, Default)]
-pub(crate) struct Candidates {
-    /// All of them.
-    pub(crate) all: PolicySet,
-    /// Without the forbids that a challenge may lift, if there are such.
-    pub(crate) unchallenged: Option<PolicySet>,
-    /// How much memory this takes, estimated.
-    bytes: usize,
-}
 
 /// A policy more or less, for the sake of an explanation.
 #[derive(Debug, Clone)]
 pub(crate) enum Amendment {
     /// As if it were not there.
     Without(PolicyId),
-    /// As if it were enforced too; and whether a challenge may lift it.
-    With(Box<Policy>, bool),
-}
-
-impl Candidates {
-    /// These with some more or less. What is added need not concern the request: Cedar looks.
-    pub(crate) fn amended(&self, amendments: &[Amendment]) -> Self {
-        let mut all = self.all.clone();
-        let mut unchallenged = self.unchallenged.clone().unwrap_or_else(|| all.clone());
-        for amendment in amendments {
-            match amendment {
-                Amendment::Without(id) => {
-                    all.remove_static(id.clone()).ok();
-                    unchallenged.remove_static(id.clone()).ok();
-                }
-                Amendment::With(policy, is_challengeable) => {
-                    all.add(Policy::clone(policy)).ok();
-                    if !is_challengeable {
-                        unchallenged.add(Policy::clone(policy)).ok();
-                    }
-                }
-            }
-        }
-        Self { all, unchallenged: Some(unchallenged), bytes: self.bytes }
-    }
+    /// As if it were enforced too.
+    With(Box<Policy>),
 }
 
 /// How a permit that is no candidate misses a request.
@@ -83,11 +49,17 @@ pub(crate) enum Miss {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     policies: Vec<Indexed>,
-    templates: HashMap<PolicyId, Template>,
-    uids: Numbered<EntityUid>,
+    uids: Uids,
     types: Numbered<EntityTypeName>,
     shelves: Shelves,
-    kept: Kept,
+}
+
+/// Small numbers for entities that policies name. Looked up by id: a type's name is several strings, which are never hashed here, and
+/// compared only where policies name something of the same id.
+#[derive(Debug, Default)]
+struct Uids {
+    by_id: HashMap<EntityId, Vec<(EntityTypeName, u32)>>,
+    next: u32,
 }
 
 /// Small numbers for things that policies name: compared and looked up in no time.
@@ -100,7 +72,8 @@ struct Indexed {
     principal: Vec<Check>,
     action: Vec<Check>,
     resource: Vec<Check>,
-    is_challengeable: bool,
+    /// What stands behind its scope.
+    conditions: Option<Arc<Expr>>,
 }
 
 /// A [`Need`] in numbers.
@@ -128,18 +101,17 @@ struct Facets {
 }
 
 impl Index {
-    /// Indexes every policy of `set`, links of templates included; `is_challengeable` says which forbids a challenge may lift.
-    pub(crate) fn new(set: &PolicySet, is_challengeable: impl Fn(&PolicyId) -> bool) -> Self {
-        let templates = set.templates().map(|template| (template.id().clone(), template.clone())).collect();
-        let mut index = Self { templates, ..Self::default() };
+    /// Indexes every policy of `set`, links of templates included.
+    pub(crate) fn new(set: &PolicySet) -> Self {
+        let mut index = Self::default();
         let mut policies: Vec<&Policy> = set.policies().collect();
         policies.sort_by(|left, right| left.id().cmp(right.id()));
         for policy in policies {
-            let is_challengeable = policy.effect() == Effect::Forbid && is_challengeable(policy.id());
             let needs = Needs::of(policy);
             let (principal, action, resource) =
                 (index.checks(needs.principal), index.checks(needs.action), index.checks(needs.resource));
-            index.policies.push(Indexed { policy: policy.clone(), principal, action, resource, is_challengeable });
+            let conditions = policy.as_ref().non_scope_constraints_arc().cloned();
+            index.policies.push(Indexed { policy: policy.clone(), principal, action, resource, conditions });
         }
         index.file_all();
         index
@@ -179,8 +151,9 @@ impl Index {
         principal: &EntityUid,
         action: &EntityUid,
         resource: &EntityUid,
-    ) -> Arc<Candidates> {
-        self.kept.get(self.matching(entities, principal, action, resource), |positions| self.build(positions))
+    ) -> Vec<Candidate<'_>> {
+        let positions = self.matching(entities, principal, action, resource);
+        positions.into_iter().filter_map(|at| self.indexed(at)).map(Indexed::candidate).collect()
     }
 
     /// Permits for `action` that are candidates, or miss in one place; for explanations, a scan of everything.
@@ -232,14 +205,16 @@ impl Index {
     fn facet(&self, entities: &Entities, uid: &EntityUid) -> Facet {
         let this = self.uids.number(uid);
         let above = entities.ancestors(uid).into_iter().flatten().filter_map(|ancestor| self.uids.number(ancestor));
-        Facet { this, kind: self.types.number(uid.type_name()), within: this.into_iter().chain(above).collect() }
+        let mut within = Vec::with_capacity(16);
+        within.extend(this.into_iter().chain(above));
+        Facet { this, kind: self.types.number(uid.type_name()), within }
     }
 
     fn checks(&mut self, needs: Vec<Need>) -> Vec<Check> {
         let check = |need| match need {
-            Need::Same(uid) => Check::Same(self.uids.add(uid)),
+            Need::Same(uid) => Check::Same(self.uids.add(&uid)),
             Need::Within(groups) => {
-                let mut numbers: Vec<u32> = groups.into_iter().map(|group| self.uids.add(group)).collect();
+                let mut numbers: Vec<u32> = groups.iter().map(|group| self.uids.add(group)).collect();
                 numbers.sort_unstable();
                 numbers.dedup();
                 Check::Within(numbers)
@@ -262,39 +237,14 @@ impl Index {
         let places = self.policies.iter().zip(0_u32..).flat_map(|(indexed, at)| places(at, indexed.checks(), crowd));
         self.shelves = Shelves::new(places.collect());
     }
-
-    fn build(&self, positions: &[u32]) -> Candidates {
-        let mut all = PolicySet::new();
-        let mut unchallenged = PolicySet::new();
-        let mut has_challengeable = false;
-        let mut bytes = BYTES_PER_POLICY;
-        for indexed in positions.iter().filter_map(|at| self.indexed(*at)) {
-            bytes = bytes.saturating_add(BYTES_PER_POLICY);
-            self.add(&mut all, &indexed.policy);
-            has_challengeable |= indexed.is_challengeable;
-            if !indexed.is_challengeable {
-                self.add(&mut unchallenged, &indexed.policy);
-            }
-        }
-        let unchallenged = has_challengeable.then_some(unchallenged);
-        let bytes = if unchallenged.is_some() { bytes.saturating_mul(2) } else { bytes };
-        Candidates { all, unchallenged, bytes }
-    }
-
-    /// Ids are unique in a checked set, and templates are known, so adding cannot fail.
-    fn add(&self, set: &mut PolicySet, policy: &Policy) {
-        let Some((template, slots)) = policy.template_id().zip(policy.template_links()) else {
-            set.add(policy.clone()).ok();
-            return;
-        };
-        if set.template(template).is_none() {
-            self.templates.get(template).and_then(|template| set.add_template(template.clone()).ok());
-        }
-        set.link(template.clone(), policy.id().clone(), slots).ok();
-    }
 }
 
 impl Indexed {
+    /// As a candidate of a request that meets every test of its scope: nothing but its conditions is open.
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate { policy: &self.policy, open: Open::Conditions(self.conditions.as_deref()) }
+    }
+
     /// Of the principal, the action, the resource.
     fn checks(&self) -> [&[Check]; 3] {
         [&self.principal, &self.action, &self.resource]
@@ -326,6 +276,24 @@ impl Check {
             Self::Within(numbers) => numbers,
             Self::Kind(_) => &[],
         }
+    }
+}
+
+impl Uids {
+    fn number(&self, of: &EntityUid) -> Option<u32> {
+        let (_, number) = self.by_id.get(of.id())?.iter().find(|(kind, _)| kind == of.type_name())?;
+        Some(*number)
+    }
+
+    /// There are fewer than 2³² policies, by far, and each names a bounded number of things.
+    fn add(&mut self, of: &EntityUid) -> u32 {
+        if let Some(number) = self.number(of) {
+            return number;
+        }
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        self.by_id.entry(of.id().clone()).or_default().push((of.type_name().clone(), number));
+        number
     }
 }
 

@@ -3,6 +3,7 @@
 use cedar_policy::{Authorizer, Entities, PolicySet, Request, Response};
 
 use crate::index::Index;
+use crate::outcome::Outcome;
 
 /// A policy set whose answers are Cedar's own (decision, determining policies, errors), found by evaluating the policies that
 /// can concern the request and no others. Immutable; entities may change between requests.
@@ -17,7 +18,7 @@ impl IndexedSet {
     /// Indexes every policy of the set, links of templates included.
     #[must_use]
     pub fn new(policies: PolicySet) -> Self {
-        Self { index: Index::new(&policies, |_| false), policies, authorizer: Authorizer::new() }
+        Self { index: Index::new(&policies), policies, authorizer: Authorizer::new() }
     }
 
     /// What [`Authorizer::is_authorized`] says over the whole set.
@@ -27,7 +28,7 @@ impl IndexedSet {
             return self.authorizer.is_authorized(request, &self.policies, entities);
         };
         let candidates = self.index.candidates(entities, principal, action, resource);
-        self.authorizer.is_authorized(request, &candidates.all, entities)
+        Outcome::of(candidates, request, entities).response()
     }
 
     /// How many policies are evaluated for the request.
@@ -36,6 +37,6 @@ impl IndexedSet {
         let (Some(principal), Some(action), Some(resource)) = (request.principal(), request.action(), request.resource()) else {
             return self.policies.num_of_policies();
         };
-        self.index.candidates(entities, principal, action, resource).all.num_of_policies()
+        self.index.candidates(entities, principal, action, resource).len()
     }
 }

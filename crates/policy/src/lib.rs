@@ -16,6 +16,7 @@ mod index;
 mod indexed;
 mod listing;
 mod load;
+mod outcome;
 mod parsed;
 mod problem;
 mod shadow;

@@ -21,6 +21,10 @@ const MAX_BYTES: usize = 32 << 20;
 /// The format of bundles that this version reads.
 const FORMAT: u32 = 1;
 
+/// So many policies are parsed in one call: each call of Cedar's parser makes the tables of its lexer anew, which takes longer than
+/// to read a policy. Not a whole file, for the syntax tree of what is parsed in one call takes some hundred times its length.
+const TOGETHER: usize = 64;
+
 /// What a policy carries beside its condition.
 #[derive(Debug, Clone)]
 pub(crate) struct Meaning {
@@ -59,9 +63,12 @@ pub(crate) fn load(
     let files = std::iter::once((BASELINE_FILE, BASELINE))
         .chain(bundle.policies.iter().map(|(file, text)| (file.as_str(), text.as_str())));
     for (file, text) in files {
-        for (number, statement) in split(text).into_iter().enumerate() {
-            let place = Place { file, number: number.saturating_add(1), statement };
-            let (read, found) = one(&place, targets);
+        let statements = split(text);
+        let parsed = statements.chunks(TOGETHER).flat_map(|statements| together(text, statements));
+        for ((number, statement), parsed) in statements.iter().enumerate().zip(parsed) {
+            let (base, policy) = parsed.map_or((0, None), |(base, policy)| (base, Some(policy)));
+            let place = Place { file, number: number.saturating_add(1), statement: statement.clone(), base };
+            let (read, found) = one(&place, policy, targets);
             problems.extend(found);
             let Some((policy, meaning)) = read else { continue };
             // The first of two keeps the id; the second is validated all the same, under the name of its place.
@@ -130,6 +137,8 @@ struct Place<'a> {
     /// Among the policies of its file, from 1.
     number: usize,
     statement: Statement<'a>,
+    /// Where the statement begins in the text that Cedar parsed, in bytes.
+    base: usize,
 }
 
 impl Place<'_> {
@@ -150,7 +159,8 @@ impl Place<'_> {
 
     /// What Cedar found, where Cedar says it is.
     fn diagnosed(&self, diagnostic: &dyn Diagnostic) -> PolicyProblem {
-        let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+        let offset =
+            diagnostic.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset().saturating_sub(self.base));
         let message = diagnostic.to_string();
         let help = nearest_action(&message).or_else(|| diagnostic.help().map(|help| help.to_string()));
         self.at(offset, &message, help.as_deref())
@@ -172,14 +182,36 @@ fn one_line(text: &str) -> String {
     text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Parses one statement and reads its annotations. A policy with wrong annotations comes back all the same, to be validated.
-fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meaning)>, Vec<PolicyProblem>) {
-    if let Some((offset, message)) = place.statement.excess() {
-        return (None, vec![place.at(offset, &message, Some("split the policy, or use a group or a set"))]);
-    }
-    let policy = match Policy::parse(Some(PolicyId::new(place.default_id())), place.statement.text) {
-        Ok(policy) => policy,
-        Err(errors) => return (None, errors.iter().map(|error| place.diagnosed(error)).collect()),
+/// The policies that these statements of `text`, one behind the other, are, each with where it begins in what Cedar parsed. None
+/// for all of them if one is too intricate or no policy: then each is parsed alone, which says what is wrong with it.
+fn together(text: &str, statements: &[Statement<'_>]) -> Vec<Option<(usize, Policy)>> {
+    let parsed = || -> Option<Vec<Option<(usize, Policy)>>> {
+        let (first, last) = (statements.first()?, statements.last()?);
+        if statements.iter().any(|statement| statement.excess().is_some()) {
+            return None;
+        }
+        let set: PolicySet = text.get(first.start..last.start.checked_add(last.text.len())?)?.parse().ok()?;
+        let policy = |(number, statement): (usize, &Statement<'_>)| {
+            // So Cedar names them, in their order. That it is this statement, and nothing but it, is looked at all the same.
+            let policy = set.policy(&PolicyId::new(format!("policy{number}")))?;
+            let is_it = policy.to_cedar().as_deref() == Some(statement.text);
+            is_it.then(|| Some((statement.start.saturating_sub(first.start), policy.clone())))
+        };
+        let found: Option<Vec<_>> = statements.iter().enumerate().map(policy).collect();
+        found.filter(|found| found.len() == set.num_of_policies() && set.num_of_templates() == 0)
+    };
+    parsed().unwrap_or_else(|| vec![None; statements.len()])
+}
+
+/// Parses one statement, unless it was parsed with others, and reads its annotations. A policy with wrong annotations comes back all
+/// the same, to be validated.
+fn one(place: &Place<'_>, parsed: Option<Policy>, targets: &BTreeSet<String>) -> (Option<(Policy, Meaning)>, Vec<PolicyProblem>) {
+    let policy = match parsed {
+        Some(policy) => policy,
+        None => match alone(place) {
+            Ok(policy) => policy,
+            Err(problems) => return (None, problems),
+        },
     };
     let (annotations, wrong) = annotation::read(&policy, targets);
     let problems = wrong.iter().map(|wrong| place.annotated(wrong.name, &wrong.message, wrong.help.as_deref())).collect();
@@ -188,6 +220,15 @@ fn one(place: &Place<'_>, targets: &BTreeSet<String>) -> (Option<(Policy, Meanin
     let annotation::Annotations { duties, challenge, is_shadow, .. } = annotations;
     let meaning = Meaning { place: reference, duties, challenge, is_shadow };
     (Some((policy, meaning)), problems)
+}
+
+/// Parses one statement, with nothing around it.
+fn alone(place: &Place<'_>) -> Result<Policy, Vec<PolicyProblem>> {
+    if let Some((offset, message)) = place.statement.excess() {
+        return Err(vec![place.at(offset, &message, Some("split the policy, or use a group or a set"))]);
+    }
+    let parsed = Policy::parse(Some(PolicyId::new(place.default_id())), place.statement.text);
+    parsed.map_err(|errors| errors.iter().map(|error| place.diagnosed(error)).collect())
 }
 
 /// Cedar's strict validation against the schema.

@@ -26,18 +26,14 @@ pub(crate) struct Shadow {
 
 impl Shadow {
     /// The enforced policies of `all`, and the others, if there are any.
-    pub(crate) fn apart(
-        all: PolicySet,
-        is_shadow: impl Fn(&PolicyId) -> bool,
-        is_challengeable: impl Fn(&PolicyId) -> bool,
-    ) -> Result<(PolicySet, Option<Self>), String> {
+    pub(crate) fn apart(all: PolicySet, is_shadow: impl Fn(&PolicyId) -> bool) -> Result<(PolicySet, Option<Self>), String> {
         if !all.policies().any(|policy| is_shadow(policy.id())) {
             return Ok((all, None));
         }
         let (shadow, enforced): (Vec<Policy>, Vec<Policy>) = all.policies().cloned().partition(|policy| is_shadow(policy.id()));
         let set = |policies| PolicySet::from_policies(policies).map_err(|error| error.to_string());
         let (shadow, enforced) = (set(shadow)?, set(enforced)?);
-        let shadow = Self { alone: Index::new(&shadow, &is_challengeable), all: Index::new(&all, &is_challengeable) };
+        let shadow = Self { alone: Index::new(&shadow), all: Index::new(&all) };
         Ok((enforced, Some(shadow)))
     }
 
@@ -91,8 +87,7 @@ impl PolicySnapshot {
     /// A shadow policy as one that is enforced.
     pub(crate) fn enforcing(&self, id: &str) -> Option<Amendment> {
         let policy = self.shadow.as_ref()?.alone.policy(&PolicyId::new(id))?;
-        let is_challengeable = self.meanings.get(policy.id()).is_some_and(|meaning| meaning.challenge.is_some());
-        Some(Amendment::With(Box::new(policy.clone()), is_challengeable))
+        Some(Amendment::With(Box::new(policy.clone())))
     }
 
     /// Every policy, in whichever mode.

@@ -9,6 +9,8 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement<'a> {
     pub(crate) text: &'a str,
+    /// In bytes from the start of the file.
+    pub(crate) start: usize,
     /// From 1, as editors count: lines end at a line feed.
     pub(crate) line: u32,
     /// In characters, from 1.
@@ -37,7 +39,7 @@ pub(crate) fn split(text: &str) -> Vec<Statement<'_>> {
         let between = text.get(counted..range.start).unwrap_or("");
         (line, column) = moved((line, column), between);
         counted = range.start;
-        Statement { line, column, text: text.get(range).unwrap_or("") }
+        Statement { line, column, start: range.start, text: text.get(range).unwrap_or("") }
     };
     ranges.into_iter().map(&mut place).collect()
 }

@@ -292,8 +292,8 @@ impl One<'_> {
         }
         let call = self.snapshot.view().call(&self.input.chain, &self.input.facts);
         let Ok((request, entities)) = self.snapshot.pose(&call, &self.link.principal, &self.ask()) else { return all };
-        for policy in call.view.candidates(entities, &request).all.policies().take(MAX_NEAR) {
-            for (path, literals) in Reads::of(policy).0 {
+        for candidate in call.view.candidates(entities, &request).into_iter().take(MAX_NEAR) {
+            for (path, literals) in Reads::of(candidate.policy).0 {
                 if let Some(known) = all.0.get_mut(&path) {
                     known.extend(literals.into_iter().filter(|literal| matches!(literal, Literal::Number(_))));
                 }

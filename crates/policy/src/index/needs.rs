@@ -4,11 +4,8 @@
 //! principal, action or resource against entities that are written out cannot err. So if such a test stands in the scope, or
 //! in a condition behind nothing but what cannot err, a request that fails it neither satisfies the policy nor makes it err.
 
-use std::str::FromStr;
-use std::sync::Arc;
-
-use cedar_policy::pst::{BinaryOp, Clause, EntityType, EntityUID as WrittenUid, Expr, Literal, UnaryOp, Var};
-use cedar_policy::{ActionConstraint, EntityId, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, UnaryOp, Var};
 
 /// One test of an entity of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +49,9 @@ impl Needs {
             ResourceConstraint::Is(kind) => needs.resource.push(Need::Kind(kind)),
             ResourceConstraint::IsIn(kind, group) => needs.resource.extend([Need::Kind(kind), Need::Within(vec![group])]),
         }
-        // Reading a condition means parsing the text again: not where the scope names what to look under.
-        if !needs.is_named() && policy.has_non_scope_constraint() {
-            needs.read_conditions(policy);
+        // Not where the scope names what to look under: it would be checked twice.
+        if let Some(conditions) = policy.as_ref().non_scope_constraints().filter(|_| !needs.is_named()) {
+            needs.read(conditions);
         }
         needs
     }
@@ -64,53 +61,35 @@ impl Needs {
         self.principal.iter().chain(&self.resource).any(|need| !matches!(need, Need::Kind(_)))
     }
 
-    /// Conditions that cannot be read need nothing: the policy is then a candidate more often, never less.
-    fn read_conditions(&mut self, policy: &Policy) {
-        let Ok(written) = policy.to_pst() else { return };
-        for clause in written.body().clauses() {
-            let goes_on = match clause {
-                Clause::When(condition) => self.read(condition),
-                Clause::Unless(condition) => cannot_err(condition),
-            };
-            if !goes_on {
-                return;
-            }
-        }
-    }
-
     /// Adds the tests of a conjunction, from the left, up to the first part that might err. Whether there is none such.
     fn read(&mut self, condition: &Expr) -> bool {
-        match condition {
-            Expr::BinaryOp { op: BinaryOp::And, left, right } => self.read(left) && self.read(right),
-            other => {
-                self.test(other);
-                cannot_err(other)
+        match condition.expr_kind() {
+            ExprKind::And { left, right } => self.read(left) && self.read(right),
+            _ => {
+                self.test(condition);
+                cannot_err(condition)
             }
         }
     }
 
     fn test(&mut self, condition: &Expr) {
-        let (tested, needs) = match condition {
-            Expr::BinaryOp { op: BinaryOp::Eq, left, right } => match (entity(left), entity(right)) {
-                (Some(uid), None) => (right, vec![Need::Same(uid)]),
-                (None, Some(uid)) => (left, vec![Need::Same(uid)]),
+        let (tested, need) = match condition.expr_kind() {
+            ExprKind::BinaryApp { op: BinaryOp::Eq, arg1, arg2 } => match (entity(arg1), entity(arg2)) {
+                (Some(uid), None) => (arg2, Need::Same(uid)),
+                (None, Some(uid)) => (arg1, Need::Same(uid)),
                 _ => return,
             },
-            Expr::BinaryOp { op: BinaryOp::In, left, right } => match entities(right) {
-                Some(groups) => (left, vec![Need::Within(groups)]),
+            ExprKind::BinaryApp { op: BinaryOp::In, arg1, arg2 } => match entities(arg2) {
+                Some(groups) => (arg1, Need::Within(groups)),
                 None => return,
             },
-            Expr::Is { expr, entity_type, in_expr } => {
-                let Some(kind) = type_name(entity_type) else { return };
-                let groups = in_expr.as_ref().and_then(|groups| entities(groups));
-                (expr, std::iter::once(Need::Kind(kind)).chain(groups.map(Need::Within)).collect())
-            }
+            ExprKind::Is { expr, entity_type } => (expr, Need::Kind(entity_type.clone().into())),
             _ => return,
         };
-        match tested.as_ref() {
-            Expr::Var(Var::Principal) => self.principal.extend(needs),
-            Expr::Var(Var::Action) => self.action.extend(needs),
-            Expr::Var(Var::Resource) => self.resource.extend(needs),
+        match tested.expr_kind() {
+            ExprKind::Var(Var::Principal) => self.principal.push(need),
+            ExprKind::Var(Var::Action) => self.action.push(need),
+            ExprKind::Var(Var::Resource) => self.resource.push(need),
             _ => {}
         }
     }
@@ -118,46 +97,41 @@ impl Needs {
 
 /// Whether evaluating `condition` gives true or false for every request whatsoever.
 fn cannot_err(condition: &Expr) -> bool {
-    match condition {
-        Expr::Literal(Literal::Bool(_)) => true,
-        Expr::UnaryOp { op: UnaryOp::Not, expr } => cannot_err(expr),
-        Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => cannot_err(left) && cannot_err(right),
-        Expr::BinaryOp { op: BinaryOp::Eq | BinaryOp::NotEq, left, right } => is_plain(left) && is_plain(right),
-        Expr::BinaryOp { op: BinaryOp::In, left, right } => is_entity(left) && entities(right).is_some(),
-        Expr::Is { expr, in_expr, .. } => is_entity(expr) && in_expr.as_ref().is_none_or(|groups| entities(groups).is_some()),
-        // A longer path reads what might be no record.
-        Expr::HasAttr { expr, attrs } => attrs.tail.is_empty() && matches!(expr.as_ref(), Expr::Var(_)),
+    match condition.expr_kind() {
+        ExprKind::Lit(Literal::Bool(_)) => true,
+        ExprKind::UnaryApp { op: UnaryOp::Not, arg } => cannot_err(arg),
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => cannot_err(left) && cannot_err(right),
+        ExprKind::BinaryApp { op: BinaryOp::Eq, arg1, arg2 } => is_plain(arg1) && is_plain(arg2),
+        ExprKind::BinaryApp { op: BinaryOp::In, arg1, arg2 } => is_entity(arg1) && entities(arg2).is_some(),
+        ExprKind::Is { expr, .. } => is_entity(expr),
+        // A longer path reads what might be no record: it is an expression of another kind.
+        ExprKind::HasAttr { expr, .. } => matches!(expr.expr_kind(), ExprKind::Var(_)),
         _ => false,
     }
 }
 
 /// A value that is there.
 fn is_plain(expression: &Expr) -> bool {
-    matches!(expression, Expr::Literal(_) | Expr::Var(_))
+    matches!(expression.expr_kind(), ExprKind::Lit(_) | ExprKind::Var(_))
 }
 
 fn is_entity(expression: &Expr) -> bool {
-    matches!(expression, Expr::Var(Var::Principal | Var::Action | Var::Resource) | Expr::Literal(Literal::EntityUID(_)))
+    matches!(
+        expression.expr_kind(),
+        ExprKind::Var(Var::Principal | Var::Action | Var::Resource) | ExprKind::Lit(Literal::EntityUID(_))
+    )
 }
 
 /// The entity that is written here.
 fn entity(expression: &Expr) -> Option<EntityUid> {
-    let Expr::Literal(Literal::EntityUID(written)) = expression else { return None };
-    uid(written)
+    let ExprKind::Lit(Literal::EntityUID(uid)) = expression.expr_kind() else { return None };
+    Some(uid.as_ref().clone().into())
 }
 
 /// The entity, or the entities of the set, that are written here.
 fn entities(expression: &Expr) -> Option<Vec<EntityUid>> {
-    match expression {
-        Expr::Set(members) => members.iter().map(Arc::as_ref).map(entity).collect(),
-        one => entity(one).map(|uid| vec![uid]),
+    match expression.expr_kind() {
+        ExprKind::Set(members) => members.iter().map(entity).collect(),
+        _ => entity(expression).map(|uid| vec![uid]),
     }
-}
-
-fn uid(written: &WrittenUid) -> Option<EntityUid> {
-    Some(EntityUid::from_type_name_and_id(type_name(&written.ty)?, EntityId::new(written.eid.as_str())))
-}
-
-fn type_name(written: &EntityType) -> Option<EntityTypeName> {
-    EntityTypeName::from_str(&written.to_string()).ok()
 }

@@ -1,17 +1,16 @@
 //! The index against Cedar's own full scan.
 
 mod corpus;
-mod memory;
 mod mutants;
 mod stores;
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Decision, Entities, EntityId, EntityUid, PolicySet, Request, Response};
+use cedar_policy::{Authorizer, Decision, Entities, EntityUid, PolicySet, Request, Response};
 
-use super::kept::{Bounds, Kept};
 use super::shelf::Slot;
 use super::{Facet, Index, Needs};
+use crate::outcome::Outcome;
 
 /// What a test can take out of an index: everything that is filed by one entity (principal 0, action 1, resource 2) in one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl Index {
             panic!("a request without unknowns has all three");
         };
         let candidates = self.candidates(entities, principal, action, resource);
-        Said::new(&Authorizer::new().is_authorized(request, &candidates.all, entities))
+        Said::new(&Outcome::of(candidates, request, entities).response())
     }
 }
 
@@ -63,6 +62,7 @@ impl Index {
 struct Said {
     decision: Decision,
     reason: BTreeSet<String>,
+    /// With the places in the policies that they point at.
     errors: BTreeSet<String>,
 }
 
@@ -72,7 +72,7 @@ impl Said {
         Self {
             decision: response.decision(),
             reason: diagnostics.reason().map(ToString::to_string).collect(),
-            errors: diagnostics.errors().map(ToString::to_string).collect(),
+            errors: diagnostics.errors().map(|error| format!("{error}: {error:?}")).collect(),
         }
     }
 
@@ -90,43 +90,8 @@ fn set(text: &str) -> PolicySet {
     text.parse().unwrap_or_else(|errors| panic!("{errors}: {text}"))
 }
 
-#[test]
-fn what_clients_vary_does_not_make_it_grow() {
-    let mut text = String::new();
-    for number in 0..40 {
-        let scope = if number < 20 { format!("resource == Host::\"host{number}\"") } else { "resource".to_owned() };
-        text.push_str(&format!("permit (principal, action == Action::\"fetch\", {scope});"));
-    }
-    let mut index = Index::new(&set(&text), |_| false);
-    let entities = Entities::empty();
-    let (ada, fetch, other) = (uid("User::\"ada\""), uid("Action::\"fetch\""), uid("Host::\"other\""));
-    let kind = other.type_name();
-    // Any number of hosts that no policy names share one set.
-    for number in 0..1_000_000 {
-        let host = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(format!("other{number}")));
-        assert_eq!(index.candidates(&entities, &ada, &fetch, &host).all.num_of_policies(), 20);
-    }
-    assert_eq!(index.kept.size().0, 1);
-    // Those that policies name have sets of their own, up to the bounds; what is in use stays.
-    let bounds = Bounds { sets: 8, bytes: 1 << 20 };
-    for bounds in [bounds, Bounds { sets: 1000, bytes: 200_000 }, Bounds { sets: 1000, bytes: 10 }] {
-        index.kept = Kept::bounded(bounds);
-        let first = index.candidates(&entities, &ada, &fetch, &other);
-        let mut most = 0;
-        for number in 0..2000 {
-            let host = uid(&format!("Host::\"host{}\"", number % 20));
-            assert_eq!(index.candidates(&entities, &ada, &fetch, &host).all.num_of_policies(), 21);
-            let again = index.candidates(&entities, &ada, &fetch, &other);
-            assert!(bounds.bytes < 1000 || std::sync::Arc::ptr_eq(&first, &again), "a set in use was dropped");
-            let (sets, bytes) = index.kept.size();
-            assert!(sets <= bounds.sets && bytes <= bounds.bytes, "{sets} sets of {bytes} bytes under {bounds:?}");
-            most = most.max(sets);
-        }
-        assert!(most < 21, "the bound was never hit: {most} sets under {bounds:?}");
-    }
-}
-
-/// More candidates than needed would give the same answers, only later: so exactness has a test of its own.
+/// More candidates than needed, by what stands in conditions, would give the same answers, only later: so exactness has a test of
+/// its own.
 #[test]
 fn candidates_are_those_that_lack_nothing() {
     let text = "@id(\"0\") permit (principal is User in Group::\"staff\", action, resource);
@@ -143,7 +108,7 @@ fn candidates_are_those_that_lack_nothing() {
         @id(\"11\") permit (principal is User, action, resource is Model) when { User::\"ada\" == principal };";
     let parsed = set(text);
     let named = parsed.policies().map(|policy| policy.new_id(policy.annotation("id").unwrap().parse().unwrap()));
-    let index = Index::new(&PolicySet::from_policies(named).unwrap(), |_| false);
+    let index = Index::new(&PolicySet::from_policies(named).unwrap());
     let entities = |staff: &str| {
         let member = |uid: &str, above: &str| cedar_policy::Entity::new_no_attrs(self::uid(uid), [self::uid(above)].into());
         let all =
@@ -152,7 +117,7 @@ fn candidates_are_those_that_lack_nothing() {
     };
     let matching = |entities: &Entities, principal, action, resource| -> BTreeSet<u32> {
         let found = index.candidates(entities, &uid(principal), &uid(action), &uid(resource));
-        found.all.policies().map(|policy| policy.id().to_string().parse().unwrap()).collect()
+        found.iter().map(|candidate| candidate.policy.id().to_string().parse().unwrap()).collect()
     };
     let (call, store) = ("Action::\"call\"", "Action::\"store\"");
     let (ada, bot, eve) = ("User::\"ada\"", "Agent::\"bot\"", "User::\"eve\"");
@@ -212,10 +177,10 @@ fn long_lists_are_found() {
             "permit (principal, action in [Action::\"a\", Action::\"b\"], resource)
                when {{ principal in [{principals}] && resource in [{resources}] }};"
         );
-        let index = Index::new(&set(&text), |_| false);
+        let index = Index::new(&set(&text));
         let found = |principal: usize, action: &str, resource: usize| {
             let (principal, resource) = (format!("G::\"p{principal}\""), format!("G::\"r{resource}\""));
-            index.candidates(&Entities::empty(), &uid(&principal), &uid(action), &uid(&resource)).all.num_of_policies()
+            index.candidates(&Entities::empty(), &uid(&principal), &uid(action), &uid(&resource)).len()
         };
         assert_eq!(found(n_principals - 1, "Action::\"b\"", n_resources - 1), 1);
         assert_eq!(found(n_principals, "Action::\"b\"", 0), 0);

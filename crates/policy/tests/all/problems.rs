@@ -39,6 +39,37 @@ permit (principal == Portcullis::Usr::"ada", action, resource)
     );
 }
 
+/// Policies are parsed many at a time: what is wrong with one is told of its own place all the same, whatever stands before it.
+#[test]
+fn places_are_right_in_long_files() {
+    let line = |at: usize| match at {
+        130 => "permit (principal, action, resource) when { context.request.streem };",
+        131 => "permit (principal in ?principal, action, resource);",
+        200 => "permit (principal, action, resource) when;",
+        210 => "permit (principal, action, resource) when { context.request.dialect == \"é; // \" && context.request.streem };",
+        _ => "@description(\"é; //\") permit (principal, action, resource) when { context.request.stream }; // é;",
+    };
+    for (faults, lines) in [(vec![130, 210], 300), (vec![130, 131, 200, 210], 300), (vec![130], 131), (vec![210], 64 * 4)] {
+        let written = |at: usize| if faults.contains(&at) { line(at) } else { line(0) };
+        let text: Vec<&str> = (1..=lines).map(written).collect();
+        let found = PolicySnapshot::load(&bundle(&text.join("\n")), &targets()).unwrap_err();
+        let alone = faults.iter().flat_map(|at| {
+            let problems = PolicySnapshot::load(&bundle(line(*at)), &targets()).unwrap_err();
+            problems.into_iter().map(move |mut problem| {
+                problem.line = u32::try_from(*at).unwrap();
+                problem.message = problem.message.replace("p.cedar#1`", &format!("p.cedar#{at}`"));
+                problem
+            })
+        });
+        assert_eq!(found, alone.collect::<Vec<_>>(), "{faults:?} of {lines}");
+    }
+    let text: Vec<&str> = (1..=200).map(|_| line(0)).collect();
+    let places = PolicySnapshot::load(&bundle(&text.join("\n")), &targets()).unwrap().places();
+    let own = places.iter().filter(|place| place.file.ends_with("p.cedar"));
+    assert!(own.clone().all(|place| place.id == format!("{}#{}", place.file, place.line)));
+    assert_eq!(own.count(), 200);
+}
+
 #[test]
 fn annotations_are_a_closed_vocabulary() {
     check(

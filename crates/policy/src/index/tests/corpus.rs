@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicyId, PolicySet, Request, Schema};
+use cedar_policy::{Context, Decision, Entities, EntityUid, PolicyId, PolicySet, Request, Schema};
 use serde_json::Value;
 
 use super::{Index, Said};
+use crate::outcome::Outcome;
 
 /// Policies of this many cases are put together.
 const NEIGHBOURS: usize = 12;
@@ -103,7 +104,7 @@ impl Case {
             assert_eq!(said, Said::by_scan(&request, policies, &self.entities), "{}: {}", self.name, told["description"]);
             let (principal, action, resource) = (request.principal(), request.action(), request.resource());
             let candidates = index.candidates(&self.entities, principal.unwrap(), action.unwrap(), resource.unwrap());
-            n_fewer += usize::from(candidates.all.num_of_policies() < policies.num_of_policies());
+            n_fewer += usize::from(candidates.len() < policies.num_of_policies());
         }
         (self.requests.len(), n_fewer)
     }
@@ -111,7 +112,7 @@ impl Case {
     /// Asks everything of an index over this case alone, and compares with what the corpus says.
     fn ask_alone(&self) {
         let policies: PolicySet = self.policies.parse().unwrap();
-        let index = Index::new(&policies, |_| false);
+        let index = Index::new(&policies);
         self.ask(&index, &policies);
         for told in &self.requests {
             let request = self.request(told);
@@ -121,7 +122,7 @@ impl Case {
                 request.action().unwrap(),
                 request.resource().unwrap(),
             );
-            let response = Authorizer::new().is_authorized(&request, &candidates.all, &self.entities);
+            let response = Outcome::of(candidates, &request, &self.entities).response();
             let ids = |value: &Value| -> BTreeSet<String> {
                 value.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
             };
@@ -153,7 +154,7 @@ fn ask_all(files: &BTreeMap<String, String>, names: &[&String]) -> (usize, usize
     for names in names.chunks(NEIGHBOURS) {
         let cases: Vec<Case> = names.iter().map(|name| case(files, name)).collect();
         let set = together(&cases);
-        let index = Index::new(&set, |_| false);
+        let index = Index::new(&set);
         for case in &cases {
             case.ask_alone();
             let (requests, fewer) = case.ask(&index, &set);

@@ -5,6 +5,7 @@ use proptest::test_runner::TestRunner;
 
 use super::stores::{Store, config, store};
 use super::{Bucket, Index};
+use crate::index::Check;
 
 /// As many stores, from the same seed, as the equality test has.
 fn stores() -> Vec<Store> {
@@ -17,12 +18,38 @@ fn each_bucket_is_missed() {
     let stores = stores();
     for bucket in Bucket::all() {
         let noticed = stores.iter().filter(|store| {
-            let mut index = Index::new(&store.policies, |_| false);
+            let mut index = Index::new(&store.policies);
             index.shelves.dropped = Some(bucket);
             !store.differences(&index).is_empty()
         });
         // Not by a single lucky case.
         assert!(noticed.take(5).count() == 5, "an index without {bucket:?} passes the test");
+    }
+}
+
+/// What the scope of a policy tests is not tested again when its conditions are evaluated: an index that is blind to any one way
+/// of naming a principal, an action or a resource must not pass either.
+#[test]
+fn each_test_of_a_scope_is_missed() {
+    let stores = stores();
+    let is_a = |way: &str, check: &Check| match check {
+        Check::Same(_) => way == "==",
+        Check::Within(_) => way == "in",
+        Check::Kind(_) => way == "is",
+    };
+    // Actions have no types in a scope.
+    let ways = (0..3).flat_map(|which| ["==", "in", "is"].map(|way| (which, way)));
+    for (which, way) in ways.filter(|blind| *blind != (1, "is")) {
+        let noticed = stores.iter().filter(|store| {
+            let mut index = Index::new(&store.policies);
+            for indexed in &mut index.policies {
+                let checks = [&mut indexed.principal, &mut indexed.action, &mut indexed.resource];
+                checks[which].retain(|check| !is_a(way, check));
+            }
+            index.file_all();
+            !store.differences(&index).is_empty()
+        });
+        assert!(noticed.take(5).count() == 5, "an index that is blind to `{way}` of entity {which} passes the test");
     }
 }
 
