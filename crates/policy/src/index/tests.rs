@@ -1,6 +1,7 @@
 //! The index against Cedar's own full scan.
 
 mod corpus;
+mod memory;
 mod mutants;
 mod stores;
 
