@@ -211,7 +211,7 @@ def test_policies_see_where_a_call_comes_from() -> None:
     with Upstream() as upstream, Gate(upstream.url, configure) as gate:
         assert (applied := gate.cli("apply")).returncode == 0, applied.stderr
         url = f"{gate.url}/v1/chat/completions"
-        for forwarded, expected in (("10.1.2.3", 200), ("203.0.113.7", 404), ("10.1.2.3, 192.0.2.1", 404), ("2001:db8::1", 404), (None, 404)):
+        for forwarded, expected in (("10.1.2.3", 200), ("203.0.113.7", 404), ("10.1.2.3, 192.0.2.1", 404), ("2001:db8::1", 404), ("unknown", 404), ("10.1.2.3, 127.0.0.1", 200), (None, 404)):
             headers = {"X-Forwarded-For": forwarded} if forwarded else {}
             status, _, body = call(url, gate.key("ALICE"), CHAT, **headers)
             assert status == expected, (forwarded, status, body)

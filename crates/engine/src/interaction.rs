@@ -266,7 +266,7 @@ fn judge<W: World, P: Protocol>(
     call.timings.inspect = scanned.saturating_sub(parsed);
 
     let budget = account::left(world, &snapshot, call.identified()?, Some(inspected.model()));
-    let around = Around { budget, origin: Some(head.origin()), ..Around::default() };
+    let around = Around { budget, origin: head.origin(), ..Around::default() };
     let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, around, world.now());
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {

@@ -241,6 +241,8 @@ pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Re
 pub struct Head {
     /// The client's address without its port, as far as it is known: behind a trusted proxy the one that it tells.
     pub peer: String,
+    /// Whether that address is a trusted proxy's: then nobody has told who the client is.
+    pub is_proxy: bool,
     /// The certificate that the peer has shown and that the listener verified, DER. No identity yet: nothing decides on it.
     pub certificate: Option<Arc<[u8]>>,
     /// The headers.
@@ -252,9 +254,9 @@ pub struct Head {
 }
 
 impl Head {
-    /// Where the request comes from, for policies.
-    pub(crate) fn origin(&self) -> Origin {
-        Origin { peer: self.peer.clone(), segment: None }
+    /// Where the request comes from, for policies; none where that is not known.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        (!self.is_proxy && !self.peer.is_empty()).then(|| Origin { peer: self.peer.clone(), segment: None })
     }
 }
 

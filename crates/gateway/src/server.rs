@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::Endpoint;
@@ -58,6 +59,21 @@ pub struct ServerLimits {
 pub struct Running {
     slots: Arc<Semaphore>,
     most: usize,
+    /// Counted apart: while the gate drains, it holds slots itself.
+    count: Arc<AtomicUsize>,
+}
+
+/// One that runs; counts itself off, however it ends.
+#[derive(Debug)]
+struct Slot {
+    count: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Running {
@@ -65,13 +81,20 @@ impl Running {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(most)), most }
+        Self { slots: Arc::new(Semaphore::new(most)), most, count: Arc::default() }
+    }
+
+    /// One more, if there is room. What is refused for want of it is not counted.
+    fn begin(&self) -> Option<Slot> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Some(Slot { count: Arc::clone(&self.count), _permit: permit })
     }
 
     /// How many run: from the head of a request until its outcome is in the log, which may be after its answer has left.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.most.saturating_sub(self.slots.available_permits())
+        self.count.load(Ordering::Relaxed)
     }
 }
 
@@ -108,7 +131,7 @@ pub async fn serve<W: World + 'static>(
         tls,
         trusted,
         tracing,
-        running: Arc::clone(&running.slots),
+        running: running.clone(),
         stop: stop.clone(),
         large: large.handle.clone(),
     });
@@ -193,7 +216,7 @@ struct Gate<W> {
     tls: Option<Arc<TlsListener>>,
     trusted: TrustedProxies,
     tracing: Option<Tracing>,
-    running: Arc<Semaphore>,
+    running: Running,
     stop: watch::Receiver<bool>,
     /// Where calls with a large body run.
     large: Handle,
@@ -319,16 +342,18 @@ async fn call<W: World + 'static>(
     let (parts, incoming) = request.into_parts();
     let is_large = incoming.size_hint().upper().is_none_or(|length| length > LARGE);
     let (client, answer) = HttpClient::new(incoming, ending);
+    let from = gate.trusted.client(peer.address, &parts.headers);
     let head = Head {
-        peer: gate.trusted.client(peer.address, &parts.headers).to_string(),
+        peer: from.to_string(),
+        is_proxy: gate.trusted.trusts(from),
         certificate: peer.certificate,
         trace: gate.tracing.map(|tracing| tracing.trace(&parts.headers, [(); 3].map(|()| gate.world.random()))),
         headers: parts.headers,
         query: parts.uri.query().map(ToOwned::to_owned),
     };
-    let slot = Arc::clone(&gate.running).try_acquire_owned();
+    let slot = gate.running.begin();
     let route =
-        if slot.is_err() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
+        if slot.is_none() { Route::Refused(ReasonCode::Overloaded.into()) } else { Route::of(&parts.method, parts.uri.path()) };
     let is_anthropic = speaks_anthropic(&head.headers, parts.uri.path());
     let world = Arc::clone(&gate.world);
     workers::spawn(&gate.large, is_large, async move {

@@ -1,11 +1,11 @@
 //! What a server says of a tool, pinned: one canonical text and its digest. Whoever changes a word of it has another tool.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use model::Digest;
-use serde_json::{Map, Value};
+use text::{Document, Kind, Limits, NodeId};
 
 use crate::heads::Mirror;
 
@@ -19,19 +19,19 @@ const MAX_NAME: usize = 128;
 const MAX_MIRRORS: usize = 64;
 /// Whole numbers beyond are read differently by readers of JSON, and have no canonical form (RFC 8785, RFC 7493).
 const SAFE: u64 = (1 << 53) - 1;
+/// Bounds of the canonical text.
+const LIMITS: Limits = Limits { max_depth: MAX_DEPTH, max_nodes: MAX_BYTES };
 
 /// One tool as its server announces it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Definition {
     name: String,
-    /// Everything that was said, names sorted.
-    said: Map<String, Value>,
     canonical: String,
     digest: Digest,
     mirrors: Vec<Mirror>,
 }
 
-/// Why a definition is not taken. Holds names only.
+/// Why a definition is not taken. Holds names and places, with what could not be printed escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
     /// It is no object.
@@ -43,7 +43,7 @@ pub enum DefinitionError {
     /// No schema of arguments.
     #[error("`{0}`: `inputSchema` has to be an object")]
     NoSchema(String),
-    /// Text members that are no text.
+    /// A member of another type.
     #[error("`{0}`: `{1}` has the wrong type")]
     BadMember(String, &'static str),
     /// Longer than [`MAX_BYTES`].
@@ -64,43 +64,45 @@ pub enum DefinitionError {
 }
 
 impl Definition {
-    /// Reads one element of `tools`.
+    /// Reads one element of `tools`. A [`Document`] has no name twice in one object, so nobody reads another definition in it.
     ///
     /// # Errors
     /// See [`DefinitionError`].
-    pub fn read(value: Value) -> Result<Self, DefinitionError> {
-        let Value::Object(said) = value else { return Err(DefinitionError::NotAnObject) };
-        let name = said.get("name").and_then(Value::as_str).filter(|name| is_name(name));
-        let name = name.ok_or(DefinitionError::BadName)?.to_owned();
-        if !said.get("inputSchema").is_some_and(Value::is_object) {
+    pub fn read(document: &Document<'_>, tool: NodeId) -> Result<Self, DefinitionError> {
+        if document.kind(tool) != Kind::Object {
+            return Err(DefinitionError::NotAnObject);
+        }
+        let name = name(document, tool).ok_or(DefinitionError::BadName)?;
+        if document.lexeme(tool).len() > 2 * MAX_BYTES {
+            return Err(DefinitionError::TooLong(name));
+        }
+        let member = |key: &str| document.get(tool, key).map(|node| document.kind(node));
+        if member("inputSchema") != Some(Kind::Object) {
             return Err(DefinitionError::NoSchema(name));
         }
-        for member in ["title", "description"] {
-            if said.get(member).is_some_and(|value| !value.is_string()) {
-                return Err(DefinitionError::BadMember(name, member));
+        for (key, kind) in [
+            ("title", Kind::String),
+            ("description", Kind::String),
+            ("annotations", Kind::Object),
+            ("outputSchema", Kind::Object),
+        ] {
+            if member(key).is_some_and(|found| found != kind) {
+                return Err(DefinitionError::BadMember(name, key));
             }
         }
-        for member in ["annotations", "outputSchema"] {
-            if said.get(member).is_some_and(|value| !value.is_object()) {
-                return Err(DefinitionError::BadMember(name, member));
-            }
-        }
-        let whole = Value::Object(said);
-        if depth(&whole) > MAX_DEPTH {
-            return Err(DefinitionError::TooDeep(name));
-        }
-        if !has_canonical_numbers(&whole) {
-            return Err(DefinitionError::BadNumber(name));
-        }
-        // It cannot fail for what was read: every key is a text, every number finite.
+        let whole: serde_json::Value =
+            serde_json::from_str(document.lexeme(tool)).map_err(|_| DefinitionError::TooDeep(name.clone()))?;
         let canonical = serde_json_canonicalizer::to_string(&whole).map_err(|_| DefinitionError::BadNumber(name.clone()))?;
         if canonical.len() > MAX_BYTES {
             return Err(DefinitionError::TooLong(name));
         }
-        let mirrors = whole.get("inputSchema").map_or_else(|| Ok(Vec::new()), |schema| mirrors(&name, schema))?;
-        let Value::Object(said) = whole else { return Err(DefinitionError::NotAnObject) };
+        let pinned = Document::parse(canonical.as_bytes(), &LIMITS).map_err(|_| DefinitionError::TooDeep(name.clone()))?;
+        if !has_safe_numbers(document, tool) {
+            return Err(DefinitionError::BadNumber(name));
+        }
+        let mirrors = mirrors(&name, &pinned)?;
         let digest = sha256(canonical.as_bytes());
-        Ok(Self { name, said, canonical, digest, mirrors })
+        Ok(Self { name, canonical, digest, mirrors })
     }
 
     /// What the server calls it.
@@ -121,32 +123,16 @@ impl Definition {
         self.digest
     }
 
-    /// The schema of the arguments.
-    #[must_use]
-    pub fn input_schema(&self) -> Option<&Value> {
-        self.said.get("inputSchema")
-    }
-
-    /// What the server says that it does. Suggestions only.
-    #[must_use]
-    pub fn hints(&self) -> Option<&Map<String, Value>> {
-        self.said.get("annotations").and_then(Value::as_object)
-    }
-
-    /// Which parameters headers repeat.
+    /// Which parameters headers repeat, by path.
     #[must_use]
     pub fn mirrors(&self) -> &[Mirror] {
         &self.mirrors
     }
 
-    /// Every text that a model may read in it, with the JSON Pointer of its place; keys included.
+    /// The canonical text, read. `None` never happens: it was read before it was kept.
     #[must_use]
-    pub fn texts(&self) -> Vec<(String, &str)> {
-        let mut texts = Vec::new();
-        for (key, value) in &self.said {
-            collect(&format!("/{}", escape(key)), value, &mut texts);
-        }
-        texts
+    pub fn document(&self) -> Option<Document<'_>> {
+        Document::parse(self.canonical.as_bytes(), &LIMITS).ok()
     }
 }
 
@@ -156,29 +142,32 @@ impl fmt::Debug for Definition {
     }
 }
 
-/// Reads `tools` of a list: what is wrong with one tool leaves out that tool alone; a name that stands twice leaves out both.
+/// Reads the elements of `tools`: what is wrong with one tool leaves out that tool alone; a name that stands twice leaves out all
+/// that have it, be it that one of them is no definition.
 #[must_use]
-pub fn read_list(tools: Vec<Value>) -> (Vec<Definition>, Vec<DefinitionError>) {
-    let (mut good, mut bad) = (Vec::<Definition>::new(), Vec::new());
-    for read in tools.into_iter().map(Definition::read) {
-        match read {
+pub fn read_list(document: &Document<'_>, tools: NodeId) -> (Vec<Definition>, Vec<DefinitionError>) {
+    let mut times = BTreeMap::<String, usize>::new();
+    for name in document.children(tools).filter_map(|tool| name(document, tool)) {
+        let seen = times.entry(name).or_default();
+        *seen += 1;
+    }
+    let is_twice = |name: &str| times.get(name).is_some_and(|times| *times > 1);
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for tool in document.children(tools).filter(|tool| !name(document, *tool).is_some_and(|name| is_twice(&name))) {
+        match Definition::read(document, tool) {
             Ok(definition) => good.push(definition),
             Err(wrong) => bad.push(wrong),
         }
     }
-    let mut names: Vec<&str> = good.iter().map(Definition::name).collect();
-    names.sort_unstable();
-    let twice: BTreeSet<String> =
-        names.iter().zip(names.iter().skip(1)).filter(|(one, next)| one == next).map(|(one, _)| (*one).to_owned()).collect();
-    good.retain(|definition| !twice.contains(definition.name()));
-    bad.extend(twice.into_iter().map(DefinitionError::Twice));
+    bad.extend(times.iter().filter(|(_, times)| **times > 1).map(|(name, _)| DefinitionError::Twice(name.clone())));
     (good, bad)
 }
 
-/// `/` is not recommended by the protocol, and used.
-fn is_name(name: &str) -> bool {
+/// The name, if it is one. `/` is not recommended by the protocol, and used.
+fn name(document: &Document<'_>, tool: NodeId) -> Option<String> {
+    let name = document.get(tool, "name").and_then(|name| document.text(name))?;
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_letter)
+    ((1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_letter)).then(|| name.into_owned())
 }
 
 fn sha256(bytes: &[u8]) -> Digest {
@@ -189,100 +178,96 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest(hash)
 }
 
-/// How deep a value is nested. What was read has a bound of its own, so this comes to an end.
-fn depth(value: &Value) -> usize {
-    let mut deepest = 0;
-    let mut todo = vec![(value, 1_usize)];
-    while let Some((value, level)) = todo.pop() {
-        deepest = deepest.max(level);
-        match value {
-            Value::Array(values) => todo.extend(values.iter().map(|value| (value, level + 1))),
-            Value::Object(members) => todo.extend(members.values().map(|value| (value, level + 1))),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+/// Whether every whole number is one that all readers read alike. What has a point or an exponent is a double to all of them.
+fn has_safe_numbers(document: &Document<'_>, tool: NodeId) -> bool {
+    let mut todo = vec![tool];
+    while let Some(node) = todo.pop() {
+        todo.extend(document.children(node));
+        let lexeme = document.lexeme(node);
+        let is_whole = document.kind(node) == Kind::Number && !lexeme.contains(['.', 'e', 'E']);
+        if is_whole && !lexeme.trim_start_matches('-').parse::<u64>().is_ok_and(|number| number <= SAFE) {
+            return false;
         }
     }
-    deepest
+    true
 }
 
-fn has_canonical_numbers(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => {
-            let is_safe = |number: u64| number <= SAFE;
-            number.as_u64().is_none_or(is_safe) && number.as_i64().is_none_or(|number| is_safe(number.unsigned_abs()))
-        }
-        Value::Array(values) => values.iter().all(has_canonical_numbers),
-        Value::Object(members) => members.values().all(has_canonical_numbers),
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
-    }
-}
-
-fn collect<'v>(pointer: &str, value: &'v Value, texts: &mut Vec<(String, &'v str)>) {
-    match value {
-        Value::String(text) => texts.push((pointer.to_owned(), text)),
-        Value::Array(values) => {
-            for (nth, value) in values.iter().enumerate() {
-                collect(&format!("{pointer}/{nth}"), value, texts);
-            }
-        }
-        Value::Object(members) => {
-            for (key, value) in members {
-                let pointer = format!("{pointer}/{}", escape(key));
-                texts.push((pointer.clone(), key));
-                collect(&pointer, value, texts);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+/// How a schema is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// By `properties` alone.
+    Properties,
+    /// By something else too.
+    Otherwise,
 }
 
 /// The parameters with an `x-mcp-header`, and whether every one of these may have one.
-fn mirrors(tool: &str, schema: &Value) -> Result<Vec<Mirror>, DefinitionError> {
-    let mut found: Vec<Mirror> = Vec::new();
-    // Each schema, its path of properties, and whether nothing but properties leads to it.
-    let mut todo = vec![(schema, Vec::<String>::new(), true)];
-    while let Some((schema, path, is_reached)) = todo.pop() {
-        let Some(members) = schema.as_object() else {
-            todo.extend(schema.as_array().into_iter().flatten().map(|schema| (schema, path.clone(), false)));
+fn mirrors(tool: &str, document: &Document<'_>) -> Result<Vec<Mirror>, DefinitionError> {
+    let mut found = Vec::<Mirror>::new();
+    let schema = document.get(document.root(), "inputSchema");
+    let mut todo: Vec<(NodeId, Reach)> = schema.map(|schema| (schema, Reach::Properties)).into_iter().collect();
+    while let Some((schema, reach)) = todo.pop() {
+        if document.kind(schema) != Kind::Object {
+            todo.extend(document.children(schema).map(|schema| (schema, Reach::Otherwise)));
             continue;
-        };
-        if let Some(name) = members.get("x-mcp-header") {
-            let wrong = |what| DefinitionError::BadMirror(tool.to_owned(), path.join("/"), what);
-            let name = name.as_str().filter(|name| is_token(name)).ok_or_else(|| wrong("not the name of a header"))?;
-            if !is_reached || path.is_empty() {
-                return Err(wrong("only for what `properties` alone lead to"));
-            }
-            if !matches!(members.get("type").and_then(Value::as_str), Some("string" | "integer" | "boolean")) {
-                return Err(wrong("only for a string, an integer or a boolean"));
-            }
-            let header = format!("Mcp-Param-{name}");
-            if found.iter().any(|other| other.header.eq_ignore_ascii_case(&header)) {
-                return Err(wrong("the name stands twice"));
-            }
-            if found.len() >= MAX_MIRRORS {
-                return Err(wrong("more than 64 of them"));
-            }
-            found.push(Mirror { header, path: path.clone() });
         }
-        for (key, value) in members {
-            match (key.as_str(), value.as_object()) {
-                ("properties", Some(properties)) => {
-                    todo.extend(properties.iter().map(|(name, schema)| {
-                        let path = path.iter().chain([name]).cloned().collect();
-                        (schema, path, is_reached)
-                    }));
+        if let Some(name) = document.get(schema, "x-mcp-header") {
+            let mirror = mirror(document, schema, name, reach, &found);
+            found.push(mirror.map_err(|what| {
+                let place = document.pointer(schema).chars().take(200).flat_map(char::escape_default).collect();
+                DefinitionError::BadMirror(tool.to_owned(), place, what)
+            })?);
+        }
+        for member in document.children(schema) {
+            match document.key(member).unwrap_or_default().as_ref() {
+                "properties" => todo.extend(document.children(member).map(|schema| (schema, reach))),
+                // Schemas by name: the names are no keywords.
+                "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
+                    todo.extend(document.children(member).map(|schema| (schema, Reach::Otherwise)));
                 }
-                // Texts that look like schemas are none.
-                ("default" | "const" | "enum" | "examples", _) => {}
-                _ => todo.push((value, path.clone(), false)),
+                // Values that look like schemas are none.
+                "default" | "const" | "enum" | "examples" => {}
+                _ => todo.push((member, Reach::Otherwise)),
             }
         }
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
+}
+
+fn mirror(document: &Document<'_>, schema: NodeId, name: NodeId, reach: Reach, found: &[Mirror]) -> Result<Mirror, &'static str> {
+    let name = document.text(name).filter(|name| is_token(name)).ok_or("not the name of a header")?;
+    let path = path(document, schema);
+    if reach != Reach::Properties || path.is_empty() {
+        return Err("only for what `properties` alone lead to");
+    }
+    let kind = document.get(schema, "type").and_then(|kind| document.text(kind));
+    if !matches!(kind.as_deref(), Some("string" | "integer" | "boolean")) {
+        return Err("only for a string, an integer or a boolean");
+    }
+    let header = format!("Mcp-Param-{name}");
+    if found.iter().any(|other| other.header.eq_ignore_ascii_case(&header)) {
+        return Err("the name stands twice");
+    }
+    if found.len() >= MAX_MIRRORS {
+        return Err("more than 64 of them");
+    }
+    Ok(Mirror { header, path })
+}
+
+/// The names of the properties that lead to a schema which is reached by them alone: every second step.
+fn path(document: &Document<'_>, schema: NodeId) -> Vec<String> {
+    let mut path = Vec::new();
+    let mut at = schema;
+    while let Some(properties) = document.parent(at)
+        && document.key(properties).as_deref() == Some("properties")
+        && let Some(above) = document.parent(properties)
+    {
+        path.push(document.key(at).unwrap_or_default().into_owned());
+        at = above;
+    }
+    path.reverse();
+    path
 }
 
 /// The name of a header (RFC 9110, 5.6.2).
@@ -294,8 +279,14 @@ fn is_token(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use text::{Document, Limits};
 
     use super::{Definition, DefinitionError, read_list};
+
+    fn read(json: &str) -> Result<Definition, DefinitionError> {
+        let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+        Definition::read(&document, document.root())
+    }
 
     fn tool(more: &Value) -> Value {
         let mut tool = json!({"name": "send", "inputSchema": {"type": "object"}});
@@ -306,17 +297,15 @@ mod tests {
     }
 
     fn wrong(more: &Value) -> String {
-        Definition::read(tool(more)).unwrap_err().to_string()
+        read(&tool(more).to_string()).unwrap_err().to_string()
     }
 
     #[test]
     fn every_word_counts_and_no_order() {
-        let pinned = Definition::read(tool(&json!({"description": "Sends.", "annotations": {"readOnlyHint": true}}))).unwrap();
-        let same: Value = serde_json::from_str(
-            r#"{"annotations":{"readOnlyHint":true},"inputSchema":{"type":"object"},"description":"Sends\u002e","name":"send"}"#,
-        )
-        .unwrap();
-        assert_eq!(Definition::read(same).unwrap().digest(), pinned.digest());
+        let pinned = read(&tool(&json!({"description": "Sends.", "annotations": {"readOnlyHint": true}})).to_string()).unwrap();
+        let same =
+            r#"{"annotations":{"readOnlyHint":true},"inputSchema": {"type":"object"},"description":"Sends\u002e","name":"send"}"#;
+        assert_eq!(read(same).unwrap().digest(), pinned.digest());
         for other in [
             json!({"description": "Sends. ", "annotations": {"readOnlyHint": true}}),
             json!({"description": "Sends.", "annotations": {"readOnlyHint": false}}),
@@ -324,15 +313,15 @@ mod tests {
             json!({"description": "Sends.", "annotations": {"readOnlyHint": true}, "_meta": {}}),
             json!({"description": "Sends.", "annotations": {"readOnlyHint": true}, "inputSchema": {"type": "object", "x": 1}}),
         ] {
-            assert_ne!(Definition::read(tool(&other)).unwrap().digest(), pinned.digest(), "{other}");
+            assert_ne!(read(&tool(&other).to_string()).unwrap().digest(), pinned.digest(), "{other}");
         }
     }
 
     #[test]
     fn what_is_no_definition_is_told() {
-        assert_eq!(Definition::read(json!([])), Err(DefinitionError::NotAnObject));
+        assert_eq!(read("[]"), Err(DefinitionError::NotAnObject));
         for name in [json!(""), json!("a b"), json!("s\u{e9}nd"), json!("x".repeat(129)), json!(7), Value::Null] {
-            assert_eq!(Definition::read(tool(&json!({"name": name}))), Err(DefinitionError::BadName), "{name}");
+            assert_eq!(read(&tool(&json!({"name": name})).to_string()), Err(DefinitionError::BadName), "{name}");
         }
         assert!(wrong(&json!({"inputSchema": null})).contains("inputSchema"));
         assert!(wrong(&json!({"description": 7})).contains("`description` has the wrong type"));
@@ -350,9 +339,14 @@ mod tests {
     #[test]
     fn one_bad_tool_takes_no_other_with_it() {
         let named = |name: &str| tool(&json!({"name": name}));
-        let (good, bad) = read_list(vec![named("b"), named("twice"), json!(1), named("a"), named("twice"), named("twice")]);
+        let broken = json!({"name": "half", "inputSchema": 7});
+        let list =
+            json!([named("b"), named("twice"), 1, named("a"), named("twice"), named("twice"), named("half"), broken]).to_string();
+        let document = Document::parse(list.as_bytes(), &Limits::default()).unwrap();
+        let (good, bad) = read_list(&document, document.root());
         assert_eq!(good.iter().map(Definition::name).collect::<Vec<_>>(), ["b", "a"]);
-        assert_eq!(bad, [DefinitionError::NotAnObject, DefinitionError::Twice("twice".to_owned())]);
+        let twice = ["half", "twice"].map(|name| DefinitionError::Twice(name.to_owned()));
+        assert_eq!(bad, [vec![DefinitionError::NotAnObject], twice.to_vec()].concat());
     }
 
     #[test]
@@ -363,7 +357,7 @@ mod tests {
             "at": {"type": "object", "properties": {"n": {"type": "integer", "x-mcp-header": "N"}}},
             "note": {"type": "string", "default": {"x-mcp-header": 7}},
         }));
-        let read = Definition::read(tool(&nested)).unwrap();
+        let read = read(&tool(&nested).to_string()).unwrap();
         let found: Vec<_> = read.mirrors().iter().map(|mirror| (mirror.header.as_str(), mirror.path.join("/"))).collect();
         assert_eq!(found, [("Mcp-Param-N", "at/n".to_owned()), ("Mcp-Param-Region", "region".to_owned())]);
         for (properties, what) in [
@@ -380,11 +374,34 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_told_with_its_place() {
-        let read = Definition::read(tool(&json!({"inputSchema": {"properties": {"a/b": {"description": "x"}}}}))).unwrap();
-        let texts = read.texts();
-        assert!(texts.contains(&("/inputSchema/properties/a~1b".to_owned(), "a/b")), "{texts:?}");
-        assert!(texts.contains(&("/inputSchema/properties/a~1b/description".to_owned(), "x")), "{texts:?}");
-        assert!(texts.contains(&("/name".to_owned(), "send")), "{texts:?}");
+    fn numbers_that_are_read_in_two_ways_have_no_digest() {
+        for number in ["9007199254740992", "-9007199254740992", "18446744073709551617", "-9223372036854775809"] {
+            let said = format!(r#"{{"name":"send","inputSchema":{{"maximum":{number}}}}}"#);
+            assert_eq!(read(&said), Err(DefinitionError::BadNumber("send".to_owned())), "{number}");
+        }
+        for number in ["9007199254740991", "1e300", "0.1", "-0.0"] {
+            assert!(read(&format!(r#"{{"name":"send","inputSchema":{{"maximum":{number}}}}}"#)).is_ok(), "{number}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_like_keywords_are_names() {
+        for name in ["default", "properties", "const"] {
+            let defs = json!({"inputSchema": {"$defs": {name: {"type": "string", "x-mcp-header": "A"}}}});
+            assert!(wrong(&defs).contains("`properties` alone"), "{name}");
+            let named = json!({"inputSchema": {"properties": {name: {"type": "string", "x-mcp-header": "A"}}}});
+            let found = read(&tool(&named).to_string()).unwrap();
+            assert_eq!(found.mirrors().first().unwrap().path, [name]);
+        }
+        let odd = json!({"inputSchema": {"properties": {"x\n\u{1b}[2J": {"x-mcp-header": 7}}}});
+        assert!(wrong(&odd).contains(r"x\n\u{1b}[2J") && !wrong(&odd).contains('\n'), "{}", wrong(&odd));
+    }
+
+    #[test]
+    fn long_keys_over_many_values_take_little_memory() {
+        let values = "0,".repeat(14_000);
+        let said =
+            format!(r#"{{"name":"a","inputSchema":{{"properties":{{"{}":{{"anyOf":[{values}0]}}}}}}}}"#, "k".repeat(32_000));
+        assert!(read(&said).is_ok());
     }
 }

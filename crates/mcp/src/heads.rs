@@ -51,12 +51,15 @@ pub enum Mismatch {
     Unasked(Cow<'static, str>),
 }
 
+/// Longest value that is written into a header, in bytes.
+const MAX_VALUE: usize = 4 << 10;
+
 const VERSION: &str = "MCP-Protocol-Version";
 const METHOD: &str = "Mcp-Method";
 const NAME: &str = "Mcp-Name";
 
 /// Holds the standard headers of a request against its body: `version` from `_meta`, the `method` as written, and the `name` or
-/// `uri` of its params, if the method has one.
+/// `uri` of its params, a text that has to be there if the method has one.
 ///
 /// # Errors
 /// The first header that is missing, malformed or different.
@@ -66,6 +69,7 @@ pub fn check(heads: &Heads<'_>, version: &str, method: &str, name: Option<&str>)
     let has_name = Method::named(method).is_some_and(|method| method.name_member().is_some());
     match (name, has_name) {
         (Some(name), true) => same(heads.name, NAME, name, Encoding::Sentinel),
+        (None, true) => Err(Mismatch::Missing(NAME.into())),
         // What a method without a name is called is not for others to say.
         _ if heads.name != Head::Absent => Err(Mismatch::Unasked(NAME.into())),
         _ => Ok(()),
@@ -110,8 +114,8 @@ impl Mirror {
         if is_same { Ok(()) } else { Err(Mismatch::Differs(name())) }
     }
 
-    /// The header for these arguments; none where they have no value for it. What cannot be repeated, such as an object, is an
-    /// error.
+    /// The header for these arguments; none where they have no value for it. What cannot be repeated, an object or more than 4 KiB,
+    /// is an error.
     ///
     /// # Errors
     /// [`Mismatch::Malformed`].
@@ -127,6 +131,9 @@ impl Mirror {
             Kind::False => "false".into(),
             Kind::Object | Kind::Array | Kind::Null => return Err(Mismatch::Malformed(self.header.clone().into())),
         };
+        if text.len() > MAX_VALUE {
+            return Err(Mismatch::Malformed(self.header.clone().into()));
+        }
         Ok(Some(encode(&text).into_owned()))
     }
 }
@@ -184,9 +191,9 @@ const SAFE: i64 = (1 << 53) - 1;
 fn whole(lexeme: &str) -> Option<i64> {
     let (digits, rest) = lexeme.split_once('.').map_or((lexeme, ""), |(digits, rest)| (digits, rest));
     let is_whole = rest.bytes().all(|byte| byte == b'0') && (rest.is_empty() != lexeme.contains('.'));
-    let is_written = !digits.starts_with('+') && digits.len() <= 20;
-    let number: i64 = digits.parse().ok().filter(|_| is_whole && is_written)?;
-    (-SAFE..=SAFE).contains(&number).then_some(number)
+    let number: i64 = digits.parse().ok().filter(|_| is_whole)?;
+    // As JSON writes it: no zeros in front, no `+`, no `-0`.
+    (number.to_string() == digits && (-SAFE..=SAFE).contains(&number)).then_some(number)
 }
 
 #[cfg(test)]
@@ -224,6 +231,8 @@ mod tests {
         assert_eq!(check(&heads(version, "tools/list", None), version, "tools/list", None), Ok(()));
         let asked = check(&heads(version, "tools/list", Some("x")), version, "tools/list", None);
         assert_eq!(asked, Err(Mismatch::Unasked("Mcp-Name".into())));
+        let nameless = check(&heads(version, "tools/call", None), version, "tools/call", None);
+        assert_eq!(nameless, Err(Mismatch::Missing("Mcp-Name".into())), "a call names its tool");
         let other = check(&heads("2025-11-25", "tools/list", None), version, "tools/list", None);
         assert_eq!(other, Err(Mismatch::Differs("MCP-Protocol-Version".into())));
         let twice = Heads { method: Head::Several, ..heads(version, "", None) };
@@ -268,7 +277,8 @@ mod tests {
         {
             assert_eq!(whole(text), expected, "{text}");
         }
-        for text in ["", "42.", ".5", "4.2", "9007199254740992", "1e3", "+1", "--1", "0x10", "99999999999999999999"] {
+        for text in ["", "42.", ".5", "4.2", "9007199254740992", "1e3", "+1", "--1", "0x10", "042", "-0", "99999999999999999999"]
+        {
             assert_eq!(whole(text), None, "{text}");
         }
     }

@@ -20,7 +20,7 @@ mod version;
 
 pub use definition::{Definition, DefinitionError};
 pub use heads::{Head, Heads, Mirror, Mismatch};
-pub use message::{Body, Fault, Id, Message, id_of};
+pub use message::{Body, Fault, Id, Message, Unfit, id_of};
 pub use meta::{Meta, MetaError};
 pub use method::{Form, Method, Sender};
 pub use propose::{Proposal, propose};

@@ -4,10 +4,16 @@ use std::borrow::Cow;
 
 use text::{Document, Kind, NodeId};
 
+use crate::method::{Form, Method, Sender};
+use crate::version::Version;
+
 /// Longest id in bytes, as text or as digits.
 const MAX_ID: usize = 256;
 /// Longest name of a method in bytes.
 const MAX_METHOD: usize = 128;
+
+/// Largest whole number that every reader of JSON reads alike: of two larger ones a reader may make the same.
+const SAFE: u64 = (1 << 53) - 1;
 
 /// The members that a message has. No other one may stand in it, be it for the case of a letter.
 const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -15,7 +21,7 @@ const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "erro
 /// What a request is known by. Numbers and texts are never the same: `1` is not `"1"`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Id {
-    /// A whole number.
+    /// A whole number, of 53 bits.
     Number(i64),
     /// A text, at most 256 bytes.
     Text(String),
@@ -37,7 +43,7 @@ impl Id {
                 let lexeme = document.lexeme(node);
                 let number: i64 = lexeme.parse().ok()?;
                 // `-0` is a number that would come back as another text.
-                (number.to_string() == lexeme).then_some(Self::Number(number))
+                (number.to_string() == lexeme && number.unsigned_abs() <= SAFE).then_some(Self::Number(number))
             }
             Kind::String => document.text(node).filter(|text| text.len() <= MAX_ID).map(|text| Self::Text(text.into_owned())),
             Kind::Object | Kind::Array | Kind::True | Kind::False | Kind::Null => None,
@@ -107,7 +113,7 @@ pub enum Fault {
     #[error("a message has a member that JSON-RPC does not know")]
     UnknownMember,
     /// An id that is no text and no whole number, or is too long.
-    #[error("`id` has to be a text of at most 256 bytes or a whole number")]
+    #[error("`id` has to be a text of at most 256 bytes or a whole number of 53 bits")]
     BadId,
     /// A method that is no text, or too long.
     #[error("`method` has to be a text of at most 128 bytes")]
@@ -124,6 +130,20 @@ pub enum Fault {
     /// An error without a whole code and a message.
     #[error("`error` has to be an object with a whole `code` and a `message`")]
     BadError,
+}
+
+/// Why a message is not what such a party sends in such a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is an answer.
+    #[error("an answer, where a request or a notification is expected")]
+    Answer,
+    /// No revision has the method, or not this one, or the other side sends it.
+    #[error("the method is not known")]
+    UnknownMethod,
+    /// A request without an id, or a notification with one.
+    #[error("a request has an id, and a notification has none")]
+    WrongForm,
 }
 
 impl<'d> Message<'d> {
@@ -154,6 +174,20 @@ impl<'d> Message<'d> {
             _ => return Err(Fault::NeitherNorBoth),
         };
         Ok(Self { body })
+    }
+
+    /// The method, if it is one that such a party sends in that revision, in the form that it has there.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub fn asks(&self, sender: Sender, version: Version) -> Result<Method, Unfit> {
+        let (method, form) = match &self.body {
+            Body::Request { method, .. } => (method, Form::Request),
+            Body::Notification { method, .. } => (method, Form::Notification),
+            Body::Result { .. } | Body::Error { .. } => return Err(Unfit::Answer),
+        };
+        let known = Method::named(method).filter(|method| method.may_come_from(sender, version)).ok_or(Unfit::UnknownMethod)?;
+        if known.form() == form { Ok(known) } else { Err(Unfit::WrongForm) }
     }
 
     /// The params of a request or notification.
@@ -227,7 +261,9 @@ fn failure<'d>(document: &'d Document<'_>, error: NodeId) -> Result<Body<'d>, Fa
 mod tests {
     use text::{Document, Limits};
 
-    use super::{Body, Fault, Id, Message, id_of};
+    use super::{Body, Fault, Id, Message, Unfit, id_of};
+    use crate::method::{Method, Sender};
+    use crate::version::Version;
 
     fn read(json: &str) -> Result<String, Fault> {
         let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
@@ -273,6 +309,8 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1e2,"method":"x"}"#, Fault::BadId),
             (r#"{"jsonrpc":"2.0","id":-0,"method":"x"}"#, Fault::BadId),
             (r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"x"}"#, Fault::BadId),
+            (r#"{"jsonrpc":"2.0","id":9007199254740993,"method":"x"}"#, Fault::BadId),
+            (r#"{"jsonrpc":"2.0","id":-9007199254740992,"method":"x"}"#, Fault::BadId),
             (r#"{"jsonrpc":"2.0","id":[1],"method":"x"}"#, Fault::BadId),
             (r#"{"jsonrpc":"2.0","id":1,"method":""}"#, Fault::BadMethod),
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, Fault::BadMethod),
@@ -295,6 +333,23 @@ mod tests {
         assert_eq!(read(&long), Err(Fault::BadId));
         let long = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "m".repeat(129));
         assert_eq!(read(&long), Err(Fault::BadMethod));
+    }
+
+    #[test]
+    fn a_message_is_one_that_its_sender_sends() {
+        let asks = |json: &str, sender, version| {
+            let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+            Message::read(&document).unwrap().asks(sender, version)
+        };
+        let now = Version::V2026_07_28;
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#;
+        assert_eq!(asks(call, Sender::Client, now), Ok(Method::CallTool));
+        assert_eq!(asks(call, Sender::Server, now), Err(Unfit::UnknownMethod));
+        assert_eq!(asks(r#"{"jsonrpc":"2.0","method":"tools/call"}"#, Sender::Client, now), Err(Unfit::WrongForm));
+        let told = r#"{"jsonrpc":"2.0","id":1,"method":"notifications/progress"}"#;
+        assert_eq!(asks(told, Sender::Client, now), Err(Unfit::WrongForm));
+        assert_eq!(asks(r#"{"jsonrpc":"2.0","id":1,"method":"tools/Call"}"#, Sender::Client, now), Err(Unfit::UnknownMethod));
+        assert_eq!(asks(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Sender::Client, now), Err(Unfit::Answer));
     }
 
     #[test]

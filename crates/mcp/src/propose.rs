@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use model::ToolEffect;
-use serde_json::{Map, Value};
+use text::{Document, Kind, NodeId};
 
 use crate::definition::Definition;
 
@@ -77,10 +77,7 @@ const VERBS: [(ToolEffect, &[&str]); 5] = [
             "exec", "execute", "run", "shell",
         ],
     ),
-    (
-        ToolEffect::Credential,
-        &["token", "secret", "password", "credential", "credentials", "key", "keys", "login", "auth", "oauth"],
-    ),
+    (ToolEffect::Credential, &["token", "secret", "password", "credential", "key", "login", "auth", "oauth"]),
 ];
 
 /// Words of arguments that say where something goes, or what is run.
@@ -127,49 +124,78 @@ pub fn propose(definition: &Definition) -> Proposal {
     let mut effects = BTreeSet::new();
     let mut because = Vec::new();
     for (effect, verbs) in &VERBS {
-        if let Some(word) = words.iter().find(|word| verbs.contains(&word.as_str())) {
+        if let Some(word) = words.iter().find(|word| is_one_of(word, verbs)) {
             effects.insert(*effect);
             because.push(format!("{}: the name holds `{word}`", effect.as_str()));
         }
     }
-    hints(definition.hints(), &mut effects, &mut because);
+    // Before the hints: that a server calls itself harmless makes nothing known of it.
     if effects.is_empty() {
         effects.insert(ToolEffect::Write);
-        because.push("write: nothing in its name or hints says what it does".to_owned());
+        because.push("write: nothing in its name says what it does".to_owned());
     }
-    let properties = definition.input_schema().and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-    let mut sinks: Vec<String> =
-        properties.into_iter().flatten().filter(|(name, schema)| is_sink(name, schema)).map(|(name, _)| name.clone()).collect();
-    sinks.sort();
-    Proposal { effects, sinks, is_output_untrusted: true, because }
+    let document = definition.document();
+    let mut sinks = BTreeSet::new();
+    if let Some(document) = &document {
+        hints(document, &mut effects, &mut because);
+        sinks = document.get(document.root(), "inputSchema").map_or_else(BTreeSet::new, |schema| self::sinks(document, schema));
+    }
+    Proposal { effects, sinks: sinks.into_iter().collect(), is_output_untrusted: true, because }
 }
 
 /// Hints add effects and take none: a server that calls itself harmless may be wrong, or lie.
-fn hints(hints: Option<&Map<String, Value>>, effects: &mut BTreeSet<ToolEffect>, because: &mut Vec<String>) {
-    let says = |hint: &str, value: bool| hints.and_then(|hints| hints.get(hint)).and_then(Value::as_bool) == Some(value);
-    let mut add = |effect: ToolEffect, why: &str| {
-        if effects.insert(effect) {
-            because.push(format!("{}: the server says {why}", effect.as_str()));
+fn hints(document: &Document<'_>, effects: &mut BTreeSet<ToolEffect>, because: &mut Vec<String>) {
+    let hints = document.get(document.root(), "annotations");
+    let hint = |name: &str| hints.and_then(|hints| document.get(hints, name)).map(|hint| document.kind(hint));
+    for (name, value, effect) in [
+        ("destructiveHint", Kind::True, ToolEffect::Destructive),
+        ("openWorldHint", Kind::True, ToolEffect::Egress),
+        ("readOnlyHint", Kind::False, ToolEffect::Write),
+        ("readOnlyHint", Kind::True, ToolEffect::Read),
+    ] {
+        if hint(name) == Some(value) && effects.insert(effect) {
+            because.push(format!("{}: the server says `{name}: {}`", effect.as_str(), value == Kind::True));
         }
-    };
-    if says("destructiveHint", true) && !says("readOnlyHint", true) {
-        add(ToolEffect::Destructive, "`destructiveHint: true`");
-    }
-    if says("openWorldHint", true) && !says("readOnlyHint", true) {
-        add(ToolEffect::Egress, "`openWorldHint: true`");
-    }
-    if says("readOnlyHint", false) {
-        add(ToolEffect::Write, "`readOnlyHint: false`");
-    }
-    if says("readOnlyHint", true) {
-        add(ToolEffect::Read, "`readOnlyHint: true`");
     }
 }
 
-fn is_sink(name: &str, schema: &Value) -> bool {
-    let format = schema.get("format").and_then(Value::as_str);
-    matches!(format, Some("email" | "uri" | "url" | "hostname" | "uri-reference"))
-        || words(name).iter().any(|word| SINKS.contains(&word.as_str()))
+/// The properties, at any depth, that say where something goes or what is run: by their own names.
+fn sinks(document: &Document<'_>, schema: NodeId) -> BTreeSet<String> {
+    let mut sinks = BTreeSet::new();
+    let mut todo = vec![schema];
+    while let Some(schema) = todo.pop() {
+        for member in document.children(schema) {
+            if document.key(member).as_deref() == Some("properties") {
+                let found = document.children(member).filter(|property| is_sink(document, *property));
+                sinks.extend(found.map(|property| shown(&document.key(property).unwrap_or_default())));
+                todo.extend(document.children(member));
+            } else {
+                todo.push(member);
+            }
+        }
+    }
+    sinks
+}
+
+/// A name for people: what could not be printed is escaped.
+fn shown(name: &str) -> String {
+    let escaped = name.chars().take(100).flat_map(|letter| {
+        let is_plain = letter.is_alphanumeric() || letter.is_ascii_graphic() || letter == ' ';
+        if is_plain { letter.to_string() } else { letter.escape_default().to_string() }.chars().collect::<Vec<_>>()
+    });
+    escaped.collect()
+}
+
+fn is_sink(document: &Document<'_>, property: NodeId) -> bool {
+    let format = document.get(property, "format").and_then(|format| document.text(format));
+    matches!(format.as_deref(), Some("email" | "uri" | "url" | "hostname" | "uri-reference"))
+        || words(&document.key(property).unwrap_or_default()).iter().any(|word| is_one_of(word, &SINKS))
+}
+
+/// Whether a word is in a list, or is the plural of one that is.
+fn is_one_of(word: &str, list: &[&str]) -> bool {
+    let singular = word.strip_suffix('s').unwrap_or(word);
+    list.contains(&word) || list.contains(&singular)
 }
 
 /// The words of a name: `sendMail`, `send_mail` and `mail.send-now` have them alike, in small letters.
@@ -196,13 +222,16 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use model::ToolEffect;
     use serde_json::{Value, json};
+    use text::{Document, Limits};
 
     use super::{Proposal, propose, words};
     use crate::definition::Definition;
 
     fn of(name: &str, annotations: &Value, properties: &Value) -> Proposal {
         let said = json!({"name": name, "annotations": annotations, "inputSchema": {"type": "object", "properties": properties}});
-        propose(&Definition::read(said).unwrap())
+        let said = said.to_string();
+        let document = Document::parse(said.as_bytes(), &Limits::default()).unwrap();
+        propose(&Definition::read(&document, document.root()).unwrap())
     }
 
     fn effects(name: &str, annotations: &Value) -> String {
@@ -218,7 +247,8 @@ mod tests {
             ("write_file", "write"),
             ("deleteIssue", "destructive"),
             ("mail.send-now", "egress"),
-            ("list-tokens", "read"),
+            ("list-tokens", "read credential"),
+            ("read_passwords", "read credential"),
             ("get_token", "read credential"),
             ("frobnicate", "write"),
             ("shell", "egress destructive"),
@@ -234,7 +264,8 @@ mod tests {
         assert!(effects("delete_all", &json!({"readOnlyHint": true, "destructiveHint": false})).contains("destructive"));
         assert_eq!(effects("read", &json!({"destructiveHint": true})), "read destructive");
         assert!(effects("frobnicate", &json!({"readOnlyHint": false, "openWorldHint": true})).contains("egress"));
-        assert_eq!(effects("frobnicate", &json!({"readOnlyHint": true})), "read");
+        assert_eq!(effects("frobnicate", &json!({"readOnlyHint": true})), "read write");
+        assert!(effects("web_search", &json!({"readOnlyHint": true, "openWorldHint": true})).contains("egress"));
         assert_eq!(effects("frobnicate", &json!({"readOnlyHint": "true"})), "write", "no hint");
     }
 
@@ -242,6 +273,8 @@ mod tests {
     fn sinks_are_where_something_goes() {
         let properties = json!({"to": {}, "replyTo": {}, "body": {}, "link": {"format": "uri"}, "dry_run": {}, "total": {}});
         assert_eq!(of("send", &json!({}), &properties).sinks, ["link", "replyTo", "to"]);
+        let nested = json!({"message": {"properties": {"to": {}}}, "all": {"items": {"properties": {"urls": {}}}}, "x": {"anyOf": [{"properties": {"cc": {}}}]}, "a\nurl": {}});
+        assert_eq!(of("send", &json!({}), &nested).sinks, ["a\\nurl", "cc", "to", "urls"]);
         assert!(of("send", &json!({}), &json!({})).effects.contains(&ToolEffect::Egress));
     }
 

@@ -1,9 +1,11 @@
 //! Starting other programs, and where things lie.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -61,12 +63,30 @@ pub(crate) fn tee(command: &mut Command) -> Result<Said> {
     Ok(Said { text, ok })
 }
 
-/// Runs a program and keeps what it prints.
-pub(crate) fn keep(command: &mut Command) -> Result<Said> {
+/// Runs a program, with what it prints into a file: what it leaves behind may hold that open, and nobody waits for it. Killed after
+/// `most`; then it has not ended well.
+pub(crate) fn into_file(command: &mut Command, file: &Path, most: Duration) -> Result<Said> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{name}`"))?;
-    let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
-    Ok(Said { text, ok: output.status.success() })
+    let output = File::create(file).with_context(|| format!("cannot write `{}`", file.display()))?;
+    let errors = output.try_clone().context("cannot share a file")?;
+    let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
+    let mut child = child.with_context(|| format!("cannot start `{name}`"))?;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for `{name}`"))? {
+            break Some(status);
+        }
+        if start.elapsed() > most {
+            child.kill().and_then(|()| child.wait()).with_context(|| format!("cannot stop `{name}`"))?;
+            break None;
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    let mut text = String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned();
+    if status.is_none() {
+        text.push_str(&format!("\nstopped after {} s\n", most.as_secs()));
+    }
+    Ok(Said { text, ok: status.is_some_and(|status| status.success()) })
 }
 
 fn pass_on(stream: impl Read) -> String {

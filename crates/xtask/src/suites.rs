@@ -183,6 +183,8 @@ fn needs_node(suite: &Path) -> bool {
 const LONG: [&str; 4] = ["python/test_leaks", "python/test_crash", "python/test_limits", "python/test_bad_input"];
 /// Suites about time: nothing else runs beside them.
 const ALONE: [&str; 4] = ["python/test_timeouts", "python/test_expiry", "python/test_flood", "python/test_network"];
+/// Longest time of a suite. The longest takes seven minutes alone.
+const PATIENCE: Duration = Duration::from_mins(20);
 /// Suites at once. Most of the time of one is a client and a gate that wait for each other.
 const AT_ONCE: usize = 2;
 
@@ -192,6 +194,7 @@ fn python(suites: &[PathBuf]) -> Vec<Outcome> {
     let node = if suites.iter().any(|suite| needs_node(suite)) { sandbox::node() } else { Ok(()) };
     let run_one = |path: &PathBuf| {
         let name = suite_name(path);
+        println!("[test] {name} begins");
         let mut said = String::new();
         let outcome = outcome(&name, || match (&prepared, &node) {
             (Err(error), _) => bail!("{error:#}"),
@@ -253,7 +256,7 @@ fn pytest(python: &Path, gate: &Path, suite: &Path, text: &mut String) -> Result
         .arg(&file)
         .arg(suite);
     command.current_dir(run::root()?.join("tests")).env("PORTCULLIS_BIN", gate);
-    let said = run::keep(&mut command)?;
+    let said = run::into_file(&mut command, &file.with_extension("log"), PATIENCE)?;
     text.push_str(&said.text);
     let xml = std::fs::read_to_string(&file).context("pytest wrote no report")?;
     settled(junit_counts(&xml), said.ok, "pytest did not run to its end")
@@ -273,7 +276,15 @@ fn junit_counts(xml: &str) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, junit_counts, libtest_counts, nextest_counts};
+    use super::{ALONE, Counts, LONG, junit_counts, libtest_counts, nextest_counts, python_suites, suite_name};
+
+    #[test]
+    fn suites_that_are_named_are_there() {
+        let suites: Vec<String> = python_suites().unwrap().iter().map(|path| suite_name(path)).collect();
+        for name in LONG.iter().chain(&ALONE) {
+            assert!(suites.iter().any(|suite| suite == name), "{name}");
+        }
+    }
 
     #[test]
     fn summaries_are_read() {

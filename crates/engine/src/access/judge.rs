@@ -212,7 +212,8 @@ async fn whom<W: World>(
 
 /// The party of a credential, with everything that admit looks at: an end, a lock, what it descends from.
 async fn shown<W: World>(world: &W, identified: &Identified, request: RequestId, headers: &HeaderMap) -> Result<About, Refusal> {
-    let head = Head { peer: String::new(), certificate: None, headers: headers.clone(), query: None, trace: None };
+    let head =
+        Head { peer: String::new(), is_proxy: false, certificate: None, headers: headers.clone(), query: None, trace: None };
     let (party, _) = admit(world, &head, request, identified.at()).await?;
     if party.chain().actor().is_some_and(|actor| actor.kind == PrincipalKind::Pep) {
         return Err(ReasonCode::CredentialWrongPlane.into());

@@ -162,7 +162,7 @@ fn judge<W: World>(
         answered: BTreeSet::new(),
         mandate,
         arguments: None,
-        around: Around { budget, origin: Some(head.origin()), ..Around::default() },
+        around: Around { budget, origin: head.origin(), ..Around::default() },
     };
     let asks = vec![Ask { action: Action::IssueToken, resource: Resource::Agent(agent.name.clone()) }];
     let input = DecisionInput { chain: token.chain.clone(), asks, facts };

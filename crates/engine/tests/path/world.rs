@@ -167,7 +167,7 @@ impl Scripted {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {}", self.key)).unwrap());
         headers.insert("content-type", HeaderValue::from_static("application/json"));
-        Head { peer: "127.0.0.1".to_owned(), certificate: None, headers, query: None, trace: None }
+        Head { peer: "127.0.0.1".to_owned(), is_proxy: false, certificate: None, headers, query: None, trace: None }
     }
 }
 

@@ -60,7 +60,7 @@ fn run(bytes: &[u8]) -> Outcome {
     let limits = Limits { max_depth: 64, max_nodes: 200_000 };
     let mut ways = Vec::new();
     for headers in [HeaderMap::new(), headers] {
-        let head = Head { peer: String::new(), certificate: None, headers, query: None, trace: None };
+        let head = Head { peer: String::new(), is_proxy: false, certificate: None, headers, query: None, trace: None };
         match Requester::new(&head.headers, Order::Submit).understand(&head, bytes, &limits) {
             Ok(submitted) => {
                 ensure(submitted.said.len() < 4200, || format!("{} bytes are said beside", submitted.said.len()))?;

@@ -113,19 +113,18 @@ fn message(bytes: &[u8]) -> Outcome {
 
 fn tools(bytes: &[u8]) -> Outcome {
     let Ok(document) = Document::parse(bytes, &Limits::default()) else { return Ok(seen("no document")) };
-    let Ok(Value::Array(list)) = serde_json::from_slice::<Value>(document.bytes()) else { return Ok(seen("no list")) };
-    let n_tools = list.len();
-    let (good, bad) = definition::read_list(list);
-    ensure(good.len() + bad.len() <= n_tools, || "more was read than there was".to_owned())?;
-    let known = ::mcp::Known::from([("one".to_owned(), good.iter().take(50).map(|tool| tool.name().to_owned()).collect())]);
+    let list = document.root();
+    let (good, bad) = definition::read_list(&document, list);
+    ensure(good.len() + bad.len() <= document.count(list), || "more was read than there was".to_owned())?;
+    let known = ::mcp::Known::new(good.iter().map(|tool| ("one", tool.name())));
     for definition in &good {
-        let again = serde_json::from_str(definition.canonical()).map_err(|error| error.to_string())?;
-        let again = Definition::read(again).map_err(|wrong| wrong.to_string())?;
-        ensure(again.digest() == definition.digest(), || "a canonical text has another digest".to_owned())?;
+        let again = Document::parse(definition.canonical().as_bytes(), &Limits::default()).map_err(|error| error.to_string())?;
+        let again = Definition::read(&again, again.root()).map_err(|wrong| wrong.to_string())?;
+        ensure(again == *definition, || "a canonical text reads as another definition".to_owned())?;
         let remarks = ::mcp::remarks("one", definition, &known);
         ensure(remarks.is_sorted(), || "remarks are in no order".to_owned())?;
         ensure(!::mcp::propose(definition).effects.is_empty(), || "nothing is proposed".to_owned())?;
     }
-    let kinds: Vec<_> = bad.iter().map(|wrong| std::mem::discriminant(wrong)).collect();
+    let kinds: Vec<_> = bad.iter().map(std::mem::discriminant).collect();
     Ok(seen((good.len(), kinds)))
 }

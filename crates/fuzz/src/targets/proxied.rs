@@ -142,7 +142,8 @@ fn line(headers: &HeaderMap) -> Result<Result<String, String>, String> {
     let (subjects, actions, resources) = (every()?, every()?, every()?);
     let routes = vec!["/".to_owned(), "/todos/{id}".to_owned()];
     let point = Point { subjects, actions, resources, agents: false, searches: 0, routes };
-    let head = Head { peer: String::new(), certificate: None, headers: headers.clone(), query: None, trace: None };
+    let head =
+        Head { peer: String::new(), is_proxy: false, certificate: None, headers: headers.clone(), query: None, trace: None };
     let asked = Forwarded::new(headers, Line::InHeaders).understand(&head, &[], &Limits::default(), &point);
     let one = |name: &str| headers.get_all(name).iter().count() <= 1;
     ensure(asked.is_err() || one("x-original-uri") && one("x-forwarded-uri"), || "one line out of two".to_owned())?;

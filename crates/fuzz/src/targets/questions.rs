@@ -60,7 +60,8 @@ pub(super) const TARGET: Target = Target {
 
 fn run(bytes: &[u8]) -> Outcome {
     let limits = Limits { max_depth: 64, max_nodes: 200_000 };
-    let head = Head { peer: String::new(), certificate: None, headers: HeaderMap::new(), query: None, trace: None };
+    let head =
+        Head { peer: String::new(), is_proxy: false, certificate: None, headers: HeaderMap::new(), query: None, trace: None };
     let every = || Reach::new(["*".to_owned()]).map_err(|error| error.to_string());
     let (subjects, actions, resources) = (every()?, every()?, every()?);
     let routes = vec!["/".to_owned(), "/todos/{id}".to_owned()];
@@ -102,7 +103,7 @@ fn run(bytes: &[u8]) -> Outcome {
 fn forwarded(target: &str, head: &Head, limits: &Limits, point: &Point) -> Result<bool, String> {
     let line = Line::Own { method: "GET".to_owned(), target: target.to_owned() };
     let mut head_with_key =
-        Head { headers: head.headers.clone(), peer: String::new(), certificate: None, query: None, trace: None };
+        Head { headers: head.headers.clone(), peer: String::new(), is_proxy: false, certificate: None, query: None, trace: None };
     head_with_key.headers.insert("x-portcullis-pep", http::HeaderValue::from_static("k"));
     let asked = Forwarded::new(&HeaderMap::new(), line).understand(&head_with_key, &[], limits, point);
     let asked = asked.map_err(|refusal| refusal.to_string())?;

@@ -96,7 +96,8 @@ fn runs(text: &str) -> Vec<Run> {
 /// The next byte at or behind `from` that is no letter or digit, and stands there [`REPEATS`] times in all at one distance.
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while at + 2 * REPEATS <= bytes.len() {
+    // The last of the nearest ones has to be there.
+    while at + 2 * (REPEATS - 1) < bytes.len() {
         let rest = bytes.get(at..)?;
         let hits = match rest.first_chunk::<WINDOW>() {
             Some(window) => hits(window),
@@ -254,6 +255,14 @@ impl Stride {
     /// The row of these groups, if it could be a word: enough of them, most of it letters and digits, and groups of several
     /// characters not of hex digits alone.
     fn run(&self, text: &str, groups: Vec<Range<usize>>) -> Option<Run> {
+        let groups = if self.size > 1 && self.separator.iter().all(u8::is_ascii_whitespace) {
+            // Between blanks, a group with a blank in it is where words meet that happen to be of one length (`    let mut sum = 0`).
+            let has_blank =
+                |group: &Range<usize>| text.get(group.clone()).is_none_or(|group| group.contains(char::is_whitespace));
+            groups.split(has_blank).find(|stretch| stretch.len() >= GROUPS)?.to_vec()
+        } else {
+            groups
+        };
         let (mut all, mut n_marks, mut has_letters, mut is_hex) = (0, 0, false, true);
         let written = groups.iter().filter_map(|group| text.get(group.clone()));
         for character in written.flat_map(str::chars) {
@@ -328,6 +337,7 @@ mod tests {
             "= = = = = = = = = = = =",
             "a | b | c",
             "one, two, six and ten of them",
+            "{\n    let mut sum = 0x1f_u64; // running\n    for (at, item) in items {\n",
             "",
         ];
         for text in facts {
@@ -345,6 +355,14 @@ mod tests {
                 bytes[*at] != 0 && is_sign(bytes[*at]) && (2..=2 * LONGEST).any(|distance| is_repeated(*at, distance))
             };
             prop_assert_eq!(next(bytes, from), (from..bytes.len()).find(is_hit));
+        }
+    }
+
+    #[test]
+    fn the_shortest_row_at_the_very_end_is_seen() {
+        for before in [0, 31, 32, 33, 64] {
+            let text = "b".repeat(before) + "-a-a-a-";
+            assert_eq!(next(text.as_bytes(), 0), Some(before), "{before}");
         }
     }
 

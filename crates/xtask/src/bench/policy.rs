@@ -122,7 +122,7 @@ fn goals(rows: &[Row]) -> String {
         _ = writeln!(text, "| {case}, {system}, p50 | ≤ {goal:.0} {unit} | {found:.1} {unit} | {said} |");
     }
     text.push_str(
-        "\nThe goals were set for callers that ask again (*portcullis*). *portcullis-wide* is held to the same figures: every call by another user on another model, so policies, entities and sets come from \
+        "\nThe goals were set for callers that ask again (*portcullis*). *portcullis-wide* is held to the same figures: every call by another user on another model, so policies and entities come from \
          memory and not from the processor's caches. What is missed there is missed by calls of an organisation in which nobody asks twice.\n",
     );
     text

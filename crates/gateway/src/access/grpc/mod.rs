@@ -141,8 +141,14 @@ async fn call<W: World + 'static>(world: Arc<W>, peer: SocketAddr, request: Requ
     let Ok(check) = Check::read(&message) else {
         return failed(Status::InvalidArgument, "the message is no CheckRequest");
     };
-    let head =
-        Head { peer: peer.ip().to_canonical().to_string(), certificate: None, headers: parts.headers, query: None, trace: None };
+    let head = Head {
+        peer: peer.ip().to_canonical().to_string(),
+        is_proxy: false,
+        certificate: None,
+        headers: parts.headers,
+        query: None,
+        trace: None,
+    };
     let (sender, answer) = oneshot::channel();
     tokio::spawn(async move {
         let mut client = Caller { answer: Some(sender), head: None };
