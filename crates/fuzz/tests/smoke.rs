@@ -108,3 +108,19 @@ fn quadratic_time_is_found() {
     let slow = speed(&target).unwrap_err();
     assert_eq!((slow.target, slow.pattern), ("faulty", "["));
 }
+
+#[test]
+fn a_slow_machine_moves_no_floor_far() {
+    // A reader a hundred times slower than looking at every byte is slow on whatever machine this is.
+    let slow = |bytes: &[u8]| -> fuzz::Outcome {
+        let sum =
+            bytes.iter().fold(0_u64, |sum, byte| (0..100).fold(sum, |sum, turn| sum.rotate_left(3) ^ (u64::from(*byte) + turn)));
+        Ok(seen(std::hint::black_box(sum) & 1))
+    };
+    let target = Target { run: slow, floor: 20_000.0, ..FAULTY };
+    let slow = speed(&target).unwrap_err();
+    assert!(slow.found < slow.wanted, "{slow}");
+    // The floor of a debug build's reader can be met by what only looks.
+    let quick = Target { run: |bytes| Ok(seen(bytes.len())), floor: 20_000.0, ..FAULTY };
+    speed(&quick).unwrap();
+}

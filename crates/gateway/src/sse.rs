@@ -29,8 +29,13 @@ impl SseReader {
     }
 
     fn end_line(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode> {
+        let is_first = std::mem::take(&mut self.is_first_line);
+        if self.line.is_empty() {
+            self.end_event(events);
+            return Ok(());
+        }
         let line = self.line.split().freeze();
-        let line = if std::mem::take(&mut self.is_first_line) { without_mark(line) } else { line };
+        let line = if is_first { without_mark(line) } else { line };
         if line.is_empty() {
             self.end_event(events);
             return Ok(());

@@ -82,20 +82,8 @@ fn run(bytes: &[u8]) -> Outcome {
 /// The algorithm of the standard, over the whole stream. An event at the end without its blank line is none.
 fn expected(bytes: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let (mut lines, mut line, mut at) = (Vec::new(), Vec::new(), 0);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'\n' => lines.push(std::mem::take(&mut line)),
-            b'\r' => {
-                lines.push(std::mem::take(&mut line));
-                at += usize::from(bytes.get(at + 1) == Some(&b'\n'));
-            }
-            byte => line.push(*byte),
-        }
-        at += 1;
-    }
     let (mut events, mut name, mut data) = (Vec::new(), Vec::new(), None::<Vec<u8>>);
-    for line in lines {
+    for line in lines(bytes) {
         let mut halves = line.splitn(2, |byte| *byte == b':');
         let (field, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
         let value = value.strip_prefix(b" ").unwrap_or(value);
@@ -113,4 +101,14 @@ fn expected(bytes: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
         }
     }
     events
+}
+
+/// The lines that an end of a line ends: `\n`, `\r`, or both.
+fn lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+        let (line, after) = rest.split_at(end);
+        rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..)).unwrap_or_default();
+        Some(line)
+    })
 }
