@@ -99,6 +99,9 @@ pub(crate) enum Kind {
     Openai,
     /// Anthropic: `/v1/messages`, key as `x-api-key`.
     Anthropic,
+    /// A tool server that speaks the Model Context Protocol over Streamable HTTP: `base_url` is its whole endpoint, key as
+    /// `Authorization: Bearer`. `tool_servers` say which tools it has.
+    Mcp,
 }
 
 /// A model provider.

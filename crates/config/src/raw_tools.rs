@@ -14,6 +14,10 @@ pub(crate) struct ToolServer {
     /// JSON file with the definitions as they were when you approved them, relative to this file: what the server answers to
     /// MCP's `tools/list`, `{"tools": [{"name": …, "inputSchema": {…}}]}`. What the server announces later changes nothing.
     pub(crate) definitions: String,
+    /// The upstream (`kind: mcp`) at which it is reached: agents speak to it at `/mcp/{server}`. Without one it is declared for
+    /// policies alone, and for other enforcement points.
+    #[serde(default)]
+    pub(crate) upstream: Option<String>,
     /// The highest level of data that the server may see.
     #[serde(default)]
     pub(crate) clearance: Clearance,

@@ -34,6 +34,8 @@ pub struct Settings {
     pub approvals: Terms,
     /// The authentication that they are told to ask for where a policy challenges to step up.
     pub step_up: Option<StepUp>,
+    /// The upstream of each tool server that can be spoken to.
+    pub tool_upstreams: BTreeMap<Name, Name>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -169,7 +171,7 @@ pub enum KeyHeader {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     /// Decides how the key is presented.
-    pub kind: Dialect,
+    pub kind: Option<Dialect>,
     /// What it speaks; never empty.
     pub dialects: BTreeSet<Dialect>,
     /// What the API's path is appended to.

@@ -16,7 +16,7 @@ use crate::decide::Permit;
 use crate::event::Event;
 use crate::inspection::Inspected;
 use crate::interaction::Call;
-use crate::ports::{Place, Voice, World};
+use crate::ports::{ModelCall, Place, Voice, World};
 use crate::release::Seen;
 use crate::snapshot::Snapshot;
 
@@ -34,8 +34,9 @@ pub(crate) struct Most {
 impl Most {
     /// By what the request says, and by what is written into it where it does not.
     pub(crate) fn of(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Self {
-        let demand = &inspected.understood().demand;
-        let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model()));
+        let asked = inspected.understood().model().zip(inspected.model());
+        let Some((ModelCall { demand, .. }, model)) = asked else { return Self { input: 0, output: 0, runs_on: false } };
+        let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(model));
         Self { input: demand.input, output: cap.saturating_mul(demand.answers), runs_on: demand.runs_on }
     }
 
@@ -98,14 +99,14 @@ impl Account {
 
 /// What has to be written into the request: a most where a budget counts on one, and that the stream tells what was used.
 pub(crate) fn edits(snapshot: &Snapshot, identified: &Identified, inspected: &Inspected<'_>) -> Vec<(Range<usize>, String)> {
-    let demand = &inspected.understood().demand;
     let mut edits = Vec::new();
+    let Some((ModelCall { demand, .. }, model)) = inspected.understood().model().zip(inspected.model()) else { return edits };
     let write = |place: &Place, value: &str| (place.span.clone(), format!("{}{value}{}", place.before, place.after));
     if !demand.uncapped.is_empty() {
         let task = &identified.credential().ledger;
-        let caller = Caller { chain: identified.chain(), task, model: Some(inspected.model()) };
+        let caller = Caller { chain: identified.chain(), task, model: Some(model) };
         if snapshot.budgets.rules.applying(caller).any(|rule| rule.measure.counts_output()) {
-            let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(inspected.model())).to_string();
+            let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(model)).to_string();
             edits.extend(demand.uncapped.iter().map(|place| write(place, &cap)));
         }
     }
@@ -150,26 +151,26 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     give_back(call);
     let identified = call.identified.as_ref().ok_or(ReasonCode::Internal)?;
     let task = &identified.credential().ledger;
-    let caller = Caller { chain: identified.chain(), task, model: Some(permit.model()) };
-    let price = snapshot.budgets.prices.models.get(permit.model()).copied();
+    let caller = Caller { chain: identified.chain(), task, model: permit.model() };
+    let price = permit.model().and_then(|model| snapshot.budgets.prices.models.get(model)).copied();
     let Most { input, output, runs_on } = permit.most();
-    let cost = price.map(|price| price.most(input, output));
+    // What is no model has no price, and costs nothing.
+    let cost = if permit.model().is_none() { Some(0) } else { price.map(|price| price.most(input, output)) };
     let wanted = Amounts { requests: 1, input, output, cost };
     let now = world.now();
     let reserved = world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, now);
-    let charge = Charge {
+    let charge = permit.model().map(|model| Charge {
         at: now,
-        model: permit.model().clone(),
+        model: model.clone(),
         task: task.clone(),
         usage: permit.most().usage(),
         cost,
         is_estimate: true,
-    };
+    });
     match reserved {
         Ok(reservation) => {
             let allowance = Some(*reservation.allowance()).filter(|_| !reservation.is_empty());
-            call.account =
-                Account { reservation: Some(reservation), charge: Some(charge), price, allowance, runs_on, ..Account::default() };
+            call.account = Account { reservation: Some(reservation), charge, price, allowance, runs_on, ..Account::default() };
             Ok(permit)
         }
         Err(exceeded) => {

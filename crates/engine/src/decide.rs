@@ -8,24 +8,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use inspect::LeafHits;
 use model::{
-    Action, Answer, Around, Ask, DecisionInput, Duties, Facts, Finding, Name, ReasonCode, Refusal, Resource, Side, UnixMillis,
-    Verdict,
+    Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, ModelName, Name, ReasonCode, Refusal, Resource,
+    Side, UnixMillis, Verdict,
 };
-use text::Splices;
+use text::{Document, Splices};
 
 use crate::account::{self, Most};
 use crate::admit::Identified;
 use crate::inspection::Inspected;
-use crate::ports::{Head, Protocol};
+use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants};
 use crate::snapshot::Snapshot;
+use crate::stored;
 
 /// One destination with the bytes that were judged for it.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) upstream: Name,
-    /// What the model is called there.
-    pub(crate) model: String,
+    /// What the model is called there, if it is one.
+    pub(crate) model: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -45,7 +47,7 @@ pub(crate) struct Outbound {
 #[derive(Debug)]
 #[must_use = "a permit that is dropped is an interaction that never happened"]
 pub struct Permit {
-    model: Name,
+    aim: Resource,
     outbound: Vec<Outbound>,
     target: Target,
     headers: HeaderMap,
@@ -68,7 +70,7 @@ pub(crate) struct Target {
 
 impl Target {
     fn of<P: Protocol>(protocol: &P, inspected: &Inspected<'_>) -> Self {
-        let kept = inspected.understood().kept.as_ref().zip(inspected.named().names.first());
+        let kept = inspected.understood().model().and_then(|call| call.kept.as_ref()).zip(inspected.named().names.first());
         kept.map_or_else(
             || Self { method: Method::POST, path: Cow::Borrowed(protocol.upstream_path()), act: None },
             |(kept, (name, _))| Self {
@@ -99,8 +101,24 @@ pub(crate) struct Refused {
 }
 
 impl Permit {
-    pub(crate) const fn model(&self) -> &Name {
-        &self.model
+    /// What it permits, by the name that operators have given it.
+    pub(crate) const fn aim(&self) -> &Resource {
+        &self.aim
+    }
+
+    pub(crate) const fn model(&self) -> Option<&ModelName> {
+        match &self.aim {
+            Resource::Model(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// The server whose tools are asked for, if that is it: then nothing leaves.
+    pub(crate) fn lists_tools_of(&self) -> Option<&Name> {
+        match &self.aim {
+            Resource::ToolServer(server) if self.outbound.is_empty() => Some(server),
+            _ => None,
+        }
     }
 
     pub(crate) fn outbound(&self) -> &[Outbound] {
@@ -165,16 +183,27 @@ pub(crate) fn decide<P: Protocol>(
     }
     let duties = Arc::new(judgement.answer.duties());
     match outbound(snapshot, protocol, identified, inspected, &duties) {
-        Ok((model, outbound)) => {
-            let headers = protocol.upstream_headers(head);
+        Ok(outbound) => {
+            let aim = inspected.aim().clone();
+            let headers = headers(protocol, head, inspected);
             let target = Target::of(protocol, inspected);
             let most = Most::of(snapshot, inspected);
-            let hides_usage = inspected.understood().demand.tells_usage.is_some();
+            let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
             let names = inspected.named().names.clone();
-            Ok(Permit { model, outbound, target, headers, duties, most, hides_usage, names, judgement })
+            Ok(Permit { aim, outbound, target, headers, duties, most, hides_usage, names, judgement })
         }
         Err(refusal) => Err(refuse(refusal, judgement)),
     }
+}
+
+/// The headers of the request that go out with it.
+fn headers<P: Protocol>(protocol: &P, head: &Head, inspected: &Inspected<'_>) -> HeaderMap {
+    let mut headers = protocol.upstream_headers(head);
+    if let Aim::Server(call) = &inspected.understood().aim {
+        headers.extend(call.headers.clone());
+        stored::tell_session(inspected.named(), &mut headers);
+    }
+    headers
 }
 
 /// What policy answers. With policy switched off the answer is empty of links and says permit, and `Off` goes to the record; what
@@ -197,7 +226,8 @@ fn input<P: Protocol>(
 ) -> DecisionInput {
     let understood = inspected.understood();
     let mut asks = Vec::with_capacity(1 + understood.effects.len());
-    asks.push(Ask { action: Action::CallModel, resource: Resource::Model(inspected.model().clone()) });
+    let (action, arguments) = asked_of(inspected);
+    asks.push(Ask { action, resource: inspected.aim().clone() });
     asks.extend(understood.effects.iter().map(|effect| Ask { action: effect.action, resource: effect.resource.clone() }));
     let (label, ledger_version) = inspected.label();
     let credential = identified.credential();
@@ -205,29 +235,43 @@ fn input<P: Protocol>(
         now,
         credential: credential.id.clone(),
         credential_age: now.since(credential.created) / 1000,
-        dialect: Some(protocol.dialect()),
+        dialect: protocol.dialect(),
         stream: understood.stream,
         findings: inspected.counts(),
         label: label.clone(),
         ledger_version,
         answered: std::collections::BTreeSet::new(),
         mandate: identified.mandate().clone(),
-        arguments: None,
+        arguments,
         around,
     };
     DecisionInput { chain: identified.chain().clone(), asks, facts }
 }
 
+/// The verb, and the arguments as the request has them: what is decided on is what is sent.
+fn asked_of(inspected: &Inspected<'_>) -> (Action, Option<String>) {
+    let Aim::Server(call) = &inspected.understood().aim else { return (Action::CallModel, None) };
+    match &call.wants {
+        Wants::Tool { arguments, .. } => {
+            let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
+            (Action::CallTool, Some(text.to_owned()))
+        }
+        Wants::Tools | Wants::Talk => (Action::ListTools, None),
+    }
+}
+
 /// What the caller learns of a refusal.
 pub(crate) fn told(explains: bool, answer: &Answer) -> Refusal {
-    let about_model = answer
-        .links
-        .iter()
-        .any(|link| link.verdict == answer.verdict && link.reason == answer.reason && link.action == Action::CallModel);
+    let mut decisive = answer.links.iter().filter(|link| link.verdict == answer.verdict && link.reason == answer.reason);
+    let hidden = decisive.find_map(|link| match link.action {
+        Action::CallModel => Some(ReasonCode::ModelNotFound),
+        Action::CallTool | Action::ListTools => Some(ReasonCode::ToolNotFound),
+        _ => None,
+    });
     let is_policy = matches!(answer.reason, ReasonCode::PolicyDenied | ReasonCode::PolicyForbidden);
     if !explains {
-        // A model that may not be used looks exactly like one that does not exist.
-        return Refusal::new(if about_model && is_policy { ReasonCode::ModelNotFound } else { answer.reason });
+        // What may not be used looks exactly like what does not exist.
+        return Refusal::new(hidden.filter(|_| is_policy).unwrap_or(answer.reason));
     }
     let decisive = answer.links.iter().filter(|link| link.verdict == answer.verdict);
     let policies: Vec<String> = decisive.flat_map(|link| link.policies.iter().map(ToString::to_string)).collect();
@@ -241,46 +285,84 @@ fn outbound<P: Protocol>(
     identified: &Identified,
     inspected: &Inspected<'_>,
     duties: &Duties,
-) -> Result<(Name, Vec<Outbound>), Refusal> {
-    let understood = inspected.understood();
-    let model = inspected.model().clone();
-    let routes = snapshot.routes.get(&model).ok_or(ReasonCode::ModelNotFound)?;
+) -> Result<Vec<Outbound>, Refusal> {
+    match (&inspected.understood().aim, inspected.aim()) {
+        (Aim::Model(call), Resource::Model(model)) => to_model(snapshot, protocol, identified, inspected, duties, (call, model)),
+        (Aim::Server(call), _) => to_server(snapshot, inspected, duties, call),
+        (Aim::Model(_), _) => Err(ReasonCode::Internal.into()),
+    }
+}
+
+/// The one destination of a message to a tool server; none for what the gate answers itself.
+fn to_server(
+    snapshot: &Snapshot,
+    inspected: &Inspected<'_>,
+    duties: &Duties,
+    call: &ServerCall,
+) -> Result<Vec<Outbound>, Refusal> {
+    let server = snapshot.servers.get(&call.server).ok_or(ReasonCode::ToolNotFound)?;
+    let mut splices = Splices::new();
+    redact(inspected.document(), inspected.hits(), duties, &mut splices)?;
+    if call.wants == Wants::Tools {
+        return Ok(Vec::new());
+    }
+    let body = splices.apply(inspected.document().bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
+    Ok(vec![Outbound { upstream: server.upstream.clone(), model: None, body: Bytes::from(body) }])
+}
+
+fn redact(document: &Document<'_>, hits: &[LeafHits], duties: &Duties, splices: &mut Splices) -> Result<(), Refusal> {
+    let redacted = inspect::redact_document(document, hits, duties, Side::Request, splices);
+    let refused = |denied: inspect::DeniedContent| {
+        Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
+    };
+    redacted.map(drop).map_err(refused)
+}
+
+fn to_model<P: Protocol>(
+    snapshot: &Snapshot,
+    protocol: &P,
+    identified: &Identified,
+    inspected: &Inspected<'_>,
+    duties: &Duties,
+    (call, model): (&ModelCall, &ModelName),
+) -> Result<Vec<Outbound>, Refusal> {
+    let routes = snapshot.routes.get(model).ok_or(ReasonCode::ModelNotFound)?;
     let document = inspected.document();
     // These are string leaves too, and are replaced below: a finding in one must not be spliced twice.
-    let is_replaced = |span| span == understood.model_span || inspected.named().spans.iter().any(|(name, _)| *name == span);
+    let is_replaced = |span| span == call.model_span || inspected.named().spans.iter().any(|(name, _)| *name == span);
     let hits: Vec<_> = inspected.hits().iter().filter(|hit| !is_replaced(document.span(hit.node))).cloned().collect();
     let edits = account::edits(snapshot, identified, inspected);
     let mut outbound = Vec::with_capacity(routes.len());
-    let speaking = routes.iter().filter(|route| route.dialects.contains(&protocol.dialect()));
+    let speaking = routes.iter().filter(|route| protocol.dialect().is_some_and(|dialect| route.dialects.contains(&dialect)));
     // What is kept is kept at one upstream; to every other one its name is somebody else's, or nothing.
     let keeper = inspected.named().place.as_ref().map(|(_, upstream)| upstream);
     for route in speaking.filter(|route| keeper.is_none_or(|keeper| route.upstream == *keeper)) {
-        if understood.kept.is_some() {
-            outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::new() });
+        let served = Some(route.model.clone());
+        if call.kept.is_some() {
+            outbound.push(Outbound { upstream: route.upstream.clone(), model: served, body: Bytes::new() });
             break;
         }
         let mut splices = Splices::new();
-        inspect::redact_document(document, &hits, duties, Side::Request, &mut splices)
-            .map_err(|denied| Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place)))?;
+        redact(document, &hits, duties, &mut splices)?;
         let name = text::quote(&route.model);
-        let is_absent = understood.model_span.is_empty();
-        splices.replace(understood.model_span.clone(), if is_absent { format!("\"model\":{name},") } else { name });
+        let is_absent = call.model_span.is_empty();
+        splices.replace(call.model_span.clone(), if is_absent { format!("\"model\":{name},") } else { name });
         for (span, name) in &inspected.named().spans {
             splices.replace(span.clone(), text::quote(name));
         }
         edits.iter().for_each(|(span, text)| splices.replace(span.clone(), text.as_str()));
-        if let Some(place) = understood.unstored.as_ref().filter(|_| route.declines_store) {
+        if let Some(place) = call.unstored.as_ref().filter(|_| route.declines_store) {
             splices.replace(place.span.clone(), format!("{}false{}", place.before, place.after));
         }
         let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
-        outbound.push(Outbound { upstream: route.upstream.clone(), model: route.model.clone(), body: Bytes::from(body) });
+        outbound.push(Outbound { upstream: route.upstream.clone(), model: served, body: Bytes::from(body) });
     }
     if outbound.is_empty() && keeper.is_some() {
         return Err(ReasonCode::StoredUpstreamGone.into());
     }
     if outbound.is_empty() {
-        let dialect = protocol.dialect().as_str();
+        let dialect = protocol.dialect().map_or("this", Dialect::as_str);
         return Err(Refusal::because(ReasonCode::DialectNotSpoken, format!("`{model}` does not speak {dialect}")));
     }
-    Ok((model, outbound))
+    Ok(outbound)
 }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use model::{Chain, CredentialId, ModelName, Name, ReasonCode};
+use model::{Chain, CredentialId, Name, ReasonCode, Resource};
 
 use crate::ports::{Client, Clock, Epoch};
 
@@ -15,7 +15,7 @@ use crate::ports::{Client, Clock, Epoch};
 pub(crate) struct Guard {
     credential: CredentialId,
     chain: Chain,
-    model: Option<ModelName>,
+    aim: Option<Resource>,
     /// Credentials that the presented one descends from.
     parents: Vec<CredentialId>,
     task: Option<Name>,
@@ -27,7 +27,7 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard for a call of `chain` with `credential`; the epoch has not been looked at yet.
     pub(crate) const fn new(credential: CredentialId, chain: Chain) -> Self {
-        Self { credential, chain, model: None, parents: Vec::new(), task: None, ends: None, seen: 0 }
+        Self { credential, chain, aim: None, parents: Vec::new(), task: None, ends: None, seen: 0 }
     }
 
     /// A lock on one of `parents`, or on the task, stops the call too.
@@ -40,9 +40,9 @@ impl Guard {
         Self { ends, ..self }
     }
 
-    /// From now on a lock on `model` stops the call too.
-    pub(crate) fn touches(&mut self, model: ModelName) {
-        self.model = Some(model);
+    /// From now on a lock on `aim` stops the call too.
+    pub(crate) fn touches(&mut self, aim: Resource) {
+        self.aim = Some(aim);
     }
 
     /// The epoch that was last looked at.
@@ -57,7 +57,7 @@ impl Guard {
         }
         let locks = world.locks();
         self.seen = locks.version();
-        let stops = locks.stops(&self.credential, &self.chain, self.model.as_ref());
+        let stops = locks.stops(&self.credential, &self.chain, self.aim.as_ref());
         stops.or_else(|| locks.stops_descent(&self.parents, self.task.as_ref())).map_or(Ok(()), Err)
     }
 

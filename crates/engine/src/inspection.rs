@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use inspect::LeafHits;
-use model::{Finding, FindingCount, FindingGroup, FindingKind, Label, ModelName, Refusal, Side, Span};
+use model::{Finding, FindingCount, FindingGroup, FindingKind, Label, ModelName, Refusal, Resource, Side, Span};
 use text::Document;
 
 use crate::admit::Identified;
@@ -22,7 +22,7 @@ use crate::stored::Named;
 pub struct Inspected<'d> {
     document: &'d Document<'d>,
     understood: Understood,
-    model: ModelName,
+    aim: Resource,
     hits: Vec<LeafHits>,
     findings: Vec<Finding>,
     label: Label,
@@ -43,10 +43,19 @@ impl<'d> Inspected<'d> {
         &self.understood
     }
 
-    /// The alias that is asked for.
+    /// What is asked for, by the name that operators have given it.
     #[must_use]
-    pub const fn model(&self) -> &ModelName {
-        &self.model
+    pub const fn aim(&self) -> &Resource {
+        &self.aim
+    }
+
+    /// The alias that is asked for, if it is a model.
+    #[must_use]
+    pub const fn model(&self) -> Option<&ModelName> {
+        match &self.aim {
+            Resource::Model(model) => Some(model),
+            _ => None,
+        }
     }
 
     /// What was found, without any value.
@@ -96,7 +105,7 @@ pub(crate) fn inspect<'d, W: World>(
     identified: &Identified,
     document: &'d Document<'d>,
     understood: Understood,
-    model: ModelName,
+    aim: Resource,
     named: Named,
 ) -> Result<Inspected<'d>, Refusal> {
     // The scanner set is empty when inspection is switched off; the constructor is the same, and `Off` goes to the record.
@@ -112,5 +121,5 @@ pub(crate) fn inspect<'d, W: World>(
         span: Span { start: 0, end: 0 },
     }));
     let (label, ledger_version) = world.effective(&identified.credential().ledger);
-    Ok(Inspected { document, understood, model, hits, findings, label, ledger_version, named })
+    Ok(Inspected { document, understood, aim, hits, findings, label, ledger_version, named })
 }

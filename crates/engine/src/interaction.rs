@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Around, Name, ReasonCode, Refusal, RequestId, UnixMillis};
+use model::{Around, Name, ReasonCode, Refusal, RequestId, Resource, UnixMillis};
 use text::Document;
 
 use crate::account::{self, Account};
@@ -24,12 +24,13 @@ use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
 use crate::models;
-use crate::ports::{Client, Head, Protocol, Voice, World};
+use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
 use crate::record::{self, Outcome};
 use crate::release::{self, Released};
 use crate::respond::respond;
 use crate::snapshot::Snapshot;
-use crate::stored;
+use crate::stored::{self, Named};
+use crate::tools;
 
 /// Most bytes of a body where there should be none.
 const NO_BODY: usize = 1024;
@@ -89,14 +90,14 @@ pub async fn turn_away<W: World, V: Voice, C: Client>(
 }
 
 /// Lists the models that the caller may call.
-pub async fn list_models<W: World, P: Protocol, C: Client>(world: &W, protocol: &P, head: &Head, client: &mut C) -> RequestId {
+pub async fn list_models<W: World, P: Catalogue, C: Client>(world: &W, protocol: &P, head: &Head, client: &mut C) -> RequestId {
     let mut call = Call::begin(world);
     let ended = models::list(world, protocol, head, client, &mut call).await;
     finish(world, protocol, head, client, call, ended).await
 }
 
 /// Shows one model, if the caller may call it.
-pub async fn show_model<W: World, P: Protocol, C: Client>(
+pub async fn show_model<W: World, P: Catalogue, C: Client>(
     world: &W,
     protocol: &P,
     head: &Head,
@@ -222,13 +223,17 @@ async fn path<W: World, P: Protocol, C: Client>(
     };
     // What is sent has been seen by the task: its labels are joined before it leaves.
     label::request(world, call.identified()?, &recorded);
-    let sent = world.monotonic();
     guard.check(world)?;
+    // What the gate knows itself is asked of nobody.
+    if let Some(server) = recorded.permit().lists_tools_of() {
+        return tools::list(world, protocol, client, call, &mut guard, server).await;
+    }
+    let sent = world.monotonic();
     call.account.leaves(sent);
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     let answered = recorded.permit().outbound().get(reply.position);
     call.upstream = answered.map(|outbound| outbound.upstream.clone());
-    call.upstream_model = answered.map(|outbound| outbound.model.clone());
+    call.upstream_model = answered.and_then(|outbound| outbound.model.clone());
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
@@ -246,26 +251,23 @@ fn judge<W: World, P: Protocol>(
     let snapshot = Arc::clone(&call.snapshot);
     let begun = world.monotonic();
     let document = Document::parse(body, &snapshot.limits.json()).map_err(|error| unreadable(&error))?;
-    let admitted = snapshot.admitted.get(&protocol.dialect()).cloned().unwrap_or_default();
-    let understood = protocol.understand(head, &document, &admitted)?;
+    let understood = protocol.understand(head, &document, &snapshot)?;
     let named = stored::open(world, &snapshot, call.identified()?, &document, &understood)?;
-    let is_kept = understood.kept.is_some();
-    let model = match &named.place {
-        Some((model, _)) if is_kept => model.clone(),
-        _ => Name::new(&understood.model).map_err(|_| ReasonCode::ModelNotFound)?,
-    };
-    guard.touches(model.clone());
+    let is_kept = understood.model().is_some_and(|call| call.kept.is_some());
+    let aim = aim(&snapshot, &understood, &named)?;
+    guard.touches(aim.clone());
     // A name that nobody declared is a text of the client's.
-    call.model = snapshot.routes.contains_key(&model).then(|| model.clone());
+    call.model = if let Resource::Model(model) = &aim { Some(model.clone()) } else { None };
+    call.model.take_if(|model| !snapshot.routes.contains_key(model));
     call.is_stream = understood.stream;
     let parsed = world.monotonic();
     call.timings.understand = parsed.saturating_sub(begun);
 
-    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, model, named)?;
+    let inspected = inspect(world, &snapshot, call.identified()?, &document, understood, aim, named)?;
     let scanned = world.monotonic();
     call.timings.inspect = scanned.saturating_sub(parsed);
 
-    let budget = account::left(world, &snapshot, call.identified()?, Some(inspected.model()));
+    let budget = account::left(world, &snapshot, call.identified()?, inspected.model());
     let around = Around { budget, origin: head.origin(), ..Around::default() };
     let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, around, world.now());
     call.timings.decide = world.monotonic().saturating_sub(scanned);
@@ -275,6 +277,17 @@ fn judge<W: World, P: Protocol>(
         let is_hidden = is_kept && refused.refusal.code == ReasonCode::ModelNotFound;
         if is_hidden { ReasonCode::StoredNotFound.into() } else { refused.refusal }
     })
+}
+
+/// What a request is aimed at, by the name that operators have given it.
+fn aim(snapshot: &Snapshot, understood: &Understood, named: &Named) -> Result<Resource, Refusal> {
+    match &understood.aim {
+        Aim::Model(ModelCall { model, kept, .. }) => match &named.place {
+            Some((model, _)) if kept.is_some() => Ok(Resource::Model(model.clone())),
+            _ => Ok(Resource::Model(Name::new(model).map_err(|_| ReasonCode::ModelNotFound)?)),
+        },
+        Aim::Server(call) => tools::aim(snapshot, call),
+    }
 }
 
 /// Tells the client and, if this was not done yet, the log. Everything that is not a permit ends here.
@@ -353,6 +366,7 @@ const fn is_lock(code: ReasonCode) -> bool {
             | ReasonCode::CredentialExpired
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
+            | ReasonCode::ToolLocked
     )
 }
 

@@ -5,7 +5,7 @@
 //! that starts again takes its ledgers.
 
 use evidence::Observed;
-use model::{Act, Finding, FindingGroup, Integrity, Label, Name, Side};
+use model::{Act, Finding, FindingGroup, Integrity, Label, Name, Resource, Side};
 
 use crate::admit::Identified;
 use crate::decide::Permit;
@@ -18,9 +18,15 @@ pub(crate) fn of_request(identified: &Identified, permit: &Permit) -> Option<Obs
     observed(identified, "request".to_owned(), label)
 }
 
-/// The answer as such: a model's words are as trustworthy as an identified source at best, and no more than the task.
+/// The answer as such: a model's words are as trustworthy as an identified source at best, and no more than the task; a tool's are
+/// whatever somebody outside has written, and what the gate itself tells brings nothing in.
 pub(crate) fn of_answer(identified: &Identified, permit: &Permit) -> Option<Observed> {
-    observed(identified, origin(permit), Label { integrity: Integrity::Trusted, ..Label::default() })
+    let integrity = match permit.aim() {
+        _ if permit.outbound().is_empty() => return None,
+        Resource::Model(_) => Integrity::Trusted,
+        _ => Integrity::Untrusted,
+    };
+    observed(identified, origin(permit), Label { integrity, ..Label::default() })
 }
 
 /// Findings of the answer that pass unredacted. None if nothing does.
@@ -41,7 +47,11 @@ pub(crate) fn join<W: World>(world: &W, identified: &Identified, observed: Optio
 }
 
 fn origin(permit: &Permit) -> String {
-    format!("model:{}", permit.model())
+    match permit.aim() {
+        Resource::Tool(id) => format!("tool:{id}"),
+        Resource::ToolServer(name) => format!("server:{name}"),
+        aim => format!("model:{}", aim.id()),
+    }
 }
 
 fn observed(identified: &Identified, origin: String, label: Label) -> Option<Observed> {

@@ -26,6 +26,7 @@ mod respond;
 mod seams;
 mod snapshot;
 mod stored;
+mod tools;
 mod verified;
 
 pub use access::{answer_questions, claims, publish_access, request_access, search};
@@ -38,5 +39,5 @@ pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use oauth::{Endpoint, Publication, issuer};
 pub use record::Recorded;
 pub use release::Released;
-pub use snapshot::{Budgets, Candour, Limits, Off, Route, Scanning, Snapshot};
+pub use snapshot::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
 pub use verified::VerifiedTokens;

@@ -14,14 +14,14 @@ use crate::admit::{Identified, admit};
 use crate::decide::{Judgement, asked, told};
 use crate::guard::Guard;
 use crate::interaction::Call;
-use crate::ports::{Client, Head, Protocol, World};
+use crate::ports::{Catalogue, Client, Head, World};
 use crate::record;
 use crate::release;
 use crate::respond::stamp;
 use crate::snapshot::Snapshot;
 
 /// Answers a request for the list.
-pub(crate) async fn list<W: World, P: Protocol, C: Client>(
+pub(crate) async fn list<W: World, P: Catalogue, C: Client>(
     world: &W,
     protocol: &P,
     head: &Head,
@@ -39,7 +39,7 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
 }
 
 /// Answers a request for one model: as the list would show it, or as if it were not there.
-pub(crate) async fn one<W: World, P: Protocol, C: Client>(
+pub(crate) async fn one<W: World, P: Catalogue, C: Client>(
     world: &W,
     protocol: &P,
     head: &Head,
@@ -108,7 +108,7 @@ fn shown<'m, W: World>(
         Some(listed) => listed.contains(model.as_str()),
         None => granted(&call_of(model)),
     };
-    let is_free = |model: &ModelName| locks.stops(&credential.id, chain, Some(model)).is_none();
+    let is_free = |model: &ModelName| locks.stops(&credential.id, chain, Some(&Resource::Model(model.clone()))).is_none();
     models.filter(|model| could(model) && is_free(model)).cloned().collect()
 }
 
@@ -122,7 +122,7 @@ fn call_of(model: &ModelName) -> Ask {
 }
 
 /// Plain calls of `models`, as they would be decided now.
-fn input<W: World>(world: &W, identified: &Identified, dialect: Dialect, models: &[ModelName]) -> DecisionInput {
+fn input<W: World>(world: &W, identified: &Identified, dialect: Option<Dialect>, models: &[ModelName]) -> DecisionInput {
     let credential = identified.credential();
     let now = world.now();
     let (label, ledger_version) = world.effective(&credential.ledger);
@@ -130,7 +130,7 @@ fn input<W: World>(world: &W, identified: &Identified, dialect: Dialect, models:
         now,
         credential: credential.id.clone(),
         credential_age: now.since(credential.created) / 1000,
-        dialect: Some(dialect),
+        dialect,
         stream: false,
         findings: BTreeMap::new(),
         label,

@@ -2,7 +2,6 @@
 //!
 //! Static dispatch throughout: one `World` and one `Protocol` per call, known when the binary is built.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
@@ -294,28 +293,84 @@ pub trait Client: Send {
 }
 
 /// What a protocol adapter understood of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Understood {
-    /// The model alias as the client wrote it.
-    pub model: String,
-    /// The JSON string that holds it. Empty where the body has none: there it is put, as a member with another one behind it.
-    pub model_span: Range<usize>,
+    /// What it is aimed at.
+    pub aim: Aim,
     /// Whether a stream is asked for.
     pub stream: bool,
     /// Consequences beyond the call itself.
     pub effects: Vec<Effect>,
     /// Content parts that no scanner understands: JSON Pointer and type.
     pub uninspected: Vec<(String, String)>,
+    /// String values that are read as one text, in this order: the parts of a message.
+    pub joined: Vec<Vec<NodeId>>,
+}
+
+/// What a request is aimed at.
+#[derive(Debug, Clone)]
+pub enum Aim {
+    /// A model.
+    Model(ModelCall),
+    /// A tool server, or one of its tools.
+    Server(ServerCall),
+}
+
+impl Understood {
+    /// The call of a model, if it is one.
+    #[must_use]
+    pub const fn model(&self) -> Option<&ModelCall> {
+        match &self.aim {
+            Aim::Model(call) => Some(call),
+            Aim::Server(_) => None,
+        }
+    }
+}
+
+/// A call of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelCall {
+    /// The model alias as the client wrote it.
+    pub model: String,
+    /// The JSON string that holds it. Empty where the body has none: there it is put, as a member with another one behind it.
+    pub model_span: Range<usize>,
     /// String values that name something that the provider keeps for the caller's task.
     pub handles: Vec<NodeId>,
     /// What is asked for, if it is something that the provider keeps: the model is the one that it was made by then.
     pub kept: Option<Kept>,
     /// Where `false` says that the provider is to keep nothing, where the request does not say.
     pub unstored: Option<Place>,
-    /// String values that are read as one text, in this order: the parts of a message.
-    pub joined: Vec<Vec<NodeId>>,
     /// How much it may bring about.
     pub demand: Demand,
+}
+
+/// A message to a tool server.
+#[derive(Debug, Clone)]
+pub struct ServerCall {
+    /// The server's name in the configuration.
+    pub server: Name,
+    /// What is wanted of it.
+    pub wants: Wants,
+    /// The session that it belongs to, as the caller's task knows it; none where the protocol has none.
+    pub session: Option<String>,
+    /// Headers that go with the message: they repeat what the body says.
+    pub headers: HeaderMap,
+}
+
+/// What is wanted of a tool server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// Run a tool.
+    Tool {
+        /// The name that the server gives it.
+        name: String,
+        /// Its arguments, an object; none if there are none.
+        arguments: Option<NodeId>,
+    },
+    /// Say which tools there are: the gate answers that itself.
+    Tools,
+    /// Whatever a party that uses the server at all needs: a handshake, a sign of life, an answer to what it asked.
+    Talk,
 }
 
 /// A request for something that a provider keeps. It goes out without a body.
@@ -458,6 +513,8 @@ pub struct AnswerView {
     pub shown: Shown,
     /// A member that says that nothing is told yet, with its comma: likewise.
     pub usage_untold: Option<Range<usize>>,
+    /// Values in whose place something else is told: what they announce is not served here.
+    pub replaced: Vec<(Range<usize>, String)>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.
@@ -510,19 +567,19 @@ pub trait Voice: Send + Sync {
 pub trait Protocol: Voice {
     /// The reader of its streams.
     type Events: EventReader;
-    /// Which dialect it speaks.
-    fn dialect(&self) -> Dialect;
+    /// Which dialect it speaks, if it is a model API.
+    fn dialect(&self) -> Option<Dialect>;
     /// The path at the upstream, appended to its base URL.
     fn upstream_path(&self) -> &'static str;
     /// Whether its requests have a body. One without is read as an empty object.
     fn takes_body(&self) -> bool {
         true
     }
-    /// Reads a request.
+    /// Reads a request; by `snapshot`, for what operators declare and admit.
     ///
     /// # Errors
     /// A refusal for everything that is not classified.
-    fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal>;
+    fn understand(&self, head: &Head, document: &Document<'_>, snapshot: &Snapshot) -> Result<Understood, Refusal>;
     /// The headers of the request that may reach an upstream.
     fn upstream_headers(&self, head: &Head) -> HeaderMap;
     /// The headers of the answer that may reach the client.
@@ -535,6 +592,14 @@ pub trait Protocol: Voice {
     fn events(&self, limit: usize) -> Self::Events;
     /// Writes an event with other data.
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
+    /// The list of tools that is asked for; `definitions` are JSON objects. Asked of those who understand [`Wants::Tools`].
+    fn tool_list(&self, _definitions: &[Arc<str>]) -> (HeaderMap, Bytes) {
+        (HeaderMap::new(), Bytes::new())
+    }
+}
+
+/// Tells which models there are.
+pub trait Catalogue: Protocol {
     /// The list of models, as the provider would write it.
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes);
     /// One model, as the provider would write it.

@@ -9,6 +9,7 @@ use identity::Mark;
 use model::{Action, ReasonCode, Refusal};
 
 use crate::act::Reply;
+use crate::decide::Permit;
 use crate::guard::{Guard, at_once, give_way, while_connected};
 use crate::interaction::Call;
 use crate::label;
@@ -36,8 +37,11 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
     let Reply { head, body, position } = reply;
     call.outcome.position = Some(position);
     call.outcome.upstream_status = Some(head.status.as_u16());
-    let form = form(&head)?;
+    let form = form(&head, recorded.permit())?;
     let mut headers = protocol.client_headers(&head.headers);
+    stored::seal_session(world, call.identified()?, recorded.permit(), &head.headers, &mut headers)?;
+    // Whether a tool server streams is its own choice.
+    call.is_stream |= recorded.permit().model().is_none() && matches!(form, Form::Stream);
     call.account.tell(protocol, ReasonCode::Permitted, &mut headers);
     let mut back = Back {
         world,
@@ -54,17 +58,23 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
     match form {
         Form::Stream => back.stream(protocol, body).await,
         Form::Document => back.document(protocol, body).await,
+        Form::Bare => back.bare(),
     }
 }
 
 enum Form {
     Stream,
     Document,
+    /// Only a head: a message was taken, and there is nothing to say. What an upstream says all the same is not read.
+    Bare,
 }
 
 /// What kind of answer this is; what cannot be read safely is refused by its head.
-fn form(head: &ReplyHead) -> Result<Form, Refusal> {
+fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
     let status = head.status;
+    if status == StatusCode::ACCEPTED && permit.model().is_none() {
+        return Ok(Form::Bare);
+    }
     // The body of such an answer speaks about the gate's own credential.
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
         return Err(ReasonCode::UpstreamRefusedGate.into());
@@ -134,6 +144,13 @@ struct Back<'a, W, C> {
 }
 
 impl<W: World, C: Client> Back<'_, W, C> {
+    /// Nothing but a head.
+    fn bare(&mut self) -> Result<(), Refusal> {
+        self.headers.remove(CONTENT_TYPE);
+        self.length = Some(0);
+        self.open()
+    }
+
     /// One JSON document: read whole, bounded, then released whole.
     async fn document<P: Protocol, B: ReplyBody>(&mut self, protocol: &P, mut body: B) -> Result<(), Refusal> {
         let limit = self.call.snapshot.limits.answer_bytes;
@@ -250,7 +267,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         Some(Sealer {
             handles: self.world.handles(),
             owner: stored::owner(identified),
-            mark: Mark::of(permit.model().as_str(), self.call.upstream.as_ref()?.as_str()),
+            mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),
             known: permit.names().to_vec(),
             is_kept,
         })

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub policy: Arc<PolicySnapshot>,
     /// Every alias that can be asked for, with where it is served.
     pub routes: BTreeMap<ModelName, Vec<Route>>,
+    /// Every tool server that can be spoken to.
+    pub servers: BTreeMap<Name, Server>,
     /// The scanners in force.
     pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.
@@ -96,6 +98,16 @@ pub struct Route {
     pub dialects: BTreeSet<Dialect>,
     /// Whether it is told to keep nothing where a request does not say.
     pub declines_store: bool,
+}
+
+/// A tool server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The upstream's name in the configuration.
+    pub upstream: Name,
+    /// Its approved tools, by the names that it gives them, with their definitions: a JSON object each (RFC 8785). Those that are
+    /// withdrawn are not among them.
+    pub tools: BTreeMap<String, Arc<str>>,
 }
 
 /// How much a refused caller learns.

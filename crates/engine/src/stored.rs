@@ -5,12 +5,14 @@
 
 use std::ops::Range;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::Mark;
-use model::{ModelName, Name, ReasonCode, Refusal};
+use model::{ModelName, Name, ReasonCode, Refusal, Resource};
 use text::Document;
 
 use crate::admit::Identified;
-use crate::ports::{Understood, World};
+use crate::decide::Permit;
+use crate::ports::{Aim, ModelCall, ServerCall, Understood, World};
 use crate::snapshot::Snapshot;
 
 /// What a request names of what a provider keeps; nothing, mostly.
@@ -22,6 +24,8 @@ pub(crate) struct Named {
     pub(crate) names: Vec<(String, String)>,
     /// Which model it was made by, and which upstream keeps it.
     pub(crate) place: Option<(ModelName, Name)>,
+    /// The session as the tool server knows it.
+    pub(crate) session: Option<String>,
 }
 
 /// As whom names are sealed: as the task where there is one, else as the credential's own. Neither part holds a control character.
@@ -45,22 +49,75 @@ pub(crate) fn open<W: World>(
     document: &Document<'_>,
     understood: &Understood,
 ) -> Result<Named, Refusal> {
-    if understood.kept.is_none() && understood.handles.is_empty() {
-        return Ok(Named::default());
+    match &understood.aim {
+        Aim::Model(call) if call.kept.is_none() && call.handles.is_empty() => Ok(Named::default()),
+        Aim::Model(call) => of_model(world, snapshot, &owner(identified), document, call),
+        Aim::Server(call) => of_server(world, &owner(identified), call),
     }
-    let (handles, owner) = (world.handles(), owner(identified));
+}
+
+/// The mark of sessions with a tool server.
+pub(crate) fn session_mark(server: &Name) -> Mark {
+    Mark::of("tool-server", server.as_str())
+}
+
+/// The header in which a tool server tells a session and is told it.
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Tells a tool server its own name of the session.
+pub(crate) fn tell_session(named: &Named, headers: &mut HeaderMap) {
+    if let Some(session) = named.session.as_deref().and_then(|session| HeaderValue::from_str(session).ok()) {
+        headers.insert(SESSION, session);
+    }
+}
+
+/// Tells the client a session that a tool server has begun: bound to the task, so that nobody else can go on with it.
+///
+/// # Errors
+/// The server's name of it cannot be bound.
+pub(crate) fn seal_session<W: World>(
+    world: &W,
+    identified: &Identified,
+    permit: &Permit,
+    told: &HeaderMap,
+    headers: &mut HeaderMap,
+) -> Result<(), Refusal> {
+    let (Resource::ToolServer(server), Some(session)) = (permit.aim(), told.get(SESSION)) else { return Ok(()) };
+    let plain = session.to_str().ok().filter(|session| !session.is_empty());
+    let sealed = plain.and_then(|session| world.handles().seal(&owner(identified), session_mark(server), session));
+    let sealed = sealed.and_then(|sealed| HeaderValue::from_str(&sealed).ok());
+    headers.insert(SESSION, sealed.ok_or(ReasonCode::UpstreamResponseInvalid)?);
+    Ok(())
+}
+
+fn of_server<W: World>(world: &W, owner: &str, call: &ServerCall) -> Result<Named, Refusal> {
+    let Some(sealed) = &call.session else { return Ok(Named::default()) };
+    let handles = world.handles();
+    let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
+    let session = opened.ok_or(ReasonCode::SessionUnknown)?.name.to_owned();
+    Ok(Named { session: Some(session), ..Named::default() })
+}
+
+fn of_model<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    owner: &str,
+    document: &Document<'_>,
+    call: &ModelCall,
+) -> Result<Named, Refusal> {
+    let handles = world.handles();
     let mut named = Named::default();
     let mut marks: Vec<Mark> = Vec::new();
-    if let Some(kept) = &understood.kept {
-        let opened = handles.open(&owner, &kept.name).filter(|opened| is_segment(opened.name));
+    if let Some(kept) = &call.kept {
+        let opened = handles.open(owner, &kept.name).filter(|opened| is_segment(opened.name));
         let opened = opened.ok_or(ReasonCode::StoredNotFound)?;
         marks.push(opened.mark);
         named.names.push((opened.name.to_owned(), kept.name.clone()));
     }
-    for node in &understood.handles {
+    for node in &call.handles {
         let sealed = document.text(*node).unwrap_or_default();
         let foreign = || Refusal::because(ReasonCode::StatefulIdRefused, document.pointer(*node));
-        let opened = handles.open(&owner, &sealed).ok_or_else(foreign)?;
+        let opened = handles.open(owner, &sealed).ok_or_else(foreign)?;
         marks.push(opened.mark);
         named.spans.push((document.span(*node), opened.name.to_owned()));
         named.names.push((opened.name.to_owned(), sealed.to_string()));

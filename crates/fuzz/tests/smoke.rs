@@ -64,6 +64,7 @@ smoke! {
     operators: 20_000;
     messages: 3_000;
     toollists: 400;
+    calls: 1_500;
     log: 3_000;
     folder: 150;
     opened: 60;

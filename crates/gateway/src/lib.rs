@@ -13,6 +13,7 @@ pub mod framing;
 mod health;
 pub mod inflate;
 pub mod issuers;
+pub mod mcp;
 pub mod metrics;
 pub mod oauth;
 pub mod protocols;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::{AnswerView, Head, Protocol, StreamEvent, Understood, Voice};
+use engine::Snapshot;
+use engine::ports::{AnswerView, Catalogue, Head, Protocol, StreamEvent, Understood, Voice};
 use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
@@ -32,7 +33,7 @@ pub const ANTHROPIC: Adapter = Adapter { api: Api::Messages, deployment: None, s
 
 impl Voice for Adapter {
     fn api(&self) -> Option<(Dialect, &'static str)> {
-        Some((self.dialect(), self.upstream_path()))
+        Some((self.api.dialect(), self.upstream_path()))
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
@@ -55,8 +56,8 @@ impl Voice for Adapter {
 impl Protocol for Adapter {
     type Events = SseReader;
 
-    fn dialect(&self) -> Dialect {
-        self.api.dialect()
+    fn dialect(&self) -> Option<Dialect> {
+        Some(self.api.dialect())
     }
 
     fn upstream_path(&self) -> &'static str {
@@ -67,10 +68,12 @@ impl Protocol for Adapter {
         self.stored.is_none()
     }
 
-    fn understand(&self, head: &Head, document: &Document<'_>, admitted: &BTreeSet<String>) -> Result<Understood, Refusal> {
+    fn understand(&self, head: &Head, document: &Document<'_>, snapshot: &Snapshot) -> Result<Understood, Refusal> {
         if let Some(stored) = &self.stored {
             return stored.understood();
         }
+        let nothing = BTreeSet::new();
+        let admitted = snapshot.admitted.get(&self.api.dialect()).unwrap_or(&nothing);
         dialect::understand(self.api, self.deployment.as_deref(), &head.headers, document, admitted)
     }
 
@@ -104,7 +107,9 @@ impl Protocol for Adapter {
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
         sse::write(event.name.as_deref(), data)
     }
+}
 
+impl Catalogue for Adapter {
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
         dialect::model_list(self.api.dialect(), models)
     }

@@ -15,7 +15,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use model::{ReasonCode, Refusal, RequestId};
+use model::{Name, ReasonCode, Refusal, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Handle, Runtime};
@@ -27,6 +27,7 @@ use crate::client::{Answer, Ending, HttpClient};
 use crate::dialect::{self, Act, Api, Stored};
 use crate::forwarded::TrustedProxies;
 use crate::framing::{FramingGuard, Limits as FramingLimits, Verdict, canned, linger};
+use crate::mcp::{self, Mcp};
 use crate::oauth::{self, OauthVoice};
 use crate::protocols::{ANTHROPIC, Adapter, OPENAI};
 use crate::tls::{self, NotOpened, TlsListener};
@@ -384,6 +385,10 @@ enum Route {
     Models,
     /// One model, by its id.
     Model(String),
+    /// A message to a tool server.
+    Mcp(Name),
+    /// As much of it as is not there.
+    NoMcp(Name, Refusal),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
     /// Requests for approval of other enforcement points.
@@ -410,6 +415,12 @@ impl Route {
         match dialect::stored_at(path, method) {
             Some(Ok((act, id))) => return Self::Stored(act, id.to_owned()),
             Some(Err(refusal)) => return Self::Refused(refusal),
+            None => {}
+        }
+        match mcp::at(path) {
+            Some(Ok(server)) if *method == Method::POST => return Self::Mcp(server),
+            Some(Ok(server)) => return Self::NoMcp(server, Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
         }
         match oauth::at(path) {
@@ -467,6 +478,8 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             let stored = Some(Stored::new(id, act, head.query.as_deref()));
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
+        Route::Mcp(server) => engine::interaction(world, &Mcp::new(server), head, client).await,
+        Route::NoMcp(server, refusal) => engine::turn_away(world, &Mcp::new(server), head, client, &refusal).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,

@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode, UnixMillis};
+use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode, Resource, UnixMillis};
 
 /// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
-/// `model:NAME` or `all`.
+/// `model:NAME`, `server:NAME`, `tool:SERVER/NAME` or `all`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LockTarget {
@@ -21,6 +21,10 @@ pub enum LockTarget {
     Principal(PrincipalId),
     /// One model alias.
     Model(ModelName),
+    /// One tool server, with all of its tools.
+    Server(Name),
+    /// One tool, `SERVER/NAME`.
+    Tool(String),
     /// Everything on the data plane.
     All,
 }
@@ -32,6 +36,8 @@ impl fmt::Display for LockTarget {
             Self::Task(id) => write!(formatter, "task:{id}"),
             Self::Principal(id) => write!(formatter, "{id}"),
             Self::Model(name) => write!(formatter, "model:{name}"),
+            Self::Server(name) => write!(formatter, "server:{name}"),
+            Self::Tool(id) => write!(formatter, "tool:{id}"),
             Self::All => formatter.write_str("all"),
         }
     }
@@ -47,9 +53,19 @@ impl FromStr for LockTarget {
             Some(("credential", id)) => Ok(Self::Credential(Name::new(id)?)),
             Some(("task", id)) => Ok(Self::Task(Name::new(id)?)),
             Some(("model", name)) => Ok(Self::Model(Name::new(name)?)),
+            Some(("server", name)) => Ok(Self::Server(Name::new(name)?)),
+            Some(("tool", id)) => tool(id).map(Self::Tool),
             _ => Ok(Self::Principal(text.parse()?)),
         }
     }
+}
+
+/// A tool by its server and the name that it has there: 1 to 128 signs of ASCII without blanks.
+fn tool(id: &str) -> Result<String, IdError> {
+    let (server, name) = id.split_once('/').unwrap_or((id, ""));
+    Name::new(server)?;
+    let is_plain = (1..=128).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain { Ok(id.to_owned()) } else { Err(Name::new(name).err().unwrap_or(IdError::Name(String::new()))) }
 }
 
 impl TryFrom<String> for LockTarget {
@@ -148,9 +164,10 @@ impl LockSet {
         self.locks.get(target).map(|lock| lock.kind)
     }
 
-    /// The reason why this call must stop, or `None` if nothing that it touches is locked.
+    /// The reason why this call must stop, or `None` if nothing that it touches is locked. `aim`: what it is aimed at, if that is
+    /// known already.
     #[must_use]
-    pub fn stops(&self, credential: &CredentialId, chain: &Chain, model: Option<&ModelName>) -> Option<ReasonCode> {
+    pub fn stops(&self, credential: &CredentialId, chain: &Chain, aim: Option<&Resource>) -> Option<ReasonCode> {
         // Most of the time nothing is locked, and this runs at every released chunk.
         if self.locks.is_empty() {
             return None;
@@ -164,8 +181,21 @@ impl LockSet {
         if chain.links().iter().any(|link| self.locks.contains_key(&LockTarget::Principal(link.clone()))) {
             return Some(ReasonCode::PrincipalLocked);
         }
-        let is_locked = |name: &ModelName| self.locks.contains_key(&LockTarget::Model(name.clone()));
-        model.is_some_and(is_locked).then_some(ReasonCode::ModelLocked)
+        self.stops_aim(aim?)
+    }
+
+    fn stops_aim(&self, aim: &Resource) -> Option<ReasonCode> {
+        let is_locked = |target: LockTarget| self.locks.contains_key(&target);
+        let is_server_locked = |server: &str| Name::new(server).is_ok_and(|name| is_locked(LockTarget::Server(name)));
+        match aim {
+            Resource::Model(name) => is_locked(LockTarget::Model(name.clone())).then_some(ReasonCode::ModelLocked),
+            Resource::ToolServer(name) => is_locked(LockTarget::Server(name.clone())).then_some(ReasonCode::ToolLocked),
+            Resource::Tool(id) => {
+                let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
+                (is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server)).then_some(ReasonCode::ToolLocked)
+            }
+            _ => None,
+        }
     }
 
     /// The reason why a token must stop: one of the credentials that it descends from, or its task, is stopped. What is revoked
@@ -194,12 +224,12 @@ const fn of_kind(kind: LockKind) -> ReasonCode {
 #[cfg(test)]
 mod tests {
     use super::{LockKind, LockSet, LockTarget};
-    use crate::{Chain, Name, PrincipalId, ReasonCode, UnixMillis};
+    use crate::{Chain, Name, PrincipalId, ReasonCode, Resource, UnixMillis};
 
     #[test]
     fn every_target_stops_the_call_that_touches_it() -> Result<(), Box<dyn std::error::Error>> {
         let credential = Name::new("pk_1")?;
-        let model = Name::new("small")?;
+        let model = Resource::Model(Name::new("small")?);
         let links: Result<Vec<PrincipalId>, _> = ["user:a", "agent:b"].iter().map(|link| link.parse()).collect();
         let chain = Chain::new(links?)?;
         let facts = [
@@ -217,6 +247,33 @@ mod tests {
             let locks = LockSet::default().with(target.clone(), LockKind::Kill);
             assert_eq!(locks.stops(&credential, &chain, Some(&model)), expected, "{target}");
             assert_eq!(locks.without(&target).and_then(|free| free.stops(&credential, &chain, Some(&model))), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_tool_stops_with_its_server() -> Result<(), Box<dyn std::error::Error>> {
+        let credential = Name::new("pk_1")?;
+        let chain = Chain::new(vec!["user:a".parse()?])?;
+        let tool = Resource::Tool("kb/search".to_owned());
+        let server = Resource::ToolServer(Name::new("kb")?);
+        let facts = [
+            ("tool:kb/search", true, false),
+            ("tool:kb/write", false, false),
+            ("server:kb", true, true),
+            ("server:k", false, false),
+            ("model:kb", false, false),
+        ];
+        for (target, stops_tool, stops_server) in facts {
+            let locks = LockSet::default().with(target.parse()?, LockKind::Kill);
+            assert_eq!(target.parse::<LockTarget>()?.to_string(), target);
+            for (aim, stops) in [(&tool, stops_tool), (&server, stops_server)] {
+                let expected = stops.then_some(ReasonCode::ToolLocked);
+                assert_eq!(locks.stops(&credential, &chain, Some(aim)), expected, "{target} {aim:?}");
+            }
+        }
+        for wrong in ["tool:kb", "tool:/search", "tool:kb/", "tool:k b/search", "server:"] {
+            assert!(wrong.parse::<LockTarget>().is_err(), "{wrong}");
         }
         Ok(())
     }

@@ -94,6 +94,10 @@ pub struct Tool {
     pub effects: BTreeSet<ToolEffect>,
     /// The JSON Schema of its arguments, as text.
     pub input: String,
+    /// Everything that its server says of it, as one text (RFC 8785): what callers are shown. Empty where it has no such form; absent
+    /// then, so a bundle of before keeps the digest that it had.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub definition: String,
     /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_withdrawn: bool,

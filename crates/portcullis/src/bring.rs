@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
-use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Snapshot};
+use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -177,6 +177,7 @@ fn build(
         digest,
         policy,
         routes: routes(settings),
+        servers: servers(bundle, settings),
         scanners,
         admitted: settings.fields.clone(),
         limits: limits(settings),
@@ -238,6 +239,18 @@ fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
         }
     };
     settings.routes.iter().map(|(model, places)| (model.clone(), places.iter().map(route).collect())).collect()
+}
+
+/// The tool servers that can be spoken to, with what callers may be shown of them.
+fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server> {
+    let server = |(name, upstream): (&model::Name, &model::Name)| {
+        let declared = bundle.registry.tool_servers.get(name)?;
+        let is_shown = |tool: &model::Tool| !tool.is_withdrawn && !tool.definition.is_empty();
+        let tools = declared.tools.iter().filter(|(_, tool)| is_shown(tool));
+        let tools = tools.map(|(name, tool)| (name.clone(), Arc::from(tool.definition.as_str()))).collect();
+        Some((name.clone(), Server { upstream: upstream.clone(), tools }))
+    };
+    settings.tool_upstreams.iter().filter_map(server).collect()
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -58,12 +58,12 @@ pub(crate) enum Command {
     Key(Key),
     /// Stop something for good.
     Revoke {
-        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME or all.
+        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME, server:NAME, tool:SERVER/NAME or all.
         target: String,
     },
     /// Stop something until `unlock`; running streams are cut at once.
     Kill {
-        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME or all.
+        /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME, server:NAME, tool:SERVER/NAME or all.
         target: String,
     },
     /// Take a `kill` back.

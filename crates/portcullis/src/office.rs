@@ -282,6 +282,11 @@ impl Gate {
             // Tasks are not listed: their tokens say all that there is to know.
             LockTarget::Task(_) => true,
             LockTarget::Model(name) => registry.models.contains_key(name),
+            LockTarget::Server(name) => registry.tool_servers.contains_key(name),
+            LockTarget::Tool(id) => id.split_once('/').is_some_and(|(server, tool)| {
+                let server = Name::new(server).ok().and_then(|server| registry.tool_servers.get(&server));
+                server.is_some_and(|server| server.tools.contains_key(tool))
+            }),
             LockTarget::Principal(id) => match id.kind {
                 PrincipalKind::User => registry.users.contains_key(&id.name) || is_vouched_for(&id.name),
                 PrincipalKind::Agent => registry.agents.contains_key(&id.name),

@@ -56,7 +56,7 @@ pub(crate) fn ends(target: &LockTarget, now: UnixMillis) -> Option<UnixMillis> {
     let is_token = match target {
         LockTarget::Credential(id) => id.as_str().starts_with(TASK_TOKEN),
         LockTarget::Task(id) => id.as_str().starts_with(TASK),
-        LockTarget::Principal(_) | LockTarget::Model(_) | LockTarget::All => false,
+        LockTarget::Principal(_) | LockTarget::Model(_) | LockTarget::Server(_) | LockTarget::Tool(_) | LockTarget::All => false,
     };
     is_token.then(|| now.plus_seconds(MAX_LIFETIME + LINGER))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Dialect, Level, Model, ModelName, Name};
 
 use crate::check::Report;
-use crate::problem::Path;
+use crate::problem::{Path, shown};
 use crate::raw;
 use crate::settings::Route;
 
@@ -22,6 +22,9 @@ pub(super) fn models(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<Mode
             if report.reference(&at, &route.name, "upstreams", "upstream").is_some()
                 && let Some(upstream) = file.upstreams.get(&route.name)
             {
+                if matches!(upstream.kind, raw::Kind::Mcp) {
+                    report.problem(&at, format!("`{}` is a tool server (`kind: mcp`), and serves no models", shown(&route.name)));
+                }
                 dialects.extend(dialects_of(upstream));
             }
         }
@@ -53,13 +56,15 @@ pub(super) fn routes(file: &raw::File) -> BTreeMap<ModelName, Vec<Route>> {
 
 /// What an upstream speaks: what it says, else its kind.
 pub(super) fn dialects_of(upstream: &raw::Upstream) -> BTreeSet<Dialect> {
-    let listed = upstream.dialects.iter().flatten().map(|kind| dialect(*kind)).collect::<BTreeSet<_>>();
-    if listed.is_empty() { [dialect(upstream.kind)].into() } else { listed }
+    let listed = upstream.dialects.iter().flatten().filter_map(|kind| dialect(*kind)).collect::<BTreeSet<_>>();
+    if listed.is_empty() { dialect(upstream.kind).into_iter().collect() } else { listed }
 }
 
-pub(super) const fn dialect(kind: raw::Kind) -> Dialect {
+/// The model API that a kind of upstream speaks; a tool server speaks none.
+pub(super) const fn dialect(kind: raw::Kind) -> Option<Dialect> {
     match kind {
-        raw::Kind::Openai => Dialect::Openai,
-        raw::Kind::Anthropic => Dialect::Anthropic,
+        raw::Kind::Openai => Some(Dialect::Openai),
+        raw::Kind::Anthropic => Some(Dialect::Anthropic),
+        raw::Kind::Mcp => None,
     }
 }

@@ -10,7 +10,7 @@ use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, access, budgets, issuers, models};
+use crate::check::{Report, access, budgets, issuers, models, tools};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -48,6 +48,7 @@ pub(crate) fn settings(
         listen,
         upstreams,
         routes: models::routes(file),
+        tool_upstreams: tools::upstreams(file, report),
         issuers,
         tokens,
         access_url,

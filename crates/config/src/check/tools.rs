@@ -31,12 +31,41 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
         }
         let Some(definitions) = definitions(&raw.definitions, &path.key("definitions"), source, report) else { continue };
         let tools = tools(raw, &definitions, &path.key("tools"), report);
+        if raw.upstream.is_some() {
+            pinned(&tools, &path.key("tools"), report);
+        }
         let clearance: Level = models::level(raw.clearance);
         if let Ok(name) = Name::new(key) {
             servers.insert(name, ToolServer { clearance, tools });
         }
     }
     servers
+}
+
+/// Where each tool server is reached.
+pub(super) fn upstreams(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<Name, Name> {
+    let mut upstreams = BTreeMap::new();
+    for (key, raw) in &file.tool_servers {
+        let Some(written) = &raw.upstream else { continue };
+        let path = Path::of(&["tool_servers", key, "upstream"]);
+        let Some(upstream) = report.reference(&path, written, "upstreams", "upstream") else { continue };
+        if file.upstreams.get(written).is_some_and(|upstream| !matches!(upstream.kind, raw::Kind::Mcp)) {
+            report.problem(&path, format!("`{}` serves models: expected an upstream with `kind: mcp`", shown(written)));
+        }
+        if let Ok(server) = Name::new(key) {
+            upstreams.insert(server, upstream);
+        }
+    }
+    upstreams
+}
+
+/// What is shown to callers has one form that every reader reads alike, and that an operator has seen.
+fn pinned(tools: &BTreeMap<String, Tool>, section: &Path, report: &mut Report<'_>) {
+    for (name, _) in tools.iter().filter(|(_, tool)| tool.definition.is_empty()) {
+        let message = "its definition cannot be shown to callers: it is longer than 64 KiB, nested deeper than 32 levels, holds \
+                       a whole number above 2^53, or is not of the form that MCP has for tools";
+        report.key_problem(&section.key(name), message);
+    }
 }
 
 fn is_identifier(key: &str) -> bool {
@@ -47,7 +76,7 @@ fn is_identifier(key: &str) -> bool {
 /// The approved tools. Which definition was approved is a matter of the file, so it stands in the bundle as it is read here.
 fn tools(
     raw: &raw_tools::ToolServer,
-    definitions: &BTreeMap<String, String>,
+    definitions: &BTreeMap<String, Defined>,
     section: &Path,
     report: &mut Report<'_>,
 ) -> BTreeMap<String, Tool> {
@@ -62,13 +91,16 @@ fn tools(
                 report.problem(&path.key("effects").index(index), format!("`{word}` stands twice in this list"));
             }
         }
-        let Some(input) = definitions.get(name) else {
+        let Some(Defined { input, whole }) = definitions.get(name) else {
             let near = suggestion(name, definitions.keys().map(String::as_str));
             report.key_problem(&path, format!("`{}` has no tool `{}`{near}", shown(&raw.definitions), shown(name)));
             continue;
         };
         let effects = tool.effects.iter().map(|effect| effect_of(*effect)).collect();
-        tools.insert(name.clone(), Tool { effects, input: input.clone(), is_withdrawn: tool.withdrawn });
+        tools.insert(
+            name.clone(),
+            Tool { effects, input: input.clone(), definition: whole.clone(), is_withdrawn: tool.withdrawn },
+        );
     }
     tools
 }
@@ -83,9 +115,15 @@ const fn effect_of(raw: Effect) -> ToolEffect {
     }
 }
 
-/// By tool, the schema of its arguments in one form: compact, keys sorted. Titles, hints and whatever else a server says of
-/// itself are passed over.
-fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) -> Option<BTreeMap<String, String>> {
+/// What a server says of one tool.
+struct Defined {
+    /// The schema of its arguments in one form: compact, keys sorted.
+    input: String,
+    /// Everything, as one text (RFC 8785); empty if it has no such form.
+    whole: String,
+}
+
+fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) -> Option<BTreeMap<String, Defined>> {
     let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
     if leaves || !written.ends_with(".json") {
         let message = format!("`{}` is not a JSON file below this file: expected such as `tools/kb.json`", shown(written));
@@ -108,9 +146,12 @@ fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Rep
     }
 }
 
-fn listed(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
+fn listed(bytes: &[u8]) -> Result<BTreeMap<String, Defined>, String> {
     // Two readers of one file have to see the same definition: nothing stands in it twice.
-    Document::parse(bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    let document = Document::parse(bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    let read = document.get(document.root(), "tools").map(|tools| mcp::definition::read_list(&document, tools).0);
+    let mut pinned: BTreeMap<String, String> =
+        read.iter().flatten().map(|one| (one.name().to_owned(), one.canonical().to_owned())).collect();
     let whole: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let shape = "expected what a server answers to `tools/list`: `{\"tools\": [{\"name\": …, \"inputSchema\": {…}}]}`";
     let tools = whole.get("tools").and_then(Value::as_array).ok_or(shape)?;
@@ -119,7 +160,8 @@ fn listed(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
         let name = tool.get("name").and_then(Value::as_str).ok_or_else(|| format!("/tools/{index}/name: {shape}"))?;
         let input = tool.get("inputSchema").filter(|input| input.is_object());
         let input = input.ok_or_else(|| format!("/tools/{index}/inputSchema: {shape}"))?;
-        if definitions.insert(name.to_owned(), sorted(input.clone()).to_string()).is_some() {
+        let whole = pinned.remove(name).unwrap_or_default();
+        if definitions.insert(name.to_owned(), Defined { input: sorted(input.clone()).to_string(), whole }).is_some() {
             return Err(format!("/tools/{index}: the tool `{}` stands twice in this file", shown(name)));
         }
     }

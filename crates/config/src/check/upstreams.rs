@@ -55,6 +55,14 @@ pub(super) fn upstreams(
                            or except it in `proxy.no_proxy`";
             report.problem(&path.key("base_url"), message);
         }
+        for (index, kind) in raw.dialects.iter().flatten().enumerate() {
+            if matches!(kind, raw::Kind::Mcp) || matches!(raw.kind, raw::Kind::Mcp) {
+                report.problem(
+                    &path.key("dialects").index(index),
+                    "a tool server (`kind: mcp`) speaks no model API, and the reverse",
+                );
+            }
+        }
         if raw.dialects.as_ref().is_some_and(Vec::is_empty) {
             report.problem(&path.key("dialects"), "expected at least one of `openai`, `anthropic`, or no such key");
         }
@@ -187,7 +195,7 @@ fn variable(text: &str) -> Option<&str> {
 /// How the key is presented: as written, else as the kind's provider takes it.
 const fn key_header(raw: &raw::Upstream) -> KeyHeader {
     match (raw.key_header, raw.kind) {
-        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai) => KeyHeader::Bearer,
+        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai | raw::Kind::Mcp) => KeyHeader::Bearer,
         (Some(raw::KeyHeader::XApiKey), _) | (None, raw::Kind::Anthropic) => KeyHeader::XApiKey,
         (Some(raw::KeyHeader::ApiKey), _) => KeyHeader::ApiKey,
     }

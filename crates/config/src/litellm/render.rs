@@ -67,6 +67,7 @@ pub(super) fn files(
         let kind = match upstream.kind {
             Kind::Openai => "openai",
             Kind::Anthropic => "anthropic",
+            Kind::Mcp => "mcp",
         };
         let lines = [
             Some(format!("  {}:", upstream.name)),

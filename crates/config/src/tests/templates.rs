@@ -35,8 +35,9 @@ fn quickstart_holds_together_for_every_kind_of_upstream() {
         let (config, warnings) = load(quickstart(&upstream));
         assert!(warnings.is_empty(), "{warnings:?}");
         let built = config.settings.upstreams.values().next().unwrap();
-        assert_eq!((built.kind.as_str(), built.dialects.len()), (upstream.kind.as_str(), n_dialects));
-        assert!(built.dialects.contains(&built.kind));
+        let kind = built.kind.unwrap();
+        assert_eq!((kind.as_str(), built.dialects.len()), (upstream.kind.as_str(), n_dialects));
+        assert!(built.dialects.contains(&kind));
         assert_eq!(built.api_key.is_some(), upstream.key_variable.is_some());
         let models: Vec<&str> = config.settings.routes.values().flatten().map(|route| route.model.as_str()).collect();
         assert_eq!(models, [&upstream.model, &upstream.model]);

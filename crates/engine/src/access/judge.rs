@@ -139,7 +139,7 @@ fn by_policy<W: World>(
         arguments,
         around: Default::default(),
     };
-    let model = if let Resource::Model(name) = &ask.resource { Some(name.clone()) } else { None };
+    let aim = ask.resource.clone();
     let mut input = DecisionInput { chain, asks: vec![ask], facts };
     let mut answer = asked(snapshot, &input);
     let approval = requests::presented(world, snapshot, pep, question, &answer);
@@ -148,7 +148,7 @@ fn by_policy<W: World>(
         input.facts.answered = BTreeSet::from([Challenge::Approval]);
         answer = asked(snapshot, &input);
     }
-    let stopped = world.locks().stops(&credential.id, &input.chain, model.as_ref());
+    let stopped = world.locks().stops(&credential.id, &input.chain, Some(&aim));
     let judgement = Judgement { input, answer, findings: Vec::new() };
     Ok(Judged { approval, ..concluded(judgement, stopped, question.performs.duties) })
 }

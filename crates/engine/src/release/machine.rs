@@ -281,6 +281,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
         if let Some(untold) = view.usage_untold.clone().filter(|_| self.hides_usage) {
             splices.replace(untold, Vec::new());
         }
+        for (span, told) in &view.replaced {
+            splices.replace(span.clone(), told.as_str());
+        }
         let is_hidden = match view.shown {
             Shown::Always => false,
             Shown::IfUsageIsAsked => self.hides_usage,

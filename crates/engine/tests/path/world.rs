@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Accounts, AnswerView, ApprovalError, Approvals, Client, Clock, Credentials, Demand, Epoch, EventReader, Form, Head, Issuers,
-    Issuing, LaneId, LeafUse, Ledgers, Looked, Place, Protocol, Record, Records, ReplyBody, ReplyHead, Reported, SendError,
-    StreamEvent, Trusted, Understood, Upstreams, Voice, World,
+    Accounts, Aim, AnswerView, ApprovalError, Approvals, Catalogue, Client, Clock, Credentials, Demand, Epoch, EventReader, Form,
+    Head, Issuers, Issuing, LaneId, LeafUse, Ledgers, Looked, ModelCall, Place, Protocol, Record, Records, ReplyBody, ReplyHead,
+    Reported, SendError, StreamEvent, Trusted, Understood, Upstreams, Voice, World,
 };
 use engine::{Attempt, Budgets, Candour, Event, Limits, Off, Released, Route, Scanning, Snapshot};
 use evidence::{EntryKind, Header, RecordError};
@@ -119,6 +119,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
     let snapshot = Snapshot {
         digest: Digest([7; 32]),
         policy: Arc::new(PolicySnapshot::load(&bundle, &targets).unwrap()),
+        servers: BTreeMap::new(),
         routes: BTreeMap::from([(name("small"), vec![route("first"), route("second")]), (name("large"), vec![route("first")])]),
         scanners: Scanning::Ready(Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() })),
         admitted: BTreeMap::new(),
@@ -461,28 +462,25 @@ impl Voice for Toy {
 
 impl Protocol for Toy {
     type Events = ToyEvents;
-    fn dialect(&self) -> Dialect {
-        Dialect::Openai
+    fn dialect(&self) -> Option<Dialect> {
+        Some(Dialect::Openai)
     }
     fn upstream_path(&self) -> &'static str {
         "/toy"
     }
-    fn understand(&self, _: &Head, document: &Document<'_>, _: &BTreeSet<String>) -> Result<Understood, Refusal> {
+    fn understand(&self, _: &Head, document: &Document<'_>, _: &Snapshot) -> Result<Understood, Refusal> {
         let model = document.get(document.root(), "model").ok_or(ReasonCode::FieldMissing)?;
         let stream = document.get(document.root(), "stream").is_some();
         let text = document.text(model).ok_or(ReasonCode::FieldType)?.into_owned();
-        Ok(Understood {
+        let call = ModelCall {
             model: text,
             model_span: document.span(model),
-            stream,
-            effects: Vec::new(),
-            uninspected: Vec::new(),
             handles: Vec::new(),
             kept: None,
             unstored: None,
-            joined: Vec::new(),
             demand: demand(document),
-        })
+        };
+        Ok(Understood { aim: Aim::Model(call), stream, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() })
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
         HeaderMap::new()
@@ -511,6 +509,9 @@ impl Protocol for Toy {
     fn rewrite(&self, _: &StreamEvent, data: &[u8]) -> Bytes {
         Bytes::from([data, b"\n"].concat())
     }
+}
+
+impl Catalogue for Toy {
     fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes) {
         let names: Vec<&str> = models.iter().map(Name::as_str).collect();
         (HeaderMap::new(), Bytes::from(names.join(",")))

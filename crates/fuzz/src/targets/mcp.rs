@@ -1,5 +1,14 @@
 //! What clients and servers of tools say to each other.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::Server;
+use engine::ports::{Aim, Head as RequestHead, Voice, Wants};
+use gateway::mcp::{Mcp, Servers};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::{Name, RequestId, UnixMillis};
+
 use ::mcp::{Body, Definition, Head, Heads, Message, Meta, definition, heads, id_of};
 use serde_json::Value;
 use text::{Document, Limits};
@@ -77,6 +86,106 @@ pub(super) const TOOL_LISTS: Target = Target {
     hostile: &["{\"name\":\"a\",\"inputSchema\":{}},", "{\"properties\":", "\"a\",", "send "],
     floor: 20.0,
 };
+
+pub(super) const CALLS: Target = Target {
+    name: "calls",
+    what: "requests to tool servers, headers and body: a second reader finds the same call, every refusal is a JSON-RPC error",
+    seeds: || {
+        texts(&[
+            "mcp-protocol-version: 2026-07-28\nmcp-method: tools/call\nmcp-name: find\nmcp-param-to: eu\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"find\",\"arguments\":{\"to\":\"eu\",\"n\":1},\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}}}}",
+            "mcp-protocol-version: 2025-11-25\nmcp-session-id: s\n\n{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"tools/call\",\"params\":{\"name\":\"find\"}}",
+            "\n{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}",
+            "mcp-protocol-version: 2025-06-18\norigin: http://h\nhost: h\n\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}",
+            "mcp-protocol-version: 2025-11-25\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
+        ])
+    },
+    words: &[
+        "mcp-protocol-version: ",
+        "mcp-method: ",
+        "mcp-name: ",
+        "mcp-param-to: ",
+        "mcp-session-id: ",
+        "origin: ",
+        "=?base64?ZmluZA==?=",
+        "\n",
+        "\n\n",
+        "\"arguments\":",
+        "\"name\":\"find\"",
+        "\"_meta\":",
+        "tools/list",
+        "server/discover",
+        "prompts/get",
+        "2026-07-28",
+        "2025-06-18",
+        "null",
+        "{}",
+        ",",
+    ],
+    max_len: 1500,
+    run: call,
+    hostile: &["mcp-param-a: b\n", "\n{\"id\":", "mcp-name: ", "{\"a\":"],
+    floor: 500.0,
+};
+
+fn servers() -> Result<Servers, String> {
+    let definition =
+        r#"{"inputSchema":{"properties":{"to":{"type":"string","x-mcp-header":"To"}},"type":"object"},"name":"find"}"#;
+    let name = Name::new("kb").map_err(|error| error.to_string())?;
+    let tools = BTreeMap::from([("find".to_owned(), Arc::from(definition))]);
+    Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools })]))
+}
+
+/// What stands at a place; null where nothing does.
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+fn call(bytes: &[u8]) -> Outcome {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(0) };
+    let Some((lines, body)) = text.split_once("\n\n").or_else(|| text.strip_prefix('\n').map(|body| ("", body))) else {
+        return Ok(1);
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.lines().take(64).filter_map(|line| line.split_once(": ")) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            headers.append(name, value);
+        }
+    }
+    let Ok(document) = Document::parse(body.as_bytes(), &Limits::default()) else { return Ok(seen("no document")) };
+    let head = RequestHead { peer: String::new(), is_proxy: false, certificate: None, headers, query: None, trace: None };
+    let servers = servers()?;
+    let mcp = Mcp::new(Name::new("kb").map_err(|error| error.to_string())?);
+    let whole: Value = serde_json::from_str(body).map_err(|error| format!("the document reads, and serde_json: {error}"))?;
+    let understood = match mcp.read(&head, &document, &servers) {
+        Ok(understood) => understood,
+        Err(refusal) => {
+            let (status, _, told) = mcp.refusal(&refusal, RequestId::new(UnixMillis(0), [0; 10]));
+            let told: Value = serde_json::from_slice(&told).map_err(|error| error.to_string())?;
+            let is_error = at(&told, "/jsonrpc") == "2.0"
+                && at(&told, "/error/code").is_i64()
+                && at(&told, "/error/data/reason").is_string();
+            ensure(is_error, || format!("refused with {told}"))?;
+            let answers = at(&told, "/id");
+            let asked = at(&whole, "/id");
+            ensure(answers.is_null() || answers == asked, || format!("{answers} is answered, {asked} asked"))?;
+            return Ok(seen((refusal.code, status.as_u16(), answers.is_null())));
+        }
+    };
+    let Aim::Server(call) = understood.aim else { return Err("a message to a tool server is aimed at a model".to_owned()) };
+    if let Wants::Tool { name, arguments } = &call.wants {
+        ensure(at(&whole, "/params/name") == name.as_str(), || format!("`{name}` is not the tool of the body"))?;
+        let given = arguments.map(|node| serde_json::from_str::<Value>(document.lexeme(node)));
+        let given = given.transpose().map_err(|error| error.to_string())?;
+        ensure(given.as_ref() == whole.pointer("/params/arguments"), || "the arguments are not those of the body".to_owned())?;
+        let told = call.headers.get("mcp-name");
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        ensure(told.is_none() || !is_plain || told.is_some_and(|told| told == name.as_str()), || {
+            "another name goes out".to_owned()
+        })?;
+    }
+    let kind = std::mem::discriminant(&call.wants);
+    Ok(seen((kind, call.session.is_some(), call.headers.len())))
+}
 
 fn message(bytes: &[u8]) -> Outcome {
     let (head, body) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &[][..]), |at| {

@@ -55,7 +55,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 40] = [
+pub const ALL: [Target; 41] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -92,6 +92,7 @@ pub const ALL: [Target; 40] = [
     operators::TARGET,
     mcp::MESSAGES,
     mcp::TOOL_LISTS,
+    mcp::CALLS,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,

@@ -218,7 +218,7 @@ fn run(bytes: &[u8]) -> Outcome {
 fn tools(bytes: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(seen("not text")) };
     let (schema, arguments) = text.split_once('\u{0}').unwrap_or((text, "{}"));
-    let tool = Tool { effects: BTreeSet::from([ToolEffect::Read]), input: schema.to_owned(), is_withdrawn: false };
+    let tool = Tool { effects: BTreeSet::from([ToolEffect::Read]), input: schema.to_owned(), ..Tool::default() };
     let server = Name::new("kb").map_err(|error| error.to_string())?;
     let gaps = match check_tool(&server, "t", &tool) {
         Ok(gaps) => gaps,

@@ -137,10 +137,11 @@ fn run(bytes: &[u8]) -> Outcome {
         let admitted = BTreeSet::from(["metadata".to_owned()]);
         match understand(api, None, &HeaderMap::new(), &document, &admitted) {
             Ok(understood) => {
-                let literal = bytes.get(understood.model_span.clone()).ok_or("the model stands outside of the body")?;
+                let call = understood.model().ok_or("no model is asked for")?;
+                let literal = bytes.get(call.model_span.clone()).ok_or("the model stands outside of the body")?;
                 let is_put = literal.is_empty();
-                let is_model = serde_json::from_slice::<String>(literal).is_ok_and(|model| model == understood.model);
-                ensure(is_put || is_model, || format!("{:?} is not the model", understood.model_span))?;
+                let is_model = serde_json::from_slice::<String>(literal).is_ok_and(|model| model == call.model);
+                ensure(is_put || is_model, || format!("{:?} is not the model", call.model_span))?;
                 for (pointer, _) in &understood.uninspected {
                     ensure(document.at(pointer).is_some(), || format!("nothing stands at `{pointer}`"))?;
                 }
@@ -191,12 +192,12 @@ fn queries(bytes: &[u8]) -> Outcome {
                 continue;
             }
         };
-        let kept = understood.kept.ok_or("nothing is asked for")?;
+        let kept = understood.model().and_then(|call| call.kept.clone()).ok_or("nothing is asked for")?;
         let (path, written) = kept.after.split_once('?').unwrap_or((&kept.after, ""));
         let is_plain = written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"[]_.-=&".contains(&byte));
         ensure(is_plain && !written.contains("starting_after"), || format!("`{written}` goes out"))?;
         ensure(matches!(path, "" | "/input_items" | "/cancel"), || format!("`{path}` goes out"))?;
-        let again = asked(act, written).ok().and_then(|again| again.kept);
+        let again = asked(act, written).ok().and_then(|again| again.model()?.kept.clone());
         ensure(again.is_some_and(|again| again.after == kept.after), || format!("`{written}` reads otherwise"))?;
         ways.push(Ok(magnitude(written.len())));
     }

@@ -24,6 +24,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::TokenNotYetValid
         | C::TokenBound => StatusCode::UNAUTHORIZED,
         C::CredentialLocked
+        | C::ToolLocked
         | C::PrincipalUnknown
         | C::PrincipalLocked
         | C::ModelLocked
@@ -47,9 +48,14 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::PriceUnknown
         | C::ContentDenied
         | C::UninspectedDenied => StatusCode::FORBIDDEN,
-        C::RouteUnknown | C::ModelNotFound | C::StoredNotFound | C::StoredUpstreamGone | C::ApprovalUnknown => {
-            StatusCode::NOT_FOUND
-        }
+        C::RouteUnknown
+        | C::ModelNotFound
+        | C::ToolNotFound
+        | C::RpcMethodUnknown
+        | C::SessionUnknown
+        | C::StoredNotFound
+        | C::StoredUpstreamGone
+        | C::ApprovalUnknown => StatusCode::NOT_FOUND,
         C::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         C::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         C::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -79,6 +85,9 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ApprovalClosed
         | C::ApprovalKeyTaken
         | C::ExchangeRefused
+        | C::MessageInvalid
+        | C::ProtocolVersionUnsupported
+        | C::HeaderMismatch
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,
         C::BodyTimeout | C::ClientTooSlow | C::ClientGone => StatusCode::REQUEST_TIMEOUT,
         C::Overloaded

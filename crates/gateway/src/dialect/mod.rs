@@ -29,7 +29,7 @@ use bytes::Bytes;
 use engine::ports::{AnswerView, Shown, Understood};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{Dialect, Name, Refusal, RequestId};
+use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
 use serde_json::{Value, json};
 use text::{Document, NodeId};
 
@@ -118,6 +118,11 @@ pub fn is_end_mark(dialect: Dialect, data: &[u8]) -> bool {
 #[must_use]
 pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
     errors::refusal(dialect, refusal, request)
+}
+
+/// The status that goes with a code where a refusal is told by one.
+pub(crate) const fn status(code: ReasonCode) -> StatusCode {
+    errors::status(code)
 }
 
 /// A refusal in the middle of a stream: one event, after which nothing follows.

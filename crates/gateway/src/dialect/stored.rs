@@ -2,7 +2,7 @@
 //!
 //! The query is read against a table like the body of a call is: what no row names is refused, and what goes out is written anew.
 
-use engine::ports::{Demand, Kept, Understood};
+use engine::ports::{Aim, Demand, Kept, ModelCall, Understood};
 use http::Method;
 use model::{ReasonCode, Refusal};
 
@@ -147,24 +147,27 @@ impl Stored {
     /// The query holds what no row names.
     pub fn understood(&self) -> Result<Understood, Refusal> {
         let asked = self.asked.clone()?;
+        let kept = Kept {
+            name: self.id.clone(),
+            act: self.act.word(),
+            method: self.act.method(),
+            before: RESPONSES,
+            after: format!("{}{}", self.act.below(), asked.query),
+        };
         Ok(Understood {
-            model: String::new(),
-            model_span: 0..0,
+            aim: Aim::Model(ModelCall {
+                model: String::new(),
+                model_span: 0..0,
+                handles: Vec::new(),
+                kept: Some(kept),
+                unstored: None,
+                // What it used was charged to the call that made it.
+                demand: Demand::default(),
+            }),
             stream: asked.is_stream,
             effects: Vec::new(),
             uninspected: Vec::new(),
-            handles: Vec::new(),
-            kept: Some(Kept {
-                name: self.id.clone(),
-                act: self.act.word(),
-                method: self.act.method(),
-                before: RESPONSES,
-                after: format!("{}{}", self.act.below(), asked.query),
-            }),
-            unstored: None,
             joined: Vec::new(),
-            // What it used was charged to the call that made it.
-            demand: Demand::default(),
         })
     }
 
@@ -289,7 +292,8 @@ mod tests {
         ];
         for (act, query, expected) in facts {
             let asked = Stored::new("r".to_owned(), act, Some(query)).understood();
-            let after = asked.map(|understood| understood.kept.unwrap().after).map_err(|refusal| refusal.code);
+            let after =
+                asked.map(|understood| understood.model().unwrap().kept.clone().unwrap().after).map_err(|refusal| refusal.code);
             assert_eq!(after, expected.map(ToOwned::to_owned), "{act:?} {query}");
         }
         let long = "a".repeat(5000);

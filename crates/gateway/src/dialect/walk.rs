@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use engine::ports::{Place, Understood};
+use engine::ports::{Aim, ModelCall, Place, Understood};
 use model::{Effect, ModelName, ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
@@ -41,17 +41,19 @@ pub(super) fn understand(
     let inside = document.span(root).start.saturating_add(1);
     let demand = demand::demand(api, document, &walk.uninspected);
     Ok(Understood {
-        demand,
-        model: walk.model.unwrap_or_default(),
-        // A `null` is no model, and is in the way of one all the same.
-        model_span: document.get(root, "model").map_or(inside..inside, |node| document.span(node)),
+        aim: Aim::Model(ModelCall {
+            model: walk.model.unwrap_or_default(),
+            // A `null` is no model, and is in the way of one all the same.
+            model_span: document.get(root, "model").map_or(inside..inside, |node| document.span(node)),
+            handles: walk.handles,
+            kept: None,
+            unstored: unstored(api, document),
+            demand,
+        }),
         stream: document.get(root, "stream").is_some_and(|node| document.kind(node) == Kind::True),
         effects: walk.effects.into_iter().collect(),
         uninspected: walk.uninspected,
-        handles: walk.handles,
-        kept: None,
         joined: joined::lists(document),
-        unstored: unstored(api, document),
     })
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn bundle(size: Size) -> Bundle {
     for server in 0..SERVERS {
         let tool = |at: usize| {
             let effects = [EFFECTS[at % 5]].into_iter().collect();
-            (format!("t{at}"), Tool { effects, input: schema.to_string(), is_withdrawn: false })
+            (format!("t{at}"), Tool { effects, input: schema.to_string(), ..Tool::default() })
         };
         let tools: BTreeMap<String, Tool> = (0..TOOLS).map(tool).collect();
         bundle.registry.tool_servers.insert(name(&format!("s{server}")), ToolServer { clearance: Level::Restricted, tools });

@@ -18,7 +18,7 @@ fn snapshot(n_tools: usize, policies: &str) -> PolicySnapshot {
         "required": ["n", "l"]}"#;
     let tool = |at: usize| {
         let effects = BTreeSet::from([ToolEffect::Read]);
-        (format!("t{at:03}"), Tool { effects, input: schema.to_owned(), is_withdrawn: false })
+        (format!("t{at:03}"), Tool { effects, input: schema.to_owned(), ..Tool::default() })
     };
     let server = ToolServer { clearance: Level::Restricted, tools: (0..n_tools).map(tool).collect() };
     let registry = Registry {

@@ -24,7 +24,7 @@ pub(crate) fn with_tool(policies: &str) -> Bundle {
         "r": {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]},
     });
     let schema = json!({"type": "object", "properties": properties, "required": ["n", "s", "l"]}).to_string();
-    let tool = Tool { effects: BTreeSet::from([ToolEffect::Write]), input: schema, is_withdrawn: false };
+    let tool = Tool { effects: BTreeSet::from([ToolEffect::Write]), input: schema, ..Tool::default() };
     let mut bundle = bundle(policies);
     let server = ToolServer { clearance: Level::Internal, tools: BTreeMap::from([("t".to_owned(), tool)]) };
     bundle.registry.tool_servers.insert(name("s"), server);
@@ -354,7 +354,7 @@ fn tools_that_look_alike_are_answered_as_each_alone() {
         json!({"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["n", "s"]});
     let tool = |at: usize| {
         let effect = [ToolEffect::Read, ToolEffect::Write][at % 2];
-        (format!("t{at}"), Tool { effects: BTreeSet::from([effect]), input: schema.to_string(), is_withdrawn: false })
+        (format!("t{at}"), Tool { effects: BTreeSet::from([effect]), input: schema.to_string(), ..Tool::default() })
     };
     let mut dice = Dice(0x616c_696b);
     for _ in 0..60 {

@@ -38,7 +38,7 @@ fn with_tools(policies: &str) -> Bundle {
     let effects = [ToolEffect::Read, ToolEffect::Write, ToolEffect::Egress, ToolEffect::Destructive, ToolEffect::Credential];
     let tool = |at: usize| {
         let effects = BTreeSet::from([effects[at]]);
-        (format!("t{at}"), Tool { effects, input: schema.clone(), is_withdrawn: false })
+        (format!("t{at}"), Tool { effects, input: schema.clone(), ..Tool::default() })
     };
     server.tools = (0..N_TOOLS).map(tool).collect();
     bundle

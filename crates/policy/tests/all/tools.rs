@@ -14,7 +14,7 @@ use crate::world::{bundle, compiled, input, name, targets};
 
 fn tool(effects: &[ToolEffect], properties: &Value, required: &[&str]) -> Tool {
     let input = json!({"type": "object", "properties": properties, "required": required}).to_string();
-    Tool { effects: effects.iter().copied().collect(), input, is_withdrawn: false }
+    Tool { effects: effects.iter().copied().collect(), input, ..Tool::default() }
 }
 
 pub(crate) fn server() -> ToolServer {

@@ -4,13 +4,13 @@
 
 #![expect(clippy::string_slice, reason = "a test may fail by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use inspect::{MAX_DISGUISED, Scanners};
-use model::{Dialect, Duties, Name, ReasonCode, Refusal, RequestId};
+use model::{Dialect, Duties, ReasonCode, Refusal, RequestId};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use text::Document;
 
 use super::Machine;
 use crate::ports::{AnswerView, EventReader, Form, Head, LaneId, LeafUse, Protocol, StreamEvent, Understood, Voice};
-use crate::snapshot::Limits;
+use crate::snapshot::{Limits, Snapshot};
 
 /// Events are lines `{"n", "pieces": [{"lane", "form", "choice", "piece"}], "ends": [lane], "last"}`.
 struct Lines;
@@ -49,13 +49,13 @@ impl Voice for Lines {
 
 impl Protocol for Lines {
     type Events = NoReader;
-    fn dialect(&self) -> Dialect {
-        Dialect::Openai
+    fn dialect(&self) -> Option<Dialect> {
+        None
     }
     fn upstream_path(&self) -> &'static str {
         "/lines"
     }
-    fn understand(&self, _: &Head, _: &Document<'_>, _: &BTreeSet<String>) -> Result<Understood, Refusal> {
+    fn understand(&self, _: &Head, _: &Document<'_>, _: &Snapshot) -> Result<Understood, Refusal> {
         Err(Refusal::new(ReasonCode::Internal))
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
@@ -89,12 +89,6 @@ impl Protocol for Lines {
     }
     fn rewrite(&self, _: &StreamEvent, data: &[u8]) -> Bytes {
         Bytes::from([data, b"\n"].concat())
-    }
-    fn model_list(&self, _: &[Name]) -> (HeaderMap, Bytes) {
-        (HeaderMap::new(), Bytes::new())
-    }
-    fn model_item(&self, _: &Name) -> (HeaderMap, Bytes) {
-        (HeaderMap::new(), Bytes::new())
     }
 }
 

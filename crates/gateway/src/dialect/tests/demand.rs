@@ -6,7 +6,7 @@ use super::{Api, read_with};
 
 /// The request after every edit, with 99 as the most.
 fn edited(api: Api, body: &str) -> (Option<u64>, u64, String) {
-    let demand = read_with(api, &[], body, &[]).unwrap().demand;
+    let demand = read_with(api, &[], body, &[]).unwrap().model().unwrap().demand.clone();
     let mut splices = text::Splices::new();
     for place in &demand.uncapped {
         splices.replace(place.span.clone(), format!("{}99{}", place.before, place.after));
@@ -117,13 +117,13 @@ fn streams_are_asked_to_tell() {
     // The others tell by themselves.
     for api in [Api::Responses, Api::Messages] {
         let body = super::request_of(api, &json!({"stream": true}));
-        assert!(super::read(api, &body).unwrap().demand.tells_usage.is_none(), "{api:?}");
+        assert!(super::read(api, &body).unwrap().model().unwrap().demand.tells_usage.is_none(), "{api:?}");
     }
 }
 
 #[test]
 fn what_is_read_is_estimated() {
-    let input = |body: &serde_json::Value| super::read(Api::Chat, body).unwrap().demand.input;
+    let input = |body: &serde_json::Value| super::read(Api::Chat, body).unwrap().model().unwrap().demand.input;
     let with = |content: serde_json::Value| super::request(&json!({"messages": [{"role": "user", "content": content}]}));
     let empty = input(&with(json!("")));
     assert!((20..60).contains(&empty), "{empty}");

@@ -16,8 +16,9 @@ fn the_call_itself_is_read() {
     for dialect in DIALECTS {
         let body = r#" {"messages":[], "stream" : true, "model":"gpt\u002dx"} "#;
         let understood = read_with(dialect, &[], body, &[]).unwrap();
-        assert_eq!(understood.model, "gpt-x");
-        assert_eq!(body.get(understood.model_span.clone()), Some(r#""gpt\u002dx""#));
+        let call = understood.model().unwrap();
+        assert_eq!(call.model, "gpt-x");
+        assert_eq!(body.get(call.model_span.clone()), Some(r#""gpt\u002dx""#));
         assert!(understood.stream);
         assert_eq!((understood.effects.len(), understood.uninspected.len()), (0, 0));
         for stream in [json!(false), json!(null)] {
@@ -455,7 +456,8 @@ fn a_path_may_name_the_model() {
         let read =
             |deployment| super::super::understand(Api::Chat, deployment, &headers, &document, &std::collections::BTreeSet::new());
         let understood = read(Some("small")).unwrap();
-        assert_eq!((understood.model.as_str(), body.get(understood.model_span.clone()).unwrap()), ("small", span), "{body}");
-        assert!(body.get(..understood.model_span.start).unwrap().trim_start().starts_with('{'), "{body}");
+        let call = understood.model().unwrap();
+        assert_eq!((call.model.as_str(), body.get(call.model_span.clone()).unwrap()), ("small", span), "{body}");
+        assert!(body.get(..call.model_span.start).unwrap().trim_start().starts_with('{'), "{body}");
     }
 }

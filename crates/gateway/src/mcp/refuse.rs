@@ -1,0 +1,93 @@
+//! Refusals as JSON-RPC errors: what a client's session outlives.
+//!
+//! A refused message is answered with status 200 and an error, like one that a server has failed at. Other statuses are for what
+//! the transport gives them: who is not known (401), a page of another origin (403), what is no message of a revision that is
+//! spoken (400), a method that nobody has (404), a session that has ended (404), a gate that serves nobody now (503).
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use mcp::{Id, Version};
+use model::{ReasonCode, Refusal, RequestId};
+use serde_json::{Map, Value, json};
+
+use super::Asked;
+use crate::dialect;
+
+/// The gate's own code for everything that JSON-RPC and MCP have none for; outside of the ranges that these reserve. What exactly,
+/// says `data.reason`.
+const REFUSED: i64 = 1403;
+
+/// A refusal as a whole answer.
+pub(super) fn whole(asked: Option<&Asked>, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+        .extend(HeaderValue::from_str(&request.to_string()).ok().map(|id| (http::HeaderName::from_static("x-request-id"), id)));
+    if refusal.code == ReasonCode::MethodNotAllowed {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    let status = status(asked, refusal.code);
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
+}
+
+/// A refusal as an error of JSON-RPC.
+pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId) -> Value {
+    let code = refusal.code;
+    let mut data = Map::new();
+    data.insert("reason".to_owned(), json!(code.as_str()));
+    data.insert("retryable".to_owned(), json!(code.is_retryable()));
+    data.insert("request".to_owned(), json!(request.to_string()));
+    data.insert("docs".to_owned(), json!(format!("docs/reasons/{code}.md")));
+    data.extend(refusal.detail.as_ref().map(|detail| ("detail".to_owned(), json!(detail))));
+    if code == ReasonCode::ProtocolVersionUnsupported {
+        data.insert("supported".to_owned(), json!(Version::ALL.map(Version::as_str)));
+    }
+    let mut body = Map::new();
+    body.insert("jsonrpc".to_owned(), json!("2.0"));
+    match asked.and_then(|asked| asked.id.as_ref()) {
+        Some(Id::Number(number)) => drop(body.insert("id".to_owned(), json!(number))),
+        Some(Id::Text(text)) => drop(body.insert("id".to_owned(), json!(text))),
+        // Revision 2026-07-28 leaves the id off where it could not be read; JSON-RPC itself says null.
+        None if is_stateless(asked) => {}
+        None => drop(body.insert("id".to_owned(), Value::Null)),
+    }
+    body.insert("error".to_owned(), json!({"code": number(code), "message": code.text(), "data": data}));
+    Value::Object(body)
+}
+
+fn is_stateless(asked: Option<&Asked>) -> bool {
+    asked.and_then(|asked| asked.version).is_some_and(Version::is_stateless)
+}
+
+const fn number(code: ReasonCode) -> i64 {
+    use ReasonCode as C;
+    match code {
+        C::BodyMalformed | C::BodyNotUtf8 | C::BodyTooDeep | C::KeyDuplicate | C::SurrogateInvalid => -32700,
+        C::MessageInvalid => -32600,
+        C::RpcMethodUnknown => -32601,
+        C::FieldMissing | C::FieldType => -32602,
+        C::HeaderMismatch => -32020,
+        C::ProtocolVersionUnsupported => -32022,
+        C::Internal | C::DutyImpossible => -32603,
+        _ => REFUSED,
+    }
+}
+
+fn status(asked: Option<&Asked>, code: ReasonCode) -> StatusCode {
+    use ReasonCode as C;
+    let own = dialect::status(code);
+    let is_answered = asked.is_some_and(|asked| asked.id.is_some());
+    match code {
+        // Before 2026-07-28 an unknown method is an error like every other.
+        C::RpcMethodUnknown if is_stateless(asked) || !is_answered => own,
+        C::HeaderMismatch | C::ProtocolVersionUnsupported | C::MessageInvalid | C::SessionUnknown | C::HostNotAllowed => own,
+        C::FieldMissing if is_stateless(asked) => own,
+        _ if own == StatusCode::UNAUTHORIZED || code == C::Overloaded || code == C::Draining => own,
+        _ if is_answered => StatusCode::OK,
+        _ => own,
+    }
+}

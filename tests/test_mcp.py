@@ -1,0 +1,339 @@
+"""Tool servers behind the gate: what is approved is listed, what is decided is sent, and a refusal ends no session."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from gate import Gate
+from samples import SAMPLES
+from situations import apply, why
+from test_operations import replace
+from upstream import Peer, Request, Upstream, answer
+
+STATELESS = "2026-07-28"
+META = {"io.modelcontextprotocol/protocolVersion": STATELESS, "io.modelcontextprotocol/clientCapabilities": {}}
+SECRET = SAMPLES["aws-access-token"]
+TOOLS = [
+    {
+        "name": "search",
+        "description": "Searches the knowledge base.",
+        "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer"}}, "required": ["query"]},
+    },
+    {"name": "publish", "description": "Publishes a page.", "inputSchema": {"type": "object", "properties": {"page": {"type": "string"}}}},
+    {"name": "forget", "description": "Deletes everything.", "inputSchema": {"type": "object"}},
+    {"name": "never", "inputSchema": {"type": "object"}},
+    {
+        "name": "located",
+        "inputSchema": {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}},
+    },
+]
+POLICIES = """
+@id("kb-talk")
+permit (principal in Portcullis::Group::"staff", action == Portcullis::Action::"listTools", resource == Portcullis::ToolServer::"kb");
+@id("kb-search")
+permit (principal in Portcullis::Group::"staff", action == kb::Action::"search", resource)
+unless { context.input has limit && context.input.limit > 10 };
+@id("kb-located")
+permit (principal in Portcullis::Group::"staff", action == kb::Action::"located", resource);
+@id("kb-publish")
+permit (principal == Portcullis::User::"alice", action == kb::Action::"publish", resource);
+"""
+CONFIGURATION = """
+tool_servers:
+  kb:
+    upstream: kb
+    definitions: tools/kb.json
+    clearance: internal
+    tools:
+      search: {effects: [read]}
+      publish: {effects: [write]}
+      located: {effects: [read]}
+      forget: {effects: [destructive]}
+  gone:
+    definitions: tools/kb.json
+    tools:
+      search: {effects: [read]}
+"""
+
+
+def result(asked: dict, value: dict) -> list[bytes]:
+    return answer(200, json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": value}).encode())
+
+
+def text(words: str) -> dict:
+    return {"content": [{"type": "text", "text": words}], "resultType": "complete"}
+
+
+async def kb(request: Request, _: Peer) -> list[bytes]:
+    """A server of all revisions; what it says of a call is the arguments that it was called with."""
+    asked = request.json()
+    match asked.get("method"):
+        case "server/discover":
+            capabilities = {"tools": {"listChanged": True}, "resources": {}, "prompts": {"listChanged": True}, "logging": {}}
+            return result(asked, {"supportedVersions": [STATELESS], "capabilities": capabilities, "serverInfo": {"name": "kb", "version": "1"}})
+        case "initialize":
+            told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}, "completions": {}}, "serverInfo": {"name": "kb", "version": "1"}}
+            body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": told}).encode()
+            return answer(200, body, extra="mcp-session-id: 7d0c-one\r\n")
+        case "tools/call":
+            words = json.dumps(asked["params"].get("arguments", {}))
+            return result(asked, text(words if asked["params"]["name"] != "publish" else f"the key is {SECRET}"))
+        case method if method is None or method.startswith("notifications/"):
+            return [b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"]
+        case _:
+            return result(asked, {})
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream(script=kb) as upstream:
+        yield upstream
+
+
+def configure(gate: Gate, address: str) -> None:
+    """Puts the server behind a running gate."""
+    main = gate.data / "portcullis.yaml"
+    replace(main, "\nupstreams:\n", f"\nupstreams:\n  kb: {{kind: mcp, base_url: '{address}/endpoint'}}\n")
+    main.write_text(main.read_text() + CONFIGURATION)
+    (gate.data / "tools").mkdir()
+    (gate.data / "tools/kb.json").write_text(json.dumps({"tools": TOOLS}))
+    (gate.data / "policies/tools.cedar").write_text(POLICIES)
+    apply(gate)
+
+
+@pytest.fixture(scope="module")
+def gate(upstream: Upstream) -> Iterator[Gate]:
+    with Gate(upstream.url) as gate:
+        configure(gate, upstream.url)
+        yield gate
+
+
+def post(gate: Gate, who: str | None, body: object, headers: dict[str, str], server: str = "kb") -> tuple[int, dict, dict]:
+    """Status, headers and the message that came back."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"} | headers
+    if who is not None:
+        headers["authorization"] = f"Bearer {gate.key(who)}"
+    request = urllib.request.Request(f"{gate.url}/mcp/{server}", data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            said, status, told = reply.read(), reply.status, reply.headers
+    except urllib.error.HTTPError as error:
+        said, status, told = error.read(), error.code, error.headers
+    return status, {key.lower(): value for key, value in told.items()}, json.loads(said) if said else {}
+
+
+def ask(gate: Gate, who: str, method: str, params: dict | None = None, headers: dict | None = None, server: str = "kb") -> tuple[int, dict, dict]:
+    """A request of 2026-07-28."""
+    params = (params or {}) | {"_meta": META}
+    told = {"mcp-protocol-version": STATELESS, "mcp-method": method}
+    if "name" in params:
+        told["mcp-name"] = params["name"]
+    return post(gate, who, {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}, told | (headers or {}), server)
+
+
+def call(gate: Gate, who: str, tool: str, arguments: dict, **more: object) -> tuple[int, dict, dict]:
+    return ask(gate, who, "tools/call", {"name": tool, "arguments": arguments}, **more)
+
+
+def reason(answered: tuple[int, dict, dict]) -> tuple[int, int | None, str | None]:
+    """Status, code and reason of a refusal; of an answer there is no code."""
+    status, _, message = answered
+    error = message.get("error", {})
+    return status, error.get("code"), error.get("data", {}).get("reason")
+
+
+def test_a_call_that_is_permitted_reaches_the_server_as_it_was_decided_on(gate: Gate, upstream: Upstream) -> None:
+    status, headers, message = call(gate, "ALICE", "search", {"query": "röntgen", "limit": 3})
+    assert (status, message["id"]) == (200, 7), message
+    assert json.loads(message["result"]["content"][0]["text"]) == {"query": "röntgen", "limit": 3}
+    sent = upstream.requests[-1]
+    assert sent.line == "POST /endpoint HTTP/1.1"
+    assert (sent.header("mcp-protocol-version"), sent.header("mcp-method"), sent.header("mcp-name")) == (STATELESS, "tools/call", "search")
+    assert sent.header("accept") == "application/json, text/event-stream"
+    assert sent.header("authorization") is None, "the caller's own credential goes nowhere"
+    gate.settled()
+    told, _ = why(gate, headers["x-request-id"])
+    assert told == "permitted"
+
+
+def test_what_is_refused_ends_no_session_and_reaches_nobody(gate: Gate, upstream: Upstream) -> None:
+    before = len(upstream.requests)
+    facts = [
+        (call(gate, "ALICE", "search", {"query": "x", "limit": 11}), (200, 1403, "tool-not-found")),
+        (call(gate, "BOB", "publish", {"page": "x"}), (200, 1403, "tool-not-found")),
+        (call(gate, "ALICE", "forget", {}), (200, 1403, "tool-not-found")),
+        (call(gate, "ALICE", "never", {}), (200, 1403, "tool-not-found")),
+        (call(gate, "ALICE", "no such tool", {}), (200, 1403, "tool-not-found")),
+        (call(gate, "ALICE", "search", {"query": "x"}, server="gone"), (200, 1403, "tool-not-found")),
+        (call(gate, "ALICE", "search", {"query": "x"}, server="nobody"), (200, 1403, "tool-not-found")),
+        (ask(gate, "ALICE", "resources/list"), (404, -32601, "rpc-method-unknown")),
+        (ask(gate, "ALICE", "initialize"), (404, -32601, "rpc-method-unknown")),
+        (ask(gate, "ALICE", "made/up"), (404, -32601, "rpc-method-unknown")),
+    ]
+    assert [reason(answered) for answered, _ in facts] == [expected for _, expected in facts]
+    assert len(upstream.requests) == before
+    # The record knows what the caller is not told.
+    gate.settled()
+    told, _ = why(gate, facts[0][0][1]["x-request-id"])
+    assert told == "policy-denied"
+
+
+def test_a_list_shows_what_could_be_allowed_and_asks_nobody(gate: Gate, upstream: Upstream) -> None:
+    before = len(upstream.requests)
+    for who, names in [("ALICE", ["located", "publish", "search"]), ("BOB", ["located", "search"])]:
+        status, headers, message = ask(gate, who, "tools/list")
+        assert status == 200 and headers["cache-control"] == "private, no-cache"
+        assert [tool["name"] for tool in message["result"]["tools"]] == names, who
+        assert (message["result"]["resultType"], message["result"]["cacheScope"]) == ("complete", "private")
+    search = next(tool for tool in message["result"]["tools"] if tool["name"] == "search")
+    assert search == TOOLS[0], "word for word what was approved"
+    assert len(upstream.requests) == before
+
+
+def test_what_the_gate_does_not_serve_is_not_announced(gate: Gate) -> None:
+    _, _, message = ask(gate, "ALICE", "server/discover")
+    assert message["result"]["capabilities"] == {"tools": {}, "logging": {}}
+    assert message["result"]["serverInfo"]["name"] == "kb"
+
+
+def test_headers_say_what_the_body_says(gate: Gate, upstream: Upstream) -> None:
+    before = len(upstream.requests)
+    mismatched = (400, -32020, "header-mismatch")
+    facts = [
+        (call(gate, "ALICE", "search", {"query": "x"}, headers={"mcp-name": "publish"}), mismatched),
+        (call(gate, "ALICE", "search", {"query": "x"}, headers={"mcp-method": "tools/list"}), mismatched),
+        (call(gate, "ALICE", "search", {"query": "x"}, headers={"mcp-protocol-version": "2025-11-25"}), mismatched),
+        (call(gate, "ALICE", "search", {"query": "x"}, headers={"mcp-param-region": "eu"}), mismatched),
+        (call(gate, "ALICE", "located", {"region": "eu"}, headers={"mcp-param-region": "us"}), mismatched),
+        (call(gate, "ALICE", "located", {"region": "eu"}), mismatched),
+    ]
+    assert [reason(answered) for answered, _ in facts] == [expected for _, expected in facts]
+    assert len(upstream.requests) == before
+    status, _, message = call(gate, "ALICE", "located", {"region": "eu"}, headers={"mcp-param-region": "eu"})
+    assert status == 200 and "result" in message, message
+    assert upstream.requests[-1].header("mcp-param-region") == "eu"
+
+
+def test_bytes_that_two_readers_read_differently_are_refused(gate: Gate, upstream: Upstream) -> None:
+    before = len(upstream.requests)
+    good = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search", "arguments": {"query": "x"}, "_meta": META}})
+    headers = {"mcp-protocol-version": STATELESS, "mcp-method": "tools/call", "mcp-name": "search"}
+    facts = [
+        (f"[{good}]", (400, -32600, "message-invalid")),
+        (good.replace('"id": 7', '"id": 7, "ID": 8'), (400, -32600, "message-invalid")),
+        (good.replace('"id": 7, ', ""), (400, -32600, "message-invalid")),
+        (good.replace('"name": "search"', '"name": "search", "name": "publish"'), (400, -32700, "key-duplicate")),
+        (good.replace('"query": "x"', '"query": "x", "query": "y"'), (400, -32700, "key-duplicate")),
+        (good.replace("2026-07-28", "2027-01-01"), (400, -32022, "protocol-version-unsupported")),
+        (good.replace('"2.0"', '"1.0"'), (400, -32600, "message-invalid")),
+        (good[:-1], (400, -32700, "body-malformed")),
+    ]
+    for body, expected in facts:
+        assert reason(post(gate, "ALICE", body.encode(), headers)) == expected, body
+    assert len(upstream.requests) == before
+
+
+def test_who_is_not_known_is_told_by_the_status(gate: Gate) -> None:
+    status, headers, message = post(gate, None, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, {})
+    assert (status, headers["www-authenticate"], message["error"]["data"]["reason"]) == (401, "Bearer", "credential-missing")
+    for origin, expected in [("https://evil.example", 403), (gate.url.rstrip("/"), 200)]:
+        status, _, _ = ask(gate, "ALICE", "tools/list", headers={"origin": origin})
+        assert status == expected, origin
+
+
+def session(gate: Gate, who: str) -> dict[str, str]:
+    """The handshake of a revision with sessions."""
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    status, headers, message = post(gate, who, {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, {})
+    assert status == 200 and message["result"]["capabilities"] == {"tools": {}}, message
+    return {"mcp-session-id": headers["mcp-session-id"], "mcp-protocol-version": message["result"]["protocolVersion"]}
+
+
+def test_a_session_belongs_to_who_began_it(gate: Gate, upstream: Upstream) -> None:
+    alice = session(gate, "ALICE")
+    assert alice["mcp-session-id"] != "7d0c-one"
+    status, _, _ = post(gate, "ALICE", {"jsonrpc": "2.0", "method": "notifications/initialized"}, alice)
+    assert (status, upstream.requests[-1].header("mcp-session-id")) == (202, "7d0c-one")
+    body = {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": {"name": "search", "arguments": {"query": "x"}}}
+    status, headers, message = post(gate, "ALICE", body, alice)
+    assert (status, message["id"]) == (200, "a") and "result" in message, message
+    assert "mcp-session-id" not in headers
+    before = len(upstream.requests)
+    unknown = (404, 1403, "session-unknown")
+    assert reason(post(gate, "BOB", body, alice)) == unknown, "somebody else's"
+    assert reason(post(gate, "ALICE", body, alice | {"mcp-session-id": "7d0c-one"})) == unknown, "the server's own name of it"
+    # A refusal is an error of the call, whichever revision it is; the session goes on.
+    denied = body | {"params": {"name": "forget", "arguments": {}}}
+    for _ in range(20):
+        assert reason(post(gate, "ALICE", denied, alice)) == (200, 1403, "tool-not-found")
+    assert reason(post(gate, "ALICE", body | {"method": "prompts/list"}, alice)) == (200, -32601, "rpc-method-unknown")
+    assert len(upstream.requests) == before
+    status, _, message = post(gate, "ALICE", {"jsonrpc": "2.0", "id": 9, "method": "tools/list"}, alice)
+    assert [tool["name"] for tool in message["result"]["tools"]] == ["located", "publish", "search"]
+    assert set(message["result"]) == {"tools"}, "as that revision has it"
+
+
+def test_secrets_are_redacted_both_ways(gate: Gate, upstream: Upstream) -> None:
+    _, _, message = call(gate, "ALICE", "search", {"query": f"who has {SECRET}"})
+    assert SECRET.encode() not in upstream.requests[-1].body
+    assert "redacted" in message["result"]["content"][0]["text"]
+    _, _, message = call(gate, "ALICE", "publish", {"page": "x"})
+    assert message["result"]["content"][0]["text"] == "the key is [redacted:aws-access-token]"
+
+
+def test_an_operator_stops_one_tool_or_its_server(gate: Gate) -> None:
+    for target, stopped in [("tool:kb/search", ["search"]), ("server:kb", ["search", "located"])]:
+        assert gate.cli("kill", target).returncode == 0
+        for tool in ["search", "located"]:
+            answered = call(gate, "ALICE", tool, {"query": "x"} if tool == "search" else {})
+            assert (reason(answered) == (200, 1403, "tool-locked")) == (tool in stopped), (target, tool)
+        status, _, message = ask(gate, "ALICE", "tools/list")
+        names = [tool["name"] for tool in message["result"]["tools"]] if "result" in message else None
+        assert names == (["located", "publish"] if target.startswith("tool") else None), message
+        assert gate.cli("unlock", target).returncode == 0
+    assert "result" in call(gate, "ALICE", "search", {"query": "x"})[2]
+
+
+def test_what_a_server_does_wrong_is_an_error_of_the_call(gate: Gate, upstream: Upstream) -> None:
+    async def garbage(_: Request, __: Peer) -> list[bytes]:
+        return answer(200, b'{"hello": "world"}')
+
+    async def html(_: Request, __: Peer) -> list[bytes]:
+        return answer(200, b"<html>", "text/html")
+
+    async def refused(_: Request, __: Peer) -> list[bytes]:
+        return answer(401, b"{}")
+
+    async def events(request: Request, _: Peer) -> list[bytes]:
+        asked = request.json()
+        progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1, "message": f"key {SECRET}"}}
+        last = {"jsonrpc": "2.0", "id": asked["id"], "result": text("done")}
+        body = b"".join(b"event: message\nid: 1\ndata: " + json.dumps(one).encode() + b"\n\n" for one in [progress, last])
+        return answer(200, body, "text/event-stream")
+
+    try:
+        for script, expected in [
+            (garbage, (200, 1403, "upstream-response-invalid")),
+            (html, (200, 1403, "upstream-response-invalid")),
+            (refused, (200, 1403, "upstream-refused-gate")),
+        ]:
+            upstream.script = script
+            assert reason(call(gate, "ALICE", "search", {"query": "x"})) == expected, script.__name__
+        upstream.script = events
+        key = {"authorization": f"Bearer {gate.key('ALICE')}", "content-type": "application/json"}
+        told = {"mcp-protocol-version": STATELESS, "mcp-method": "tools/call", "mcp-name": "search"}
+        body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search", "arguments": {"query": "x"}, "_meta": META}}
+        request = urllib.request.Request(f"{gate.url}/mcp/kb", data=json.dumps(body).encode(), headers=key | told)
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            said = reply.read().decode()
+        assert reply.headers["content-type"] == "text/event-stream"
+        messages = [json.loads(line.removeprefix("data: ")) for line in said.splitlines() if line.startswith("data: ")]
+        assert messages[0]["params"]["message"] == "key [redacted:aws-access-token]"
+        assert messages[1]["result"]["content"][0]["text"] == "done"
+    finally:
+        upstream.script = kb
+    assert "result" in call(gate, "ALICE", "search", {"query": "x"})[2]
