@@ -19,7 +19,7 @@ const TYPED = [
 
 // What a program that catches `error` can tell: the classes it is an instance of, and what it carries.
 function told(sdk, error) {
-  const is = TYPED.filter((name) => error instanceof sdk[name]);
+  const is = TYPED.filter((name) => sdk[name] !== undefined && error instanceof sdk[name]);
   if (is.length === 0) throw error;
   const { status, code, type, error: body } = error;
   return { is, status, code, type, body, request: error.headers?.get("x-request-id") };
