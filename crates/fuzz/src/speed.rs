@@ -46,7 +46,7 @@ pub fn cpu_time() -> Duration {
 ///
 /// # Errors
 /// A pattern that is read more slowly than the target's floor, or an input that fails. Floors are those of one machine: on a slower
-/// one they are lower by as much as [`yardstick`] is.
+/// one they are lower by as much as a plain reader is slower there.
 pub fn speed(target: &Target) -> Result<(&'static str, f64), Slow> {
     let mut slowest = ("", f64::INFINITY);
     for pattern in target.hostile {

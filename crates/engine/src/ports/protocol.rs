@@ -1,0 +1,327 @@
+//! What the engine needs from a protocol: what a request is aimed at, what the strings of an answer are, how a refusal is told.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use budget::Allowance;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
+use text::{Document, NodeId};
+
+use super::Head;
+use crate::snapshot::Snapshot;
+
+/// What a protocol adapter understood of a request.
+#[derive(Debug, Clone)]
+pub struct Understood {
+    /// What it is aimed at.
+    pub aim: Aim,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Consequences beyond the call itself.
+    pub effects: Vec<Effect>,
+    /// Content parts that no scanner understands: JSON Pointer and type.
+    pub uninspected: Vec<(String, String)>,
+    /// String values that are read as one text, in this order: the parts of a message.
+    pub joined: Vec<Vec<NodeId>>,
+}
+
+/// What a request is aimed at.
+#[derive(Debug, Clone)]
+pub enum Aim {
+    /// A model.
+    Model(ModelCall),
+    /// A tool server, or one of its tools.
+    Server(ServerCall),
+}
+
+impl Understood {
+    /// The call of a model, if it is one.
+    #[must_use]
+    pub const fn model(&self) -> Option<&ModelCall> {
+        match &self.aim {
+            Aim::Model(call) => Some(call),
+            Aim::Server(_) => None,
+        }
+    }
+}
+
+/// A call of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelCall {
+    /// The model alias as the client wrote it.
+    pub model: String,
+    /// The JSON string that holds it. Empty where the body has none: there it is put, as a member with another one behind it.
+    pub model_span: Range<usize>,
+    /// String values that name something that the provider keeps for the caller's task.
+    pub handles: Vec<NodeId>,
+    /// What is asked for, if it is something that the provider keeps: the model is the one that it was made by then.
+    pub kept: Option<Kept>,
+    /// Where `false` says that the provider is to keep nothing, where the request does not say.
+    pub unstored: Option<Place>,
+    /// How much it may bring about.
+    pub demand: Demand,
+}
+
+/// A message to a tool server.
+#[derive(Debug, Clone)]
+pub struct ServerCall {
+    /// The server's name in the configuration.
+    pub server: Name,
+    /// What is wanted of it.
+    pub wants: Wants,
+    /// The session that it belongs to, as the caller's task knows it; none where the protocol has none.
+    pub session: Option<String>,
+    /// Headers that go with the message: they repeat what the body says.
+    pub headers: HeaderMap,
+}
+
+/// What is wanted of a tool server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// Run a tool.
+    Tool {
+        /// The name that the server gives it.
+        name: String,
+        /// Its arguments, an object; none if there are none.
+        arguments: Option<NodeId>,
+    },
+    /// Say which tools there are: the gate answers that itself.
+    Tools,
+    /// Whatever a party that uses the server at all needs: a handshake, a sign of life, an answer to what it asked.
+    Talk,
+}
+
+/// A request for something that a provider keeps. It goes out without a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name as the caller's task knows it.
+    pub name: String,
+    /// What is done with it, for the record: one word.
+    pub act: &'static str,
+    /// How.
+    pub method: Method,
+    /// The path at the upstream before the name.
+    pub before: &'static str,
+    /// The path behind it, and the query.
+    pub after: String,
+}
+
+/// How much a request may bring about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Demand {
+    /// An estimate of the tokens that the model reads; 0 where nothing is charged for them.
+    pub input: u64,
+    /// How many answers are asked for, each with its own most; 0 where the model writes nothing.
+    pub answers: u64,
+    /// The most tokens of one answer, if the request says.
+    pub cap: Option<u64>,
+    /// Where a most has to be written, so that there is one.
+    pub uncapped: Vec<Place>,
+    /// The edit after which a stream tells what was used, where the client did not ask for it.
+    pub tells_usage: Option<Place>,
+    /// Whether the provider goes on when nobody waits for the answer any more.
+    pub runs_on: bool,
+}
+
+/// A place in a request, and what is written there around a value: before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The bytes that are replaced.
+    pub span: Range<usize>,
+    /// What stands before the value.
+    pub before: &'static str,
+    /// What stands behind it.
+    pub after: &'static str,
+}
+
+/// What an upstream says was used, and how much of it is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// The counts.
+    pub usage: Usage,
+    /// Whether those of what was read are told.
+    pub is_read: bool,
+    /// Whether those of what was written are told.
+    pub is_written: bool,
+    /// Whether the answer is still to come: nothing of what will be used was seen.
+    pub is_to_come: bool,
+}
+
+/// One stream of text inside an answer. Equal ids mean: the pieces belong together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub String);
+
+/// What a string leaf of an answer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeafUse {
+    /// A whole value.
+    Whole,
+    /// A whole value that some clients join all the same with what was told in its place before: nothing may be found across.
+    Told {
+        /// Which place.
+        lane: LaneId,
+    },
+    /// A piece of a lane. `choice` groups lanes whose token records must vanish together.
+    Piece {
+        /// Which lane.
+        lane: LaneId,
+        /// Which choice, for token records.
+        choice: u32,
+        /// What kind of text it is.
+        form: Form,
+    },
+}
+
+/// What kind of text a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text.
+    Text,
+    /// Text that clients join with that of other lanes of this form, in the order in which it arrives.
+    Said,
+    /// JSON inside a string, such as tool arguments: clients unescape it a second time.
+    Json,
+    /// A name. Its lane ends when what it names begins, and some upstreams tell it again.
+    Name,
+}
+
+/// What an answer says of itself, for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Where it names the model that made it.
+    pub model: Option<NodeId>,
+    /// Why its texts ended, in words of the protocol's own.
+    pub finish: Vec<&'static str>,
+}
+
+/// Whether a client is shown a document of an answer. All of them are inspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shown {
+    /// It is.
+    #[default]
+    Always,
+    /// It says only what was used: a client that did not ask for it is not shown it.
+    IfUsageIsAsked,
+    /// The client has it already.
+    Never,
+}
+
+/// What a protocol adapter says of one document of an answer.
+#[derive(Debug, Default)]
+pub struct AnswerView {
+    /// Every string leaf whose use is not [`LeafUse::Whole`].
+    pub pieces: Vec<(NodeId, LeafUse)>,
+    /// Lanes that end with this document.
+    pub ends: Vec<LaneId>,
+    /// Every lane whose name is one of these, or goes on behind one of these with `/` or `#`, ends with this document.
+    pub ended_below: Vec<String>,
+    /// Token records (`logprobs`) that become null when anything of their choice was edited.
+    pub token_records: Vec<(u32, NodeId)>,
+    /// Values that are not text, such as vectors: nothing that stands in them is a finding.
+    pub opaque: Vec<NodeId>,
+    /// String values that name something that the provider keeps from now on.
+    pub handles: Vec<NodeId>,
+    /// Whole string values that clients join to one text, in this order.
+    pub joined: Vec<Vec<NodeId>>,
+    /// What was used.
+    pub reported: Reported,
+    /// What else it says of itself.
+    pub told: Told,
+    /// Whether the client is shown it.
+    pub shown: Shown,
+    /// A member that says that nothing is told yet, with its comma: likewise.
+    pub usage_untold: Option<Range<usize>>,
+    /// Values in whose place something else is told: what they announce is not served here.
+    pub replaced: Vec<(Range<usize>, String)>,
+    /// Whether every lane of the stream ends here.
+    pub is_last: bool,
+    /// Whether two readers could take pieces of it for different lanes: such a document is not released.
+    pub is_ambiguous: bool,
+}
+
+/// One event of a stream: its raw bytes and the part that is data.
+#[derive(Debug, Clone)]
+pub struct StreamEvent {
+    /// The event exactly as it came, with its terminating blank line.
+    pub raw: Bytes,
+    /// The `event:` name, if any.
+    pub name: Option<String>,
+    /// The data payload, lines joined.
+    pub data: Option<Bytes>,
+}
+
+/// Cuts a byte stream into events.
+pub trait EventReader: Send {
+    /// Takes bytes and gives the events that are complete.
+    ///
+    /// # Errors
+    /// A code when the stream exceeds a bound or is not readable.
+    fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode>;
+    /// What is left at the end of the stream; an incomplete event is an error.
+    ///
+    /// # Errors
+    /// A code when bytes of an unfinished event remain.
+    fn finish(&mut self) -> Result<(), ReasonCode>;
+}
+
+/// How refusals are told.
+pub trait Voice: Send + Sync {
+    /// The dialect and the path at the provider of what it speaks for; `None` for the gate's own endpoints.
+    fn api(&self) -> Option<(Dialect, &'static str)>;
+    /// A refusal as a whole answer.
+    fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes);
+    /// A refusal in the middle of a stream.
+    fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes;
+    /// Whether a key of a request is a name of the protocol's own. Every other is a text of the client's.
+    fn is_own_word(&self, _word: &str) -> bool {
+        false
+    }
+    /// Puts what is left of budgets among the headers of an answer; what an upstream says of its own goes. Nothing, where no
+    /// budget ever applies.
+    fn allow(&self, _allowance: &Allowance, _headers: &mut HeaderMap) {}
+}
+
+/// A protocol adapter: translates, and decides nothing.
+pub trait Protocol: Voice {
+    /// The reader of its streams.
+    type Events: EventReader;
+    /// Which dialect it speaks, if it is a model API.
+    fn dialect(&self) -> Option<Dialect>;
+    /// The path at the upstream, appended to its base URL.
+    fn upstream_path(&self) -> &'static str;
+    /// Whether its requests have a body. One without is read as an empty object.
+    fn takes_body(&self) -> bool {
+        true
+    }
+    /// Reads a request; by `snapshot`, for what operators declare and admit.
+    ///
+    /// # Errors
+    /// A refusal for everything that is not classified.
+    fn understand(&self, head: &Head, document: &Document<'_>, snapshot: &Snapshot) -> Result<Understood, Refusal>;
+    /// The headers of the request that may reach an upstream.
+    fn upstream_headers(&self, head: &Head) -> HeaderMap;
+    /// The headers of the answer that may reach the client.
+    fn client_headers(&self, headers: &HeaderMap) -> HeaderMap;
+    /// Says what the leaves of a document of an answer are; `name` is the event's name in a stream.
+    fn view(&self, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView;
+    /// Whether this data payload is the protocol's plain end mark.
+    fn is_end_mark(&self, data: &[u8]) -> bool;
+    /// A reader for a stream.
+    fn events(&self, limit: usize) -> Self::Events;
+    /// Writes an event with other data.
+    fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
+    /// The list of tools that is asked for; `definitions` are JSON objects. Asked of those who understand [`Wants::Tools`].
+    fn tool_list(&self, _definitions: &[Arc<str>]) -> (HeaderMap, Bytes) {
+        (HeaderMap::new(), Bytes::new())
+    }
+}
+
+/// Tells which models there are.
+pub trait Catalogue: Protocol {
+    /// The list of models, as the provider would write it.
+    fn model_list(&self, models: &[Name]) -> (HeaderMap, Bytes);
+    /// One model, as the provider would write it.
+    fn model_item(&self, model: &Name) -> (HeaderMap, Bytes);
+}
