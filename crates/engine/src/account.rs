@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use budget::{Allowance, Amounts, Caller, Exceeded, Level, Measure, Price, Reservation};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use model::{Charge, ModelName, ReasonCode, Refusal, Remaining, TaskBudget, Usage};
+use model::{Charge, ModelName, Name, ReasonCode, Refusal, Remaining, Resource, TaskBudget, Usage};
 
 use crate::admit::Identified;
 use crate::decide::Permit;
@@ -55,6 +55,8 @@ pub(crate) struct Account {
     /// When it left, on the clock that never goes back.
     left: Option<Duration>,
     runs_on: bool,
+    /// Whether it is a call of a model.
+    has_tokens: bool,
     seen: Seen,
     /// How long the upstream was silent while a stream ran.
     silence: Duration,
@@ -159,9 +161,9 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     let wanted = Amounts { requests: 1, input, output, cost };
     let now = world.now();
     let reserved = world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, now);
-    let charge = permit.model().map(|model| Charge {
+    let charge = charged_as(permit.aim()).map(|model| Charge {
         at: now,
-        model: model.clone(),
+        model,
         task: task.clone(),
         usage: permit.most().usage(),
         cost,
@@ -170,7 +172,15 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     match reserved {
         Ok(reservation) => {
             let allowance = Some(*reservation.allowance()).filter(|_| !reservation.is_empty());
-            call.account = Account { reservation: Some(reservation), charge, price, allowance, runs_on, ..Account::default() };
+            call.account = Account {
+                reservation: Some(reservation),
+                charge,
+                has_tokens: permit.model().is_some(),
+                price,
+                allowance,
+                runs_on,
+                ..Account::default()
+            };
             Ok(permit)
         }
         Err(exceeded) => {
@@ -178,6 +188,19 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
             call.judgement = Some(Box::new(permit.into_judgement()));
             Err(Refusal::because(exceeded.reason(), detail(&exceeded)))
         }
+    }
+}
+
+/// What a call is charged as: the model, else what it is, as locks name it. A name that none can have is left to the server.
+fn charged_as(aim: &Resource) -> Option<ModelName> {
+    match aim {
+        Resource::Model(model) => Some(model.clone()),
+        Resource::ToolServer(server) => Name::new(&format!("server:{server}")).ok(),
+        Resource::Tool(id) => {
+            let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
+            Name::new(&format!("tool:{id}")).or_else(|_| Name::new(&format!("server:{server}"))).ok()
+        }
+        _ => None,
     }
 }
 
@@ -216,9 +239,13 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
     let silence = if status.is_none() { world.monotonic().saturating_sub(left) } else { account.silence };
     // One that came to its end has told everything.
     let silence = if reason == ReasonCode::Permitted { Duration::ZERO } else { silence };
-    let (usage, is_estimate) = used(charge.usage, &seen, status, is_stream.then(|| unseen(silence)), reason);
+    let (usage, is_estimate) = if account.has_tokens {
+        used(charge.usage, &seen, status, is_stream.then(|| unseen(silence)), reason)
+    } else {
+        (Usage::default(), false)
+    };
     charge.usage = usage.bounded();
-    charge.cost = account.price.map(|price| price.cost(&charge.usage));
+    charge.cost = account.price.map(|price| price.cost(&charge.usage)).or_else(|| (!account.has_tokens).then_some(0));
     charge.is_estimate = is_estimate;
     reservation.settle(&Amounts::of(&charge.usage, charge.cost));
     world.observe_event(&Event::Charged { request: call.request, charge: &charge });

@@ -13,7 +13,7 @@ use model::{
     Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, ModelName, Name, ReasonCode, Refusal, Resource,
     Side, UnixMillis, Verdict,
 };
-use text::{Document, Splices};
+use text::{Document, NodeId, Splices};
 
 use crate::account::{self, Most};
 use crate::admit::Identified;
@@ -21,6 +21,7 @@ use crate::inspection::Inspected;
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants};
 use crate::snapshot::Snapshot;
 use crate::stored;
+use crate::tools;
 
 /// One destination with the bytes that were judged for it.
 #[derive(Debug)]
@@ -178,8 +179,17 @@ pub(crate) fn decide<P: Protocol>(
     let answer = asked(snapshot, &input);
     let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
     let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
+    let misfit = tools::misfit(snapshot, inspected);
     if judgement.answer.verdict != Verdict::Permit {
-        return Err(refuse(told(snapshot.refusals.explains(identified.chain()), &judgement.answer), judgement));
+        let refusal = match misfit {
+            _ if tools::is_hidden(snapshot, identified, inspected) => ReasonCode::ToolNotFound.into(),
+            Some(misfit) => misfit,
+            None => told(snapshot.refusals.explains(identified.chain()), &judgement.answer),
+        };
+        return Err(refuse(refusal, judgement));
+    }
+    if let Some(misfit) = misfit {
+        return Err(refuse(misfit, judgement));
     }
     let duties = Arc::new(judgement.answer.duties());
     match outbound(snapshot, protocol, identified, inspected, &duties) {
@@ -201,6 +211,8 @@ fn headers<P: Protocol>(protocol: &P, head: &Head, inspected: &Inspected<'_>) ->
     let mut headers = protocol.upstream_headers(head);
     if let Aim::Server(call) = &inspected.understood().aim {
         headers.extend(call.headers.clone());
+        let mirrors = call.mirrors.iter().flatten();
+        headers.extend(mirrors.map(|mirrored| (mirrored.name.clone(), mirrored.value.clone())));
         stored::tell_session(inspected.named(), &mut headers);
     }
     headers
@@ -302,20 +314,27 @@ fn to_server(
 ) -> Result<Vec<Outbound>, Refusal> {
     let server = snapshot.servers.get(&call.server).ok_or(ReasonCode::ToolNotFound)?;
     let mut splices = Splices::new();
-    redact(inspected.document(), inspected.hits(), duties, &mut splices)?;
+    let redacted = redact(inspected.document(), inspected.hits(), duties, &mut splices)?;
     if call.wants == Wants::Tools {
         return Ok(Vec::new());
     }
+    // A header says what the body says: what is taken out of the one would stand in the other.
+    if let Some(mirrored) = call.mirrors.iter().flatten().find(|mirrored| redacted.contains(&mirrored.node)) {
+        let place = inspected.document().pointer(mirrored.node);
+        return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, which a header repeats")));
+    }
+    call.edits.iter().for_each(|(span, told)| splices.replace(span.clone(), told.as_str()));
     let body = splices.apply(inspected.document().bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
     Ok(vec![Outbound { upstream: server.upstream.clone(), model: None, body: Bytes::from(body) }])
 }
 
-fn redact(document: &Document<'_>, hits: &[LeafHits], duties: &Duties, splices: &mut Splices) -> Result<(), Refusal> {
+/// Plans the redactions of a request; which values they change.
+fn redact(document: &Document<'_>, hits: &[LeafHits], duties: &Duties, splices: &mut Splices) -> Result<Vec<NodeId>, Refusal> {
     let redacted = inspect::redact_document(document, hits, duties, Side::Request, splices);
     let refused = |denied: inspect::DeniedContent| {
         Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))
     };
-    redacted.map(drop).map_err(refused)
+    redacted.map(|changed| changed.into_iter().collect()).map_err(refused)
 }
 
 fn to_model<P: Protocol>(

@@ -32,7 +32,7 @@ pub use asking::{
     Searching, Sought, StepUp, Subject, Submission, Until,
 };
 pub use protocol::{
-    Aim, AnswerView, Catalogue, Demand, EventReader, Form, Kept, LaneId, LeafUse, ModelCall, Place, Protocol, Reported,
+    Aim, AnswerView, Catalogue, Demand, EventReader, Form, Kept, LaneId, LeafUse, Mirrored, ModelCall, Place, Protocol, Reported,
     ServerCall, Shown, StreamEvent, Told, Understood, Voice, Wants,
 };
 

@@ -58,7 +58,7 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
     match form {
         Form::Stream => back.stream(protocol, body).await,
         Form::Document => back.document(protocol, body).await,
-        Form::Bare => back.bare(),
+        Form::Bare => back.bare(protocol),
     }
 }
 
@@ -87,6 +87,8 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
     match essence.as_str() {
         "text/event-stream" if status.is_success() => Ok(Form::Stream),
         "application/json" => Ok(Form::Document),
+        // A session that has ended: clients begin anew when they are told so.
+        _ if status == StatusCode::NOT_FOUND && permit.model().is_none() => Err(ReasonCode::SessionUnknown.into()),
         _ if status.is_success() => {
             Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "neither JSON nor an event stream"))
         }
@@ -145,7 +147,8 @@ struct Back<'a, W, C> {
 
 impl<W: World, C: Client> Back<'_, W, C> {
     /// Nothing but a head.
-    fn bare(&mut self) -> Result<(), Refusal> {
+    fn bare<P: Protocol>(&mut self, protocol: &P) -> Result<(), Refusal> {
+        protocol.ended()?;
         self.headers.remove(CONTENT_TYPE);
         self.length = Some(0);
         self.open()
@@ -167,6 +170,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         self.call.account.saw(machine.seen());
         read?;
         machine.finish()?;
+        protocol.ended()?;
         let batch = machine.ready()?;
         self.length = Some(batch.released.len());
         self.release(batch).await
@@ -243,6 +247,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         ended.unwrap_or(Ok(()))?;
         reader.finish()?;
         machine.finish()?;
+        protocol.ended()?;
         let batch = machine.ready()?;
         self.release(batch).await?;
         // Nothing may have been left to say; that is an answer too.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use budget::{Prices, Rules};
 use inspect::Scanners;
+use mcp::Pinned;
 use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
 use response::Terms;
@@ -101,13 +102,12 @@ pub struct Route {
 }
 
 /// A tool server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// The upstream's name in the configuration.
     pub upstream: Name,
-    /// Its approved tools, by the names that it gives them, with their definitions: a JSON object each (RFC 8785). Those that are
-    /// withdrawn are not among them.
-    pub tools: BTreeMap<String, Arc<str>>,
+    /// Its approved tools, by the names that it gives them. Those that are withdrawn are not among them.
+    pub tools: BTreeMap<String, Arc<Pinned>>,
 }
 
 /// How much a refused caller learns.

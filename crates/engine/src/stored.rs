@@ -83,7 +83,11 @@ pub(crate) fn seal_session<W: World>(
     headers: &mut HeaderMap,
 ) -> Result<(), Refusal> {
     let (Resource::ToolServer(server), Some(session)) = (permit.aim(), told.get(SESSION)) else { return Ok(()) };
-    let plain = session.to_str().ok().filter(|session| !session.is_empty());
+    let is_one = told.get_all(SESSION).iter().count() == 1;
+    let scanners = world.snapshot();
+    let scanners = scanners.scanners.ready()?;
+    // It leaves with the head of the answer, which no lane reads.
+    let plain = session.to_str().ok().filter(|session| is_one && !session.is_empty() && scanners.scan(session).is_empty());
     let sealed = plain.and_then(|session| world.handles().seal(&owner(identified), session_mark(server), session));
     let sealed = sealed.and_then(|sealed| HeaderValue::from_str(&sealed).ok());
     headers.insert(SESSION, sealed.ok_or(ReasonCode::UpstreamResponseInvalid)?);

@@ -8,27 +8,68 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use mcp::Pinned;
 use model::{Action, Ask, Name, ReasonCode, Refusal, Resource};
-use policy::{Could, Listable, Lister};
+use policy::{Could, Listable, Listed, Lister};
 
 use crate::admit::Identified;
 use crate::guard::Guard;
+use crate::inspection::Inspected;
 use crate::interaction::Call;
 use crate::models;
-use crate::ports::{Client, Protocol, ServerCall, Wants, World};
+use crate::ports::{Aim, Client, Protocol, ServerCall, Wants, World};
 use crate::snapshot::{Server, Snapshot};
 
-/// What a message is aimed at, if operators have declared it. What they have not, and what is withdrawn, are told alike.
+/// Longest name of a tool that is decided on, in bytes: no definition has a longer one.
+const MAX_NAME: usize = 128;
+
+/// What a message is aimed at. A tool may be one that nobody has declared: that is found out where it is decided on, in the same time.
 ///
 /// # Errors
-/// [`ReasonCode::ToolNotFound`].
+/// [`ReasonCode::ToolNotFound`]: there is no such server.
 pub(crate) fn aim(snapshot: &Snapshot, call: &ServerCall) -> Result<Resource, Refusal> {
-    let server = snapshot.servers.get(&call.server).ok_or(ReasonCode::ToolNotFound)?;
+    let is_declared = snapshot.servers.contains_key(&call.server);
     match &call.wants {
-        Wants::Tool { name, .. } if server.tools.contains_key(name) => Ok(tool(&call.server, name)),
-        Wants::Tool { .. } => Err(ReasonCode::ToolNotFound.into()),
-        Wants::Tools | Wants::Talk => Ok(Resource::ToolServer(call.server.clone())),
+        Wants::Tool { name, .. } if is_declared && name.len() <= MAX_NAME => Ok(tool(&call.server, name)),
+        Wants::Tools | Wants::Talk if is_declared => Ok(Resource::ToolServer(call.server.clone())),
+        _ => Err(ReasonCode::ToolNotFound.into()),
     }
+}
+
+/// Why a call of a tool does not fit, whatever policies say: its headers, or its arguments. None for anything else.
+pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<Refusal> {
+    let Aim::Server(call) = &inspected.understood().aim else { return None };
+    let Wants::Tool { name, arguments } = &call.wants else { return None };
+    let Some(pinned) = snapshot.servers.get(&call.server).and_then(|server| server.tools.get(name)) else {
+        return Some(ReasonCode::ToolNotFound.into());
+    };
+    if let Err(mismatch) = &call.mirrors {
+        return Some(mismatch.clone());
+    }
+    let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
+        return Some(Refusal::because(ReasonCode::ArgumentsInvalid, "a number that cannot be held exactly"));
+    };
+    let fits = pinned.arguments().check(&value);
+    fits.err().map(|misfit| Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string()))
+}
+
+/// Whether a refused call is told as if there were no such tool: callers who are told nothing learn of no tool but those that some
+/// call of theirs could be allowed.
+pub(crate) fn is_hidden(snapshot: &Snapshot, identified: &Identified, inspected: &Inspected<'_>) -> bool {
+    let is_call = matches!(&inspected.understood().aim, Aim::Server(call) if matches!(call.wants, Wants::Tool { .. }));
+    if !is_call || snapshot.refusals.explains(identified.chain()) {
+        return false;
+    }
+    let lister = lister(identified);
+    let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Tools));
+    let is_listed = |listed: &Listed| listed.could == Could::Yes && listed.ask.resource == *inspected.aim();
+    list.is_some_and(|list| !list.iter().any(is_listed))
+}
+
+fn lister(identified: &Identified) -> Lister {
+    let (credential, chain) = (identified.credential(), identified.chain());
+    Lister { chain: chain.clone(), credential: credential.id.clone(), mandate: identified.mandate().clone() }
 }
 
 fn tool(server: &Name, name: &str) -> Resource {
@@ -53,9 +94,9 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
 }
 
 /// The definitions of those tools that some call of `identified` could be allowed, by policy and by no lock forbidden.
-fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name: &Name, server: &Server) -> Vec<Arc<str>> {
+fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name: &Name, server: &Server) -> Vec<Arc<Pinned>> {
     let (credential, chain) = (identified.credential(), identified.chain());
-    let lister = Lister { chain: chain.clone(), credential: credential.id.clone(), mandate: identified.mandate().clone() };
+    let lister = lister(identified);
     // What was not found out is left to the call where callers are told why, and hidden where they are not.
     let shows = |could| could == Could::Yes || (could == Could::Unknown && snapshot.refusals.explains(chain));
     let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Tools));
@@ -72,5 +113,5 @@ fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name
         could && locks.stops(&credential.id, chain, Some(tool)).is_none()
     };
     let tools = server.tools.iter().filter(|(tool_name, _)| is_shown(&tool(name, tool_name)));
-    tools.map(|(_, definition)| Arc::clone(definition)).collect()
+    tools.map(|(_, pinned)| Arc::clone(pinned)).collect()
 }

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use model::Digest;
 use text::{Document, Kind, Limits, NodeId};
 
+use crate::arguments::{Arguments, SchemaError};
 use crate::heads::Mirror;
 
 /// Longest definition in bytes of its canonical text.
@@ -133,6 +134,47 @@ impl Definition {
     #[must_use]
     pub fn document(&self) -> Option<Document<'_>> {
         Document::parse(self.canonical.as_bytes(), &LIMITS).ok()
+    }
+}
+
+/// A tool that can be called: its definition, and its schema made ready.
+#[derive(Debug)]
+pub struct Pinned {
+    definition: Definition,
+    arguments: Arguments,
+}
+
+impl Pinned {
+    /// Makes ready what was read.
+    ///
+    /// # Errors
+    /// Arguments cannot be held against the schema.
+    pub fn new(definition: Definition) -> Result<Self, SchemaError> {
+        let whole: serde_json::Value = serde_json::from_str(&definition.canonical).unwrap_or_default();
+        let arguments = Arguments::of(whole.get("inputSchema").unwrap_or(&serde_json::Value::Bool(false)))?;
+        Ok(Self { definition, arguments })
+    }
+
+    /// Reads a canonical text again.
+    ///
+    /// # Errors
+    /// In words: it is no definition, or none that arguments can be held against.
+    pub fn of_canonical(text: &str) -> Result<Self, String> {
+        let document = Document::parse(text.as_bytes(), &LIMITS).map_err(|error| error.to_string())?;
+        let definition = Definition::read(&document, document.root()).map_err(|error| error.to_string())?;
+        Self::new(definition).map_err(|error| error.to_string())
+    }
+
+    /// What the server says of it.
+    #[must_use]
+    pub const fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// What it demands of arguments.
+    #[must_use]
+    pub const fn arguments(&self) -> &Arguments {
+        &self.arguments
     }
 }
 

@@ -9,6 +9,8 @@
 //!
 //! Source of the protocol: <https://modelcontextprotocol.io/specification/2026-07-28>.
 
+mod arguments;
+mod cost;
 pub mod definition;
 pub mod heads;
 mod message;
@@ -18,7 +20,9 @@ mod propose;
 mod remarks;
 mod version;
 
-pub use definition::{Definition, DefinitionError};
+pub use arguments::{Arguments, Misfit, SchemaError};
+pub use cost::Unbounded;
+pub use definition::{Definition, DefinitionError, Pinned};
 pub use heads::{Head, Heads, Mirror, Mismatch};
 pub use message::{Body, Fault, Id, Message, Unfit, id_of};
 pub use meta::{Meta, MetaError};

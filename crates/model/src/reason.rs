@@ -116,6 +116,7 @@ reason_codes! {
     RemoteMalformed "remote-malformed" Client false "a remote reference is not an absolute http or https URL"
     ModelNotFound "model-not-found" Client false "the model does not exist or may not be used"
     ToolNotFound "tool-not-found" Client false "the tool or its server does not exist or may not be used"
+    ArgumentsInvalid "arguments-invalid" Client false "the arguments are not what the tool's schema demands"
     MessageInvalid "message-invalid" Client false "the body is not a message of the Model Context Protocol"
     RpcMethodUnknown "rpc-method-unknown" Client false "the method does not exist or is not served here"
     ProtocolVersionUnsupported "protocol-version-unsupported" Client false "the revision of the protocol is not spoken here"

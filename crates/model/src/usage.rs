@@ -72,7 +72,7 @@ impl Usage {
 pub struct Charge {
     /// When it was reserved: the windows of this moment are charged.
     pub at: UnixMillis,
-    /// The model that was called.
+    /// The model that was called; of what is none, what it was, as locks name it: `tool:SERVER/NAME`, `server:NAME`.
     pub model: ModelName,
     /// The task: the ledger of the credential.
     pub task: Name,

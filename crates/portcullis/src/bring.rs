@@ -245,9 +245,10 @@ fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
 fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server> {
     let server = |(name, upstream): (&model::Name, &model::Name)| {
         let declared = bundle.registry.tool_servers.get(name)?;
-        let is_shown = |tool: &model::Tool| !tool.is_withdrawn && !tool.definition.is_empty();
-        let tools = declared.tools.iter().filter(|(_, tool)| is_shown(tool));
-        let tools = tools.map(|(name, tool)| (name.clone(), Arc::from(tool.definition.as_str()))).collect();
+        // What was checked when it was applied reads again; what does not is not called.
+        let pinned = |tool: &model::Tool| mcp::Pinned::of_canonical(&tool.definition).ok().map(Arc::new);
+        let tools = declared.tools.iter().filter(|(_, tool)| !tool.is_withdrawn);
+        let tools = tools.filter_map(|(name, tool)| Some((name.clone(), pinned(tool)?))).collect();
         Some((name.clone(), Server { upstream: upstream.clone(), tools }))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()

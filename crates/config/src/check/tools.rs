@@ -19,6 +19,9 @@ use crate::source::Source;
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;
 
+/// Names that policies cannot have for a namespace.
+const RESERVED: [&str; 11] = ["Portcullis", "true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"];
+
 /// The declared servers, with the definitions of their approved tools.
 pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut Report<'_>) -> BTreeMap<Name, ToolServer> {
     report.look_alikes("tool_servers");
@@ -28,6 +31,8 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
         if !is_identifier(key) {
             let what = "expected letters, digits and `_`, beginning with a letter: it is a namespace of policies";
             report.key_problem(&path, format!("`{}` is no name for a tool server: {what}", shown(key)));
+        } else if RESERVED.contains(&key.as_str()) {
+            report.key_problem(&path, format!("`{key}` means something else in policies: take another name"));
         }
         let Some(definitions) = definitions(&raw.definitions, &path.key("definitions"), source, report) else { continue };
         let tools = tools(raw, &definitions, &path.key("tools"), report);
@@ -61,10 +66,14 @@ pub(super) fn upstreams(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<N
 
 /// What is shown to callers has one form that every reader reads alike, and that an operator has seen.
 fn pinned(tools: &BTreeMap<String, Tool>, section: &Path, report: &mut Report<'_>) {
-    for (name, _) in tools.iter().filter(|(_, tool)| tool.definition.is_empty()) {
-        let message = "its definition cannot be shown to callers: it is longer than 64 KiB, nested deeper than 32 levels, holds \
-                       a whole number above 2^53, or is not of the form that MCP has for tools";
-        report.key_problem(&section.key(name), message);
+    for (name, tool) in tools {
+        if tool.definition.is_empty() {
+            let message = "its definition cannot be shown to callers: it is longer than 64 KiB, nested deeper than 32 levels, \
+                           holds a whole number above 2^53, or is not of the form that MCP has for tools";
+            report.key_problem(&section.key(name), message);
+        } else if let Err(message) = mcp::Pinned::of_canonical(&tool.definition) {
+            report.key_problem(&section.key(name), format!("arguments cannot be checked: {}", shown(&message)));
+        }
     }
 }
 

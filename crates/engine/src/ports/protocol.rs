@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use budget::Allowance;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use mcp::Pinned;
 use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
@@ -75,6 +76,21 @@ pub struct ServerCall {
     pub session: Option<String>,
     /// Headers that go with the message: they repeat what the body says.
     pub headers: HeaderMap,
+    /// Headers that repeat arguments; or what is wrong with those that came, for whoever may use the tool at all.
+    pub mirrors: Result<Vec<Mirrored>, Refusal>,
+    /// Values in whose place something else is told: the server is to ask for nothing that is not passed on.
+    pub edits: Vec<(Range<usize>, String)>,
+}
+
+/// A header that repeats an argument.
+#[derive(Debug, Clone)]
+pub struct Mirrored {
+    /// The header.
+    pub name: HeaderName,
+    /// What it says.
+    pub value: HeaderValue,
+    /// The argument.
+    pub node: NodeId,
 }
 
 /// What is wanted of a tool server.
@@ -239,6 +255,8 @@ pub struct AnswerView {
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.
     pub is_ambiguous: bool,
+    /// Why it is not released, if it is nothing that may come now.
+    pub refused: Option<&'static str>,
 }
 
 /// One event of a stream: its raw bytes and the part that is data.
@@ -310,10 +328,17 @@ pub trait Protocol: Voice {
     fn is_end_mark(&self, data: &[u8]) -> bool;
     /// A reader for a stream.
     fn events(&self, limit: usize) -> Self::Events;
+    /// Whether what was asked has been answered; asked behind the last document of an answer.
+    ///
+    /// # Errors
+    /// It has not.
+    fn ended(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
     /// Writes an event with other data.
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
-    /// The list of tools that is asked for; `definitions` are JSON objects. Asked of those who understand [`Wants::Tools`].
-    fn tool_list(&self, _definitions: &[Arc<str>]) -> (HeaderMap, Bytes) {
+    /// The list of tools that is asked for. Asked of those who understand [`Wants::Tools`].
+    fn tool_list(&self, _tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
         (HeaderMap::new(), Bytes::new())
     }
 }

@@ -149,6 +149,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
             .map_err(|error| Refusal::because(ReasonCode::UpstreamResponseInvalid, error.to_string()))?;
         let view = self.protocol.view(&document, event.name.as_deref(), self.in_stream);
         self.seen.note(&document, &view, self.in_stream);
+        if let Some(why) = view.refused {
+            return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, why));
+        }
         if view.is_ambiguous {
             return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "an event can be read in two ways"));
         }

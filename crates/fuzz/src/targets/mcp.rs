@@ -9,7 +9,7 @@ use gateway::mcp::{Mcp, Servers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Name, RequestId, UnixMillis};
 
-use ::mcp::{Body, Definition, Head, Heads, Message, Meta, definition, heads, id_of};
+use ::mcp::{Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
 use serde_json::Value;
 use text::{Document, Limits};
 
@@ -131,7 +131,7 @@ fn servers() -> Result<Servers, String> {
     let definition =
         r#"{"inputSchema":{"properties":{"to":{"type":"string","x-mcp-header":"To"}},"type":"object"},"name":"find"}"#;
     let name = Name::new("kb").map_err(|error| error.to_string())?;
-    let tools = BTreeMap::from([("find".to_owned(), Arc::from(definition))]);
+    let tools = BTreeMap::from([("find".to_owned(), Arc::new(Pinned::of_canonical(definition)?))]);
     Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools })]))
 }
 

@@ -86,6 +86,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ApprovalKeyTaken
         | C::ExchangeRefused
         | C::MessageInvalid
+        | C::ArgumentsInvalid
         | C::ProtocolVersionUnsupported
         | C::HeaderMismatch
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,

@@ -10,15 +10,16 @@ mod refuse;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use engine::ports::{AnswerView, Head, Protocol, StreamEvent, Understood, Voice};
+use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
 use engine::{Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use mcp::{Id, Message, Method, Version};
-use model::{Dialect, Name, Refusal, RequestId};
+use mcp::{Body, Id, Message, Method, Pinned, Sender, Version};
+use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
 use text::{Document, Kind, NodeId};
 
 use crate::sse::{self, SseReader};
@@ -36,6 +37,8 @@ pub struct Mcp {
     server: Name,
     /// What the one message of this call is, once it has been read.
     asked: OnceLock<Asked>,
+    /// Whether the server has answered it.
+    is_answered: AtomicBool,
 }
 
 /// What a message says of itself, for whoever answers it.
@@ -51,7 +54,7 @@ impl Mcp {
     /// The adapter for one message to the server of this name.
     #[must_use]
     pub const fn new(server: Name) -> Self {
-        Self { server, asked: OnceLock::new() }
+        Self { server, asked: OnceLock::new(), is_answered: AtomicBool::new(false) }
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -60,6 +63,30 @@ impl Mcp {
     /// Everything that is not a message to a server, in a revision that is spoken here and with headers that say what it says.
     pub fn read(&self, head: &Head, document: &Document<'_>, servers: &Servers) -> Result<Understood, Refusal> {
         read::understood(self, head, document, servers)
+    }
+
+    /// Whether a message may come from the server now: notifications, and behind them the one answer to what was asked.
+    fn may_come(&self, message: &Message<'_>, in_stream: bool) -> Result<(), &'static str> {
+        let Some(Asked { id, version: Some(version), .. }) = self.asked.get() else { return Err("nothing was asked") };
+        if self.is_answered.load(Ordering::Relaxed) {
+            return Err("a message behind the answer");
+        }
+        let answers = match &message.body {
+            Body::Result { id: answered, .. } => id.as_ref() == Some(answered),
+            // A server that could not read what was asked cannot say which request it was.
+            Body::Error { id: answered, .. } => answered.is_none() || answered == id,
+            Body::Request { .. } | Body::Notification { .. } => {
+                let is_alive = message.method() == Some(Method::Ping.as_str());
+                let is_told = matches!(message.body, Body::Notification { .. }) || is_alive;
+                let is_known = message.asks(Sender::Server, *version).is_ok();
+                return if in_stream && is_told && is_known { Ok(()) } else { Err("a message that is not passed on") };
+            }
+        };
+        if !answers {
+            return Err("an answer to something that was not asked");
+        }
+        self.is_answered.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn asks(&self, method: Method) -> bool {
@@ -94,7 +121,7 @@ impl Voice for Mcp {
 }
 
 impl Protocol for Mcp {
-    type Events = SseReader;
+    type Events = Events;
 
     fn dialect(&self) -> Option<Dialect> {
         None
@@ -130,43 +157,85 @@ impl Protocol for Mcp {
         passed
     }
 
-    fn view(&self, document: &Document<'_>, _name: Option<&str>, _in_stream: bool) -> AnswerView {
-        let message = Message::read(document);
-        let is_handshake = self.asks(Method::Initialize) || self.asks(Method::Discover);
-        let result = match &message {
-            Ok(Message { body: mcp::Body::Result { result, .. } }) => Some(*result),
-            _ => None,
+    fn view(&self, document: &Document<'_>, _name: Option<&str>, in_stream: bool) -> AnswerView {
+        let message = match Message::read(document) {
+            Ok(message) => message,
+            Err(_) => return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() },
         };
+        let refused = self.may_come(&message, in_stream).and_then(|()| is_passed_on(document, &message)).err();
+        let is_handshake = self.asks(Method::Initialize) || self.asks(Method::Discover);
+        let result = if let Body::Result { result, .. } = &message.body { Some(*result) } else { None };
         let replaced = result.filter(|_| is_handshake).and_then(|result| announced(document, result)).into_iter().collect();
-        // What is no message can be read by nobody, or by everybody otherwise.
-        AnswerView { is_ambiguous: message.is_err(), replaced, ..AnswerView::default() }
+        let joined = result.map(|result| texts(document, result)).into_iter().collect();
+        AnswerView { refused, replaced, joined, ..AnswerView::default() }
+    }
+
+    fn ended(&self) -> Result<(), Refusal> {
+        let is_due = self.asked.get().is_some_and(|asked| asked.id.is_some());
+        if is_due == self.is_answered.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a request was not answered, or a notification was"))
     }
 
     fn is_end_mark(&self, _data: &[u8]) -> bool {
         false
     }
 
-    fn events(&self, limit: usize) -> SseReader {
-        SseReader::new(limit)
+    fn events(&self, limit: usize) -> Events {
+        Events(SseReader::new(limit))
     }
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
         sse::write(event.name.as_deref(), data)
     }
 
-    fn tool_list(&self, definitions: &[Arc<str>]) -> (HeaderMap, Bytes) {
+    fn tool_list(&self, tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
         let asked = self.asked.get();
         let id = asked.and_then(|asked| asked.id.as_ref()).map_or_else(|| "null".to_owned(), Id::to_json);
         // The one list is whole, and as long-lived as the caller's rights: it is asked for anew after a change that is told.
         let is_stateless = asked.and_then(|asked| asked.version).is_some_and(Version::is_stateless);
         let cached = if is_stateless { r#","resultType":"complete","ttlMs":0,"cacheScope":"private""# } else { "" };
-        let tools = definitions.join(",");
-        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{tools}]{cached}}}}}"#);
+        let tools: Vec<&str> = tools.iter().map(|tool| tool.definition().canonical()).collect();
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{}]{cached}}}}}"#, tools.join(","));
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         (headers, Bytes::from(body))
     }
+}
+
+/// Events, without those that say nothing: servers send one first, so that a client can come back to the stream.
+#[derive(Debug)]
+pub struct Events(SseReader);
+
+impl EventReader for Events {
+    fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode> {
+        let before = events.len();
+        let read = self.0.push(bytes, events);
+        let new = events.split_off(before);
+        events.extend(new.into_iter().filter(|event| event.data.as_ref().is_some_and(|data| !data.is_empty())));
+        read
+    }
+
+    fn finish(&mut self) -> Result<(), ReasonCode> {
+        self.0.finish()
+    }
+}
+
+/// Whether an answer is of a kind that is passed on: one that asks the client for something is not.
+fn is_passed_on(document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
+    let Body::Result { result, .. } = &message.body else { return Ok(()) };
+    let kind = document.get(*result, "resultType");
+    let is_complete = kind.is_none_or(|kind| document.text(kind).as_deref() == Some("complete"));
+    if is_complete { Ok(()) } else { Err("a result of a kind that is not passed on") }
+}
+
+/// The texts of a tool's result, which clients may join.
+fn texts(document: &Document<'_>, result: NodeId) -> Vec<NodeId> {
+    let content = document.get(result, "content").filter(|node| document.kind(*node) == Kind::Array);
+    let parts = content.into_iter().flat_map(|content| document.children(content));
+    parts.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
 }
 
 /// The capabilities of a handshake without those that are not served here, and where they stand.

@@ -1,12 +1,14 @@
 //! Reads one message: whom it is for, what it wants, and which headers go with it.
 
-use engine::ports::{Aim, Head as RequestHead, ServerCall, Understood, Wants};
+use std::ops::Range;
+
+use engine::ports::{Aim, Head as RequestHead, Mirrored, ServerCall, Understood, Wants};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcp::heads::{Head, Heads};
-use mcp::{Body, Definition, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
+use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
 use model::{ReasonCode, Refusal};
-use text::{Document, Kind, Limits, NodeId};
+use text::{Document, Kind, NodeId};
 
 use super::{Asked, Mcp, Servers};
 
@@ -45,9 +47,12 @@ pub(super) fn understood(
         Err(Unfit::UnknownMethod) => return Err(ReasonCode::RpcMethodUnknown.into()),
         Err(unfit) => return Err(Refusal::because(ReasonCode::MessageInvalid, unfit.to_string())),
     };
+    closed(document, &message, method)?;
     let name = name(document, &message, method)?;
     if version.is_stateless() {
         stateless(head, document, &message, name.as_deref())?;
+    } else {
+        older(head, version, &message, name.as_deref())?;
     }
     let wants = wants(document, &message, method, name.clone())?;
     let mut headers = HeaderMap::new();
@@ -55,14 +60,19 @@ pub(super) fn understood(
     if version.is_stateless() {
         write(&mut headers, &METHOD, method.map(Method::as_str))?;
         write(&mut headers, &NAME, name.as_deref().map(heads::encode).as_deref())?;
-        params(mcp, head, document, &wants, servers, &mut headers)?;
     } else if method == Some(Method::Initialize) {
         // The handshake finds out which revision is spoken.
         headers.remove(VERSION);
     }
     let session = if version.is_stateless() { None } else { one(&head.headers, &SESSION)? };
+    if session.is_none() && matches!(method, Some(Method::Cancelled | Method::Progress)) {
+        // Without a session the server cannot tell whose request is meant, and the number may be another party's.
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "a notification about a request belongs to a session"));
+    }
+    let mirrors = if version.is_stateless() { mirrors(mcp, head, document, &wants, servers) } else { Ok(Vec::new()) };
+    let edits = capabilities(document, &message, method).into_iter().map(|span| (span, "{}".to_owned())).collect();
     Ok(Understood {
-        aim: Aim::Server(ServerCall { server: mcp.server.clone(), wants, session, headers }),
+        aim: Aim::Server(ServerCall { server: mcp.server.clone(), wants, session, headers, mirrors, edits }),
         stream: false,
         effects: Vec::new(),
         uninspected: Vec::new(),
@@ -142,19 +152,40 @@ fn name(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) 
 
 /// Whether the gate serves it: a closed list, for what has no row has no decision either.
 const fn is_served(method: Method) -> bool {
-    matches!(
-        method,
-        Method::CallTool
-            | Method::ListTools
-            | Method::Discover
-            | Method::Initialize
-            | Method::Initialized
-            | Method::Ping
-            | Method::SetLevel
-            | Method::Cancelled
-            | Method::Progress
-            | Method::RootsChanged
-    )
+    members(method).is_some()
+}
+
+/// The members that the params of a method have, beside `_meta`; none for what is not served. Others are refused: one that differs by
+/// the case of a letter is the same to some readers, and what asks for something that is not passed on is not passed on either.
+const fn members(method: Method) -> Option<&'static [&'static str]> {
+    match method {
+        Method::CallTool => Some(&["name", "arguments"]),
+        Method::ListTools => Some(&["cursor"]),
+        Method::Initialize => Some(&["protocolVersion", "capabilities", "clientInfo"]),
+        Method::Discover | Method::Initialized | Method::Ping => Some(&[]),
+        Method::SetLevel => Some(&["level"]),
+        Method::Cancelled => Some(&["requestId", "reason"]),
+        Method::Progress => Some(&["progressToken", "progress", "total", "message"]),
+        _ => None,
+    }
+}
+
+fn closed(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) -> Result<(), Refusal> {
+    let (Some(params), Some(known)) = (message.params(), method.and_then(members)) else { return Ok(()) };
+    let is_known = |member: NodeId| document.key(member).is_some_and(|key| key == "_meta" || known.contains(&&*key));
+    if document.children(params).all(is_known) {
+        return Ok(());
+    }
+    Err(Refusal::because(ReasonCode::FieldUnknown, "/params: a member that this method does not have, or that is not served"))
+}
+
+/// What the client says that it can do for a server. The gate passes on nothing that a server asks for, so none is told of it.
+fn capabilities(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) -> Vec<Range<usize>> {
+    let Some(params) = message.params() else { return Vec::new() };
+    let of_handshake = document.get(params, "capabilities").filter(|_| method == Some(Method::Initialize));
+    let of_request = document.get(params, "_meta").and_then(|meta| document.get(meta, meta::CLIENT_CAPABILITIES));
+    let told = of_handshake.into_iter().chain(of_request);
+    told.filter(|node| document.children(*node).next().is_some()).map(|node| document.span(node)).collect()
 }
 
 /// What a message that is served wants.
@@ -179,35 +210,55 @@ fn write(headers: &mut HeaderMap, name: &HeaderName, value: Option<&str>) -> Res
     Ok(())
 }
 
+/// Revisions with sessions have no headers that repeat the body but the version; what stands there all the same says what it says.
+fn older(head: &RequestHead, version: Version, message: &Message<'_>, name: Option<&str>) -> Result<(), Refusal> {
+    let is_handshake = message.method() == Some(Method::Initialize.as_str());
+    let says = |header: &HeaderName, expected: Option<&str>| match head_of(&head.headers, header) {
+        Head::Absent => true,
+        Head::One(value) => expected.is_some_and(|expected| expected.as_bytes() == value),
+        Head::Several => false,
+    };
+    let is_version = is_handshake && head.headers.contains_key(&VERSION) || says(&VERSION, Some(version.as_str()));
+    let named = name.map(heads::encode);
+    let has_params = head.headers.keys().any(|name| name.as_str().starts_with(PARAM));
+    if is_version && says(&METHOD, message.method()) && says(&NAME, named.as_deref()) && !has_params {
+        return Ok(());
+    }
+    Err(Refusal::because(ReasonCode::HeaderMismatch, "a header of a later revision does not say what the body says"))
+}
+
 /// Holds the headers that repeat arguments against these, and writes them anew: which there are says the approved definition.
-fn params(
+fn mirrors(
     mcp: &Mcp,
     head: &RequestHead,
     document: &Document<'_>,
     wants: &Wants,
     servers: &Servers,
-    headers: &mut HeaderMap,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Mirrored>, Refusal> {
     let mismatch = |mismatch: heads::Mismatch| Refusal::because(ReasonCode::HeaderMismatch, mismatch.to_string());
-    let definition = match wants {
-        Wants::Tool { name, .. } => servers.get(&mcp.server).and_then(|server| server.tools.get(name)),
-        Wants::Tools | Wants::Talk => None,
+    let (tool, arguments) = match wants {
+        Wants::Tool { name, arguments } => (servers.get(&mcp.server).and_then(|server| server.tools.get(name)), *arguments),
+        Wants::Tools | Wants::Talk => (None, None),
     };
-    let parsed = definition.map(|text| Document::parse(text.as_bytes(), &Limits::default())).transpose();
-    let parsed = parsed.map_err(|_| Refusal::new(ReasonCode::Internal))?;
-    let definition = parsed.as_ref().map(|parsed| Definition::read(parsed, parsed.root())).transpose();
-    let definition = definition.map_err(|_| Refusal::new(ReasonCode::Internal))?;
-    let mirrors = definition.as_ref().map(Definition::mirrors).unwrap_or_default();
-    let arguments: Option<NodeId> = if let Wants::Tool { arguments, .. } = wants { *arguments } else { None };
-    for mirror in mirrors {
+    let declared = tool.map(|tool| tool.definition().mirrors()).unwrap_or_default();
+    let is_declared = |name: &str| declared.iter().any(|mirror| mirror.header.eq_ignore_ascii_case(name));
+    if head.headers.keys().any(|name| name.as_str().starts_with(PARAM) && !is_declared(name.as_str())) {
+        // Its name is a text of the client's.
+        return Err(Refusal::because(
+            ReasonCode::HeaderMismatch,
+            "a header `Mcp-Param-…` repeats what the tool does not declare",
+        ));
+    }
+    let mut mirrored = Vec::new();
+    for mirror in declared {
         let name = HeaderName::from_bytes(mirror.header.as_bytes()).map_err(|_| Refusal::new(ReasonCode::Internal))?;
         mirror.check(head_of(&head.headers, &name), document, arguments).map_err(mismatch)?;
+        let node = arguments.and_then(|arguments| mirror.value(document, arguments));
         let value = arguments.map(|arguments| mirror.write(document, arguments)).transpose().map_err(mismatch)?.flatten();
-        write(headers, &name, value.as_deref())?;
+        if let (Some(node), Some(value)) = (node, value) {
+            let value = HeaderValue::from_str(&value).map_err(|_| Refusal::because(ReasonCode::HeaderRefused, "Mcp-Param-…"))?;
+            mirrored.push(Mirrored { name, value, node });
+        }
     }
-    let is_declared = |name: &str| mirrors.iter().any(|mirror| mirror.header.eq_ignore_ascii_case(name));
-    match head.headers.keys().find(|name| name.as_str().starts_with(PARAM) && !is_declared(name.as_str())) {
-        Some(name) => Err(mismatch(heads::Mismatch::Unasked(name.as_str().to_owned().into()))),
-        None => Ok(()),
-    }
+    Ok(mirrored)
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::mcp::Pinned;
 use engine::Server;
-use engine::ports::{Aim, Head, Protocol, Voice, Wants};
+use engine::ports::{Aim, EventReader, Head, Protocol, Voice, Wants};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ fn servers() -> Servers {
         "inputSchema": {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}},
         "name": "search",
     });
-    let tools = BTreeMap::from([("search".to_owned(), Arc::from(definition.to_string()))]);
+    let tools = BTreeMap::from([("search".to_owned(), Arc::new(Pinned::of_canonical(&definition.to_string()).unwrap()))]);
     BTreeMap::from([(name("kb"), Server { upstream: name("kb"), tools })])
 }
 
@@ -46,7 +47,9 @@ fn read(headers: &[(&str, &str)], message: &Value) -> Result<(Wants, HeaderMap),
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
     let understood = Mcp::new(name("kb")).read(&head(headers), &document, &servers()).map_err(|refusal| refusal.code)?;
     let Aim::Server(call) = understood.aim else { panic!("no message to a server") };
-    Ok((call.wants, call.headers))
+    let mut headers = call.headers;
+    headers.extend(call.mirrors.map_err(|refusal| refusal.code)?.into_iter().map(|mirrored| (mirrored.name, mirrored.value)));
+    Ok((call.wants, headers))
 }
 
 const CALL: [(&str, &str); 3] = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "search")];
@@ -117,7 +120,7 @@ fn every_revision_has_its_own_methods() {
     let request = |method: &str| json!({"jsonrpc": "2.0", "id": 1, "method": method});
     let told = |method: &str| json!({"jsonrpc": "2.0", "method": method});
     type Fact<'f> = (&'f [(&'f str, &'f str)], Value, Result<Wants, ReasonCode>);
-    let facts: [Fact<'_>; 12] = [
+    let facts: [Fact<'_>; 15] = [
         (&[], request("initialize"), Ok(Wants::Talk)),
         (&version, request("ping"), Ok(Wants::Talk)),
         (&version, told("notifications/initialized"), Ok(Wants::Talk)),
@@ -127,6 +130,13 @@ fn every_revision_has_its_own_methods() {
         (&version, request("resources/read"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("prompts/list"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("server/discover"), Err(ReasonCode::RpcMethodUnknown)),
+        (&version, told("notifications/cancelled"), Err(ReasonCode::SessionUnknown)),
+        (&[("mcp-protocol-version", "2025-11-25"), ("mcp-session-id", "s")], told("notifications/cancelled"), Ok(Wants::Talk)),
+        (
+            &[("mcp-protocol-version", "2025-11-25"), ("mcp-method", "tools/call")],
+            request("ping"),
+            Err(ReasonCode::HeaderMismatch),
+        ),
         (&version, request("sampling/createMessage"), Err(ReasonCode::RpcMethodUnknown)),
         (&[], request("ping"), Err(ReasonCode::HeaderMismatch)),
         (&[("mcp-protocol-version", "2024-11-05")], request("ping"), Err(ReasonCode::ProtocolVersionUnsupported)),
@@ -171,12 +181,105 @@ fn a_refusal_names_what_it_answers() {
     }
 }
 
+/// What is said of a message of the server, and whether everything is answered then.
+fn coming(asked: &Value, headers: &[(&str, &str)], messages: &[(&Value, bool)]) -> (Vec<bool>, bool) {
+    let mcp = Mcp::new(name("kb"));
+    let body = asked.to_string();
+    let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+    mcp.read(&head(headers), &document, &servers()).unwrap();
+    let comes = |(message, in_stream): &(&Value, bool)| {
+        let body = message.to_string();
+        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+        mcp.view(&document, None, *in_stream).refused.is_none()
+    };
+    (messages.iter().map(comes).collect(), mcp.ended().is_ok())
+}
+
+#[test]
+fn only_the_answer_to_what_was_asked_comes_and_nothing_behind_it() {
+    let version = [("mcp-protocol-version", "2025-11-25"), ("mcp-session-id", "s")];
+    let asked = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list"});
+    let told = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let answer = |id: Value| json!({"jsonrpc": "2.0", "id": id, "result": {"tools": []}});
+    let error = json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": "m"}});
+    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {}});
+    let ask = |method: &str| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {}});
+    let (seven, eight, text) = (answer(json!(7)), answer(json!(8)), answer(json!("7")));
+    let (ping, sample, made_up) = (ask("ping"), ask("sampling/createMessage"), ask("made/up"));
+    let wants_input = json!({"jsonrpc": "2.0", "id": 7, "result": {"resultType": "input_required"}});
+    let facts: [(&Value, &[(&Value, bool)], &[bool], bool); 13] = [
+        (&asked, &[(&seven, false)], &[true], true),
+        (&asked, &[(&progress, true), (&ping, true), (&seven, true)], &[true, true, true], true),
+        (&asked, &[(&eight, true), (&seven, true)], &[false, true], true),
+        (&asked, &[(&text, false)], &[false], false),
+        (&asked, &[(&seven, true), (&seven, true)], &[true, false], true),
+        (&asked, &[(&seven, true), (&progress, true)], &[true, false], true),
+        (&asked, &[(&progress, true)], &[true], false),
+        (&asked, &[], &[], false),
+        (&asked, &[(&progress, false)], &[false], false),
+        (&asked, &[(&sample, true), (&made_up, true)], &[false, false], false),
+        (&asked, &[(&wants_input, false)], &[false], true),
+        (&asked, &[(&error, false)], &[true], true),
+        (&told, &[(&seven, false)], &[false], true),
+    ];
+    for (asked, messages, expected, is_ended) in facts {
+        assert_eq!(coming(asked, &version, messages), (expected.to_vec(), is_ended), "{asked} {messages:?}");
+    }
+    assert!(!coming(&told, &version, &[(&error, false)]).1, "a notification is not answered");
+}
+
+#[test]
+fn what_others_could_read_otherwise_or_is_not_served_is_not_taken() {
+    let call = |more: Value| {
+        let mut params = json!({"name": "search", "arguments": {}});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    };
+    let version = [("mcp-protocol-version", "2025-11-25")];
+    assert!(read(&version, &call(json!({"_meta": {"progressToken": 1}}))).is_ok());
+    let facts = [
+        json!({"Name": "other"}),
+        json!({"Arguments": {}}),
+        json!({"argument\u{17f}": {}}),
+        json!({"requestState": "x"}),
+        json!({"inputResponses": {}}),
+        json!({"task": {}}),
+    ];
+    for more in facts {
+        assert_eq!(read(&version, &call(more.clone())).unwrap_err(), ReasonCode::FieldUnknown, "{more}");
+    }
+}
+
+#[test]
+fn servers_are_told_of_nothing_that_is_not_passed_on() {
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"sampling": {}, "roots": {"listChanged": true}}, "clientInfo": {}});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+    let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+    let understood = Mcp::new(name("kb")).read(&head(&[]), &document, &servers()).unwrap();
+    let Aim::Server(call) = understood.aim else { panic!("no message to a server") };
+    let [(span, told)] = call.edits.as_slice() else { panic!("{:?}", call.edits) };
+    assert_eq!((body.get(span.clone()), told.as_str()), (Some(r#"{"sampling":{},"roots":{"listChanged":true}}"#), "{}"));
+}
+
+#[test]
+fn events_that_say_nothing_are_no_messages() {
+    let mut events = Vec::new();
+    let mut reader = Mcp::new(name("kb")).events(1024);
+    reader.push(b"id: 1\ndata:\n\nid: 2\ndata: {}\n\n", &mut events).unwrap();
+    let data: Vec<_> = events.iter().map(|event| event.data.clone().unwrap()).collect();
+    assert_eq!(data, [&b"{}"[..]]);
+}
+
 #[test]
 fn what_is_not_served_is_not_announced() {
-    let mcp = Mcp::new(name("kb"));
-    let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize"}).to_string();
-    let document = Document::parse(asked.as_bytes(), &Limits::default()).unwrap();
-    mcp.read(&head(&[]), &document, &servers()).unwrap();
+    let view = |body: &str| {
+        let mcp = Mcp::new(name("kb"));
+        let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize"}).to_string();
+        let document = Document::parse(asked.as_bytes(), &Limits::default()).unwrap();
+        mcp.read(&head(&[]), &document, &servers()).unwrap();
+        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+        mcp.view(&document, None, false)
+    };
     let facts = [
         (r#"{"tools":{"listChanged":true},"resources":{},"logging":{"a":1}}"#, r#"{"tools":{},"logging":{"a":1}}"#),
         (r#"{ "prompts" : {} , "experimental":{"x":1} }"#, "{}"),
@@ -184,15 +287,13 @@ fn what_is_not_served_is_not_announced() {
     ];
     for (told, shown) in facts {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"capabilities":{told},"serverInfo":{{}}}}}}"#);
-        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-        let view = mcp.view(&document, None, false);
+        let view = view(&body);
         let [(span, text)] = view.replaced.as_slice() else { panic!("{told}") };
         assert_eq!((body.get(span.clone()), text.as_str()), (Some(told), shown));
     }
     for (body, is_message) in [(r#"{"hello":1}"#, false), (r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}"#, true)]
     {
-        let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-        let view = mcp.view(&document, None, false);
-        assert_eq!((view.is_ambiguous, view.replaced.len()), (!is_message, 0), "{body}");
+        let view = view(body);
+        assert_eq!((view.refused.is_none(), view.replaced.len()), (is_message, 0), "{body}");
     }
 }
