@@ -158,9 +158,8 @@ impl Protocol for Mcp {
     }
 
     fn view(&self, document: &Document<'_>, _name: Option<&str>, in_stream: bool) -> AnswerView {
-        let message = match Message::read(document) {
-            Ok(message) => message,
-            Err(_) => return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() },
+        let Ok(message) = Message::read(document) else {
+            return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() };
         };
         let refused = self.may_come(&message, in_stream).and_then(|()| is_passed_on(document, &message)).err();
         let is_handshake = self.asks(Method::Initialize) || self.asks(Method::Discover);

@@ -207,7 +207,8 @@ fn only_the_answer_to_what_was_asked_comes_and_nothing_behind_it() {
     let (seven, eight, text) = (answer(json!(7)), answer(json!(8)), answer(json!("7")));
     let (ping, sample, made_up) = (ask("ping"), ask("sampling/createMessage"), ask("made/up"));
     let wants_input = json!({"jsonrpc": "2.0", "id": 7, "result": {"resultType": "input_required"}});
-    let facts: [(&Value, &[(&Value, bool)], &[bool], bool); 13] = [
+    type Fact<'f> = (&'f Value, &'f [(&'f Value, bool)], &'f [bool], bool);
+    let facts: [Fact<'_>; 13] = [
         (&asked, &[(&seven, false)], &[true], true),
         (&asked, &[(&progress, true), (&ping, true), (&seven, true)], &[true, true, true], true),
         (&asked, &[(&eight, true), (&seven, true)], &[false, true], true),
