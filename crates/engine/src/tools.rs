@@ -47,10 +47,7 @@ pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<R
         return Some(mismatch.clone());
     }
     let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
-        return Some(Refusal::because(ReasonCode::ArgumentsInvalid, "a number that cannot be held exactly"));
-    };
-    let fits = pinned.arguments().check(&value);
+    let fits = pinned.arguments().read(text);
     fits.err().map(|misfit| Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string()))
 }
 

@@ -65,6 +65,7 @@ smoke! {
     messages: 3_000;
     toollists: 400;
     calls: 1_500;
+    arguments: 400;
     log: 3_000;
     folder: 150;
     opened: 60;

@@ -47,6 +47,9 @@ pub enum Misfit {
         /// The keyword.
         keyword: String,
     },
+    /// They do not read: a number is larger than any reader holds.
+    #[error("a number that no reader holds")]
+    Unreadable,
     /// To find out would take too long.
     #[error("too long and too deep to be held against the tool's schema")]
     TooMuch,
@@ -70,6 +73,14 @@ impl Arguments {
         let options = jsonschema::options().with_pattern_options(patterns).offline();
         let validator = options.build(&schema).map_err(|error| SchemaError::Invalid(error.instance_path().to_string()))?;
         Ok(Self { validator, cost })
+    }
+
+    /// Holds arguments, as they stand in a request, against the schema.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn read(&self, text: &str) -> Result<(), Misfit> {
+        self.check(&serde_json::from_str(text).map_err(|_| Misfit::Unreadable)?)
     }
 
     /// Holds arguments against the schema.
@@ -136,7 +147,7 @@ mod tests {
     fn told(schema: &Value, arguments: &Value) -> Result<(), (String, String)> {
         Arguments::of(schema).unwrap().check(arguments).map_err(|misfit| match misfit {
             Misfit::Keyword { place, keyword } => (place, keyword),
-            Misfit::TooMuch => ("too much".to_owned(), String::new()),
+            other => (other.to_string(), String::new()),
         })
     }
 

@@ -9,7 +9,7 @@ use gateway::mcp::{Mcp, Servers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Name, RequestId, UnixMillis};
 
-use ::mcp::{Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
+use ::mcp::{Arguments, Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
 use serde_json::Value;
 use text::{Document, Limits};
 
@@ -127,6 +127,62 @@ pub(super) const CALLS: Target = Target {
     floor: 500.0,
 };
 
+pub(super) const ARGUMENTS: Target = Target {
+    name: "arguments",
+    what: "arguments under the schema of a tool: no schema makes them long, what a closed schema does not name is not taken",
+    seeds: || {
+        texts(&[
+            "{\"type\":\"object\",\"properties\":{\"to\":{\"type\":\"string\",\"pattern\":\"^a+$\"},\"n\":{\"minimum\":1}},\"required\":[\"to\"]}\n{\"to\":\"aa\",\"n\":2}",
+            "{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"anyOf\":[{\"properties\":{\"c\":{\"$ref\":\"#/$defs/n\"}}},{\"type\":\"null\"}]}}}\n{\"c\":{\"c\":{}}}",
+            "{\"patternProperties\":{\"^x\":{\"items\":{\"enum\":[1,2]}}},\"additionalProperties\":{\"not\":{}}}\n{\"x\":[1,2,3]}",
+            "{\"if\":{\"required\":[\"a\"]},\"then\":{\"properties\":{\"b\":{}}},\"else\":false,\"unevaluatedProperties\":true}\n{\"a\":1,\"b\":1e5}",
+        ])
+    },
+    words: &[
+        "\"$ref\":\"#\"",
+        "\"$ref\":\"#/$defs/n\"",
+        "\"$defs\":{",
+        "\"allOf\":[",
+        "\"anyOf\":[",
+        "\"properties\":{",
+        "\"items\":",
+        "\"pattern\":\"(a|a)*b\"",
+        "\"additionalProperties\":",
+        "\"uniqueItems\":true",
+        "\"type\":\"integer\"",
+        "1e999",
+        "{}",
+        "}",
+        "]",
+        "\n",
+        ",",
+    ],
+    max_len: 1200,
+    run: arguments,
+    hostile: &["{\"a\":", "[1,", "{}\n[", "{\"allOf\":["],
+    floor: 200.0,
+};
+
+fn arguments(bytes: &[u8]) -> Outcome {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(0) };
+    let Some((schema, given)) = text.split_once('\n') else { return Ok(1) };
+    let Ok(schema) = serde_json::from_str::<Value>(schema) else { return Ok(2) };
+    let held = match Arguments::of(&schema) {
+        Ok(held) => held,
+        Err(wrong) => return Ok(seen(std::mem::discriminant(&wrong))),
+    };
+    let fits = held.read(given);
+    if let (Ok(()), Ok(Value::Object(mut members))) = (&fits, serde_json::from_str(given)) {
+        let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
+        let is_closed = !says.iter().any(|keyword| schema.to_string().contains(keyword)) && schema.get("$schema").is_none();
+        members.insert("nobody has named this".to_owned(), Value::Null);
+        let more = held.check(&Value::Object(members));
+        let is_object = schema.is_object();
+        ensure(!is_closed || !is_object || more.is_err(), || "what no schema names is taken".to_owned())?;
+    }
+    Ok(seen(fits.map_err(|misfit| std::mem::discriminant(&misfit))))
+}
+
 fn servers() -> Result<Servers, String> {
     let definition =
         r#"{"inputSchema":{"properties":{"to":{"type":"string","x-mcp-header":"To"}},"type":"object"},"name":"find"}"#;
@@ -155,7 +211,8 @@ fn call(bytes: &[u8]) -> Outcome {
     let head = RequestHead { peer: String::new(), is_proxy: false, certificate: None, headers, query: None, trace: None };
     let servers = servers()?;
     let mcp = Mcp::new(Name::new("kb").map_err(|error| error.to_string())?);
-    let whole: Value = serde_json::from_str(body).map_err(|error| format!("the document reads, and serde_json: {error}"))?;
+    // The second reader holds no number above 1e308.
+    let Ok(whole) = serde_json::from_str::<Value>(body) else { return Ok(seen("no value")) };
     let understood = match mcp.read(&head, &document, &servers) {
         Ok(understood) => understood,
         Err(refusal) => {

@@ -55,7 +55,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 41] = [
+pub const ALL: [Target; 42] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -93,6 +93,7 @@ pub const ALL: [Target; 41] = [
     mcp::MESSAGES,
     mcp::TOOL_LISTS,
     mcp::CALLS,
+    mcp::ARGUMENTS,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,
