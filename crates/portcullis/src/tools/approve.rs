@@ -89,7 +89,10 @@ fn write(server: &Server, bytes: &[u8]) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     };
     // A link stays one.
-    let path = fs::canonicalize(&server.path).with_context(|| format!("cannot find `{shown}`"))?;
+    let path = match server.path.is_symlink() {
+        true => fs::canonicalize(&server.path).with_context(|| format!("cannot find `{shown}`"))?,
+        false => server.path.clone(),
+    };
     let now = files::read_bounded(&path, MAX_BYTES).with_context(|| format!("cannot read `{shown}`"))?;
     if now != *before {
         bail!("`{shown}` was changed meanwhile, and nothing was written: look at the difference again");

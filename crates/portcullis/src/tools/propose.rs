@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::remarks;
 use super::said::{Announced, INPUT, Said, called, from_file, is_input};
 use super::server::{Declared, declared, known};
-use super::shown::{ascii, cut, name, plain};
+use super::shown::{ascii, cut, grouped, name, plain};
 use crate::bring::Problems;
 use crate::cli::Cli;
 use crate::commands::Exit;
@@ -17,6 +17,9 @@ use crate::scan::visible;
 
 /// Longest description that is repeated, in characters.
 const MAX_SAID: usize = 160;
+
+/// Most arguments that are named.
+const MAX_SINKS: usize = 20;
 
 /// Everything that is proposed.
 struct Draft<'a> {
@@ -165,8 +168,12 @@ impl Draft<'_> {
         }];
         comments.extend(proposal.because.iter().map(|why| plain(why)));
         if !proposal.sinks.is_empty() {
-            let sinks: Vec<String> = proposal.sinks.iter().map(|sink| format!("`{}`", plain(sink))).collect();
-            comments.push(format!("decides where something goes or what is run: {}", sinks.join(", ")));
+            let sinks: Vec<String> = proposal.sinks.iter().take(MAX_SINKS).map(|sink| format!("`{}`", plain(sink))).collect();
+            let more = match proposal.sinks.len().saturating_sub(MAX_SINKS) {
+                0 => String::new(),
+                n_more => format!(" and {} more", grouped(n_more)),
+            };
+            comments.push(format!("decides where something goes or what is run: {}{more}", sinks.join(", ")));
         }
         let remarks = remarks::on(self.server, &announced.definition, &self.known);
         comments.extend(remarks.iter().map(|remark| format!("LOOK: {}", remarks::line(remark))));
@@ -228,6 +235,14 @@ mod tests {
         ] {
             assert_eq!(key(name), expected);
         }
+    }
+
+    #[test]
+    fn many_arguments_are_counted() {
+        let urls: Vec<String> = (0..30).map(|number| format!("\"url_{number}\":{{}}")).collect();
+        let text = format!(r#"{{"tools":[{{"name":"read","inputSchema":{{"properties":{{{}}}}}}}]}}"#, urls.join(","));
+        let lines = lines(&text);
+        assert!(lines.iter().any(|line| line.contains("`url_0`, ") && line.ends_with(" and 10 more")), "{lines:#?}");
     }
 
     #[test]
