@@ -6,6 +6,7 @@ import pathlib
 import pty
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -79,6 +80,11 @@ def test_a_tool_without_a_definition_is_listed_and_said_so(folder: pathlib.Path)
     replace(folder / "portcullis.yaml", "search_offers: {effects: [read]}", "find_offers: {effects: [read]}")
     lines = tools(folder, "list").stdout.splitlines()
     assert "    no definition in `tools/shop.json`: `portcullis tools approve` brings one in" in lines, lines
+    # A name that the configuration will refuse steers no terminal before it does.
+    replace(folder / "portcullis.yaml", "find_offers: {", r'"a\x1b[2J\u202e\u3164": {')
+    assert r"  a\u{1b}[2J\u{202e}\u{3164}  read " in tools(folder, "list").stdout
+    names = [tool["tool"] for server in json.loads(tools(folder, "list", "--json").stdout)["servers"] for tool in server["tools"]]
+    assert "a\x1b[2J\u202e\u3164" in names
     (folder / "tools/shop.json").unlink()
     assert "`tools/shop.json` is not there" in tools(folder, "list").stdout
 
@@ -174,6 +180,8 @@ def test_the_exit_code_says_whether_what_is_approved_holds(folder: pathlib.Path,
     (query,) = json.loads((folder / "tools/database.json").read_text())["tools"]
     done = tools(folder, "diff", write(folder, {"tools": [query | now]}), "--server", "database")
     assert done.returncode == code, done.stdout + done.stderr
+    cannot_be_pinned = {"inputSchema", "_meta"} & now.keys()
+    assert ("refused   query: what the server says of it cannot be pinned" in done.stdout) == bool(cannot_be_pinned), done.stdout
 
 
 def test_a_long_value_is_cut_with_a_mark_and_the_difference_is_shown(folder: pathlib.Path) -> None:
@@ -220,8 +228,8 @@ def test_what_is_approved_is_written_and_nothing_else(folder: pathlib.Path) -> N
     assert check(folder)["ok"]
 
 
-def on_a_terminal(folder: pathlib.Path, answer: bytes, *words: object) -> tuple[int, str]:
-    """Runs a command whose input and output are a terminal."""
+def on_a_terminal(folder: pathlib.Path, answer: bytes, *words: object, meanwhile: Callable[[], object] = lambda: None) -> tuple[int, str]:
+    """Runs a command whose input and output are a terminal; `meanwhile` happens between question and answer."""
     mine, its = pty.openpty()
     command = [binary(), "--data", folder, "tools", *map(str, words)]
     process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=ENVIRONMENT)
@@ -230,6 +238,7 @@ def on_a_terminal(folder: pathlib.Path, answer: bytes, *words: object) -> tuple[
     try:
         while b"Type `yes`:" not in text:
             text += os.read(mine, 4096)
+        meanwhile()
         os.write(mine, answer)
         while piece := os.read(mine, 4096):
             text += piece
@@ -252,6 +261,25 @@ def test_a_terminal_is_asked(folder: pathlib.Path) -> None:
     assert text.index("/inputSchema/properties/quantity/type") < text.index("Type `yes`:"), "it is shown before it is asked for"
     assert "\x1b" not in text and "\u200b" not in text
     assert file.read_bytes() != before
+
+
+def test_what_changes_between_question_and_answer_is_left_alone(folder: pathlib.Path) -> None:
+    now, file = changed(folder), folder / "tools/shop.json"
+    code, text = on_a_terminal(
+        folder, b"yes\n", "approve", now, "--server", "shop", meanwhile=lambda: replace(file, "Order an offer.", "Order it.")
+    )
+    assert code == 1 and "was changed meanwhile, and nothing was written" in text, text
+    assert "Order it." in file.read_text() and not file.with_name("shop.json.before").exists()
+    before = file.read_bytes()
+    file.unlink()
+    code, text = on_a_terminal(
+        folder, b"yes\n", "approve", now, "--server", "shop", meanwhile=lambda: file.write_bytes(before)
+    )
+    assert code == 1 and "was made meanwhile, and nothing was written" in text and file.read_bytes() == before, text
+    # What is read is what is written, whatever becomes of the server's file.
+    said = json.loads(now.read_text())["result"]["tools"][0]
+    code, text = on_a_terminal(folder, b"yes\n", "approve", now, "--server", "shop", meanwhile=lambda: now.write_text("{}"))
+    assert code == 0 and said in json.loads(file.read_text())["tools"], text
 
 
 def test_a_link_stays_one(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
