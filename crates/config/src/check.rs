@@ -31,6 +31,7 @@ use crate::yaml::{Entry, Node, Place};
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;
 pub(crate) use settings::settings;
+pub(crate) use tools::declared;
 
 /// What was found so far, and the tree to find positions in.
 pub(crate) struct Report<'a> {

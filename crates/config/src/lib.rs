@@ -7,6 +7,7 @@
 //! parse Cedar (that is `policy`) and does not connect anything (that is the binary).
 
 mod check;
+mod declared;
 pub mod litellm;
 mod load;
 mod placeholder;
@@ -27,6 +28,7 @@ pub mod templates;
 
 mod yaml;
 
+pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers};
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;

@@ -59,7 +59,7 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// The main file as a tree and as raw types; `None` if nothing of it can be used.
-fn read(source: &dyn Source, problems: &mut Vec<Problem>) -> Option<(Node, raw::File)> {
+pub(crate) fn read(source: &dyn Source, problems: &mut Vec<Problem>) -> Option<(Node, raw::File)> {
     let name = source.main().to_owned();
     let mut problem = |position, message: String| {
         problems.push(Problem { file: name.clone(), position, field: String::new(), message });

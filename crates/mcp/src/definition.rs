@@ -64,6 +64,23 @@ pub enum DefinitionError {
     Twice(String),
 }
 
+impl DefinitionError {
+    /// The tool that is meant; `None` if it bears no name that can be told.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        match self {
+            Self::NotAnObject | Self::BadName => None,
+            Self::NoSchema(tool)
+            | Self::BadMember(tool, _)
+            | Self::TooLong(tool)
+            | Self::TooDeep(tool)
+            | Self::BadNumber(tool)
+            | Self::BadMirror(tool, _, _)
+            | Self::Twice(tool) => Some(tool),
+        }
+    }
+}
+
 impl Definition {
     /// Reads one element of `tools`. A [`Document`] has no name twice in one object, so nobody reads another definition in it.
     ///
@@ -388,6 +405,7 @@ mod tests {
         let (good, bad) = read_list(&document, document.root());
         assert_eq!(good.iter().map(Definition::name).collect::<Vec<_>>(), ["b", "a"]);
         let twice = ["half", "twice"].map(|name| DefinitionError::Twice(name.to_owned()));
+        assert_eq!(bad.iter().map(DefinitionError::tool).collect::<Vec<_>>(), [None, Some("half"), Some("twice")]);
         assert_eq!(bad, [vec![DefinitionError::NotAnObject], twice.to_vec()].concat());
     }
 

@@ -185,7 +185,7 @@ fn canonical(text: &str) -> Vec<String> {
 }
 
 /// Nothing but plain ASCII, with single blanks.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = None;
     for character in text.chars() {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::tools::Tools;
+
 /// One gate in front of everything an AI system touches: it verifies every interaction, enforces the answer, and keeps proof.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 110, after_help = "Start with: portcullis quickstart")]
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     /// Policies: test them, see what they would change, ask them. Needs no running gate.
     #[command(subcommand)]
     Policy(Policy),
+    /// Tool servers: what is approved of them, what they say now, and bringing that in. Needs no running gate.
+    #[command(subcommand)]
+    Tools(Tools),
     /// Show the state of the running gate.
     Status,
     /// Exit with 0 if the gate that runs on the data folder can serve; for health checks.

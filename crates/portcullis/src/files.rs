@@ -52,6 +52,25 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
+/// Replaces or makes a file that people write, whole or not at all, also if the machine stops meanwhile. Its permissions stay.
+pub(crate) fn replace_or_make(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    fs::remove_file(&temporary).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    // Made anew: what somebody else has put there is not written through.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| match fs::metadata(path) {
+            Ok(metadata) => file.set_permissions(metadata.permissions()),
+            Err(_) => Ok(()),
+        })
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
 /// Reads `KEY=VALUE` lines.
 pub(crate) fn read_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(path)?;

@@ -26,6 +26,7 @@ mod run;
 mod sample;
 mod scan;
 mod tokens;
+mod tools;
 mod tour;
 mod usage;
 mod warm;

@@ -10,6 +10,7 @@ use text::{Document, Limits};
 
 use crate::check::access::word_of;
 use crate::check::{Report, models};
+use crate::declared::{DeclaredServer, DeclaredTool};
 use crate::problem::{Path, Position, shown, suggestion};
 use crate::raw;
 use crate::raw_tools::{self, Effect};
@@ -132,11 +133,36 @@ struct Defined {
     whole: String,
 }
 
-fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) -> Option<BTreeMap<String, Defined>> {
+/// Tool servers as they are declared: what their definitions are is left aside.
+pub(crate) fn declared(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<String, DeclaredServer> {
+    let mut servers = BTreeMap::new();
+    for (key, raw) in &file.tool_servers {
+        let path = Path::of(&["tool_servers", key]);
+        is_below(&raw.definitions, &path.key("definitions"), report);
+        let tool = |tool: &raw_tools::Tool| DeclaredTool {
+            effects: tool.effects.iter().map(|effect| effect_of(*effect)).collect(),
+            is_withdrawn: tool.withdrawn,
+        };
+        let tools = raw.tools.iter().map(|(name, raw)| (name.clone(), tool(raw))).collect();
+        let server = DeclaredServer { definitions: raw.definitions.clone(), upstream: raw.upstream.clone(), tools };
+        servers.insert(key.clone(), server);
+    }
+    servers
+}
+
+/// Whether a file of definitions stands below the main file; told if not.
+fn is_below(written: &str, path: &Path, report: &mut Report<'_>) -> bool {
     let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
-    if leaves || !written.ends_with(".json") {
+    let is_below = !leaves && written.ends_with(".json");
+    if !is_below {
         let message = format!("`{}` is not a JSON file below this file: expected such as `tools/kb.json`", shown(written));
         report.problem(path, message);
+    }
+    is_below
+}
+
+fn definitions(written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) -> Option<BTreeMap<String, Defined>> {
+    if !is_below(written, path, report) {
         return None;
     }
     let bytes = match source.read(written, MAX_FILE) {

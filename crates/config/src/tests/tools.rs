@@ -50,6 +50,26 @@ fn what_was_approved_is_in_the_bundle() {
 }
 
 #[test]
+fn what_is_declared_is_read_without_definitions_or_secrets() {
+    let texts = |main: &str| Texts::new().with("portcullis.yaml", main);
+    let main = format!("{MAIN}upstreams: {{u: {{kind: mcp, base_url: '${{NOWHERE}}'}}}}\n")
+        .replace("    clearance", "    upstream: u\n    clearance");
+    let servers = crate::declared_tool_servers(&texts(&main)).unwrap_or_else(|problems| panic!("{:#?}", lines(&problems)));
+    let server = &servers["kb"];
+    assert_eq!((server.definitions.as_str(), server.upstream.as_deref()), ("tools/kb.json", Some("u")));
+    assert!(server.tools["publish"].is_withdrawn && !server.tools["search"].is_withdrawn);
+    assert_eq!(server.tools["publish"].effects, BTreeSet::from([ToolEffect::Write, ToolEffect::Egress]));
+    for (from, to, expected) in [
+        ("tools/kb.json", "../kb.json", "is not a JSON file below this file"),
+        ("tools/kb.json", "/etc/kb.json", "is not a JSON file below this file"),
+        ("effects: [read]", "effect: [read]", "portcullis.yaml:7:"),
+    ] {
+        let told = lines(&crate::declared_tool_servers(&texts(&MAIN.replace(from, to))).expect_err(to));
+        assert!(told.iter().any(|line| line.contains(expected)), "{told:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place() {
     let changed = |from: &str, to: &str| {
         assert!(MAIN.contains(from), "{from}");

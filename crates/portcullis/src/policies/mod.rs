@@ -124,7 +124,7 @@ fn prepared(cli: &Cli, folder: &Path, then: impl FnOnce(&Ready) -> anyhow::Resul
 }
 
 /// Tells what is wrong with the files.
-fn told(cli: &Cli, problems: &Problems) -> Exit {
+pub(crate) fn told(cli: &Cli, problems: &Problems) -> Exit {
     if cli.json {
         output::line(&json!({"ok": false, "problems": problems}).to_string());
     } else {

@@ -1,0 +1,44 @@
+//! Tool servers as the main file declares them, whatever their definitions are: for commands that bring definitions in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::ToolEffect;
+
+use crate::check::{self, Report};
+use crate::load::read;
+use crate::problem::Problem;
+use crate::source::Source;
+
+/// A tool server, without its definitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredServer {
+    /// The JSON file with the definitions, relative to the main file; never outside its folder.
+    pub definitions: String,
+    /// The upstream at which it is reached through the gate; `None` if it is declared for policies alone.
+    pub upstream: Option<String>,
+    /// The tools that are approved, by the names that the server gives them.
+    pub tools: BTreeMap<String, DeclaredTool>,
+}
+
+/// An approved tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredTool {
+    /// How far it reaches.
+    pub effects: BTreeSet<ToolEffect>,
+    /// Whether it is denied from now on.
+    pub is_withdrawn: bool,
+}
+
+/// The declared tool servers. Reads the main file alone: no definitions, no policies, no secret, no variable. A name may be any text.
+///
+/// # Errors
+/// What keeps the main file from being read, and places of definitions that are none, sorted by position.
+pub fn declared_tool_servers(source: &dyn Source) -> Result<BTreeMap<String, DeclaredServer>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let Some((node, file)) = read(source, &mut problems) else { return Err(problems) };
+    let mut report = Report::new(source.main().to_owned(), &node, problems);
+    let servers = check::declared(&file, &mut report);
+    let (mut problems, _) = report.finish();
+    problems.sort();
+    if problems.is_empty() { Ok(servers) } else { Err(problems) }
+}

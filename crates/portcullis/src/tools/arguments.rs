@@ -1,0 +1,56 @@
+//! The command line of `portcullis tools`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// Commands on tool servers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tools {
+    /// List every declared tool: effects, whether it is withdrawn, the digest of its definition, and what to look at in it.
+    #[command(after_help = "Exit codes: 0 listed, 3 invalid input.")]
+    List,
+    /// Print a section for portcullis.yaml from what a server answers to `tools/list`: to be read and mended, not an approval.
+    #[command(after_help = "Effects are guessed from names; what the server says of itself only ever adds to them.
+
+Exit codes: 0 printed, 3 invalid input.")]
+    Propose {
+        /// What the server answers to `tools/list`: the result or the whole JSON-RPC answer; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The server's name in portcullis.yaml: letters, digits and `_`.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+    },
+    /// Show what a server says now that is otherwise than approved: new, gone and changed tools, member by member.
+    #[command(
+        after_help = "Hidden and control characters are written out. Long values are cut, with a mark; --json has them whole.
+
+Exit codes: 0 all that is approved is as it was, 1 something of it changed or is gone, 3 invalid input."
+    )]
+    Diff {
+        /// What the server answers to `tools/list`: the result or the whole JSON-RPC answer; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The server's name in portcullis.yaml.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+    },
+    /// Show what changed, ask, and write the new definitions of declared tools into the server's file of definitions.
+    #[command(
+        after_help = "The file as it was stays beside it, with the ending `.before`. Nothing is put in force: that is `portcullis apply`.
+
+Exit codes: 0 written, or nothing to write; 1 not written; 3 invalid input."
+    )]
+    Approve {
+        /// What the server answers to `tools/list`: the result or the whole JSON-RPC answer; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The server's name in portcullis.yaml.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// Do not ask: it was looked at before.
+        #[arg(long)]
+        yes: bool,
+    },
+}
