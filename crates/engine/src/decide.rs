@@ -179,13 +179,14 @@ pub(crate) fn decide<P: Protocol>(
     let answer = asked(snapshot, &input);
     let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
     let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
+    let is_permit = judgement.answer.verdict == Verdict::Permit;
+    if !is_permit && tools::is_hidden(snapshot, identified, inspected) {
+        return Err(refuse(ReasonCode::ToolNotFound.into(), judgement));
+    }
+    // Not before: how long this takes would tell of a tool that there is.
     let misfit = tools::misfit(snapshot, inspected);
-    if judgement.answer.verdict != Verdict::Permit {
-        let refusal = match misfit {
-            _ if tools::is_hidden(snapshot, identified, inspected) => ReasonCode::ToolNotFound.into(),
-            Some(misfit) => misfit,
-            None => told(snapshot.refusals.explains(identified.chain()), &judgement.answer),
-        };
+    if !is_permit {
+        let refusal = misfit.unwrap_or_else(|| told(snapshot.refusals.explains(identified.chain()), &judgement.answer));
         return Err(refuse(refusal, judgement));
     }
     if let Some(misfit) = misfit {
@@ -325,6 +326,9 @@ fn to_server(
     }
     call.edits.iter().for_each(|(span, told)| splices.replace(span.clone(), told.as_str()));
     let body = splices.apply(inspected.document().bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
+    if !redacted.is_empty() {
+        tools::still_fits(snapshot, inspected, call, &redacted, &body)?;
+    }
     Ok(vec![Outbound { upstream: server.upstream.clone(), model: None, body: Bytes::from(body) }])
 }
 

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use mcp::Pinned;
 use model::{Action, Ask, Name, ReasonCode, Refusal, Resource};
 use policy::{Could, Listable, Listed, Lister};
+use text::NodeId;
 
 use crate::admit::Identified;
 use crate::guard::Guard;
@@ -49,6 +50,36 @@ pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<R
     let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
     let fits = pinned.arguments().read(text);
     fits.err().map(|misfit| Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string()))
+}
+
+/// Whether a call is what was decided on after something was taken out of it: within the arguments, and these fit all the same.
+///
+/// # Errors
+/// [`ReasonCode::ContentDenied`] for what stands elsewhere, [`ReasonCode::ArgumentsInvalid`].
+pub(crate) fn still_fits(
+    snapshot: &Snapshot,
+    inspected: &Inspected<'_>,
+    call: &ServerCall,
+    redacted: &[NodeId],
+    body: &[u8],
+) -> Result<(), Refusal> {
+    let Wants::Tool { name, arguments } = &call.wants else { return Ok(()) };
+    let document = inspected.document();
+    let span = arguments.map(|arguments| document.span(arguments)).unwrap_or_default();
+    let is_within = |node: &NodeId| {
+        let changed = document.span(*node);
+        span.start <= changed.start && changed.end <= span.end
+    };
+    if let Some(outside) = redacted.iter().find(|node| !is_within(node)) {
+        let place = document.pointer(*outside);
+        return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, where nothing can be taken out of a call")));
+    }
+    let pinned = snapshot.servers.get(&call.server).and_then(|server| server.tools.get(name)).ok_or(ReasonCode::ToolNotFound)?;
+    let sent = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let sent = sent.as_ref().and_then(|sent| sent.pointer("/params/arguments"));
+    let fits = sent.is_some_and(|sent| pinned.arguments().check(sent).is_ok());
+    let refusal = || Refusal::because(ReasonCode::ArgumentsInvalid, "what is left of them where a finding was taken out");
+    if fits { Ok(()) } else { Err(refusal()) }
 }
 
 /// Whether a refused call is told as if there were no such tool: callers who are told nothing learn of no tool but those that some

@@ -11,6 +11,8 @@ use crate::targets::Target;
 const LENGTH: usize = 1 << 20;
 /// Bytes in a millisecond that [`yardstick`] takes on the machine on which the floors were set, in a debug build.
 const YARDSTICK: f64 = 75_000.0;
+/// How slow a machine may be beside that one: below, floors would say nothing any more.
+const SLOWEST: f64 = 0.2;
 /// How often a pattern below its floor is measured: a neighbour on the machine can only make it slower, and goes away again.
 const TRIES: usize = 3;
 
@@ -69,7 +71,7 @@ fn measured(target: &Target, pattern: &'static str, input: &[u8]) -> Result<f64,
             return Ok(slow.found);
         }
         // The machine is looked at right beside what was slow on it.
-        slow.wanted = target.floor * (bytes_per_ms(input, yardstick) / YARDSTICK).min(1.0);
+        slow.wanted = target.floor * (bytes_per_ms(input, yardstick) / YARDSTICK).clamp(SLOWEST, 1.0);
         if slow.found >= slow.wanted {
             return Ok(slow.found);
         }

@@ -13,11 +13,11 @@ use crate::cost::{Cost, Unbounded};
 /// Most looks of schemas at values for one call; a hundred million take about a second.
 const MAX_LOOKS: u64 = 4_000_000;
 /// Largest automaton that a pattern may become, in bytes.
-const MAX_PATTERN: usize = 1 << 20;
-/// Keywords by which a schema says what members there may be beside those that it names.
-const OPEN: [&str; 2] = ["additionalProperties", "unevaluatedProperties"];
-/// Keywords that name members elsewhere than in `properties`.
-const ELSEWHERE: [&str; 9] = ["$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "patternProperties", "dependentSchemas"];
+const MAX_PATTERN: usize = 64 << 10;
+/// Most bytes of text that patterns look at for one call.
+const MAX_MATCHED: usize = 32 << 20;
+/// Keywords that name members elsewhere than beside `additionalProperties`.
+const ELSEWHERE: [&str; 9] = ["$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "dependencies"];
 
 /// The schema of a tool's arguments.
 pub struct Arguments {
@@ -31,6 +31,9 @@ pub enum SchemaError {
     /// It is none, or uses a pattern that has no linear time, or a dialect that is not known.
     #[error("`inputSchema` is no JSON Schema that can be checked, at `{0}`")]
     Invalid(String),
+    /// It cannot be told what it does not name.
+    #[error("`inputSchema` is of an old draft and names its members in several places: what else there is cannot be refused")]
+    Open,
     /// It demands more than can be bounded.
     #[error("`inputSchema`: {0}")]
     Unbounded(#[from] Unbounded),
@@ -67,8 +70,8 @@ impl Arguments {
     /// # Errors
     /// See [`SchemaError`].
     pub fn of(schema: &Value) -> Result<Self, SchemaError> {
-        let cost = Cost::of(schema)?;
-        let schema = closed(schema);
+        let schema = closed(schema)?;
+        let cost = Cost::of(&schema)?;
         let patterns = PatternOptions::regex().size_limit(MAX_PATTERN);
         let options = jsonschema::options().with_pattern_options(patterns).offline();
         let validator = options.build(&schema).map_err(|error| SchemaError::Invalid(error.instance_path().to_string()))?;
@@ -88,8 +91,8 @@ impl Arguments {
     /// # Errors
     /// The first thing that does not fit.
     pub fn check(&self, arguments: &Value) -> Result<(), Misfit> {
-        let (values, depth) = size(arguments);
-        if self.cost.of_arguments(values, depth) > MAX_LOOKS {
+        let Size { values, depth, bytes } = Size::of(arguments);
+        if self.cost.of_arguments(values, depth) > MAX_LOOKS || self.cost.of_text(bytes) > MAX_MATCHED {
             return Err(Misfit::TooMuch);
         }
         self.validator.validate(arguments).map_err(|error| Misfit::Keyword {
@@ -99,41 +102,56 @@ impl Arguments {
     }
 }
 
-/// The schema as it holds here: what it does not name may not stand there. Older dialects can say so only where all names stand in
-/// one place.
-fn closed(schema: &Value) -> Value {
-    let Value::Object(keywords) = schema else { return schema.clone() };
-    if OPEN.iter().any(|keyword| keywords.contains_key(*keyword)) {
-        return schema.clone();
-    }
+/// The schema as it holds here: what it does not name may not stand there, unless it says itself what may. Old drafts can say so
+/// only of names that stand in one place, and pass over what stands beside a `$ref`.
+fn closed(schema: &Value) -> Result<Value, SchemaError> {
+    let Value::Object(keywords) = schema else { return Ok(schema.clone()) };
     let dialect = keywords.get("$schema").and_then(Value::as_str).unwrap_or("2020-12");
-    let knows_unevaluated = ["2019-09", "2020-12"].iter().any(|known| dialect.contains(known));
+    let is_new = ["2019-09", "2020-12"].iter().any(|known| dialect.contains(known));
     let has_others = ELSEWHERE.iter().any(|keyword| keywords.contains_key(*keyword));
-    let keyword = match (has_others, knows_unevaluated) {
-        (false, _) => "additionalProperties",
+    let says = |keyword: &str| keywords.contains_key(keyword);
+    let keyword = match (is_new, has_others) {
+        (true, _) if says("additionalProperties") || says("unevaluatedProperties") => return Ok(schema.clone()),
+        (false, _) if says("$ref") => return Err(SchemaError::Open),
+        (false, _) if says("additionalProperties") => return Ok(schema.clone()),
         (true, true) => "unevaluatedProperties",
-        (true, false) => return schema.clone(),
+        (_, false) => "additionalProperties",
+        (false, true) => return Err(SchemaError::Open),
     };
     let mut closed: Map<String, Value> = keywords.clone();
     closed.insert(keyword.to_owned(), Value::Bool(false));
-    Value::Object(closed)
+    Ok(Value::Object(closed))
 }
 
-/// How many values there are, and how many steps down the deepest is.
-fn size(value: &Value) -> (usize, usize) {
-    let (mut values, mut deepest) = (0_usize, 0_usize);
-    let mut todo = vec![(value, 0_usize)];
-    while let Some((value, depth)) = todo.pop() {
-        values = values.saturating_add(1);
-        deepest = deepest.max(depth);
-        let below = depth.saturating_add(1);
-        match value {
-            Value::Array(items) => todo.extend(items.iter().map(|item| (item, below))),
-            Value::Object(members) => todo.extend(members.values().map(|member| (member, below))),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+/// How much there is of arguments.
+struct Size {
+    values: usize,
+    /// How many steps down the deepest is.
+    depth: usize,
+    /// Of texts and names.
+    bytes: usize,
+}
+
+impl Size {
+    fn of(value: &Value) -> Self {
+        let mut size = Self { values: 0, depth: 0, bytes: 0 };
+        let mut todo = vec![(value, 0_usize)];
+        while let Some((value, depth)) = todo.pop() {
+            size.values = size.values.saturating_add(1);
+            size.depth = size.depth.max(depth);
+            let below = depth.saturating_add(1);
+            match value {
+                Value::Array(items) => todo.extend(items.iter().map(|item| (item, below))),
+                Value::Object(members) => {
+                    size.bytes = members.keys().fold(size.bytes, |bytes, key| bytes.saturating_add(key.len()));
+                    todo.extend(members.values().map(|member| (member, below)));
+                }
+                Value::String(text) => size.bytes = size.bytes.saturating_add(text.len()),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
         }
+        size
     }
-    (values, deepest)
 }
 
 #[cfg(test)]
@@ -144,11 +162,15 @@ mod tests {
 
     use super::{Arguments, Misfit, SchemaError};
 
+    const OLD: &str = "http://json-schema.org/draft-07/schema#";
+
     fn told(schema: &Value, arguments: &Value) -> Result<(), (String, String)> {
-        Arguments::of(schema).unwrap().check(arguments).map_err(|misfit| match misfit {
-            Misfit::Keyword { place, keyword } => (place, keyword),
-            other => (other.to_string(), String::new()),
-        })
+        Arguments::of(schema).unwrap_or_else(|error| panic!("{schema}: {error}")).check(arguments).map_err(
+            |misfit| match misfit {
+                Misfit::Keyword { place, keyword } => (place, keyword),
+                other => (other.to_string(), String::new()),
+            },
+        )
     }
 
     #[test]
@@ -194,7 +216,11 @@ mod tests {
             (json!({"allOf": [base]}), [true, false]),
             (json!({"$ref": "#/$defs/base", "$defs": {"base": base}}), [true, false]),
             (json!({"patternProperties": {"^[ab]$": {}}}), [true, true]),
-            (json!({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {}}}), [true, false]),
+            (json!({"patternProperties": {"^a$": {}}}), [true, false]),
+            (json!({"$schema": OLD, "properties": {"a": {}}}), [true, false]),
+            (json!({"$schema": OLD, "properties": {"a": {}}, "unevaluatedProperties": true}), [true, false]),
+            (json!({"$schema": OLD, "patternProperties": {"^a$": {}}}), [true, false]),
+            (json!({"$schema": OLD, "allOf": [base], "additionalProperties": false, "properties": {"a": {}}}), [true, false]),
         ];
         for (schema, expected) in facts {
             let taken = [&known, &unknown].map(|arguments| told(&schema, arguments).is_ok());
@@ -212,6 +238,8 @@ mod tests {
             json!({"properties": {"a": {"$ref": "https://example.com/other.json"}}}),
             json!({"properties": {"a": {"$ref": "file:///etc/passwd"}}}),
             json!({"$schema": "https://example.com/dialect"}),
+            json!({"$schema": OLD, "allOf": [{"properties": {"a": {}}}]}),
+            json!({"$schema": OLD, "$ref": "#/definitions/a", "definitions": {"a": {}}, "additionalProperties": false}),
         ];
         for schema in facts {
             assert!(Arguments::of(&schema).is_err(), "{schema}");
@@ -226,9 +254,11 @@ mod tests {
         let deep = (0..60).fold(json!({}), |inner, _| json!({"c": inner}));
         let pattern = json!({"properties": {"a": {"pattern": "^(a+)+$"}}});
         let text = json!({"a": format!("{}!", "a".repeat(100_000))});
+        let long = json!({"a": "a".repeat(40 << 20)});
         let begun = Instant::now();
         assert_eq!(Arguments::of(&doubling).unwrap().check(&deep), Err(Misfit::TooMuch));
         assert!(told(&pattern, &text).is_err());
+        assert_eq!(Arguments::of(&pattern).unwrap().check(&long), Err(Misfit::TooMuch));
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }

@@ -6,12 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Most schemas within one, counted where they are written.
 const MAX_SCHEMAS: usize = 8192;
 /// Most schemas that one value is held against, counted as often as they are named.
 const MAX_AT_ONCE: usize = 1024;
+/// Most validators within one another: each is a frame on the stack of whoever checks.
+const MAX_NESTED: usize = 1000;
+/// Deepest nesting of schemas for the same value below one that asks what they have looked at.
+const MAX_MARKED: usize = 8;
+/// How often, at most, schemas for the same value are looked at again to find out what they have looked at: once for each level.
+const MARKS: usize = MAX_MARKED + 2;
 /// Deepest arguments that are looked at.
 const MAX_DEPTH: usize = 64;
 /// From here on it makes no difference any more.
@@ -33,12 +39,20 @@ const ANY_CHILD: [&str; 9] = [
 ];
 /// References that depend on where they are followed from. Nothing that writes schemas for tools writes them.
 const DYNAMIC: [&str; 4] = ["$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor"];
+/// Keywords that ask what other keywords have looked at, which is found out by looking again.
+const MARKING: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
+/// Keywords that change what references mean below them.
+const BASES: [&str; 3] = ["$id", "id", "$schema"];
 
 /// How often a value is looked at, by its depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cost {
     /// At index `n`: how often, at most, all values on a way of `n` steps down together.
     by_depth: Vec<u64>,
+    /// The longest row of schemas that look at one value within one another.
+    longest: usize,
+    /// How many patterns there are.
+    patterns: usize,
 }
 
 /// Why there is no bound.
@@ -48,7 +62,7 @@ pub enum Unbounded {
     #[error("`$ref` at `{0}` leads out of the schema or to nothing")]
     Reference(String),
     /// A reference of a kind that is not followed.
-    #[error("`{1}` at `{0}` is not taken")]
+    #[error("`{1}` at `{0}` is not taken there")]
     Dynamic(String, &'static str),
     /// It demands itself of the same value.
     #[error("the schema at `{0}` refers to itself for the same value")]
@@ -67,16 +81,36 @@ impl Cost {
     /// # Errors
     /// See [`Unbounded`].
     pub(crate) fn of(schema: &Value) -> Result<Self, Unbounded> {
-        let mut graph = Graph { root: schema, numbers: BTreeMap::new(), schemas: Vec::new() };
+        let mut graph = Graph { root: schema, numbers: BTreeMap::new(), schemas: Vec::new(), todo: Vec::new() };
         graph.number(String::new())?;
+        while let Some((number, place)) = graph.todo.pop() {
+            let schema = graph.read(&place)?;
+            if let Some(slot) = graph.schemas.get_mut(number) {
+                *slot = Schema { place, ..schema };
+            }
+        }
         let flat = graph.flat()?;
-        Ok(Self { by_depth: by_depth(&graph, &flat) })
+        let longest = flat.iter().map(|flat| flat.longest).max().unwrap_or(0);
+        let marks = graph.schemas.first().is_some_and(|schema| schema.is_marking);
+        if marks && flat.first().is_some_and(|root| root.longest > MAX_MARKED) {
+            return Err(Unbounded::TooWide(String::new()));
+        }
+        let patterns = graph.schemas.iter().map(|schema| schema.patterns).sum();
+        Ok(Self { by_depth: by_depth(&graph, &flat), longest, patterns })
     }
 
     /// How often, at most, schemas look at `values` values of which the deepest is `depth` steps below the first.
     pub(crate) fn of_arguments(&self, values: usize, depth: usize) -> u64 {
+        if self.longest.saturating_mul(depth.saturating_add(1)) > MAX_NESTED {
+            return TOO_MUCH;
+        }
         let once = self.by_depth.get(depth).copied().unwrap_or(TOO_MUCH);
         once.saturating_mul(u64::try_from(values).unwrap_or(u64::MAX))
+    }
+
+    /// How many bytes of text patterns look at, at most, where there are so many.
+    pub(crate) const fn of_text(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(self.patterns)
     }
 }
 
@@ -85,6 +119,8 @@ struct Graph<'v> {
     root: &'v Value,
     numbers: BTreeMap<String, usize>,
     schemas: Vec<Schema>,
+    /// Those that were found and not yet read.
+    todo: Vec<(usize, String)>,
 }
 
 /// One of them, with the numbers of those that it names.
@@ -97,6 +133,19 @@ struct Schema {
     members: BTreeMap<String, Vec<usize>>,
     /// For any member or element.
     any: Vec<usize>,
+    /// What it compares a value with, beside itself.
+    choices: u64,
+    patterns: usize,
+    is_marking: bool,
+}
+
+/// What is held against one value.
+#[derive(Debug, Clone, Default)]
+struct Flat {
+    /// The schemas, as often as they are named.
+    schemas: Vec<usize>,
+    /// How many of them stand within one another, at most.
+    longest: usize,
 }
 
 impl Graph<'_> {
@@ -111,10 +160,7 @@ impl Graph<'_> {
         let number = self.schemas.len();
         self.numbers.insert(place.clone(), number);
         self.schemas.push(Schema::default());
-        let schema = self.read(&place)?;
-        if let Some(slot) = self.schemas.get_mut(number) {
-            *slot = Schema { place, ..schema };
-        }
+        self.todo.push((number, place));
         Ok(number)
     }
 
@@ -124,9 +170,19 @@ impl Graph<'_> {
         if let Some(found) = DYNAMIC.into_iter().find(|keyword| keywords.contains_key(*keyword)) {
             return Err(Unbounded::Dynamic(place.to_owned(), found));
         }
-        if !place.is_empty() && keywords.contains_key("$id") {
-            return Err(Unbounded::Dynamic(place.to_owned(), "$id"));
+        let refused = if place.is_empty() {
+            None
+        } else {
+            base(keywords).or_else(|| MARKING.into_iter().find(|word| keywords.contains_key(*word)))
+        };
+        if let Some(found) = refused {
+            return Err(Unbounded::Dynamic(place.to_owned(), found));
         }
+        schema.is_marking = MARKING.iter().any(|word| keywords.contains_key(*word));
+        schema.choices =
+            keywords.get("enum").and_then(Value::as_array).map_or(0, |choices| u64::try_from(choices.len()).unwrap_or(TOO_MUCH));
+        schema.patterns = usize::from(keywords.contains_key("pattern"))
+            .saturating_add(keywords.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len));
         if let Some(target) = keywords.get("$ref") {
             schema.in_place.push(self.referred(target, place)?);
         }
@@ -136,13 +192,16 @@ impl Graph<'_> {
                 word if IN_PLACE.contains(&word) => schema.in_place.extend(self.within(value, &below)?),
                 word if ANY_CHILD.contains(&word) => schema.any.extend(self.within(value, &below)?),
                 "properties" => {
-                    for name in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
+                    for name in value.as_object().into_iter().flat_map(Map::keys) {
                         let number = self.number(format!("{below}/{}", escaped(name)))?;
                         schema.members.entry(name.clone()).or_default().push(number);
                     }
                 }
                 _ => {}
             }
+        }
+        if schema.is_marking {
+            schema.in_place = schema.in_place.repeat(MARKS);
         }
         Ok(schema)
     }
@@ -169,35 +228,38 @@ impl Graph<'_> {
         if !is_plain || pointer.contains('%') || self.root.pointer(pointer).is_none() {
             return Err(nowhere());
         }
+        // Below another base the same words would lead elsewhere.
+        let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
+        let above = ends.filter_map(|end| self.root.pointer(pointer.get(..end)?)?.as_object());
+        if above.into_iter().any(|above| !std::ptr::eq(above, self.root.as_object().unwrap_or(above)) && base(above).is_some()) {
+            return Err(nowhere());
+        }
         self.number(pointer.to_owned())
     }
 
-    /// For each schema all that are held against the same value, as often as they are named; itself among them.
-    fn flat(&self) -> Result<Vec<Vec<usize>>, Unbounded> {
-        let mut flat: Vec<Option<Vec<usize>>> = vec![None; self.schemas.len()];
+    /// For each schema all that are held against the same value, itself among them.
+    fn flat(&self) -> Result<Vec<Flat>, Unbounded> {
+        let mut flat: Vec<Option<Flat>> = vec![None; self.schemas.len()];
         for number in 0..self.schemas.len() {
             self.flatten(number, &mut BTreeSet::new(), &mut flat)?;
         }
         Ok(flat.into_iter().map(Option::unwrap_or_default).collect())
     }
 
-    fn flatten(
-        &self,
-        number: usize,
-        above: &mut BTreeSet<usize>,
-        flat: &mut Vec<Option<Vec<usize>>>,
-    ) -> Result<Vec<usize>, Unbounded> {
+    fn flatten(&self, number: usize, above: &mut BTreeSet<usize>, flat: &mut Vec<Option<Flat>>) -> Result<Flat, Unbounded> {
         if let Some(Some(known)) = flat.get(number) {
             return Ok(known.clone());
         }
-        let Some(schema) = self.schemas.get(number) else { return Ok(Vec::new()) };
+        let Some(schema) = self.schemas.get(number) else { return Ok(Flat::default()) };
         if !above.insert(number) || above.len() > MAX_AT_ONCE {
             return Err(Unbounded::Endless(schema.place.clone()));
         }
-        let mut all = vec![number];
+        let mut all = Flat { schemas: vec![number], longest: 1 };
         for child in &schema.in_place {
-            all.extend(self.flatten(*child, above, flat)?);
-            if all.len() > MAX_AT_ONCE {
+            let below = self.flatten(*child, above, flat)?;
+            all.schemas.extend(below.schemas);
+            all.longest = all.longest.max(below.longest.saturating_add(1));
+            if all.schemas.len() > MAX_AT_ONCE {
                 return Err(Unbounded::TooWide(schema.place.clone()));
             }
         }
@@ -209,14 +271,20 @@ impl Graph<'_> {
     }
 }
 
+/// The keyword that gives what stands below another base, if there is one. In old drafts it is `id`; a property of that name has a
+/// schema, and no text.
+fn base(keywords: &Map<String, Value>) -> Option<&'static str> {
+    BASES.into_iter().find(|keyword| keywords.get(*keyword).is_some_and(Value::is_string))
+}
+
 /// For each depth, from the deepest up: a schema's own look at a value, and at most the most expensive of its children.
-fn by_depth(graph: &Graph<'_>, flat: &[Vec<usize>]) -> Vec<u64> {
+fn by_depth(graph: &Graph<'_>, flat: &[Flat]) -> Vec<u64> {
     // For each schema: what is looked at in any child, and for each name what is looked at in that member beside it.
     type Steps<'s> = (Vec<usize>, BTreeMap<&'s str, Vec<usize>>);
     let steps: Vec<Steps<'_>> = flat
         .iter()
         .map(|at_once| {
-            let schemas = at_once.iter().filter_map(|number| graph.schemas.get(*number));
+            let schemas = at_once.schemas.iter().filter_map(|number| graph.schemas.get(*number));
             let (mut any, mut members) = (Vec::new(), BTreeMap::<&str, Vec<usize>>::new());
             for schema in schemas {
                 any.extend(&schema.any);
@@ -227,6 +295,13 @@ fn by_depth(graph: &Graph<'_>, flat: &[Vec<usize>]) -> Vec<u64> {
             (any, members)
         })
         .collect();
+    let own: Vec<u64> = flat
+        .iter()
+        .map(|at_once| {
+            let schemas = at_once.schemas.iter().filter_map(|number| graph.schemas.get(*number));
+            schemas.fold(0_u64, |sum, schema| sum.saturating_add(schema.choices).saturating_add(1).min(TOO_MUCH))
+        })
+        .collect();
     let mut below = vec![0_u64; flat.len()];
     let mut found = Vec::with_capacity(MAX_DEPTH);
     for _ in 0..MAX_DEPTH {
@@ -234,12 +309,11 @@ fn by_depth(graph: &Graph<'_>, flat: &[Vec<usize>]) -> Vec<u64> {
             let costs = numbers.iter().filter_map(|number| below.get(*number));
             costs.fold(0_u64, |sum, cost| sum.saturating_add(*cost).min(TOO_MUCH))
         };
-        let here = |(at_once, (any, members)): (&Vec<usize>, &Steps<'_>)| {
+        let here = |(own, (any, members)): (&u64, &Steps<'_>)| {
             let dearest = members.values().map(|numbers| sum(numbers)).max().unwrap_or(0);
-            let own = u64::try_from(at_once.len()).unwrap_or(TOO_MUCH);
             own.saturating_add(sum(any)).saturating_add(dearest).min(TOO_MUCH)
         };
-        below = flat.iter().zip(&steps).map(here).collect();
+        below = own.iter().zip(&steps).map(here).collect();
         found.push(below.first().copied().unwrap_or(TOO_MUCH));
     }
     found
@@ -263,7 +337,7 @@ mod tests {
     #[test]
     fn ordinary_schemas_cost_little_at_any_depth() {
         let flat = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"enum": [1, 2]}}, "required": ["a"]});
-        assert_eq!([0, 1, 2, 63].map(|depth| at(&flat, depth)), [1, 2, 2, 2]);
+        assert_eq!([0, 1, 2, 63].map(|depth| at(&flat, depth)), [1, 4, 4, 4]);
         let tree = json!({"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"left": {"$ref": "#/$defs/n"}, "name": {}}}}});
         assert!(at(&tree, 63) < 300, "{}", at(&tree, 63));
         let filter = json!({"$defs": {"f": {"anyOf": [
@@ -295,6 +369,43 @@ mod tests {
     }
 
     #[test]
+    fn what_asks_what_was_looked_at_looks_again() {
+        let plain = json!({"allOf": [{"properties": {"c": {}}}], "additionalProperties": false});
+        let marking = json!({"allOf": [{"properties": {"c": {}}}], "unevaluatedProperties": false});
+        assert!(at(&marking, 1) > 5 * at(&plain, 1), "{} {}", at(&marking, 1), at(&plain, 1));
+        let nested = (0..28).fold(json!({}), |inner, _| json!({"if": inner, "unevaluatedProperties": false}));
+        assert!(matches!(Cost::of(&nested), Err(Unbounded::Dynamic(..))));
+        let itself = json!({"allOf": [{"properties": {"c": {"$ref": "#"}}}], "unevaluatedProperties": false});
+        assert_eq!(at(&itself, 63), TOO_MUCH);
+        let deep = (0..9).fold(json!({}), |inner, _| json!({"allOf": [inner]}));
+        assert!(matches!(Cost::of(&json!({"allOf": [deep], "unevaluatedProperties": false})), Err(Unbounded::TooWide(_))));
+    }
+
+    #[test]
+    fn no_schema_takes_the_stack() {
+        let mut chain = serde_json::Map::new();
+        for level in 0..3000 {
+            chain.insert(format!("l{level}"), json!({"$ref": format!("#/$defs/l{}", level + 1)}));
+        }
+        chain.insert("l3000".to_owned(), json!({}));
+        assert!(matches!(Cost::of(&json!({"$defs": chain, "$ref": "#/$defs/l0"})), Err(Unbounded::Endless(_))));
+        let row = (0..200).fold(json!({"properties": {"c": {"$ref": "#"}}}), |inner, _| json!({"allOf": [inner]}));
+        let cost = Cost::of(&row).unwrap();
+        assert!(cost.of_arguments(1, 3) < TOO_MUCH);
+        assert_eq!(cost.of_arguments(1, 5), TOO_MUCH, "two hundred within one another, on each of six levels");
+    }
+
+    #[test]
+    fn a_reference_does_not_pass_another_base() {
+        for keyword in ["$id", "id", "$schema"] {
+            let schema = json!({"$defs": {"o": {keyword: "https://o.example/", "$defs": {"inner": {}}}}, "properties": {"a": {"$ref": "#/$defs/o/$defs/inner"}}});
+            assert!(matches!(Cost::of(&schema), Err(Unbounded::Reference(_))), "{keyword}");
+        }
+        let own = json!({"$id": "https://own.example/", "$defs": {"a": {"properties": {"id": {"type": "string"}}}}, "$ref": "#/$defs/a"});
+        assert!(Cost::of(&own).is_ok());
+    }
+
+    #[test]
     fn references_lead_within_the_schema() {
         let reference = |target: &str| Cost::of(&json!({"properties": {"a": {"$ref": target}}, "$defs": {"b": {}}})).map(|_| ());
         let nowhere = Err(Unbounded::Reference("/properties/a".to_owned()));
@@ -313,7 +424,7 @@ mod tests {
         let endless =
             json!({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"});
         assert!(matches!(Cost::of(&endless), Err(Unbounded::Endless(_))));
-        for keyword in ["$dynamicRef", "$anchor"] {
+        for keyword in ["$dynamicRef", "$anchor", "$id", "id", "$schema", "unevaluatedProperties"] {
             let schema = json!({"properties": {"a": {keyword: "x"}}});
             assert!(matches!(Cost::of(&schema), Err(Unbounded::Dynamic(..))), "{keyword}");
         }

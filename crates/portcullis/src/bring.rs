@@ -246,9 +246,15 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server
     let server = |(name, upstream): (&model::Name, &model::Name)| {
         let declared = bundle.registry.tool_servers.get(name)?;
         // What was checked when it was applied reads again; what does not is not called.
-        let pinned = |tool: &model::Tool| mcp::Pinned::of_canonical(&tool.definition).ok().map(Arc::new);
+        let pinned = |tool_name: &str, tool: &model::Tool| match mcp::Pinned::of_canonical(&tool.definition) {
+            Ok(pinned) => Some(Arc::new(pinned)),
+            Err(error) => {
+                tracing::warn!(server = %name, tool = tool_name, error, "a tool cannot be called: its definition no longer reads");
+                None
+            }
+        };
         let tools = declared.tools.iter().filter(|(_, tool)| !tool.is_withdrawn);
-        let tools = tools.filter_map(|(name, tool)| Some((name.clone(), pinned(tool)?))).collect();
+        let tools = tools.filter_map(|(name, tool)| Some((name.clone(), pinned(name, tool)?))).collect();
         Some((name.clone(), Server { upstream: upstream.clone(), tools }))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()

@@ -149,6 +149,8 @@ pub(super) const ARGUMENTS: Target = Target {
         "\"pattern\":\"(a|a)*b\"",
         "\"additionalProperties\":",
         "\"uniqueItems\":true",
+        "\"$schema\":\"http://json-schema.org/draft-07/schema#\"",
+        "\"unevaluatedProperties\":",
         "\"type\":\"integer\"",
         "1e999",
         "{}",
@@ -174,7 +176,7 @@ fn arguments(bytes: &[u8]) -> Outcome {
     let fits = held.read(given);
     if let (Ok(()), Ok(Value::Object(mut members))) = (&fits, serde_json::from_str(given)) {
         let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"];
-        let is_closed = !says.iter().any(|keyword| schema.to_string().contains(keyword)) && schema.get("$schema").is_none();
+        let is_closed = !says.iter().any(|keyword| schema.to_string().contains(keyword));
         members.insert("nobody has named this".to_owned(), Value::Null);
         let more = held.check(&Value::Object(members));
         let is_object = schema.is_object();

@@ -65,9 +65,9 @@ pub(super) fn understood(
         headers.remove(VERSION);
     }
     let session = if version.is_stateless() { None } else { one(&head.headers, &SESSION)? };
-    if session.is_none() && matches!(method, Some(Method::Cancelled | Method::Progress)) {
+    if session.is_none() && matches!(method, None | Some(Method::Cancelled | Method::Progress)) {
         // Without a session the server cannot tell whose request is meant, and the number may be another party's.
-        return Err(Refusal::because(ReasonCode::SessionUnknown, "a notification about a request belongs to a session"));
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "what is said of another request belongs to a session"));
     }
     let mirrors = if version.is_stateless() { mirrors(mcp, head, document, &wants, servers) } else { Ok(Vec::new()) };
     let edits = capabilities(document, &message, method).into_iter().map(|span| (span, "{}".to_owned())).collect();
@@ -98,14 +98,18 @@ fn revision(head: &RequestHead, document: &Document<'_>, message: Option<&Messag
     Version::named(&header).ok_or_else(unsupported)
 }
 
-/// A page of another origin can make a browser send requests, with what it has stored for this one.
+/// A page of another origin can make a browser send requests, with what it has stored for this one; and a name of its own can be made
+/// to lead here, so only names of this machine say that a page is the gate's.
 fn origin(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = || Refusal::because(ReasonCode::HostNotAllowed, "the Origin is not this gate");
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).ok_or_else(refused)?;
     let origin = origin.to_str().map_err(|_| refused())?;
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let is_own = authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host));
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let is_here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| name.eq_ignore_ascii_case(here));
+    let is_own = is_here && authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host));
     let is_one = headers.get_all(ORIGIN).iter().count() == 1;
     if is_own && is_one { Ok(()) } else { Err(refused()) }
 }

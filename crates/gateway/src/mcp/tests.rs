@@ -104,8 +104,10 @@ fn a_page_of_another_origin_is_refused() {
         (vec![("host", "127.0.0.1:7700"), ("origin", "http://127.0.0.1:7701")], false),
         (vec![("host", "127.0.0.1:7700"), ("origin", "null")], false),
         (vec![("host", "rebound.example"), ("origin", "http://evil.example")], false),
+        (vec![("host", "rebound.example:7700"), ("origin", "http://rebound.example:7700")], false),
+        (vec![("host", "localhost:7700"), ("origin", "http://localhost:7700")], true),
         (vec![("origin", "http://127.0.0.1:7700")], false),
-        (vec![("host", "a"), ("origin", "http://a"), ("origin", "http://b")], false),
+        (vec![("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://b")], false),
     ];
     for (headers, is_taken) in facts {
         let told = stateless(&[&CALL, &*headers].concat(), &json!({}));
@@ -120,12 +122,17 @@ fn every_revision_has_its_own_methods() {
     let request = |method: &str| json!({"jsonrpc": "2.0", "id": 1, "method": method});
     let told = |method: &str| json!({"jsonrpc": "2.0", "method": method});
     type Fact<'f> = (&'f [(&'f str, &'f str)], Value, Result<Wants, ReasonCode>);
-    let facts: [Fact<'_>; 15] = [
+    let facts: [Fact<'_>; 16] = [
         (&[], request("initialize"), Ok(Wants::Talk)),
         (&version, request("ping"), Ok(Wants::Talk)),
         (&version, told("notifications/initialized"), Ok(Wants::Talk)),
         (&version, request("notifications/initialized"), Err(ReasonCode::MessageInvalid)),
-        (&version, json!({"jsonrpc": "2.0", "id": 1, "result": {}}), Ok(Wants::Talk)),
+        (&version, json!({"jsonrpc": "2.0", "id": 1, "result": {}}), Err(ReasonCode::SessionUnknown)),
+        (
+            &[("mcp-protocol-version", "2025-11-25"), ("mcp-session-id", "s")],
+            json!({"jsonrpc": "2.0", "id": 1, "result": {}}),
+            Ok(Wants::Talk),
+        ),
         (&version, request("tools/list"), Ok(Wants::Tools)),
         (&version, request("resources/read"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("prompts/list"), Err(ReasonCode::RpcMethodUnknown)),
