@@ -75,11 +75,8 @@ pub(crate) fn still_fits(
         return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, where nothing can be taken out of a call")));
     }
     let pinned = snapshot.servers.get(&call.server).and_then(|server| server.tools.get(name)).ok_or(ReasonCode::ToolNotFound)?;
-    let sent = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let sent = sent.as_ref().and_then(|sent| sent.pointer("/params/arguments"));
-    let fits = sent.is_some_and(|sent| pinned.arguments().check(sent).is_ok());
-    let refusal = || Refusal::because(ReasonCode::ArgumentsInvalid, "what is left of them where a finding was taken out");
-    if fits { Ok(()) } else { Err(refusal()) }
+    let fits = pinned.arguments().read_within(body, "/params/arguments");
+    fits.map_err(|_| Refusal::because(ReasonCode::ArgumentsInvalid, "what is left of them where a finding was taken out"))
 }
 
 /// Whether a refused call is told as if there were no such tool: callers who are told nothing learn of no tool but those that some

@@ -86,6 +86,15 @@ impl Arguments {
         self.check(&serde_json::from_str(text).map_err(|_| Misfit::Unreadable)?)
     }
 
+    /// Holds arguments that stand in a message, at a JSON Pointer, against the schema.
+    ///
+    /// # Errors
+    /// The first thing that does not fit; that nothing stands there.
+    pub fn read_within(&self, message: &[u8], place: &str) -> Result<(), Misfit> {
+        let message: Value = serde_json::from_slice(message).map_err(|_| Misfit::Unreadable)?;
+        self.check(message.pointer(place).ok_or(Misfit::Unreadable)?)
+    }
+
     /// Holds arguments against the schema.
     ///
     /// # Errors
