@@ -15,7 +15,7 @@ pub(super) enum Class {
     Uninspected(&'static str),
     /// A consequence beyond the call itself, decided on its own.
     Effect(Consequence),
-    /// Names what the provider keeps for this very task; see [`engine::ports::Understood::handles`].
+    /// Names what the provider keeps for this very task; see [`engine::ports::ModelCall::handles`].
     Handle,
     /// Never passes; `null` and `false` ask for nothing.
     Refused(ReasonCode),
