@@ -36,7 +36,8 @@ pub(super) fn upstreams(
     for (key, raw) in &file.upstreams {
         let path = Path::of(&["upstreams", key]);
         let name = report.name(&path, key);
-        let base_url = base_url(&raw.base_url, &path.key("base_url"), vault, report);
+        let read = if matches!(raw.kind, raw::Kind::Mcp) { url::endpoint } else { url::base_url };
+        let base_url = base_url(&raw.base_url, read, &path.key("base_url"), vault, report);
         let api_key = raw.api_key.as_ref().map(|secret| resolved(secret, &path.key("api_key"), vault, report));
         if let Some(url) = &base_url {
             if !url.is_tls && !url.is_loopback() && !file.danger.plaintext_upstreams {
@@ -130,21 +131,27 @@ fn private_key(file: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'
 }
 
 /// The address, from the file or from the variable that it names.
-fn base_url(written: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<BaseUrl> {
-    let (read, origin) = match variable(written) {
-        None => (url::base_url(written), "not a URL for an upstream".to_owned()),
+fn base_url(
+    written: &str,
+    read: fn(&str) -> Result<BaseUrl, &'static str>,
+    path: &Path,
+    vault: &Vault<'_>,
+    report: &mut Report<'_>,
+) -> Option<BaseUrl> {
+    let (address, origin) = match variable(written) {
+        None => (read(written), "not a URL for an upstream".to_owned()),
         Some(name) => {
             let Some(value) = (vault.env)(name) else {
                 report.problem(path, format!("the environment variable `{name}` is not set"));
                 return None;
             };
-            (url::base_url(&value), format!("the value of the environment variable `{name}` is not a URL for an upstream"))
+            (read(&value), format!("the value of the environment variable `{name}` is not a URL for an upstream"))
         }
     };
-    if let Err(message) = read {
+    if let Err(message) = address {
         report.problem(path, format!("{origin}: {message}"));
     }
-    read.ok()
+    address.ok()
 }
 
 /// The secret itself; reports why not without ever quoting what stands there.

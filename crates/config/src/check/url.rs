@@ -12,6 +12,18 @@ const MAX_URL: usize = 2048;
 /// # Errors
 /// What is wrong, as the second half of a message. Never quotes user or password.
 pub(crate) fn base_url(text: &str) -> Result<BaseUrl, &'static str> {
+    read(text, |path| if path == "v1" { "" } else { path.strip_suffix("/v1").unwrap_or(path) })
+}
+
+/// The address of an endpoint: the same, and nothing is appended to it, so a `/v1` at its end is part of it.
+///
+/// # Errors
+/// As [`base_url`].
+pub(crate) fn endpoint(text: &str) -> Result<BaseUrl, &'static str> {
+    read(text, |path| path)
+}
+
+fn read(text: &str, kept: fn(&str) -> &str) -> Result<BaseUrl, &'static str> {
     if text.len() > MAX_URL || !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>', '`']) {
         return Err("it holds a character that a URL does not have, or is too long");
     }
@@ -29,7 +41,7 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, &'static str> {
         return Err("a user or password is not allowed here");
     }
     let (host, port) = host_and_port(authority, is_tls)?;
-    Ok(BaseUrl { is_tls, host, port, prefix: prefix(path)? })
+    Ok(BaseUrl { is_tls, host, port, prefix: prefix(kept(path.trim_end_matches('/')))? })
 }
 
 fn host_and_port(authority: &str, is_tls: bool) -> Result<(String, u16), &'static str> {
@@ -79,10 +91,8 @@ pub(crate) fn host_name(text: &str) -> Result<String, &'static str> {
     Ok(host)
 }
 
-/// The path prefix: plain segments, without the slash and the `/v1` at its end.
+/// The path prefix: plain segments, without the slash at its end.
 fn prefix(path: &str) -> Result<String, &'static str> {
-    let path = path.trim_end_matches('/');
-    let path = if path == "v1" { "" } else { path.strip_suffix("/v1").unwrap_or(path) };
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_known);
     if path.is_empty() {
@@ -96,7 +106,16 @@ fn prefix(path: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::base_url;
+    use super::{base_url, endpoint};
+
+    #[test]
+    fn an_endpoint_is_called_as_it_is_written() {
+        let facts = [("https://a.example/v1", "https://a.example/v1"), ("https://a.example/x/v1/", "https://a.example/x/v1")];
+        for (text, expected) in facts {
+            assert_eq!(endpoint(text).map(|url| url.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        assert!(endpoint("https://a.example/../v1").is_err());
+    }
 
     #[test]
     fn what_is_read_is_what_is_called() {
