@@ -447,3 +447,15 @@ def test_calls_of_tools_count_and_are_remembered(upstream: Upstream) -> None:
         assert reason(call(gate, "ALICE", "search", {"query": "x"}))[2] == "budget-spent"
         rows = json.loads(gate.cli("usage", "--by", "model", "--json").stdout)
         assert "tool:kb/search" in json.dumps(rows), rows
+
+
+def test_callers_that_are_told_why_are_told_why(upstream: Upstream) -> None:
+    with Gate(upstream.url) as gate:
+        replace(gate.data / "portcullis.yaml", "refusals: hide", "refusals: explain")
+        configure(gate, upstream.url)
+        facts = [("forget", {}, "policy-denied"), ("search", {"query": "x", "limit": 11}, "policy-denied"), ("no_such_tool", {}, "tool-not-found")]
+        for tool, arguments, expected in facts:
+            assert reason(call(gate, "ALICE", tool, arguments)) == (200, 1403, expected), tool
+        assert reason(call(gate, "BOB", "publish", {"page": 5})) == (200, 1403, "arguments-invalid")
+        names = [tool["name"] for tool in ask(gate, "BOB", "tools/list")[2]["result"]["tools"]]
+        assert names == ["hostile", "located", "search"]
