@@ -11,8 +11,8 @@ use crate::targets::Target;
 const LENGTH: usize = 1 << 20;
 /// Bytes in a millisecond that [`yardstick`] takes on the machine on which the floors were set, in a debug build.
 const YARDSTICK: f64 = 75_000.0;
-/// How slow a machine may be beside that one: below, floors would say nothing any more.
-const SLOWEST: f64 = 0.2;
+/// How slow a machine may be beside that one: on one that is slower still, floors are missed rather than say nothing.
+const SLOWEST: f64 = 0.5;
 /// How often a pattern below its floor is measured: a neighbour on the machine can only make it slower, and goes away again.
 const TRIES: usize = 3;
 

@@ -42,7 +42,7 @@ pub(super) fn understood(
     let method = match message.asks(Sender::Client, version) {
         Ok(method) if is_served(method) => Some(method),
         Ok(_) => return Err(ReasonCode::RpcMethodUnknown.into()),
-        // Before 2026-07-28 servers ask, in the streams of their answers, and clients answer in messages of their own.
+        // Before 2026-07-28 servers ask in the streams of their answers whether the client is there; it answers in a message of its own.
         Err(Unfit::Answer) if !version.is_stateless() => None,
         Err(Unfit::UnknownMethod) => return Err(ReasonCode::RpcMethodUnknown.into()),
         Err(unfit) => return Err(Refusal::because(ReasonCode::MessageInvalid, unfit.to_string())),
