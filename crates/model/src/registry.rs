@@ -103,6 +103,28 @@ pub struct Tool {
     pub is_withdrawn: bool,
 }
 
+/// Where documents are found, or what writes them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Address {
+    /// Every resource whose URI fits this pattern: `*` stands for any text without `/`, `**` for any text.
+    Resource(String),
+    /// The prompt of this name.
+    Prompt(String),
+}
+
+/// Documents of a tool server under one name: decided on together, told apart by `context.input.uri`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Document {
+    /// Which these are.
+    pub address: Address,
+    /// How sensitive they are; a task that has read one is as sensitive from then on.
+    pub level: Level,
+    /// What they belong to; likewise.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub compartments: BTreeSet<Name>,
+}
+
 /// A tool server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolServer {
@@ -110,6 +132,10 @@ pub struct ToolServer {
     pub clearance: Level,
     /// Its tools, by the names that it gives them.
     pub tools: BTreeMap<String, Tool>,
+    /// Its documents and prompts, by the names that operators give them. Absent where there are none, so a bundle without any keeps
+    /// the digest that it had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<Name, Document>,
 }
 
 /// Every declared party and model.
