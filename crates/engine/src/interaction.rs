@@ -228,6 +228,9 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
+    if let Some(places) = recorded.permit().places() {
+        protocol.may_show(places.to_vec());
+    }
     let sent = world.monotonic();
     call.account.leaves(sent);
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;

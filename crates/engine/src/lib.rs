@@ -39,5 +39,5 @@ pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use oauth::{Endpoint, Publication, issuer};
 pub use record::Recorded;
 pub use release::Released;
-pub use snapshot::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
+pub use snapshot::{Budgets, Candour, Document, DocumentPlace, Limits, Off, Route, Scanning, Server, Snapshot};
 pub use verified::VerifiedTokens;

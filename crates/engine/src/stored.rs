@@ -14,6 +14,7 @@ use crate::admit::Identified;
 use crate::decide::Permit;
 use crate::ports::{Aim, ModelCall, ServerCall, Understood, World};
 use crate::snapshot::Snapshot;
+use crate::tools;
 
 /// What a request names of what a provider keeps; nothing, mostly.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ pub(crate) fn open<W: World>(
     match &understood.aim {
         Aim::Model(call) if call.kept.is_none() && call.handles.is_empty() => Ok(Named::default()),
         Aim::Model(call) => of_model(world, snapshot, &owner(identified), document, call),
-        Aim::Server(call) => of_server(world, &owner(identified), call),
+        Aim::Server(call) => of_server(world, snapshot, &owner(identified), document, call),
     }
 }
 
@@ -94,12 +95,31 @@ pub(crate) fn seal_session<W: World>(
     Ok(())
 }
 
-fn of_server<W: World>(world: &W, owner: &str, call: &ServerCall) -> Result<Named, Refusal> {
-    let Some(sealed) = &call.session else { return Ok(Named::default()) };
+/// The mark of the state of a request that a tool server has not finished: it goes on as that request, or not at all.
+pub(crate) fn state_mark(aim: &Resource) -> Mark {
+    Mark::of("tool-state", &format!("{} {}", aim.type_name(), aim.id()))
+}
+
+fn of_server<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    owner: &str,
+    document: &Document<'_>,
+    call: &ServerCall,
+) -> Result<Named, Refusal> {
     let handles = world.handles();
-    let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
-    let session = opened.ok_or(ReasonCode::SessionUnknown)?.name.to_owned();
-    Ok(Named { session: Some(session), ..Named::default() })
+    let mut named = Named::default();
+    if let Some(sealed) = &call.session {
+        let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
+        named.session = Some(opened.ok_or(ReasonCode::SessionUnknown)?.name.to_owned());
+    }
+    if let Some(node) = call.state {
+        let mark = state_mark(&tools::aim(snapshot, call)?);
+        let sealed = document.text(node).unwrap_or_default();
+        let opened = handles.open(owner, &sealed).filter(|opened| opened.mark == mark);
+        named.spans.push((document.span(node), opened.ok_or(ReasonCode::StateUnknown)?.name.to_owned()));
+    }
+    Ok(named)
 }
 
 fn of_model<W: World>(

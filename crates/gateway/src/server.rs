@@ -386,7 +386,7 @@ enum Route {
     /// One model, by its id.
     Model(String),
     /// A message to a tool server.
-    Mcp(Name),
+    Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
     /// Questions of other enforcement points.
@@ -418,8 +418,14 @@ impl Route {
             None => {}
         }
         match mcp::at(path) {
-            Some(Ok(server)) if *method == Method::POST => return Self::Mcp(server),
-            Some(Ok(server)) => return Self::NoMcp(server, Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            Some(Ok(server)) => {
+                return match *method {
+                    Method::POST => Self::Mcp(server, mcp::Verb::Tell),
+                    Method::GET => Self::Mcp(server, mcp::Verb::Hear),
+                    Method::DELETE => Self::Mcp(server, mcp::Verb::End),
+                    _ => Self::NoMcp(server, Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+                };
+            }
             Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
         }
@@ -478,7 +484,7 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             let stored = Some(Stored::new(id, act, head.query.as_deref()));
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
-        Route::Mcp(server) => engine::interaction(world, &Mcp::new(server), head, client).await,
+        Route::Mcp(server, verb) => engine::interaction(world, &Mcp::by(server, verb), head, client).await,
         Route::NoMcp(server, refusal) => engine::turn_away(world, &Mcp::new(server), head, client, &refusal).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,

@@ -125,6 +125,20 @@ pub struct Document {
     pub compartments: BTreeSet<Name>,
 }
 
+/// What a tool server may ask of its client, while that waits for an answer of it (client features of MCP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientFeature {
+    /// To have the client's model write something.
+    Sampling,
+    /// To ask the user for values by a form.
+    Elicitation,
+    /// To send the user to an address.
+    ElicitationUrl,
+    /// Which folders the client works in.
+    Roots,
+}
+
 /// A tool server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolServer {
@@ -136,6 +150,9 @@ pub struct ToolServer {
     /// the digest that it had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub documents: BTreeMap<Name, Document>,
+    /// What it may ask of its clients; nothing else is passed on, or announced to it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub features: BTreeSet<ClientFeature>,
 }
 
 /// Every declared party and model.

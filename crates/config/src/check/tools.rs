@@ -2,6 +2,8 @@
 //!
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
+mod documents;
+
 use std::collections::BTreeMap;
 
 use model::{Level, Name, Tool, ToolEffect, ToolServer};
@@ -41,8 +43,10 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
             pinned(&tools, &path.key("tools"), report);
         }
         let clearance: Level = models::level(raw.clearance);
+        let documents = documents::of(raw, &path, report);
+        let features = documents::features(raw, &path, report);
         if let Ok(name) = Name::new(key) {
-            servers.insert(name, ToolServer { clearance, tools });
+            servers.insert(name, ToolServer { clearance, tools, documents, features });
         }
     }
     servers

@@ -266,7 +266,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
             view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
         let mut splices = Splices::new();
         let mut edited = HashSet::new();
-        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).collect();
+        // What is not released has nothing to be found, and nothing to be taken out.
+        let replaced = view.replaced.iter().map(|(span, _)| span.clone());
+        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).chain(replaced).collect();
         let hits = self.whole_hits(document, view, &in_lanes, &opaque, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::Server;
 use engine::ports::{Aim, Head as RequestHead, Voice, Wants};
+use engine::{DocumentPlace, Server};
 use gateway::mcp::{Mcp, Servers};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use model::{Name, RequestId, UnixMillis};
+use model::{ClientFeature, Label, Name, RequestId, UnixMillis};
 
+use ::mcp::uri::Pattern;
 use ::mcp::{Arguments, Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
 use serde_json::Value;
 use text::{Document, Limits};
@@ -185,12 +186,21 @@ fn arguments(bytes: &[u8]) -> Outcome {
     Ok(seen(fits.map_err(|misfit| std::mem::discriminant(&misfit))))
 }
 
+/// Everything that a server may ask.
+const ALL: [ClientFeature; 4] =
+    [ClientFeature::Sampling, ClientFeature::Elicitation, ClientFeature::ElicitationUrl, ClientFeature::Roots];
+
 fn servers() -> Result<Servers, String> {
     let definition =
         r#"{"inputSchema":{"properties":{"to":{"type":"string","x-mcp-header":"To"}},"type":"object"},"name":"find"}"#;
     let name = Name::new("kb").map_err(|error| error.to_string())?;
     let tools = BTreeMap::from([("find".to_owned(), Arc::new(Pinned::of_canonical(definition)?))]);
-    Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools })]))
+    let pattern = Pattern::new("kb://pages/**").map_err(|error| error.to_string())?;
+    let pages = engine::Document { place: DocumentPlace::Resource(pattern), label: Label::default() };
+    let review = engine::Document { place: DocumentPlace::Prompt("review".to_owned()), label: Label::default() };
+    let documents = [("pages", pages), ("review", review)].into_iter();
+    let documents = documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect();
+    Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools, documents, features: ALL.into() })]))
 }
 
 /// What stands at a place; null where nothing does.

@@ -51,6 +51,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         C::RouteUnknown
         | C::ModelNotFound
         | C::ToolNotFound
+        | C::DocumentNotFound
         | C::RpcMethodUnknown
         | C::SessionUnknown
         | C::StoredNotFound
@@ -87,6 +88,8 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ExchangeRefused
         | C::MessageInvalid
         | C::ArgumentsInvalid
+        | C::AddressInvalid
+        | C::StateUnknown
         | C::ProtocolVersionUnsupported
         | C::HeaderMismatch
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,

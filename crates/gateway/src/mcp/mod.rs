@@ -4,39 +4,55 @@
 //! session outlives it. What the body says counts; headers that repeat it are held against it and written anew for the server.
 //! Revisions with sessions are passed on as they are, with the session's id bound to the caller's task.
 
+mod come;
+mod features;
+mod members;
 mod read;
 mod refuse;
 #[cfg(test)]
 mod tests;
+mod wants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
-use engine::{Server, Snapshot};
+use engine::{DocumentPlace, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use mcp::{Body, Id, Message, Method, Pinned, Sender, Version};
-use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
-use text::{Document, Kind, NodeId};
+use mcp::{Id, Method, Pinned, Version};
+use model::{ClientFeature, Dialect, Name, ReasonCode, Refusal, RequestId};
+use text::Document;
 
+use self::come::Serves;
 use crate::sse::{self, SseReader};
 use crate::trace;
 
-/// What servers may announce that the gate serves: what else they can do is not announced.
-const SERVED: [&str; 2] = ["tools", "logging"];
-
 /// Every tool server that can be spoken to.
 pub type Servers = BTreeMap<Name, Server>;
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// One message (POST).
+    Tell,
+    /// What is new in a session (GET).
+    Hear,
+    /// The end of a session (DELETE).
+    End,
+}
 
 /// Messages to one tool server.
 #[derive(Debug)]
 pub struct Mcp {
     server: Name,
+    verb: Verb,
     /// What the one message of this call is, once it has been read.
     asked: OnceLock<Asked>,
+    /// Which documents and prompts are shown, where these are asked for.
+    shown: OnceLock<Vec<DocumentPlace>>,
     /// Whether the server has answered it.
     is_answered: AtomicBool,
 }
@@ -48,13 +64,47 @@ struct Asked {
     id: Option<Id>,
     method: Option<Method>,
     version: Option<Version>,
+    /// The revision that it asks for, where that is not spoken.
+    requested: Option<String>,
+    /// The address of the document that it names.
+    uri: Option<String>,
+    /// What the server may ask of the client.
+    features: BTreeSet<ClientFeature>,
+    serves: Serves,
+    /// Whether its answer goes on without an end of its own.
+    is_standing: bool,
+}
+
+impl Asked {
+    /// Nothing yet, of this server.
+    fn of(server: Option<&Server>) -> Self {
+        let is_resource = |document: &engine::Document| matches!(document.place, DocumentPlace::Resource(_));
+        let any =
+            |kind: bool| server.is_some_and(|server| server.documents.values().any(|document| is_resource(document) == kind));
+        Self {
+            id: None,
+            method: None,
+            version: None,
+            requested: None,
+            uri: None,
+            features: server.map(|server| server.features.clone()).unwrap_or_default(),
+            serves: Serves { resources: any(true), prompts: any(false) },
+            is_standing: false,
+        }
+    }
 }
 
 impl Mcp {
     /// The adapter for one message to the server of this name.
     #[must_use]
     pub const fn new(server: Name) -> Self {
-        Self { server, asked: OnceLock::new(), is_answered: AtomicBool::new(false) }
+        Self::by(server, Verb::Tell)
+    }
+
+    /// The adapter for one request to the server of this name.
+    #[must_use]
+    pub const fn by(server: Name, verb: Verb) -> Self {
+        Self { server, verb, asked: OnceLock::new(), shown: OnceLock::new(), is_answered: AtomicBool::new(false) }
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -63,34 +113,6 @@ impl Mcp {
     /// Everything that is not a message to a server, in a revision that is spoken here and with headers that say what it says.
     pub fn read(&self, head: &Head, document: &Document<'_>, servers: &Servers) -> Result<Understood, Refusal> {
         read::understood(self, head, document, servers)
-    }
-
-    /// Whether a message may come from the server now: notifications, and behind them the one answer to what was asked.
-    fn may_come(&self, message: &Message<'_>, in_stream: bool) -> Result<(), &'static str> {
-        let Some(Asked { id, version: Some(version), .. }) = self.asked.get() else { return Err("nothing was asked") };
-        if self.is_answered.load(Ordering::Relaxed) {
-            return Err("a message behind the answer");
-        }
-        let answers = match &message.body {
-            Body::Result { id: answered, .. } => id.as_ref() == Some(answered),
-            // A server that could not read what was asked cannot say which request it was.
-            Body::Error { id: answered, .. } => answered.is_none() || answered == id,
-            Body::Request { .. } | Body::Notification { .. } => {
-                let is_alive = message.method() == Some(Method::Ping.as_str());
-                let is_told = matches!(message.body, Body::Notification { .. }) || is_alive;
-                let is_known = message.asks(Sender::Server, *version).is_ok();
-                return if in_stream && is_told && is_known { Ok(()) } else { Err("a message that is not passed on") };
-            }
-        };
-        if !answers {
-            return Err("an answer to something that was not asked");
-        }
-        self.is_answered.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn asks(&self, method: Method) -> bool {
-        self.asked.get().is_some_and(|asked| asked.method == Some(method))
     }
 }
 
@@ -127,6 +149,10 @@ impl Protocol for Mcp {
         None
     }
 
+    fn takes_body(&self) -> bool {
+        self.verb == Verb::Tell
+    }
+
     fn upstream_path(&self) -> &'static str {
         // An upstream's address is that of its endpoint.
         ""
@@ -158,20 +184,13 @@ impl Protocol for Mcp {
     }
 
     fn view(&self, document: &Document<'_>, _name: Option<&str>, in_stream: bool) -> AnswerView {
-        let Ok(message) = Message::read(document) else {
-            return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() };
-        };
-        let refused = self.may_come(&message, in_stream).and_then(|()| is_passed_on(document, &message)).err();
-        let is_handshake = self.asks(Method::Initialize) || self.asks(Method::Discover);
-        let result = if let Body::Result { result, .. } = &message.body { Some(*result) } else { None };
-        let replaced = result.filter(|_| is_handshake).and_then(|result| announced(document, result)).into_iter().collect();
-        let joined = result.map(|result| texts(document, result)).into_iter().collect();
-        AnswerView { refused, replaced, joined, ..AnswerView::default() }
+        come::view(self, document, in_stream)
     }
 
     fn ended(&self) -> Result<(), Refusal> {
-        let is_due = self.asked.get().is_some_and(|asked| asked.id.is_some());
-        if is_due == self.is_answered.load(Ordering::Relaxed) {
+        let asked = self.asked.get();
+        let is_due = asked.is_some_and(|asked| asked.id.is_some());
+        if asked.is_some_and(|asked| asked.is_standing) || is_due == self.is_answered.load(Ordering::Relaxed) {
             return Ok(());
         }
         Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a request was not answered, or a notification was"))
@@ -187,6 +206,11 @@ impl Protocol for Mcp {
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
         sse::write(event.name.as_deref(), data)
+    }
+
+    fn may_show(&self, places: Vec<DocumentPlace>) {
+        // A call that is judged anew has not been told anything yet.
+        drop(self.shown.set(places));
     }
 
     fn tool_list(&self, tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
@@ -220,33 +244,4 @@ impl EventReader for Events {
     fn finish(&mut self) -> Result<(), ReasonCode> {
         self.0.finish()
     }
-}
-
-/// Whether an answer is of a kind that is passed on: one that asks the client for something is not.
-fn is_passed_on(document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
-    let Body::Result { result, .. } = &message.body else { return Ok(()) };
-    let kind = document.get(*result, "resultType");
-    let is_complete = kind.is_none_or(|kind| document.text(kind).as_deref() == Some("complete"));
-    if is_complete { Ok(()) } else { Err("a result of a kind that is not passed on") }
-}
-
-/// The texts of a tool's result, which clients may join.
-fn texts(document: &Document<'_>, result: NodeId) -> Vec<NodeId> {
-    let content = document.get(result, "content").filter(|node| document.kind(*node) == Kind::Array);
-    let parts = content.into_iter().flat_map(|content| document.children(content));
-    parts.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
-}
-
-/// The capabilities of a handshake without those that are not served here, and where they stand.
-fn announced(document: &Document<'_>, result: NodeId) -> Option<(std::ops::Range<usize>, String)> {
-    let capabilities = document.get(result, "capabilities").filter(|node| document.kind(*node) == Kind::Object)?;
-    let is_served = |member: &NodeId| document.key(*member).is_some_and(|key| SERVED.contains(&&*key));
-    let member = |member: NodeId| {
-        let key = document.key(member).unwrap_or_default();
-        // News of other tools are told by nobody yet.
-        let value = if key == "tools" { "{}" } else { document.lexeme(member) };
-        format!("{}:{value}", text::quote(&key))
-    };
-    let kept: Vec<String> = document.children(capabilities).filter(is_served).map(member).collect();
-    Some((document.span(capabilities), format!("{{{}}}", kept.join(","))))
 }
