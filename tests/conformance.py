@@ -36,7 +36,17 @@ MOST_SECONDS = 240
 """For one run of the suite. A run in which nothing waits in vain takes four."""
 POLICIES = """
 @id("everything-talk")
-permit (principal == Portcullis::User::"alice", action == Portcullis::Action::"listTools", resource == Portcullis::ToolServer::"everything");
+permit (
+    principal == Portcullis::User::"alice",
+    action in [Portcullis::Action::"listTools", Portcullis::Action::"answerServer"],
+    resource == Portcullis::ToolServer::"everything"
+);
+@id("everything-read")
+permit (
+    principal == Portcullis::User::"alice",
+    action in [Portcullis::Action::"readResource", Portcullis::Action::"getPrompt"],
+    resource in Portcullis::ToolServer::"everything"
+);
 @id("everything-call")
 permit (principal == Portcullis::User::"alice", action in Portcullis::Action::"read", resource in Portcullis::ToolServer::"everything");
 """
@@ -114,13 +124,20 @@ class Everything:
 
     def tools(self) -> dict:
         """What it answers to `tools/list`."""
+        return self._list("tools")
+
+    def prompts(self) -> list[str]:
+        """The names of its prompts."""
+        return [prompt["name"] for prompt in self._list("prompts")["prompts"]]
+
+    def _list(self, what: str) -> dict:
         meta = {f"io.modelcontextprotocol/{name}": value for name, value in {"protocolVersion": REVISIONS[1], "clientCapabilities": {}}.items()}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+        body = {"jsonrpc": "2.0", "id": 1, "method": f"{what}/list", "params": {"_meta": meta}}
         headers = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             "mcp-protocol-version": REVISIONS[1],
-            "mcp-method": "tools/list",
+            "mcp-method": f"{what}/list",
         }
         asked = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(asked, timeout=30) as reply:
@@ -133,7 +150,20 @@ def configure(gate: Gate, server: Everything, without: list[str]) -> None:
     names = [tool["name"] for tool in listed["tools"]]
     assert set(without) <= set(names), without
     tools = "\n".join(f"      {name}: {{effects: [read]}}" for name in names if name not in without)
-    section = f"\ntool_servers:\n  everything:\n    upstream: everything\n    definitions: tools/everything.json\n    tools:\n{tools}\n"
+    prompts = "\n".join(f"      {name}: {{}}" for name in server.prompts())
+    section = f"""
+tool_servers:
+  everything:
+    upstream: everything
+    definitions: tools/everything.json
+    tools:
+{tools}
+    resources:
+      test: {{uri: "test://**"}}
+    prompts:
+{prompts}
+    client_features: [sampling, elicitation, roots]
+"""
     main = gate.data / "portcullis.yaml"
     replace(main, "\nupstreams:\n", f"\nupstreams:\n  everything: {{kind: mcp, base_url: '{server.url}'}}\n")
     main.write_text(main.read_text() + section)
