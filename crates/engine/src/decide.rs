@@ -22,6 +22,7 @@ use crate::inspection::Inspected;
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants};
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
+use crate::streams::{self, EventSeal};
 use crate::tools;
 
 /// One destination with the bytes that were judged for it.
@@ -50,6 +51,12 @@ pub(crate) struct Outbound {
 #[must_use = "a permit that is dropped is an interaction that never happened"]
 pub struct Permit {
     aim: Resource,
+    /// What events are sealed with that a client may come back to.
+    events: Option<EventSeal>,
+    /// The session, as the client knows it.
+    session: Option<String>,
+    /// The id of the request whose answer goes on, as JSON.
+    goes_on: Option<String>,
     /// Whether the answer has no end of its own.
     is_standing: bool,
     /// The documents and prompts that are shown, where these are asked for.
@@ -131,6 +138,21 @@ impl Permit {
             Resource::ToolServer(server) if self.outbound.is_empty() => Some(server),
             _ => None,
         }
+    }
+
+    /// What events are sealed with that a client may come back to.
+    pub(crate) const fn events(&self) -> Option<&EventSeal> {
+        self.events.as_ref()
+    }
+
+    /// The session, as the client knows it.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The id of the request whose answer goes on, as JSON.
+    pub(crate) fn goes_on(&self) -> Option<&str> {
+        self.goes_on.as_deref()
     }
 
     /// Whether the answer has no end of its own.
@@ -218,7 +240,8 @@ pub(crate) fn decide<P: Protocol>(
     if let Some(misfit) = misfit {
         return Err(refuse(misfit, judgement));
     }
-    let duties = Arc::new(judgement.answer.duties());
+    let resumed = inspected.named().resumed.as_ref();
+    let duties = Arc::new(streams::united(&judgement.answer.duties(), resumed));
     match outbound(snapshot, protocol, identified, inspected, &duties) {
         Ok(outbound) => {
             let aim = inspected.aim().clone();
@@ -228,12 +251,18 @@ pub(crate) fn decide<P: Protocol>(
             let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
             let names = inspected.named().names.clone();
             let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
+            let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties));
+            let session = server.and_then(|call| call.session.clone());
+            let goes_on = resumed.and_then(|resumed| resumed.about.asked.clone());
             let is_standing = server.is_some_and(|call| call.is_standing);
             let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
             let lists = server.filter(|call| call.wants == Wants::Documents);
             let places = lists.map(|call| tools::places(snapshot, identified, call));
             Ok(Permit {
                 aim,
+                events,
+                session,
+                goes_on,
                 is_standing,
                 places,
                 brings,

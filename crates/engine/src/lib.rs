@@ -26,6 +26,7 @@ mod respond;
 mod seams;
 mod snapshot;
 mod stored;
+mod streams;
 mod tools;
 mod verified;
 
@@ -40,4 +41,5 @@ pub use oauth::{Endpoint, Publication, issuer};
 pub use record::Recorded;
 pub use release::Released;
 pub use snapshot::{Budgets, Candour, Document, DocumentPlace, Limits, Off, Route, Scanning, Server, Snapshot};
+pub use streams::EndedSessions;
 pub use verified::VerifiedTokens;

@@ -22,6 +22,7 @@ use crate::act::Attempt;
 use crate::event::Event;
 use crate::release::Released;
 use crate::snapshot::Snapshot;
+use crate::streams::EndedSessions;
 use crate::verified::VerifiedTokens;
 
 mod asking;
@@ -235,6 +236,8 @@ pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Re
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What binds the names of what providers keep to tasks.
     fn handles(&self) -> Arc<identity::Handles>;
+    /// Sessions with tool servers that clients have ended.
+    fn ended_sessions(&self) -> &EndedSessions;
     /// Tells what happened; for logs and metrics.
     fn observe_event(&self, event: &Event<'_>);
 }

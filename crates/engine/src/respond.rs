@@ -155,6 +155,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// Nothing but a head.
     fn bare<P: Protocol>(&mut self, protocol: &P) -> Result<(), Refusal> {
         protocol.ended()?;
+        let permit = self.recorded.permit();
+        if let Some(session) = permit.session().filter(|_| permit.target().method == Method::DELETE) {
+            self.world.ended_sessions().insert(session);
+        }
         self.headers.remove(CONTENT_TYPE);
         self.length = Some(0);
         self.open()
@@ -172,7 +176,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         }
         let whole = whole.freeze();
         let mut machine = self.machine(protocol, false)?;
-        let read = machine.push(StreamEvent { raw: whole.clone(), name: None, data: Some(whole) });
+        let read = machine.push(StreamEvent { raw: whole.clone(), data: Some(whole), ..StreamEvent::default() });
         self.call.account.saw(machine.seen());
         read?;
         machine.finish()?;
@@ -275,7 +279,8 @@ impl<W: World, C: Client> Back<'_, W, C> {
         if permit.model().is_none() {
             let mark = stored::state_mark(permit.aim());
             let owner = stored::owner(self.call.identified.as_ref()?);
-            return Some(Sealer { handles: self.world.handles(), owner, mark, known: Vec::new(), is_kept: true });
+            let events = permit.events().cloned();
+            return Some(Sealer { handles: self.world.handles(), owner, mark, known: Vec::new(), is_kept: true, events });
         }
         let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
         let is_kept = is_stored || permit.target().act.is_some();
@@ -286,6 +291,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
             mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),
             known: permit.names().to_vec(),
             is_kept,
+            events: None,
         })
     }
 

@@ -109,6 +109,8 @@ pub struct Server {
     pub upstream: Name,
     /// Its approved tools, by the names that it gives them. Those that are withdrawn are not among them.
     pub tools: BTreeMap<String, Arc<Pinned>>,
+    /// The names of these, in the order in which they are shown.
+    pub order: Vec<String>,
     /// Its documents and prompts, by the names that operators give them.
     pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.

@@ -14,6 +14,7 @@ use crate::admit::Identified;
 use crate::decide::Permit;
 use crate::ports::{Aim, ModelCall, ServerCall, Understood, World};
 use crate::snapshot::Snapshot;
+use crate::streams::{self, Resumed};
 use crate::tools;
 
 /// What a request names of what a provider keeps; nothing, mostly.
@@ -27,6 +28,8 @@ pub(crate) struct Named {
     pub(crate) place: Option<(ModelName, Name)>,
     /// The session as the tool server knows it.
     pub(crate) session: Option<String>,
+    /// The stream of it that the client comes back to.
+    pub(crate) resumed: Option<Resumed>,
 }
 
 /// As whom names are sealed: as the task where there is one, else as the credential's own. Neither part holds a control character.
@@ -65,10 +68,14 @@ pub(crate) fn session_mark(server: &Name) -> Mark {
 /// The header in which a tool server tells a session and is told it.
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
+/// The header in which a tool server is told which event was the last.
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
 /// Tells a tool server its own name of the session.
 pub(crate) fn tell_session(named: &Named, headers: &mut HeaderMap) {
-    if let Some(session) = named.session.as_deref().and_then(|session| HeaderValue::from_str(session).ok()) {
-        headers.insert(SESSION, session);
+    let resumed = named.resumed.as_ref().map(|resumed| resumed.event.as_str());
+    for (name, value) in [(SESSION, named.session.as_deref()), (LAST_EVENT, resumed)] {
+        headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
 }
 
@@ -111,7 +118,12 @@ fn of_server<W: World>(
     let mut named = Named::default();
     if let Some(sealed) = &call.session {
         let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
-        named.session = Some(opened.ok_or(ReasonCode::SessionUnknown)?.name.to_owned());
+        let opened = opened.filter(|_| !world.ended_sessions().has(sealed)).ok_or(ReasonCode::SessionUnknown)?;
+        if let Some(event) = &call.last_event {
+            let resumed = streams::open(snapshot, &handles, owner, call, opened.name, event);
+            named.resumed = Some(resumed.ok_or(ReasonCode::StateUnknown)?);
+        }
+        named.session = Some(opened.name.to_owned());
     }
     if let Some(node) = call.state {
         let mark = state_mark(&tools::aim(snapshot, call)?);

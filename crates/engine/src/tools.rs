@@ -208,6 +208,6 @@ fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name
         };
         could && locks.stops(&credential.id, chain, Some(tool)).is_none()
     };
-    let tools = server.tools.iter().filter(|(tool_name, _)| is_shown(&tool(name, tool_name)));
-    tools.map(|(_, pinned)| Arc::clone(pinned)).collect()
+    let shown = server.order.iter().filter(|of| is_shown(&tool(name, of)));
+    shown.filter_map(|of| server.tools.get(of)).map(Arc::clone).collect()
 }

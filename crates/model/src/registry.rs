@@ -98,9 +98,17 @@ pub struct Tool {
     /// then, so a bundle of before keeps the digest that it had.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
+    /// Where it stands in its server's list: callers are shown that order. Absent at the first place.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub position: u32,
     /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_withdrawn: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_first(position: &u32) -> bool {
+    *position == 0
 }
 
 /// Where documents are found, or what writes them.

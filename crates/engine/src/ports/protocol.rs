@@ -86,6 +86,8 @@ pub struct ServerCall {
     pub told: Option<NodeId>,
     /// The state of a request that goes on, as the caller's task knows it.
     pub state: Option<NodeId>,
+    /// The last event of a stream that the client comes back to, as its task knows it.
+    pub last_event: Option<String>,
     /// Whether news are asked for, which come for as long as the answer is open: it has no end of its own.
     pub is_standing: bool,
 }
@@ -279,7 +281,7 @@ pub struct AnswerView {
 }
 
 /// One event of a stream: its raw bytes and the part that is data.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct StreamEvent {
     /// The event exactly as it came, with its terminating blank line.
     pub raw: Bytes,
@@ -287,6 +289,10 @@ pub struct StreamEvent {
     pub name: Option<String>,
     /// The data payload, lines joined.
     pub data: Option<Bytes>,
+    /// By what a client can come back to what follows, where that is possible: then it may have no data.
+    pub id: Option<String>,
+    /// How long a client is to wait before, in milliseconds.
+    pub retry: Option<u32>,
 }
 
 /// Cuts a byte stream into events.
@@ -356,6 +362,8 @@ pub trait Protocol: Voice {
     }
     /// Writes an event with other data.
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
+    /// The stream goes on that answers the request of this id, JSON. Told before the answer comes.
+    fn goes_on(&self, _asked: &str) {}
     /// Which documents and prompts the caller is shown. Told to those who understand [`Wants::Documents`], before the answer comes.
     fn may_show(&self, _places: Vec<DocumentPlace>) {}
     /// The list of tools that is asked for. Asked of those who understand [`Wants::Tools`].

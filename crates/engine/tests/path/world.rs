@@ -88,6 +88,7 @@ pub(crate) struct Scripted {
     pub(crate) key: String,
     pub(crate) counters: budget::Counters,
     pub(crate) verified: engine::VerifiedTokens,
+    pub(crate) ended_sessions: engine::EndedSessions,
 }
 
 fn name(text: &str) -> Name {
@@ -141,6 +142,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         key: issued.secret.expose().to_owned(),
         counters: budget::Counters::default(),
         verified: engine::VerifiedTokens::default(),
+        ended_sessions: engine::EndedSessions::default(),
     }
 }
 
@@ -366,6 +368,9 @@ impl World for Scripted {
     fn handles(&self) -> Arc<identity::Handles> {
         Arc::new(identity::Handles::new(&[[7; 32].into()]))
     }
+    fn ended_sessions(&self) -> &engine::EndedSessions {
+        &self.ended_sessions
+    }
     fn observe_event(&self, _: &Event<'_>) {}
 }
 
@@ -432,7 +437,7 @@ impl EventReader for ToyEvents {
         while let Some(at) = self.0.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.0.drain(..=at).collect();
             let data = Bytes::copy_from_slice(line.strip_suffix(b"\n").unwrap());
-            events.push(StreamEvent { raw: data.clone(), name: None, data: Some(data) });
+            events.push(StreamEvent { raw: data.clone(), data: Some(data), ..StreamEvent::default() });
         }
         Ok(())
     }

@@ -200,7 +200,10 @@ fn servers() -> Result<Servers, String> {
     let review = engine::Document { place: DocumentPlace::Prompt("review".to_owned()), label: Label::default() };
     let documents = [("pages", pages), ("review", review)].into_iter();
     let documents = documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect();
-    Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools, documents, features: ALL.into() })]))
+    Ok(BTreeMap::from([(
+        name.clone(),
+        Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() },
+    )]))
 }
 
 /// What stands at a place; null where nothing does.

@@ -8,7 +8,7 @@ use mcp::{Body, Message, Method, Sender, uri};
 use text::{Document, Kind, NodeId};
 
 use super::features::{self, Edits};
-use super::{Asked, Mcp};
+use super::{Asked, Mcp, Verb};
 
 /// What is said of one message.
 pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> AnswerView {
@@ -27,14 +27,15 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
 /// asked.
 fn may_come(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>, in_stream: bool) -> Result<(), &'static str> {
     let Some(Asked { id, version: Some(version), features, .. }) = mcp.asked.get() else { return Err("nothing was asked") };
-    if mcp.is_answered.load(Ordering::Relaxed) {
+    if mcp.is_answered.load(Ordering::Relaxed) && mcp.verb == Verb::Tell {
         return Err("a message behind the answer");
     }
+    let id = id.as_ref().or_else(|| mcp.resumed.get().filter(|_| !mcp.is_answered.load(Ordering::Relaxed)));
     let is_known = || message.asks(Sender::Server, *version).is_ok();
     let answers = match &message.body {
-        Body::Result { id: answered, .. } => id.as_ref() == Some(answered),
+        Body::Result { id: answered, .. } => id == Some(answered),
         // A server that could not read what was asked cannot say which request it was.
-        Body::Error { id: answered, .. } => answered.is_none() || answered == id,
+        Body::Error { id: answered, .. } => answered.is_none() || answered.as_ref() == id,
         Body::Notification { .. } if in_stream && is_known() => return Ok(()),
         Body::Request { method, params, .. } if in_stream && is_known() => {
             let is_alive = *method == Method::Ping.as_str();

@@ -53,6 +53,10 @@ pub struct Mcp {
     asked: OnceLock<Asked>,
     /// Which documents and prompts are shown, where these are asked for.
     shown: OnceLock<Vec<DocumentPlace>>,
+    /// The request whose answer goes on in this stream.
+    resumed: OnceLock<Id>,
+    /// Whether the client has been told by what it can come back.
+    is_resumable: AtomicBool,
     /// Whether the server has answered it.
     is_answered: AtomicBool,
 }
@@ -73,6 +77,8 @@ struct Asked {
     serves: Serves,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
+    /// Whether the client names streams in front of documents among what it takes.
+    prefers_streams: bool,
 }
 
 impl Asked {
@@ -90,6 +96,7 @@ impl Asked {
             features: server.map(|server| server.features.clone()).unwrap_or_default(),
             serves: Serves { resources: any(true), prompts: any(false) },
             is_standing: false,
+            prefers_streams: false,
         }
     }
 }
@@ -104,7 +111,15 @@ impl Mcp {
     /// The adapter for one request to the server of this name.
     #[must_use]
     pub const fn by(server: Name, verb: Verb) -> Self {
-        Self { server, verb, asked: OnceLock::new(), shown: OnceLock::new(), is_answered: AtomicBool::new(false) }
+        Self {
+            server,
+            verb,
+            asked: OnceLock::new(),
+            shown: OnceLock::new(),
+            resumed: OnceLock::new(),
+            is_resumable: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
+        }
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -190,7 +205,9 @@ impl Protocol for Mcp {
     fn ended(&self) -> Result<(), Refusal> {
         let asked = self.asked.get();
         let is_due = asked.is_some_and(|asked| asked.id.is_some());
-        if asked.is_some_and(|asked| asked.is_standing) || is_due == self.is_answered.load(Ordering::Relaxed) {
+        // What is not answered here is answered when the client comes back.
+        let is_open = asked.is_some_and(|asked| asked.is_standing) || self.is_resumable.load(Ordering::Relaxed);
+        if is_open || is_due == self.is_answered.load(Ordering::Relaxed) {
             return Ok(());
         }
         Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a request was not answered, or a notification was"))
@@ -205,7 +222,13 @@ impl Protocol for Mcp {
     }
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
-        sse::write(event.name.as_deref(), data)
+        let id = event.id.as_deref().map(|id| (id, event.retry));
+        self.is_resumable.fetch_or(id.is_some(), Ordering::Relaxed);
+        sse::write_with(id, event.name.as_deref(), data)
+    }
+
+    fn goes_on(&self, asked: &str) {
+        drop(Id::from_json(asked).map(|id| self.resumed.set(id)));
     }
 
     fn may_show(&self, places: Vec<DocumentPlace>) {
@@ -221,14 +244,16 @@ impl Protocol for Mcp {
         let cached = if is_stateless { r#","resultType":"complete","ttlMs":0,"cacheScope":"private""# } else { "" };
         let tools: Vec<&str> = tools.iter().map(|tool| tool.definition().canonical()).collect();
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{}]{cached}}}}}"#, tools.join(","));
+        let is_stream = asked.is_some_and(|asked| asked.prefers_streams);
+        let kind = if is_stream { "text/event-stream" } else { "application/json" };
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        (headers, Bytes::from(body))
+        (headers, if is_stream { sse::write(Some("message"), body.as_bytes()) } else { Bytes::from(body) })
     }
 }
 
-/// Events, without those that say nothing: servers send one first, so that a client can come back to the stream.
+/// Events, without those that say nothing at all.
 #[derive(Debug)]
 pub struct Events(SseReader);
 
@@ -237,7 +262,8 @@ impl EventReader for Events {
         let before = events.len();
         let read = self.0.push(bytes, events);
         let new = events.split_off(before);
-        events.extend(new.into_iter().filter(|event| event.data.as_ref().is_some_and(|data| !data.is_empty())));
+        let says = |event: &StreamEvent| event.id.is_some() || event.data.as_ref().is_some_and(|data| !data.is_empty());
+        events.extend(new.into_iter().filter(says));
         read
     }
 

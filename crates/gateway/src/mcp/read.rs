@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::Server;
 use engine::ports::{Aim, Head as RequestHead, Mirrored, ServerCall, Understood, Wants};
-use http::header::{HOST, ORIGIN};
+use http::header::{ACCEPT, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcp::heads::{Head, Heads};
 use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
@@ -18,6 +18,7 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 /// Longest name of a revision that is told back, in bytes.
 const MAX_REVISION: usize = 64;
 /// What headers begin with that repeat an argument.
@@ -49,7 +50,8 @@ pub(super) fn understood(
     // A message that is judged anew is the same message.
     mcp.asked.get_or_init(|| {
         let version = revision.as_ref().ok().copied();
-        Asked { id, method, version, requested, uri, is_standing, ..Asked::of(server) }
+        let prefers_streams = prefers_streams(&head.headers);
+        Asked { id, method, version, requested, uri, is_standing, prefers_streams, ..Asked::of(server) }
     });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
@@ -88,8 +90,19 @@ pub(super) fn understood(
     let (told, state) = going_on(document, &message)?;
     let edits = capabilities(document, &message, method, server);
     let server = mcp.server.clone();
-    let call =
-        ServerCall { server, wants, session, headers, mirrors, edits, method: http::Method::POST, told, state, is_standing };
+    let call = ServerCall {
+        server,
+        wants,
+        session,
+        headers,
+        mirrors,
+        edits,
+        method: http::Method::POST,
+        told,
+        state,
+        last_event: None,
+        is_standing,
+    };
     Ok(of(call))
 }
 
@@ -128,6 +141,7 @@ fn without_message(mcp: &Mcp, head: &RequestHead, server: Option<&Server>) -> Re
         method,
         told: None,
         state: None,
+        last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
     }))
 }
 
@@ -142,6 +156,12 @@ fn going_on(document: &Document<'_>, message: &Message<'_>) -> Result<(Option<No
         return Err(Refusal::because(ReasonCode::FieldType, "/params/requestState: expected a string"));
     }
     Ok((told, state))
+}
+
+/// Whether a client names streams first of what it takes.
+fn prefers_streams(headers: &HeaderMap) -> bool {
+    let first = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).and_then(|accept| accept.split([',', ';']).next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// The revision that a request's own metadata name, as written.

@@ -23,7 +23,13 @@ fn servers() -> Servers {
 }
 
 fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
-    Server { upstream: name("kb"), tools, documents: BTreeMap::new(), features: BTreeSet::new() }
+    Server {
+        upstream: name("kb"),
+        order: tools.keys().cloned().collect(),
+        tools,
+        documents: BTreeMap::new(),
+        features: BTreeSet::new(),
+    }
 }
 
 fn name(text: &str) -> Name {
