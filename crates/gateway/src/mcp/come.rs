@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use engine::DocumentPlace;
 use engine::ports::AnswerView;
+use engine::{DocumentPlace, Server};
 use mcp::{Body, Message, Method, Sender, uri};
 use text::{Document, Kind, NodeId};
 
@@ -124,6 +124,26 @@ pub(super) struct Serves {
 }
 
 impl Serves {
+    /// By what operators have declared of a server.
+    pub(super) fn of(server: Option<&Server>) -> Self {
+        let is_resource = |document: &engine::Document| matches!(document.place, DocumentPlace::Resource(_));
+        let any =
+            |kind: bool| server.is_some_and(|server| server.documents.values().any(|document| is_resource(document) == kind));
+        Self { resources: any(true), prompts: any(false) }
+    }
+
+    /// Whether a method is served: what nobody has declared is not asked for either.
+    pub(super) const fn takes(self, method: Method) -> bool {
+        match method {
+            Method::ListResources | Method::ListTemplates | Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
+                self.resources
+            }
+            Method::ListPrompts | Method::GetPrompt => self.prompts,
+            Method::Complete => self.resources || self.prompts,
+            _ => true,
+        }
+    }
+
     fn has(self, capability: &str) -> bool {
         match capability {
             "tools" | "logging" => true,

@@ -36,18 +36,19 @@ pub(super) const fn goes_on(method: Method, version: Version) -> bool {
     version.is_stateless() && matches!(method, Method::CallTool | Method::GetPrompt | Method::ReadResource)
 }
 
-/// Whether the params have no other members than those of the method.
+/// Whether the params have no other members than those of the method; `is_asked`: whether the server may ask its clients for something.
 pub(super) fn closed(
     document: &Document<'_>,
     message: &Message<'_>,
     method: Option<Method>,
     version: Version,
+    is_asked: bool,
 ) -> Result<(), Refusal> {
     let (Some(params), Some(method)) = (message.params(), method) else { return Ok(()) };
     let Some(known) = of(method) else { return Ok(()) };
     let is_known = |member: NodeId| {
         let key = document.key(member).unwrap_or_default();
-        let is_further = matches!(&*key, RESPONSES | STATE) && goes_on(method, version);
+        let is_further = goes_on(method, version) && (key == STATE || key == RESPONSES && is_asked);
         key == "_meta" || known.contains(&&*key) || is_further
     };
     if document.children(params).all(is_known) {

@@ -84,9 +84,6 @@ struct Asked {
 impl Asked {
     /// Nothing yet, of this server.
     fn of(server: Option<&Server>) -> Self {
-        let is_resource = |document: &engine::Document| matches!(document.place, DocumentPlace::Resource(_));
-        let any =
-            |kind: bool| server.is_some_and(|server| server.documents.values().any(|document| is_resource(document) == kind));
         Self {
             id: None,
             method: None,
@@ -94,7 +91,7 @@ impl Asked {
             requested: None,
             uri: None,
             features: server.map(|server| server.features.clone()).unwrap_or_default(),
-            serves: Serves { resources: any(true), prompts: any(false) },
+            serves: Serves::of(server),
             is_standing: false,
             prefers_streams: false,
         }

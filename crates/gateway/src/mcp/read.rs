@@ -11,6 +11,7 @@ use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
 use model::{ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
+use super::come::Serves;
 use super::features::{self, Edits};
 use super::{Asked, Mcp, Servers, Verb, members, wants};
 
@@ -57,14 +58,15 @@ pub(super) fn understood(
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
     let version = revision?;
     let method = match message.asks(Sender::Client, version) {
-        Ok(method) if members::is_served(method) => Some(method),
+        Ok(method) if members::is_served(method) && Serves::of(server).takes(method) => Some(method),
         Ok(_) => return Err(ReasonCode::RpcMethodUnknown.into()),
         // Before 2026-07-28 servers ask in the streams of their answers; clients answer in messages of their own.
         Err(Unfit::Answer) if !version.is_stateless() => None,
         Err(Unfit::UnknownMethod) => return Err(ReasonCode::RpcMethodUnknown.into()),
         Err(unfit) => return Err(Refusal::because(ReasonCode::MessageInvalid, unfit.to_string())),
     };
-    members::closed(document, &message, method, version)?;
+    let is_asked = server.is_some_and(|server| !server.features.is_empty());
+    members::closed(document, &message, method, version, is_asked)?;
     let name = name(document, &message, method)?;
     if version.is_stateless() {
         stateless(head, document, &message, name.as_deref())?;
