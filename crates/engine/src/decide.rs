@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use identity::Mark;
 use inspect::LeafHits;
 use model::{
     Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, Label, ModelName, Name, ReasonCode, Refusal,
@@ -51,6 +52,8 @@ pub(crate) struct Outbound {
 #[must_use = "a permit that is dropped is an interaction that never happened"]
 pub struct Permit {
     aim: Resource,
+    /// What the state of a request is sealed with that a tool server has not finished.
+    state: Option<Mark>,
     /// What events are sealed with that a client may come back to.
     events: Option<EventSeal>,
     /// The session, as the client knows it.
@@ -138,6 +141,11 @@ impl Permit {
             Resource::ToolServer(server) if self.outbound.is_empty() => Some(server),
             _ => None,
         }
+    }
+
+    /// What the state of a request is sealed with that a tool server has not finished.
+    pub(crate) const fn state(&self) -> Option<Mark> {
+        self.state
     }
 
     /// What events are sealed with that a client may come back to.
@@ -252,6 +260,7 @@ pub(crate) fn decide<P: Protocol>(
             let names = inspected.named().names.clone();
             let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
             let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties));
+            let state = server.map(|call| stored::state_mark(inspected.document(), inspected.aim(), call));
             let session = server.and_then(|call| call.session.clone());
             let goes_on = resumed.and_then(|resumed| resumed.about.asked.clone());
             let is_standing = server.is_some_and(|call| call.is_standing);
@@ -260,6 +269,7 @@ pub(crate) fn decide<P: Protocol>(
             let places = lists.map(|call| tools::places(snapshot, identified, call));
             Ok(Permit {
                 aim,
+                state,
                 events,
                 session,
                 goes_on,

@@ -276,8 +276,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
         let permit = self.recorded.permit();
-        if permit.model().is_none() {
-            let mark = stored::state_mark(permit.aim());
+        if let Some(mark) = permit.state() {
             let owner = stored::owner(self.call.identified.as_ref()?);
             let events = permit.events().cloned();
             return Some(Sealer { handles: self.world.handles(), owner, mark, known: Vec::new(), is_kept: true, events });

@@ -112,7 +112,7 @@ pub struct Server {
     /// The names of these, in the order in which they are shown.
     pub order: Vec<String>,
     /// Its documents and prompts, by the names that operators give them.
-    pub documents: BTreeMap<Name, Document>,
+    pub documents: Arc<BTreeMap<Name, Document>>,
     /// What it may ask of its clients.
     pub features: BTreeSet<ClientFeature>,
 }

@@ -12,7 +12,7 @@ use text::Document;
 
 use crate::admit::Identified;
 use crate::decide::Permit;
-use crate::ports::{Aim, ModelCall, ServerCall, Understood, World};
+use crate::ports::{Aim, ModelCall, ServerCall, Understood, Wants, World};
 use crate::snapshot::Snapshot;
 use crate::streams::{self, Resumed};
 use crate::tools;
@@ -102,9 +102,13 @@ pub(crate) fn seal_session<W: World>(
     Ok(())
 }
 
-/// The mark of the state of a request that a tool server has not finished: it goes on as that request, or not at all.
-pub(crate) fn state_mark(aim: &Resource) -> Mark {
-    Mark::of("tool-state", &format!("{} {}", aim.type_name(), aim.id()))
+/// The mark of the state of a request that a tool server has not finished: it goes on as that very request, or not at all.
+pub(crate) fn state_mark(document: &Document<'_>, aim: &Resource, call: &ServerCall) -> Mark {
+    let arguments = document.get(document.root(), "params").and_then(|params| document.get(params, "arguments"));
+    // As they are written: a client asks again with what it asked.
+    let arguments = arguments.map_or("{}", |arguments| document.lexeme(arguments));
+    let uri = if let Wants::Document { uri: Some(uri), .. } = &call.wants { uri.as_str() } else { "" };
+    Mark::of("tool-state", &format!("{} {} {uri} {arguments}", aim.type_name(), aim.id()))
 }
 
 fn of_server<W: World>(
@@ -126,7 +130,7 @@ fn of_server<W: World>(
         named.session = Some(opened.name.to_owned());
     }
     if let Some(node) = call.state {
-        let mark = state_mark(&tools::aim(snapshot, call)?);
+        let mark = state_mark(document, &tools::aim(snapshot, call)?, call);
         let sealed = document.text(node).unwrap_or_default();
         let opened = handles.open(owner, &sealed).filter(|opened| opened.mark == mark);
         named.spans.push((document.span(node), opened.ok_or(ReasonCode::StateUnknown)?.name.to_owned()));

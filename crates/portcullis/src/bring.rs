@@ -260,7 +260,7 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server
         order.sort_by_key(|name| declared.tools.get(name).map(|tool| tool.position));
         let documents =
             declared.documents.iter().filter_map(|(of, document)| Some((of.clone(), engine::Document::of(document)?)));
-        let (documents, features) = (documents.collect(), declared.features.clone());
+        let (documents, features) = (Arc::new(documents.collect()), declared.features.clone());
         Some((name.clone(), Server { upstream: upstream.clone(), tools, order, documents, features }))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()

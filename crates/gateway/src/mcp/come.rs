@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use engine::ports::AnswerView;
+use engine::ports::{AnswerView, Shown};
 use engine::{DocumentPlace, Server};
 use mcp::{Body, Message, Method, Sender, uri};
 use text::{Document, Kind, NodeId};
@@ -15,12 +15,31 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     let Ok(message) = Message::read(document) else {
         return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() };
     };
+    if is_untold(mcp, document, &message) {
+        return AnswerView { shown: Shown::Never, ..AnswerView::default() };
+    }
     let refused = may_come(mcp, document, &message, in_stream).and_then(|()| is_passed_on(mcp, document, &message)).err();
     let Body::Result { result, .. } = message.body else { return AnswerView { refused, ..AnswerView::default() } };
     let replaced = shown(mcp, document, result);
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
     AnswerView { refused, replaced, handles, joined: vec![texts(document, result)], ..AnswerView::default() }
+}
+
+/// News of a document that nobody has declared are told to nobody.
+fn is_untold(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> bool {
+    if message.method() != Some(Method::ResourceUpdated.as_str()) {
+        return false;
+    }
+    let uri = message.params().and_then(|params| document.get(params, "uri")).and_then(|uri| document.text(uri));
+    let documents = mcp.asked.get().into_iter().flat_map(|asked| asked.documents.values());
+    !uri.is_some_and(|uri| fits(documents.map(|document| &document.place), &uri))
+}
+
+/// Whether an address is that of a document among `places`.
+fn fits<'p>(mut places: impl Iterator<Item = &'p DocumentPlace>, address: &str) -> bool {
+    let is_at = |place: &DocumentPlace| matches!(place, DocumentPlace::Resource(pattern) if pattern.fits(address));
+    uri::check(address).is_ok() && places.any(is_at)
 }
 
 /// Whether a message may come from the server now: notifications and what it may ask, and behind them the one answer to what was
@@ -82,10 +101,6 @@ fn shown(mcp: &Mcp, document: &Document<'_>, result: NodeId) -> Edits {
     let Some(Asked { method: Some(method), serves, .. }) = mcp.asked.get() else { return Vec::new() };
     let places = mcp.shown.get().map(Vec::as_slice).unwrap_or_default();
     let text = |node: NodeId, key: &str| document.get(node, key).and_then(|value| document.text(value));
-    let fits = |address: &str| {
-        let is_at = |place: &DocumentPlace| matches!(place, DocumentPlace::Resource(pattern) if pattern.fits(address));
-        uri::check(address).is_ok() && places.iter().any(is_at)
-    };
     let is_prompt = |name: &str| places.iter().any(|place| matches!(place, DocumentPlace::Prompt(prompt) if prompt == name));
     let list = |key: &str, is_kept: &dyn Fn(NodeId) -> bool| {
         let list = document.get(result, key).filter(|list| document.kind(*list) == Kind::Array);
@@ -97,10 +112,10 @@ fn shown(mcp: &Mcp, document: &Document<'_>, result: NodeId) -> Edits {
             let is_served = |member: NodeId| document.key(member).is_some_and(|key| serves.has(&key));
             capabilities.map(|capabilities| features::only(document, capabilities, is_served)).unwrap_or_default()
         }
-        Method::ListResources => list("resources", &|item| text(item, "uri").is_some_and(|uri| fits(&uri))),
+        Method::ListResources => list("resources", &|item| text(item, "uri").is_some_and(|uri| fits(places.iter(), &uri))),
         Method::ListTemplates => list("resourceTemplates", &|item| {
             let filled = text(item, "uriTemplate").and_then(|template| uri::of_template(&template).ok());
-            filled.is_some_and(|filled| fits(&filled))
+            filled.is_some_and(|filled| fits(places.iter(), &filled))
         }),
         Method::ListPrompts => list("prompts", &|item| text(item, "name").is_some_and(|name| is_prompt(&name))),
         _ => Vec::new(),

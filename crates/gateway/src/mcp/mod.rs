@@ -75,6 +75,8 @@ struct Asked {
     /// What the server may ask of the client.
     features: BTreeSet<ClientFeature>,
     serves: Serves,
+    /// Which documents operators have declared, where news of them can come.
+    documents: Arc<BTreeMap<Name, engine::Document>>,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
     /// Whether the client names streams in front of documents among what it takes.
@@ -92,6 +94,7 @@ impl Asked {
             uri: None,
             features: server.map(|server| server.features.clone()).unwrap_or_default(),
             serves: Serves::of(server),
+            documents: server.map(|server| Arc::clone(&server.documents)).unwrap_or_default(),
             is_standing: false,
             prefers_streams: false,
         }

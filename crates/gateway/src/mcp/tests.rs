@@ -27,7 +27,7 @@ fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
         upstream: name("kb"),
         order: tools.keys().cloned().collect(),
         tools,
-        documents: BTreeMap::new(),
+        documents: Arc::default(),
         features: BTreeSet::new(),
     }
 }
