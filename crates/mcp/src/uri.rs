@@ -12,7 +12,7 @@ const MAX_PATTERN: usize = 512;
 const MAX_STARS: usize = 16;
 
 /// Why a text is no address that is decided on. Holds no content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum UriError {
     /// Empty, or too long.
     #[error("an address has 1 to 2048 bytes")]
@@ -69,20 +69,13 @@ pub fn check(uri: &str) -> Result<(), UriError> {
         return Err(UriError::Character);
     }
     escapes(rest)?;
-    let path = match rest.strip_prefix("//") {
-        Some(hierarchy) => {
-            let end = hierarchy.find(['/', '?']).unwrap_or(hierarchy.len());
-            let (authority, path) = hierarchy.split_at_checked(end).unwrap_or_default();
-            if authority.contains('@') {
-                return Err(UriError::Part);
-            }
-            path
-        }
-        None => rest,
-    };
-    if path.contains('#') || rest.contains('#') {
+    let hierarchy = rest.strip_prefix("//");
+    let authority = hierarchy.and_then(|hierarchy| hierarchy.split(['/', '?']).next()).unwrap_or_default();
+    if authority.contains('@') || rest.contains('#') {
         return Err(UriError::Part);
     }
+    // What some readers take for a host is a segment to others.
+    let path = hierarchy.unwrap_or(rest);
     if path.contains("//") || path.split(['/', '?', '&', '=', ';', ':']).any(|part| matches!(part, "." | "..")) {
         return Err(UriError::Segment);
     }
@@ -242,6 +235,8 @@ mod tests {
             ("file:////etc", UriError::Segment),
             ("kb://a?path=../b", UriError::Segment),
             ("kb:../b", UriError::Segment),
+            ("kb://.", UriError::Segment),
+            ("kb://../b", UriError::Segment),
             ("kb://u@a/b", UriError::Part),
             ("kb://a/b#c", UriError::Part),
         ];

@@ -1,5 +1,6 @@
 //! The parsers of outside bytes, and what has to hold for each.
 
+mod addresses;
 mod answers;
 mod approvals;
 mod archives;
@@ -55,7 +56,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 42] = [
+pub const ALL: [Target; 43] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -94,6 +95,7 @@ pub const ALL: [Target; 42] = [
     mcp::TOOL_LISTS,
     mcp::CALLS,
     mcp::ARGUMENTS,
+    addresses::TARGET,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,
