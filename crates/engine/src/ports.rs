@@ -93,6 +93,8 @@ pub struct Issuing {
 pub trait Issuers: Send + Sync {
     /// The issuer with this `iss`.
     fn issuer(&self, url: &str) -> Option<Trusted>;
+    /// The `iss` of every issuer, sorted.
+    fn issuer_urls(&self) -> Vec<String>;
     /// The issuer of this name.
     fn issuer_named(&self, name: &Name) -> Option<Arc<IssuerRules>>;
     /// Asks for an issuer's keys anew, for a token names one that is not there. Ends when they have come or it is clear that they

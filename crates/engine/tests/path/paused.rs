@@ -138,6 +138,9 @@ impl Issuers for Paused {
     fn issuer(&self, url: &str) -> Option<Trusted> {
         self.scripted.issuer(url)
     }
+    fn issuer_urls(&self) -> Vec<String> {
+        self.scripted.issuer_urls()
+    }
     fn issuer_named(&self, name: &Name) -> Option<Arc<identity::token::IssuerRules>> {
         self.scripted.issuer_named(name)
     }

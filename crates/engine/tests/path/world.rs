@@ -214,6 +214,9 @@ impl Issuers for Scripted {
     fn issuer(&self, _: &str) -> Option<Trusted> {
         None
     }
+    fn issuer_urls(&self) -> Vec<String> {
+        Vec::new()
+    }
     fn issuer_named(&self, _: &Name) -> Option<Arc<identity::token::IssuerRules>> {
         None
     }

@@ -49,6 +49,8 @@ pub enum Verb {
 pub struct Mcp {
     server: Name,
     verb: Verb,
+    /// Where stands whose tokens open the server.
+    metadata: Option<String>,
     /// What the one message of this call is, once it has been read.
     asked: OnceLock<Asked>,
     /// Which documents and prompts are shown, where these are asked for.
@@ -114,12 +116,19 @@ impl Mcp {
         Self {
             server,
             verb,
+            metadata: None,
             asked: OnceLock::new(),
             shown: OnceLock::new(),
             resumed: OnceLock::new(),
             is_resumable: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
         }
+    }
+
+    /// The same with the address at which stands whose tokens open the server (RFC 9728).
+    #[must_use]
+    pub fn opened_by(self, metadata: Option<String>) -> Self {
+        Self { metadata, ..self }
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -144,7 +153,7 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        refuse::whole(self.asked.get(), refusal, request)
+        refuse::whole(self.asked.get(), self.metadata.as_deref(), refusal, request)
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {

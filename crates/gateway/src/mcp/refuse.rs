@@ -19,7 +19,12 @@ use crate::dialect;
 const REFUSED: i64 = 1403;
 
 /// A refusal as a whole answer.
-pub(super) fn whole(asked: Option<&Asked>, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+pub(super) fn whole(
+    asked: Option<&Asked>,
+    metadata: Option<&str>,
+    refusal: &Refusal,
+    request: RequestId,
+) -> (StatusCode, HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
@@ -29,9 +34,18 @@ pub(super) fn whole(asked: Option<&Asked>, refusal: &Refusal, request: RequestId
     }
     let status = status(asked, refusal.code);
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        headers.insert(http::header::WWW_AUTHENTICATE, challenge(metadata, refusal.code));
     }
     (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
+}
+
+/// Which credential is wanted (RFC 6750, section 3), and where stands whose (RFC 9728, section 5.1).
+fn challenge(metadata: Option<&str>, code: ReasonCode) -> HeaderValue {
+    let plain = HeaderValue::from_static("Bearer");
+    let Some(metadata) = metadata else { return plain };
+    // Who has shown nothing is told of no error.
+    let error = if code == ReasonCode::CredentialMissing { "" } else { r#"error="invalid_token", "# };
+    HeaderValue::from_str(&format!(r#"Bearer {error}resource_metadata="{metadata}""#)).unwrap_or(plain)
 }
 
 /// A refusal as an error of JSON-RPC.
