@@ -41,5 +41,5 @@ pub use oauth::{Base, Endpoint, Publication, RESOURCE_METADATA, is_here, issuer,
 pub use record::Recorded;
 pub use release::Released;
 pub use snapshot::{Budgets, Candour, Document, DocumentPlace, Limits, Off, Route, Scanning, Server, Snapshot};
-pub use streams::EndedSessions;
+pub use streams::Sessions;
 pub use verified::VerifiedTokens;

@@ -22,7 +22,7 @@ use crate::act::Attempt;
 use crate::event::Event;
 use crate::release::Released;
 use crate::snapshot::Snapshot;
-use crate::streams::EndedSessions;
+use crate::streams::Sessions;
 use crate::verified::VerifiedTokens;
 
 mod asking;
@@ -241,7 +241,7 @@ pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Re
     /// What binds the names of what providers keep to tasks.
     fn handles(&self) -> Arc<identity::Handles>;
     /// Sessions with tool servers that clients have ended.
-    fn ended_sessions(&self) -> &EndedSessions;
+    fn sessions(&self) -> &Sessions;
     /// Tells what happened; for logs and metrics.
     fn observe_event(&self, event: &Event<'_>);
 }

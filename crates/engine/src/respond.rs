@@ -24,6 +24,9 @@ use crate::streams::Session;
 /// Bytes of a stream that are gathered into one release at most, if they have arrived already.
 const MOST_GATHERED: usize = 8 << 10;
 
+/// How often a stream of news is looked at that says nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Longest time between two pieces of a stream in which nothing is written that is not shown: what the way of a piece takes.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -163,7 +166,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
             (permit.session(), permit.aim(), &permit.target().method)
         {
             let owner = stored::owner(self.call.identified()?);
-            self.world.ended_sessions().insert(&Session { owner: &owner, server, name });
+            self.world.sessions().insert(&Session { owner: &owner, server, name });
         }
         self.headers.remove(CONTENT_TYPE);
         self.length = Some(0);
@@ -214,6 +217,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let mut events = Vec::new();
         let mut n_bytes = 0_u64;
         let mut ended = None;
+        let owner = self.call.identified().map(stored::owner)?;
+        let world = self.world;
+        let heard = self.recorded.permit().is_standing().then(|| world.sessions().hear(&owner));
+        let _open = heard.map(|heard| heard.ok_or(ReasonCode::ConcurrencyLimit)).transpose()?;
         if self.recorded.permit().is_standing() {
             // Nothing need be new for a long time; the client knows at once that it is heard.
             self.open()?;
@@ -312,13 +319,38 @@ impl<W: World, C: Client> Back<'_, W, C> {
         if left.is_zero() {
             return if is_standing { Ok(None) } else { Err(ReasonCode::UpstreamTimeout.into()) };
         }
-        // Silence is no fault where nothing need be new; the stream ends when its time is over, and clients begin another.
-        let limit = if is_standing { left } else { self.call.snapshot.limits.idle.min(left) };
-        let next = while_connected(self.client, body.next());
-        match self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await {
-            Err(ReasonCode::UpstreamTimeout) if is_standing => Ok(None),
-            waited => piece_of(waited??),
+        if !is_standing {
+            let limit = self.call.snapshot.limits.idle.min(left);
+            let next = while_connected(self.client, body.next());
+            return piece_of(self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await??);
         }
+        // Silence is no fault where nothing need be new. The stream ends when its time is over, or when what it was opened by holds no
+        // more; clients begin another, which is decided on anew.
+        let ends = self.world.monotonic().saturating_add(left);
+        loop {
+            let left = ends.saturating_sub(self.world.monotonic());
+            if left.is_zero() || self.is_outlived() {
+                return Ok(None);
+            }
+            let next = while_connected(self.client, body.next());
+            match self.guard.wait(self.world, LOOK.min(left), ReasonCode::UpstreamTimeout, next).await {
+                Err(ReasonCode::UpstreamTimeout) => {}
+                waited => return piece_of(waited??),
+            }
+        }
+    }
+
+    /// Whether a stream of news was opened by what holds no more: other policies are in force, or its session has ended.
+    fn is_outlived(&self) -> bool {
+        let (permit, sessions) = (self.recorded.permit(), self.world.sessions());
+        let Some(identified) = &self.call.identified else { return true };
+        let has_ended = match (permit.session(), permit.aim()) {
+            (Some(name), Resource::ToolServer(server)) => {
+                sessions.has(&Session { owner: &stored::owner(identified), server, name })
+            }
+            _ => false,
+        };
+        has_ended || !Arc::ptr_eq(&self.world.snapshot(), &self.call.snapshot)
     }
 
     /// Labels, records what was found, looks at the epoch, and writes; the client's head goes out with the first piece.

@@ -155,6 +155,13 @@ impl Server {
         self.documents.iter().filter(move |(_, document)| fits(document)).map(|(name, _)| name)
     }
 
+    /// The names of those documents of which an address could begin so.
+    pub fn below<'s>(&'s self, beginning: &'s str) -> impl Iterator<Item = &'s Name> {
+        let could =
+            |document: &Document| matches!(&document.place, DocumentPlace::Resource(pattern) if pattern.could_begin(beginning));
+        self.documents.iter().filter(move |(_, document)| could(document)).map(|(name, _)| name)
+    }
+
     /// The name of a prompt, by the one that the server gives it.
     #[must_use]
     pub fn prompt(&self, name: &str) -> Option<&Name> {

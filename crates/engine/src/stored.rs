@@ -60,11 +60,13 @@ pub(crate) fn open<W: World>(
     }
 }
 
-/// The mark of sessions with a tool server.
-pub(crate) fn session_mark(server: &Name) -> Mark {
-    Mark::of("tool-server", server.as_str())
+/// What sessions with a tool server are bound to.
+fn session_of(server: &Name) -> [u8; 32] {
+    identity::digest_of(&["session", server.as_str()])
 }
 
+/// Longest name of a session, in bytes.
+const LONGEST_SESSION: usize = 256;
 /// The header in which a tool server tells a session and is told it.
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -96,7 +98,8 @@ pub(crate) fn seal_session<W: World>(
     let scanners = scanners.scanners.ready()?;
     // It leaves with the head of the answer, which no lane reads.
     let plain = session.to_str().ok().filter(|session| is_one && !session.is_empty() && scanners.scan(session).is_empty());
-    let sealed = plain.and_then(|session| world.handles().seal(&owner(identified), session_mark(server), session));
+    let plain = plain.filter(|session| session.len() <= LONGEST_SESSION);
+    let sealed = plain.and_then(|session| world.handles().seal_bound(&owner(identified), &session_of(server), session));
     let sealed = sealed.and_then(|sealed| HeaderValue::from_str(&sealed).ok());
     headers.insert(SESSION, sealed.ok_or(ReasonCode::UpstreamResponseInvalid)?);
     Ok(())
@@ -122,16 +125,15 @@ fn of_server<W: World>(
     let handles = world.handles();
     let mut named = Named::default();
     if let Some(sealed) = &call.session {
-        let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
-        let opened = opened.ok_or(ReasonCode::SessionUnknown)?;
-        if world.ended_sessions().has(&Session { owner, server: &call.server, name: opened.name }) {
+        let opened = handles.open_bound(owner, &session_of(&call.server), sealed).ok_or(ReasonCode::SessionUnknown)?;
+        if world.sessions().has(&Session { owner, server: &call.server, name: opened }) {
             return Err(ReasonCode::SessionUnknown.into());
         }
         if let Some(event) = &call.last_event {
-            let resumed = streams::open(snapshot, &handles, owner, call, opened.name, event);
+            let resumed = streams::open(snapshot, &handles, owner, call, opened, event);
             named.resumed = Some(resumed.ok_or(ReasonCode::StateUnknown)?);
         }
-        named.session = Some(opened.name.to_owned());
+        named.session = Some(opened.to_owned());
     }
     if let Some(node) = call.state {
         let bound = state(document, &tools::aim(snapshot, call)?, call);

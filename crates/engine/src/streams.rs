@@ -5,7 +5,7 @@
 //! an event goes to the client with what has to be known of the call, sealed for credential, task, server and session, and for the
 //! bundle by which it was decided: after another one was applied the call is made anew.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +25,8 @@ const LONGEST: usize = 512;
 const MOST_ENDED: usize = 10_000;
 /// Most of these of one task.
 const MOST_ENDED_OF_ONE: usize = 256;
+/// Most streams of news that one task has open at a time: clients open one per session.
+const MOST_HEARD_OF_ONE: usize = 32;
 
 /// Longest description of a call behind the name of an event, in bytes as it is told: a header has to hold it.
 const LONGEST_ABOUT: usize = 4 << 10;
@@ -134,12 +136,35 @@ pub(crate) fn united(duties: Duties, resumed: Option<&Resumed>) -> Duties {
     Duties::new(duties.links().iter().chain(resumed.about.duties.links()).cloned().collect())
 }
 
-/// Sessions with tool servers that clients have ended: whatever the server thinks of it, nobody goes on with one. The latest of them.
+/// What is known of sessions with tool servers: which ones clients have ended (whatever the server thinks of it, nobody goes on with
+/// one; the latest of them), and who waits for news.
 #[derive(Debug, Default)]
-pub struct EndedSessions {
+pub struct Sessions {
     /// So that nobody waits where no session was ended yet.
     is_some: AtomicBool,
     ended: Mutex<Ended>,
+    /// By owner, how many streams of news are open.
+    heard: Mutex<HashMap<u64, usize>>,
+}
+
+/// One stream of news that is open; it is not any more when this goes.
+#[derive(Debug)]
+pub(crate) struct Heard<'s> {
+    sessions: &'s Sessions,
+    owner: u64,
+}
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        let mut heard = self.sessions.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = heard.get_mut(&self.owner).map(|count| {
+            *count = count.saturating_sub(1);
+            *count
+        });
+        if left == Some(0) {
+            heard.remove(&self.owner);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -159,18 +184,24 @@ impl Session<'_> {
     fn key(&self) -> [u8; 32] {
         identity::digest_of(&["session", self.owner, self.server.as_str(), self.name])
     }
-
-    /// As whom, for how many each may have.
-    fn owner(&self) -> u64 {
-        let digest = identity::digest_of(&["owner", self.owner]);
-        digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
-    }
 }
 
-impl EndedSessions {
+impl Sessions {
+    /// Opens a stream of news; none if the same task has as many as one may have.
+    pub(crate) fn hear(&self, owner: &str) -> Option<Heard<'_>> {
+        let owner = number(owner);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = heard.entry(owner).or_default();
+        if *count >= MOST_HEARD_OF_ONE {
+            return None;
+        }
+        *count = count.saturating_add(1);
+        Some(Heard { sessions: self, owner })
+    }
+
     /// Ends a session. Who ends more than so many pushes out his own.
     pub(crate) fn insert(&self, session: &Session<'_>) {
-        let (key, owner) = (session.key(), session.owner());
+        let (key, owner) = (session.key(), number(session.owner));
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if !ended.known.insert(key) {
             return;
@@ -195,15 +226,20 @@ impl EndedSessions {
     }
 }
 
+/// A task as a number, for how much each may have.
+fn number(owner: &str) -> u64 {
+    identity::digest_of(&["owner", owner]).first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
 #[cfg(test)]
 mod tests {
     use model::Name;
 
-    use super::{EndedSessions, MOST_ENDED, MOST_ENDED_OF_ONE, Session};
+    use super::{MOST_ENDED, MOST_ENDED_OF_ONE, MOST_HEARD_OF_ONE, Session, Sessions};
 
     #[test]
-    fn the_latest_ended_sessions_are_known() {
-        let ended = EndedSessions::default();
+    fn the_latest_sessions_are_known() {
+        let ended = Sessions::default();
         let server = Name::new("kb").unwrap();
         let with = |owner: &str, number: usize, does: &dyn Fn(&Session<'_>) -> bool| {
             does(&Session { owner, server: &server, name: &format!("session-{number}") })
@@ -225,5 +261,16 @@ mod tests {
             assert!(with(&format!("task-{number}"), 0, &end));
         }
         assert!(!with("ann", 0, &has) && with("task-1", 0, &has));
+    }
+
+    #[test]
+    fn one_task_hears_so_much_and_no_more() {
+        let sessions = Sessions::default();
+        let mut heard: Vec<_> = (0..MOST_HEARD_OF_ONE).map(|_| sessions.hear("ann").unwrap()).collect();
+        assert!(sessions.hear("ann").is_none() && sessions.hear("bob").is_some());
+        heard.pop();
+        assert!(sessions.hear("ann").is_some());
+        heard.clear();
+        assert!(sessions.heard.lock().unwrap().is_empty());
     }
 }

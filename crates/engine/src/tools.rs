@@ -66,6 +66,9 @@ pub(crate) fn beside(call: &ServerCall) -> Vec<Ask> {
         let further = names.iter().skip(1);
         asks.extend(further.map(|name| Ask { action, resource: document(&call.server, name) }));
     }
+    if call.is_standing && matches!(call.wants, Wants::Document { .. }) {
+        asks.push(Ask { action: Action::ListTools, resource: Resource::ToolServer(call.server.clone()) });
+    }
     if call.told.is_some() {
         asks.push(Ask { action: Action::AnswerServer, resource: Resource::ToolServer(call.server.clone()) });
     }
@@ -122,7 +125,8 @@ pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<R
     fits.err().map(|misfit| Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string()))
 }
 
-/// Whether a call is what was decided on after something was taken out of it: within the arguments, and these fit all the same.
+/// Whether a message is what was decided on after something was taken out of it: only where that can be, and the arguments of a tool fit
+/// all the same.
 ///
 /// # Errors
 /// [`ReasonCode::ContentDenied`] for what stands elsewhere, [`ReasonCode::ArgumentsInvalid`].
@@ -133,17 +137,17 @@ pub(crate) fn still_fits(
     redacted: &[NodeId],
     body: &[u8],
 ) -> Result<(), Refusal> {
-    let Wants::Tool { name, arguments } = &call.wants else { return Ok(()) };
     let document = inspected.document();
     let is_within = |node: &NodeId| {
         let changed = document.span(*node);
-        let parts = arguments.iter().chain(&call.told).map(|part| document.span(*part));
-        parts.into_iter().any(|span| span.start <= changed.start && changed.end <= span.end)
+        let mut parts = call.open.iter().map(|part| document.span(*part));
+        parts.any(|span| span.start <= changed.start && changed.end <= span.end)
     };
     if let Some(outside) = redacted.iter().find(|node| !is_within(node)) {
         let place = document.pointer(*outside);
-        return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, where nothing can be taken out of a call")));
+        return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, where nothing can be taken out of a message")));
     }
+    let Wants::Tool { name, .. } = &call.wants else { return Ok(()) };
     let pinned = snapshot.servers.get(&call.server).and_then(|server| server.tools.get(name)).ok_or(ReasonCode::ToolNotFound)?;
     let fits = pinned.arguments().read_within(body, "/params/arguments");
     fits.map_err(|_| Refusal::because(ReasonCode::ArgumentsInvalid, "what is left of them where a finding was taken out"))

@@ -29,11 +29,11 @@ pub enum UriError {
     /// A segment that leads up or nowhere.
     #[error("an address has no segments `.` and `..`, and no empty ones")]
     Segment,
-    /// A fragment, or a user in front of a host.
-    #[error("an address has no fragment, and no user in front of its host")]
+    /// A fragment, a user in front of a host, or a host in another form; a path without a host.
+    #[error("an address has no fragment, and a host in small letters without a user, an empty port or a dot behind it")]
     Part,
-    /// An expression of a template that is not closed.
-    #[error("a `{{` of a template has no `}}`")]
+    /// An expression of a template that is not closed, or is none.
+    #[error("a template has names of variables between `{{` and `}}`, as RFC 6570 has them")]
     Template,
 }
 
@@ -44,7 +44,7 @@ pub enum PatternError {
     #[error("a pattern has 1 to 512 bytes and at most 16 stars")]
     Length,
     /// It could fit every server's addresses of every kind.
-    #[error("a pattern begins with a scheme, as in `kb://**`: expected no star in front of the first `:`")]
+    #[error("a pattern begins with a scheme, as in `kb://**`: expected no star before or right behind the first `:`")]
     Scheme,
     /// What no address has, so nothing fits.
     #[error("nothing fits it: {0}")]
@@ -74,6 +74,12 @@ pub fn check(uri: &str) -> Result<(), UriError> {
     if authority.contains('@') || rest.contains('#') {
         return Err(UriError::Part);
     }
+    // A host has other forms: capitals, a dot behind it, a port that is none; a file is on this machine, whatever stands there.
+    let is_host = !authority.ends_with([':', '.']) && !authority.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_nowhere = scheme == "file" && !authority.is_empty();
+    if !is_host || is_nowhere || hierarchy.is_none() && rest.starts_with('/') {
+        return Err(UriError::Part);
+    }
     // What some readers take for a host is a segment to others.
     let path = hierarchy.unwrap_or(rest);
     if path.contains("//") || path.split(['/', '?', '&', '=', ';', ':']).any(is_upwards) {
@@ -96,7 +102,8 @@ fn escapes(text: &str) -> Result<(), UriError> {
         let digits = escape.get(..2).ok_or(UriError::Escape)?;
         let is_capital = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte));
         let byte = u8::from_str_radix(digits, 16).map_err(|_| UriError::Escape)?;
-        let is_needless = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        // What RFC 3986 lets a segment hold as it is (`pchar`).
+        let is_needless = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
         if !is_capital || is_needless || byte.is_ascii_control() || b"/\\%".contains(&byte) {
             return Err(UriError::Escape);
         }
@@ -113,6 +120,10 @@ pub fn of_template(template: &str) -> Result<String, UriError> {
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
         let (expression, after) = behind.split_once('}').ok_or(UriError::Template)?;
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_.,*:+/?&;#".contains(letter);
+        if expression.is_empty() || !expression.chars().all(is_plain) || expression.contains("..") || expression.contains("//") {
+            return Err(UriError::Template);
+        }
         uri.push_str(before);
         uri.push_str(match expression.bytes().next() {
             Some(b'/') => "/x",
@@ -155,7 +166,9 @@ impl Pattern {
         if is_long || text.matches('*').count() > MAX_STARS {
             return Err(PatternError::Length);
         }
-        if text.split_once(':').is_none_or(|(scheme, _)| scheme.contains('*')) {
+        // A star right behind the scheme would stand for every form that a host can have.
+        let is_wide = |(scheme, rest): (&str, &str)| scheme.contains('*') || rest.starts_with('*');
+        if text.split_once(':').is_none_or(is_wide) {
             return Err(PatternError::Scheme);
         }
         // What stands between stars is of the one form that addresses have.
@@ -173,6 +186,14 @@ impl Pattern {
             rest = behind;
         }
         Ok(Self { before: before.to_owned(), parts })
+    }
+
+    /// Whether an address that fits could begin so, as far as what stands before the first star tells.
+    #[must_use]
+    pub fn could_begin(&self, beginning: &str) -> bool {
+        beginning.starts_with(self.before.as_str())
+            || !self.parts.is_empty() && self.before.starts_with(beginning)
+            || self.before == beginning
     }
 
     /// Whether `uri` fits. Most addresses that do not are told by what stands before the first star; behind it the work is bounded by the
@@ -267,6 +288,14 @@ mod tests {
             ("kb://a/..%3F", UriError::Segment),
             ("kb://../b", UriError::Segment),
             ("kb://u@a/b", UriError::Part),
+            ("kb://hr%2Bpay/x", UriError::Escape),
+            ("kb://a/x%40y", UriError::Escape),
+            ("kb://vault:/x", UriError::Part),
+            ("kb://vault./x", UriError::Part),
+            ("kb://Vault/x", UriError::Part),
+            ("kb:/vault/x", UriError::Part),
+            ("file:/srv/x", UriError::Part),
+            ("file://localhost/srv/x", UriError::Part),
             ("kb://a/b#c", UriError::Part),
         ];
         for (uri, expected) in facts {
@@ -302,7 +331,7 @@ mod tests {
     fn patterns_name_a_scheme_and_can_be_fitted() {
         assert_eq!(Pattern::new(""), Err(PatternError::Length));
         assert_eq!(Pattern::new(&format!("kb://{}", "*a".repeat(17))), Err(PatternError::Length));
-        for text in ["*", "**", "k*://a", "handbook"] {
+        for text in ["*", "**", "k*://a", "handbook", "kb:**", "kb:*/a"] {
             assert_eq!(Pattern::new(text), Err(PatternError::Scheme), "{text}");
         }
         assert_eq!(Pattern::new("kb://a/../*"), Err(PatternError::Address(UriError::Segment)));
@@ -321,7 +350,9 @@ mod tests {
         for (template, expected) in facts {
             assert_eq!(of_template(template).as_deref(), Ok(expected), "{template}");
         }
-        assert_eq!(of_template("kb://a/{id"), Err(UriError::Template));
+        for template in ["kb://a/{id", "kb://a/{}", "kb://a/{../../staff/}", "kb://a/{x y}"] {
+            assert_eq!(of_template(template), Err(UriError::Template), "{template}");
+        }
         assert_eq!(of_template("kb://a/../{id}"), Err(UriError::Segment));
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Gate {
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
     pub(crate) handles: ArcSwap<identity::Handles>,
-    pub(crate) ended_sessions: engine::EndedSessions,
+    pub(crate) sessions: engine::Sessions,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     /// Locks that clients have added.
@@ -127,7 +127,7 @@ impl Gate {
             environment,
             ledgers,
             handles,
-            ended_sessions: engine::EndedSessions::default(),
+            sessions: engine::Sessions::default(),
             counters: Counters::default(),
             shares: tokens::Shares::default(),
             desk,
@@ -269,8 +269,8 @@ impl World for Gate {
         self.handles.load_full()
     }
 
-    fn ended_sessions(&self) -> &engine::EndedSessions {
-        &self.ended_sessions
+    fn sessions(&self) -> &engine::Sessions {
+        &self.sessions
     }
 
     fn observe_event(&self, event: &Event<'_>) {

@@ -82,7 +82,9 @@ pub struct ServerCall {
     pub edits: Vec<(Range<usize>, String)>,
     /// How it is told: `POST`; `GET` for news and `DELETE` for the end of a session, without a body.
     pub method: Method,
-    /// What the client tells the server of what this asked: an object, of which findings can be taken out.
+    /// Values of which findings can be taken out: elsewhere the message would be another one, or a header would say it all the same.
+    pub open: Vec<NodeId>,
+    /// What the client tells the server of what this asked: an object.
     pub told: Option<NodeId>,
     /// The state of a request that goes on, as the caller's task knows it.
     pub state: Option<NodeId>,

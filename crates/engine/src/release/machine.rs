@@ -317,7 +317,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let mut edited = HashSet::new();
         // What is not released has nothing to be found, and nothing to be taken out.
         let replaced = view.replaced.iter().map(|(span, _)| span.clone());
-        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).chain(replaced).collect();
+        let mut opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).chain(replaced).collect();
+        opaque.sort_unstable_by_key(|span| span.start);
         let hits = self.whole_hits(document, view, &in_lanes, &opaque, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
@@ -363,7 +364,12 @@ impl<'p, P: Protocol> Machine<'p, P> {
     ) -> Result<Vec<LeafHits>, Refusal> {
         let is_inside = |span: &Range<usize>, outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
         // What is a piece of a lane is edited there.
-        let is_elsewhere = |node| in_lanes.contains(&node) || opaque.iter().any(|opaque| is_inside(&document.span(node), opaque));
+        // They lie beside one another, so the last one that begins before a value is the only one that can hold it.
+        let is_opaque = |span: &Range<usize>| {
+            let at = opaque.partition_point(|opaque| opaque.start <= span.start);
+            at.checked_sub(1).and_then(|at| opaque.get(at)).is_some_and(|opaque| is_inside(span, opaque))
+        };
+        let is_elsewhere = |node| in_lanes.contains(&node) || is_opaque(&document.span(node));
         let mut hits = inspect::inspect_document_but(&self.scanners, document, is_elsewhere);
         seams::across(&self.scanners, document, &view.joined, &mut hits);
         hits.retain(|leaf| !is_elsewhere(leaf.node));

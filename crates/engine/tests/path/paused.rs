@@ -258,8 +258,8 @@ impl World for Paused {
     fn handles(&self) -> Arc<identity::Handles> {
         self.scripted.handles()
     }
-    fn ended_sessions(&self) -> &engine::EndedSessions {
-        self.scripted.ended_sessions()
+    fn sessions(&self) -> &engine::Sessions {
+        self.scripted.sessions()
     }
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.scripted.snapshot)

@@ -88,7 +88,7 @@ pub(crate) struct Scripted {
     pub(crate) key: String,
     pub(crate) counters: budget::Counters,
     pub(crate) verified: engine::VerifiedTokens,
-    pub(crate) ended_sessions: engine::EndedSessions,
+    pub(crate) sessions: engine::Sessions,
 }
 
 fn name(text: &str) -> Name {
@@ -142,7 +142,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         key: issued.secret.expose().to_owned(),
         counters: budget::Counters::default(),
         verified: engine::VerifiedTokens::default(),
-        ended_sessions: engine::EndedSessions::default(),
+        sessions: engine::Sessions::default(),
     }
 }
 
@@ -374,8 +374,8 @@ impl World for Scripted {
     fn handles(&self) -> Arc<identity::Handles> {
         Arc::new(identity::Handles::new(&[[7; 32].into()]))
     }
-    fn ended_sessions(&self) -> &engine::EndedSessions {
-        &self.ended_sessions
+    fn sessions(&self) -> &engine::Sessions {
+        &self.sessions
     }
     fn observe_event(&self, _: &Event<'_>) {}
 }

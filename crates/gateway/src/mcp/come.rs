@@ -24,14 +24,18 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     let Some(server) = mcp.serving() else { return AnswerView { refused: Some("no server"), ..AnswerView::default() } };
     let comes = may_come(mcp, &server, document, &message, in_stream);
     let refused = comes.and_then(|()| is_passed_on(mcp, &server, document, &message)).err();
-    let Body::Result { result, .. } = message.body else { return AnswerView { refused, ..AnswerView::default() } };
+    let joined = |of: NodeId| vec![texts(document, &[of])];
+    let Body::Result { result, .. } = message.body else {
+        let joined = message.params().map(joined).unwrap_or_default();
+        return AnswerView { refused, joined, ..AnswerView::default() };
+    };
     let (replaced, refused) = match shown(mcp, &server, document, result) {
         Ok(replaced) => (replaced, refused),
         Err(why) => (Vec::new(), refused.or(Some(why))),
     };
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
-    AnswerView { refused, replaced, handles, joined: vec![texts(document, result)], ..AnswerView::default() }
+    AnswerView { refused, replaced, handles, joined: joined(result), ..AnswerView::default() }
 }
 
 /// News of a document that the caller may not read are not told; nor are any to who did not ask for news.
@@ -74,6 +78,7 @@ fn may_come(
         Body::Request { method, params, .. } if in_stream && is_known() => {
             let is_alive = *method == Method::Ping.as_str();
             let feature = features::asked(document, method, *params);
+            params.map_or(Ok(()), |params| features::plain(document, params))?;
             let may = is_alive || feature.is_some_and(|feature| server.features.contains(&feature));
             return if may { Ok(()) } else { Err("a server asks for something that it may not ask for") };
         }
@@ -88,7 +93,13 @@ fn may_come(
 
 /// Whether an answer is of a kind that is passed on: one that asks the client for something asks only for what it may.
 fn is_passed_on(mcp: &Mcp, server: &Server, document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
-    let Body::Result { result, .. } = &message.body else { return Ok(()) };
+    let result = match &message.body {
+        Body::Error { data: Some(data), .. } => return features::asks_within(document, *data, &server.features),
+        Body::Result { result, .. } => result,
+        _ => return Ok(()),
+    };
+    features::plain(document, *result)?;
+    contents(mcp, server, document, *result)?;
     let kind = document.get(*result, "resultType");
     let requests = document.get(*result, "inputRequests");
     if kind.is_none_or(|kind| document.text(kind).as_deref() == Some("complete")) {
@@ -111,6 +122,19 @@ fn is_passed_on(mcp: &Mcp, server: &Server, document: &Document<'_>, message: &M
     Err("a server asks for something that it may not ask for")
 }
 
+/// Whether what was read is what was asked for: what stands at another address was decided on by nobody.
+fn contents(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) -> Result<(), &'static str> {
+    let Some(Asked { method: Some(Method::ReadResource), names, .. }) = mcp.asked.get() else { return Ok(()) };
+    let places = || names.iter().filter_map(|name| server.documents.get(name)).map(|document| &document.place);
+    let contents = document.get(result, "contents").into_iter().flat_map(|contents| document.children(contents));
+    let is_asked = |part: NodeId| {
+        let uri = document.get(part, "uri").and_then(|uri| document.text(uri));
+        uri.is_some_and(|uri| fits(places(), &uri)) && features::plain(document, part).is_ok()
+    };
+    let mut contents = contents;
+    if contents.all(is_asked) { Ok(()) } else { Err("contents of a document that was not asked for") }
+}
+
 /// What of a result stays here: capabilities that are not served, documents and prompts that the caller may not read.
 fn shown(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) -> Result<Edits, &'static str> {
     let Some(Asked { method: Some(method), .. }) = mcp.asked.get() else { return Ok(Vec::new()) };
@@ -119,6 +143,8 @@ fn shown(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) ->
     let is_prompt = |name: &str| places.iter().any(|place| matches!(place, DocumentPlace::Prompt(prompt) if prompt == name));
     let list = |key: &str, is_kept: &dyn Fn(NodeId) -> bool| match document.get(result, key) {
         Some(list) if document.kind(list) == Kind::Array && document.count(list) <= MOST_LISTED => {
+            let mut items = document.children(list);
+            items.try_for_each(|item| features::plain(document, item))?;
             Ok(features::only(document, list, is_kept))
         }
         Some(_) => Err("a list that is none, or has more than 5,000 entries"),
@@ -146,13 +172,21 @@ fn shown(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) ->
     }
 }
 
-/// The texts of a result, which clients may join: of a tool, of a document, of a prompt.
-fn texts(document: &Document<'_>, result: NodeId) -> Vec<NodeId> {
-    let list = |key| document.get(result, key).filter(|node| document.kind(*node) == Kind::Array);
-    let parts = |key| list(key).into_iter().flat_map(|list| document.children(list));
-    let messages = parts("messages").filter_map(|message| document.get(message, "content"));
-    let all = parts("content").chain(parts("contents")).chain(messages);
-    all.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
+/// The texts within some values, which readers may join: parts of what a tool, a document, a prompt or a person says, values that complete
+/// an argument.
+pub(super) fn texts(document: &Document<'_>, within: &[NodeId]) -> Vec<NodeId> {
+    let spans: Vec<_> = within.iter().map(|node| document.span(*node)).collect();
+    let is_within = |node: NodeId| {
+        let span = document.span(node);
+        spans.iter().any(|whole| whole.start <= span.start && span.end <= whole.end)
+    };
+    let is_value = |node: NodeId| {
+        let list = document.parent(node);
+        let is_listed = document.key(node).is_none() && list.and_then(|list| document.key(list)).as_deref() == Some("values");
+        document.key(node).as_deref() == Some("text") || is_listed
+    };
+    let is_text = |node: &NodeId| document.kind(*node) == Kind::String && is_value(*node) && is_within(*node);
+    document.nodes().filter(is_text).collect()
 }
 
 /// Which capabilities of a server are served here.

@@ -91,11 +91,60 @@ fn is_sure(url: &str) -> bool {
     })
 }
 
+/// Members that decide what a message of a server is.
+const WORDS: [&str; 15] = [
+    "resultType",
+    "inputRequests",
+    "requestState",
+    "capabilities",
+    "resources",
+    "resourceTemplates",
+    "prompts",
+    "contents",
+    "uri",
+    "uriTemplate",
+    "name",
+    "mode",
+    "url",
+    "method",
+    "params",
+];
+
+/// Whether a value has no member that differs only by letter case from one that decides what it is: some readers take it for that.
+pub(super) fn plain(document: &Document<'_>, value: NodeId) -> Result<(), &'static str> {
+    let is_alike = |key: &str, word: &str| {
+        key.eq_ignore_ascii_case(word) || !key.is_ascii() && key.to_uppercase() == word.to_ascii_uppercase()
+    };
+    let is_other =
+        |member: NodeId| document.key(member).is_some_and(|key| WORDS.iter().any(|word| key != *word && is_alike(&key, word)));
+    if document.kind(value) == Kind::Object && document.children(value).any(is_other) {
+        return Err("a member differs only by letter case from one that the protocol has");
+    }
+    Ok(())
+}
+
+/// Whether an error that asks the client for something (`URLElicitationRequiredError`) asks only for what it may.
+pub(super) fn asks_within(document: &Document<'_>, data: NodeId, features: &BTreeSet<ClientFeature>) -> Result<(), &'static str> {
+    let is_asking = |member: NodeId| document.key(member).is_some_and(|key| key.to_uppercase() == "ELICITATIONS");
+    if document.kind(data) != Kind::Object {
+        return Ok(());
+    }
+    let may = |asked_for: NodeId| {
+        let feature = asked(document, Method::Elicit.as_str(), Some(asked_for));
+        plain(document, asked_for).is_ok() && feature.is_some_and(|feature| features.contains(&feature))
+    };
+    let mut lists = document.children(data).filter(|member| is_asking(*member));
+    let is_open = lists.all(|list| document.kind(list) == Kind::Array && document.children(list).all(may));
+    if is_open { Ok(()) } else { Err("an error asks for something that the server may not ask for") }
+}
+
 /// Whether everything that a result asks for may be asked.
 pub(super) fn may_ask(document: &Document<'_>, requests: NodeId, features: &BTreeSet<ClientFeature>) -> bool {
     let may = |request: NodeId| {
         let method = document.get(request, "method").and_then(|method| document.text(method));
-        let feature = method.and_then(|method| asked(document, &method, document.get(request, "params")));
+        let params = document.get(request, "params");
+        let is_plain = plain(document, request).and(params.map_or(Ok(()), |params| plain(document, params))).is_ok();
+        let feature = method.filter(|_| is_plain).and_then(|method| asked(document, &method, params));
         feature.is_some_and(|feature| features.contains(&feature))
     };
     document.kind(requests) == Kind::Object && document.children(requests).all(may)
@@ -190,5 +239,35 @@ mod tests {
             let may = expected.is_some_and(|feature| feature != ClientFeature::Roots);
             assert_eq!(may_ask(&document, document.root(), &all), may, "{json}");
         }
+    }
+
+    #[test]
+    fn what_differs_by_letter_case_is_not_taken() {
+        let facts = [
+            (r#"{"uri":"a","name":"b","other":1}"#, true),
+            (r#"{"Uri":"a"}"#, false),
+            (r#"{"resulttype":"a"}"#, false),
+            (r#"{"re\u017fultType":"a"}"#, false),
+            ("[]", true),
+        ];
+        for (json, expected) in facts {
+            let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+            assert_eq!(super::plain(&document, document.root()).is_ok(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_asks_for_no_more_than_a_result() {
+        let may = |data: &str, features: &[ClientFeature]| {
+            let document = Document::parse(data.as_bytes(), &Limits::default()).unwrap();
+            super::asks_within(&document, document.root(), &features.iter().copied().collect()).is_ok()
+        };
+        let url = |url: &str| format!(r#"{{"elicitations":[{{"mode":"url","url":"{url}","elicitationId":"e","message":"m"}}]}}"#);
+        let both = [ClientFeature::Elicitation, ClientFeature::ElicitationUrl];
+        assert!(may(&url("https://a.example/x"), &both));
+        assert!(!may(&url("https://a.example/x"), &[ClientFeature::Elicitation]));
+        assert!(!may(&url("http://a.example/x"), &both) && !may(&url("javascript:1"), &both));
+        assert!(!may(r#"{"Elicitations":{"mode":"url"}}"#, &both));
+        assert!(may(r#"{"why":"it is so"}"#, &[]) && may("[]", &[]));
     }
 }

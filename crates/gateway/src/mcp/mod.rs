@@ -75,6 +75,8 @@ struct Asked {
     requested: Option<String>,
     /// The address of the document that it names.
     uri: Option<String>,
+    /// The declared documents that this can be.
+    names: Vec<Name>,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
     /// Whether the client names streams in front of documents among what it takes.

@@ -11,7 +11,7 @@ use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
 use model::{ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
-use super::come::Serves;
+use super::come::{self, Serves};
 use super::features::{self, Edits};
 use super::{Asked, Mcp, Servers, Verb, members, wants};
 
@@ -52,7 +52,8 @@ pub(super) fn understood(
     mcp.asked.get_or_init(|| {
         let version = revision.as_ref().ok().copied();
         let prefers_streams = prefers_streams(&head.headers);
-        Asked { id, method, version, requested, uri, is_standing, prefers_streams }
+        let names = uri.as_deref().zip(server).map(|(uri, server)| server.at(uri).cloned().collect()).unwrap_or_default();
+        Asked { id, method, version, requested, uri, names, is_standing, prefers_streams }
     });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
@@ -90,6 +91,8 @@ pub(super) fn understood(
     }
     let mirrors = if version.is_stateless() { mirrors(head, document, &wants, server) } else { Ok(Vec::new()) };
     let (told, state) = going_on(document, &message)?;
+    let open = open(document, &message, method, told);
+    let joined = vec![come::texts(document, &open)];
     let mut edits = capabilities(document, &message, method, server);
     edits.extend(words(document, &message, method));
     let goes_on = method.is_some_and(|method| members::goes_on(method, version));
@@ -102,13 +105,14 @@ pub(super) fn understood(
         mirrors,
         edits,
         method: http::Method::POST,
+        open,
         told,
         state,
         goes_on,
         last_event: None,
         is_standing,
     };
-    Ok(of(call))
+    Ok(Understood { joined, ..of(call) })
 }
 
 const fn of(call: ServerCall) -> Understood {
@@ -144,11 +148,26 @@ fn without_message(mcp: &Mcp, head: &RequestHead) -> Result<Understood, Refusal>
         edits: Vec::new(),
         is_standing: method == http::Method::GET,
         method,
+        open: Vec::new(),
         told: None,
         state: None,
         goes_on: false,
         last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
     }))
+}
+
+/// The values of a message that can be told in part: arguments, and answers to what was asked.
+fn open(document: &Document<'_>, message: &Message<'_>, method: Option<Method>, told: Option<NodeId>) -> Vec<NodeId> {
+    let get = |member| message.params().and_then(|params| document.get(params, member));
+    let answer = match &message.body {
+        Body::Result { result, .. } => Some(*result),
+        Body::Error { data, .. } => *data,
+        Body::Request { .. } | Body::Notification { .. } => None,
+    };
+    let argued = matches!(method, Some(Method::CallTool | Method::GetPrompt));
+    let completed = method == Some(Method::Complete);
+    let parts = [get("arguments").filter(|_| argued), get("argument").filter(|_| completed), told, answer];
+    parts.into_iter().flatten().collect()
 }
 
 /// What a client tells of what it was asked, and the state that the server gave it then.

@@ -76,17 +76,24 @@ fn resource(server: Option<&Server>, address: &str) -> Result<Wants, Refusal> {
     Ok(Wants::Document { names, uri: Some(address.to_owned()) })
 }
 
-/// Values that an argument of a prompt or of a template could have: they tell of what stands in it.
+/// Values that an argument of a prompt or of a template could have: they tell of what stands in it. Of a template these are all
+/// documents that it could lead to, whatever the other values are.
 fn completed(document: &Document<'_>, reference: Option<NodeId>, server: Option<&Server>) -> Result<Wants, Refusal> {
     let get = |key| reference.and_then(|reference| document.get(reference, key));
     let kind = text(document, get("type"), "ref/type")?;
+    let is_known = |member: NodeId| document.key(member).is_some_and(|key| matches!(&*key, "type" | "name" | "title" | "uri"));
+    if reference.is_some_and(|reference| !document.children(reference).all(is_known)) {
+        return Err(Refusal::because(ReasonCode::FieldUnknown, "/params/ref: a member that a reference does not have"));
+    }
     match kind.as_str() {
         "ref/prompt" => Ok(prompt(server, &text(document, get("name"), "ref/name")?)),
         "ref/resource" => {
             let template = text(document, get("uri"), "ref/uri")?;
             let filled = uri::of_template(&template);
             let filled = filled.map_err(|error| Refusal::because(ReasonCode::AddressInvalid, error.to_string()))?;
-            resource(server, &filled)
+            let before = template.split('{').next().unwrap_or_default();
+            let names = server.map(|server| server.below(before).cloned().collect()).unwrap_or_default();
+            Ok(Wants::Document { names, uri: Some(filled) })
         }
         _ => Err(Refusal::because(ReasonCode::FieldType, "/params/ref/type: expected `ref/prompt` or `ref/resource`")),
     }
