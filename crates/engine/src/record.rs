@@ -16,6 +16,7 @@ use model::{
 };
 
 use crate::admit::Identified;
+use crate::approval;
 use crate::decide::{Judgement, Permit, Target};
 use crate::event::Event;
 use crate::guard::Guard;
@@ -163,6 +164,7 @@ async fn write_intent<W: World>(
     };
     let mut header = header;
     header.notes.extend(permit.target().act.map(|act| format!("stored: {act}")));
+    header.notes.extend(permit.approval().into_iter().flat_map(approval::notes));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),

@@ -71,6 +71,7 @@ impl Administrator for Gate {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
         }
         text.push_str(&self.certificates.metrics());
+        text.push_str(&self.desk.notices.metrics());
         if let Some(telemetry) = &self.telemetry {
             text.push_str(&telemetry.metrics());
         }
@@ -98,6 +99,10 @@ impl Administrator for Gate {
 
     fn approvals(&self) -> Value {
         self.list_approvals()
+    }
+
+    fn signed(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<(Operator, ApprovalAnswer), Refusal> {
+        self.open_signed(headers, body)
     }
 
     async fn approval(&self, by: &Operator, id: &str) -> Result<Value, Refusal> {

@@ -27,6 +27,7 @@ mod settings;
 mod sse;
 mod tokens;
 mod values;
+mod webhooks;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -55,7 +56,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 42] = [
+pub const ALL: [Target; 43] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -90,6 +91,7 @@ pub const ALL: [Target; 42] = [
     keys::TARGET,
     keys::HANDLES,
     operators::TARGET,
+    webhooks::TARGET,
     mcp::MESSAGES,
     mcp::TOOL_LISTS,
     mcp::CALLS,
