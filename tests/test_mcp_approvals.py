@@ -2,6 +2,7 @@
 
 Nobody supplies the fact that a policy reads: an operator does, through the command line, the admin API or a signed message."""
 
+import asyncio
 import base64
 import concurrent.futures
 import hashlib
@@ -18,12 +19,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from mcp import MCPError
+from mcp.client.client import Client
 
 from authzen import make_key
 from gate import Gate
 from situations import apply
 from test_mcp import CONFIGURATION, META, SECRET, STATELESS, TOOLS, call, kb, reason
-from test_operations import replace
+from test_mcp_sdk import MODES, defined, run
+from test_operations import append, replace
+from tool_server import ToolServer, shop
 from upstream import Peer, Request, Upstream, answer
 
 POLICIES = """
@@ -438,7 +443,7 @@ def test_two_held_calls_share_a_request_and_not_an_approval() -> None:
     with serve("hold_calls_seconds: 60") as (gate, upstream):
         with held(gate, "both") as (one, number), concurrent.futures.ThreadPoolExecutor(1) as pool:
             other = pool.submit(publish, gate, "both")
-            soon(lambda: "portcullis_interactions_running 2\n" in gate.metrics(), "the second call is not held")
+            soon(lambda: "portcullis_calls_held 2\n" in gate.metrics(), "the second call is not held")
             before = len(upstream.requests)
             say(gate, number)
             told = [one.result(20), other.result(20)]
@@ -640,3 +645,53 @@ def test_wrong_configurations_are_told() -> None:
             told = gate.cli("check")
             assert told.returncode != 0 and expected in told.stdout + told.stderr, (new, told.stdout + told.stderr)
             assert ANNA_KEY not in told.stdout + told.stderr
+
+
+SHOP = """
+tool_servers:
+  shop:
+    upstream: shop
+    definitions: tools/shop.json
+    tools:
+      find: {effects: [read]}
+      order: {effects: [write, egress]}
+approvals: {hold_calls_seconds: 30}
+"""
+SHOP_POLICIES = """
+@id("shop")
+permit (principal in Portcullis::Group::"staff", action in [shop::Action::"find", shop::Action::"order"], resource);
+@id("shop-talk")
+permit (principal in Portcullis::Group::"staff", action == Portcullis::Action::"listTools", resource == Portcullis::ToolServer::"shop");
+@id("order-approved") @challenge("approval")
+forbid (principal, action == shop::Action::"order", resource) unless { context.answered.approval };
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_official_client_waits_and_goes_on(mode: str) -> None:
+    """The SDK on both sides, streams of events and all: held until the yes; a no is an error that the session outlives."""
+    with ToolServer(shop()) as server, Gate("http://127.0.0.1:9") as gate:
+        replace(gate.data / "portcullis.yaml", "\nupstreams:\n", f"\nupstreams:\n  shop: {{kind: mcp, base_url: '{server.url}/mcp'}}\n")
+        append(gate.data / "portcullis.yaml", SHOP)
+        (gate.data / "tools").mkdir()
+        (gate.data / "tools/shop.json").write_text(json.dumps(asyncio.run(defined(f"{server.url}/mcp"))))
+        (gate.data / "policies/tools.cedar").write_text(SHOP_POLICIES)
+        apply(gate)
+
+        def answers(*said: bool) -> None:
+            for yes in said:
+                say(gate, str(soon(lambda: next(iter(pending(gate)), None), "nothing was asked for")), yes)
+
+        async def act(session: Client) -> None:
+            assert sorted(tool.name for tool in (await session.list_tools()).tools) == ["find", "order"]
+            answering = asyncio.to_thread(answers, True)
+            ordered, _ = await asyncio.gather(session.call_tool("order", {"offer": "paper", "cents": 900}), answering)
+            assert ordered.content[0].text == "ordered paper for 900"
+            answering = asyncio.create_task(asyncio.to_thread(answers, False))
+            with pytest.raises(MCPError) as refused:
+                await session.call_tool("order", {"offer": "paper", "cents": 900})
+            await answering
+            assert (refused.value.error.code, refused.value.error.data["reason"]) == (1403, "approval-refused")
+            assert (await session.call_tool("find", {"words": "paper", "limit": 1})).structured_content == {"offers": ["paper 0"]}
+
+        run(gate, "ALICE", mode, act)

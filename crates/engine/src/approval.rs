@@ -39,6 +39,15 @@ const TURNING_META: [&str; 2] = ["progressToken", "traceparent"];
 /// Longest name of a call or of its progress that need not be looked at: that of a trace.
 const MAX_TURNING: usize = 64;
 
+/// How far a call has come with an approval.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// What would have to be approved, where that is why it is refused.
+    pub(crate) wanted: Option<Box<Wanted>>,
+    /// Whether it has waited.
+    was_held: bool,
+}
+
 /// What a challenged call would be decided if it were approved; none where no approval makes a permit of it. Calls of tools can be
 /// approved, and nothing that has effects beside.
 pub(crate) fn lifted(snapshot: &Snapshot, inspected: &Inspected<'_>, plain: &Judgement) -> Option<Judgement> {
@@ -193,7 +202,7 @@ pub(crate) async fn awaited<W: World, C: Client>(
     guard: &mut Guard,
     refusal: Refusal,
 ) -> Result<(), Refusal> {
-    let Some(wanted) = call.wanted.take() else { return Err(refusal) };
+    let Some(wanted) = call.approval.wanted.take() else { return Err(refusal) };
     let (by, chain) = (wanted.by.clone(), wanted.chain.clone());
     let credential = call.identified()?.credential().id.clone();
     let snapshot = Arc::clone(&call.snapshot);
@@ -203,11 +212,11 @@ pub(crate) async fn awaited<W: World, C: Client>(
     let looked = asked.map_err(|error| refused(&error))?;
     let resumable = resumable(refusal, &looked);
     // Once: who was held and has to ask again, because other policies hold or somebody else has used the approval, is told.
-    if snapshot.limits.held.is_zero() || call.was_held {
+    if snapshot.limits.held.is_zero() || call.approval.was_held {
         return Err(resumable);
     }
     let Some(place) = world.hold(&chain) else { return Err(resumable) };
-    call.was_held = true;
+    call.approval.was_held = true;
     let held = hold(world, client, guard, &snapshot, (&by, &looked)).await;
     drop(place);
     match held {

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{Around, Name, ReasonCode, Refusal, RequestId, Resource, UnixMillis};
-use response::Wanted;
 use text::Document;
 
 use crate::account::{self, Account};
@@ -46,10 +45,8 @@ pub(crate) struct Call {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) identified: Option<Identified>,
     pub(crate) judgement: Option<Box<Judgement>>,
-    /// What would have to be approved, where that is why it is refused.
-    pub(crate) wanted: Option<Box<Wanted>>,
-    /// Whether it has waited for an approval.
-    pub(crate) was_held: bool,
+    /// How far it has come with an approval.
+    pub(crate) approval: approval::Course,
     /// Whether what was decided last is in the log; an outcome follows then.
     pub(crate) is_recorded: bool,
     /// Where a permit's intent stands in the log, be it one that was judged anew: an outcome follows in any case.
@@ -125,8 +122,7 @@ impl Call {
             snapshot: world.snapshot(),
             identified: None,
             judgement: None,
-            wanted: None,
-            was_held: false,
+            approval: approval::Course::default(),
             is_recorded: false,
             intent: None,
             has_begun: false,
@@ -294,7 +290,7 @@ fn judge<W: World, P: Protocol>(
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {
         call.judgement = Some(refused.judgement);
-        call.wanted = refused.wanted;
+        call.approval.wanted = refused.wanted;
         // Nobody has named a model here: what is out of reach is what was asked for.
         let is_hidden = is_kept && refused.refusal.code == ReasonCode::ModelNotFound;
         if is_hidden { ReasonCode::StoredNotFound.into() } else { refused.refusal }

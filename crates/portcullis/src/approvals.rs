@@ -314,6 +314,11 @@ impl Gate {
         look(&View { now: now(), terms: &snapshot.approvals, counts: &counts })
     }
 
+    /// How many calls wait for an answer.
+    pub(crate) fn n_calls_held(&self) -> usize {
+        self.desk.held.count()
+    }
+
     /// How many requests wait for somebody.
     pub(crate) fn n_approvals_pending(&self) -> usize {
         self.viewed(|view| self.desk.lock().list().into_iter().filter(|request| request.status(view) == Status::Pending).count())

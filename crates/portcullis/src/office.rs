@@ -66,6 +66,7 @@ impl Administrator for Gate {
             ("portcullis_epoch", self.store.epoch().version()),
             ("portcullis_budget_parts", u64::try_from(self.counters.n_keys()).unwrap_or(u64::MAX)),
             ("portcullis_approvals_pending", u64::try_from(self.n_approvals_pending()).unwrap_or(u64::MAX)),
+            ("portcullis_calls_held", u64::try_from(self.n_calls_held()).unwrap_or(u64::MAX)),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));

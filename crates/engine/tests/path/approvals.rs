@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -175,18 +176,18 @@ fn what_no_approval_lifts_is_asked_of_nobody() {
 #[test]
 fn a_held_call_ends_with_what_it_waits_for() {
     use Meanwhile::{Ends, Kill, No, Nothing, Taken, Yes};
-    let facts: [(&str, &[(u64, Meanwhile)], &str, u64); 8] = [
-        ("nobody answers", &[], "approval-required until arq_0", 60),
-        ("others are answered", &[(10, Nothing), (59, Nothing)], "approval-required until arq_0", 60),
-        ("a yes", &[(10, Nothing), (20, Yes)], "", 20),
-        ("a no", &[(20, No)], "approval-refused", 20),
-        ("somebody else was faster", &[(20, Taken)], "approval-required until arq_1", 20),
-        ("a lock on the tool", &[(20, Kill("tool:shop/order"))], "tool-locked", 20),
-        ("a lock on the user", &[(20, Kill("user:ada"))], "principal-locked", 20),
-        ("the gate ends", &[(20, Ends)], "approval-required until arq_0", 20),
+    let facts = [
+        ("nobody answers", vec![], "approval-required until arq_0", 60),
+        ("others are answered", vec![(10, Nothing), (59, Nothing)], "approval-required until arq_0", 60),
+        ("a yes", vec![(10, Nothing), (20, Yes)], "", 20),
+        ("a no", vec![(20, No)], "approval-refused", 20),
+        ("somebody else was faster", vec![(20, Taken)], "approval-required until arq_1", 20),
+        ("a lock on the tool", vec![(20, Kill("tool:shop/order"))], "tool-locked", 20),
+        ("a lock on the user", vec![(20, Kill("user:ada"))], "principal-locked", 20),
+        ("the gate ends", vec![(20, Ends)], "approval-required until arq_0", 20),
     ];
     for (title, meanwhile, expected, at) in facts {
-        let world = world(seconds(60), meanwhile);
+        let world = world(seconds(60), &meanwhile);
         let (happened, told) = call(&world, CALL);
         assert_eq!(was_sent(&happened), expected.is_empty(), "{title}: {happened:#?}");
         assert!(expected.is_empty() || told == expected, "{title}: {told}");
@@ -207,10 +208,10 @@ fn without_a_record_of_the_use_there_is_no_effect() {
     let world = world(Duration::ZERO, &[]);
     call(&world, CALL);
     world.scripted.desk.say(true, NOW);
-    world.scripted.script.lock().unwrap().fail_uses = true;
+    world.scripted.desk.fails.store(true, Ordering::SeqCst);
     let (happened, told) = call(&world, CALL);
     assert!(told == "evidence-unavailable" && !was_sent(&happened), "{happened:#?}");
-    world.scripted.script.lock().unwrap().fail_uses = false;
+    world.scripted.desk.fails.store(false, Ordering::SeqCst);
     let (happened, told) = call(&world, CALL);
     assert!(told == "approval-required until arq_1" && !was_sent(&happened), "whether it stands in the log nobody knows: {told}");
 }
@@ -220,7 +221,7 @@ fn what_is_taken_back_while_it_is_recorded_is_not_done() {
     let world = world(Duration::ZERO, &[]);
     call(&world, CALL);
     world.scripted.desk.say(true, NOW);
-    world.scripted.script.lock().unwrap().refuse_after_record = true;
+    world.scripted.desk.refuses_after_record.store(true, Ordering::SeqCst);
     let (happened, told) = call(&world, CALL);
     assert!(told == "approval-refused" && !was_sent(&happened), "{told} {happened:#?}");
     assert!(happened.contains(&Happened::Recorded(EntryKind::Outcome, Some(ReasonCode::ApprovalRefused))), "{happened:#?}");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::ports::Looked;
@@ -31,6 +31,10 @@ pub(crate) struct Desk {
     pub(crate) approvals: Mutex<Approvals>,
     /// What happens, and when.
     pub(crate) meanwhile: Mutex<VecDeque<(Duration, Meanwhile)>>,
+    /// The use of an approval cannot be recorded.
+    pub(crate) fails: AtomicBool,
+    /// Operators take back everything while the next entry is written.
+    pub(crate) refuses_after_record: AtomicBool,
     version: AtomicU64,
     /// How many calls there were.
     calls: AtomicU8,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -69,10 +70,6 @@ pub(crate) struct Script {
     pub(crate) is_flood: bool,
     /// Edits that are waited for fail.
     pub(crate) fail_edits: bool,
-    /// The use of an approval cannot be recorded.
-    pub(crate) fail_uses: bool,
-    /// What operators take back while the intent is written.
-    pub(crate) refuse_after_record: bool,
     /// The headers of every entry, in order.
     pub(crate) headers: Vec<Header>,
     /// What was decided on, of every entry that says so: the input.
@@ -280,7 +277,7 @@ impl Records for Scripted {
         if let Some(snapshot) = script.apply_after_record.take() {
             script.applied = Some(snapshot);
         }
-        if std::mem::take(&mut script.refuse_after_record) {
+        if self.desk.refuses_after_record.swap(false, Ordering::SeqCst) {
             self.desk.take_back(NOW);
         }
         Ok(1)
@@ -378,7 +375,7 @@ impl Approvals for Scripted {
     }
     async fn use_approval(&self, standing: &Standing, _: &CredentialId, _: &Chain, call: RequestId) -> Result<(), ApprovalError> {
         self.desk.use_up(&standing.approval, call, NOW)?;
-        if self.script.lock().unwrap().fail_uses {
+        if self.desk.fails.load(Ordering::SeqCst) {
             return Err(RecordError::Closed.into());
         }
         self.log(Happened::UsedUp(standing.approval.to_string()));

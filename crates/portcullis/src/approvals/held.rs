@@ -38,6 +38,11 @@ impl Held {
         Some(Place { held: Arc::clone(self), chain: chain.clone() })
     }
 
+    /// How many calls wait.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().values().sum()
+    }
+
     /// From now on there are none.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
@@ -75,6 +80,7 @@ mod tests {
         let first = held.place(&one, 3, 2).unwrap();
         let second = held.place(&one, 3, 2).unwrap();
         assert!(held.place(&one, 3, 2).is_none(), "the same parties");
+        assert_eq!(held.count(), 2);
         let third = held.place(&other, 3, 2).unwrap();
         assert!(held.place(&other, 3, 2).is_none(), "all of them");
         drop((first, third));
