@@ -615,7 +615,8 @@ def test_nobody_waits_for_who_is_told() -> None:
         number = waits(publish(gate, "deaf"))
         say(gate, number)
         assert is_done(publish(gate, "deaf"))
-        gate.stop()
+        assert waits(publish(gate, "deaf-again")), "a message is on its way, or waits for another try"
+        assert gate.stopped() == 0
 
 
 def test_what_waited_before_a_start_is_told_again() -> None:

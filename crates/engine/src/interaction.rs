@@ -213,6 +213,9 @@ async fn path<W: World, P: Protocol, C: Client>(
             // What somebody has to approve is asked for, and may be worth a wait. Whatever came of it, it is judged anew.
             Err(refusal) => {
                 approval::awaited(world, client, call, &mut guard, refusal).await?;
+                // It may have been a long wait: who calls is found out anew, too.
+                let (identified, anew) = admit(world, head, call.request, world.now()).await?;
+                (call.identified, guard) = (Some(identified), anew);
                 continue;
             }
         };
