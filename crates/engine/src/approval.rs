@@ -5,7 +5,7 @@
 //!                                                  └─► asked for ─► held for a while, or told: the same call again finds out
 //! ```
 //! An approval is one fact of a new decision by the policies of that moment, of the call as it stands there: nothing of what was
-//! decided before is kept. It is bound to the text of [`text`], which holds what leaves the gate, so a call that differs in one
+//! decided before is kept. It is bound to the text of [`text()`], which holds what leaves the gate, so a call that differs in one
 //! character, or in how a number is written, is another one.
 
 use std::collections::BTreeSet;
