@@ -203,7 +203,7 @@ def test_what_is_refused_ends_no_session_and_reaches_nobody(gate: Gate, upstream
 
 def test_a_list_shows_what_could_be_allowed_and_asks_nobody(gate: Gate, upstream: Upstream) -> None:
     before = len(upstream.requests)
-    for who, names in [("ALICE", ["hostile", "located", "publish", "search"]), ("BOB", ["hostile", "located", "search"])]:
+    for who, names in [("ALICE", ["search", "publish", "hostile", "located"]), ("BOB", ["search", "hostile", "located"])]:
         status, headers, message = ask(gate, who, "tools/list")
         assert status == 200 and headers["cache-control"] == "private, no-cache"
         assert [tool["name"] for tool in message["result"]["tools"]] == names, who
@@ -215,7 +215,7 @@ def test_a_list_shows_what_could_be_allowed_and_asks_nobody(gate: Gate, upstream
 
 def test_what_the_gate_does_not_serve_is_not_announced(gate: Gate) -> None:
     _, _, message = ask(gate, "ALICE", "server/discover")
-    assert message["result"]["capabilities"] == {"tools": {}, "logging": {}}
+    assert message["result"]["capabilities"] == {"tools": {"listChanged": True}, "logging": {}}
     assert message["result"]["serverInfo"]["name"] == "kb"
 
 
@@ -249,7 +249,7 @@ def test_bytes_that_two_readers_read_differently_are_refused(gate: Gate, upstrea
         (good.replace('"id": 7, ', ""), (400, -32600, "message-invalid")),
         (good.replace('"name": "search"', '"name": "search", "name": "publish"'), (400, -32700, "key-duplicate")),
         (good.replace('"query": "x"', '"query": "x", "query": "y"'), (400, -32700, "key-duplicate")),
-        (good.replace("2026-07-28", "2027-01-01"), (400, -32022, "protocol-version-unsupported")),
+        (good.replace("2026-07-28", "2027-01-01"), (400, -32020, "header-mismatch")),
         (good.replace('"2.0"', '"1.0"'), (400, -32600, "message-invalid")),
         (good[:-1], (400, -32700, "body-malformed")),
     ]
@@ -294,7 +294,7 @@ def test_a_session_belongs_to_who_began_it(gate: Gate, upstream: Upstream) -> No
     assert reason(post(gate, "ALICE", body | {"method": "prompts/list"}, alice)) == (200, -32601, "rpc-method-unknown")
     assert len(upstream.requests) == before
     status, _, message = post(gate, "ALICE", {"jsonrpc": "2.0", "id": 9, "method": "tools/list"}, alice)
-    assert [tool["name"] for tool in message["result"]["tools"]] == ["hostile", "located", "publish", "search"]
+    assert [tool["name"] for tool in message["result"]["tools"]] == ["search", "publish", "hostile", "located"]
     assert set(message["result"]) == {"tools"}, "as that revision has it"
 
 
@@ -314,7 +314,7 @@ def test_an_operator_stops_one_tool_or_its_server(gate: Gate) -> None:
             assert (reason(answered) == (200, 1403, "tool-locked")) == (tool in stopped), (target, tool)
         status, _, message = ask(gate, "ALICE", "tools/list")
         names = [tool["name"] for tool in message["result"]["tools"]] if "result" in message else None
-        assert names == (["hostile", "located", "publish"] if target.startswith("tool") else None), message
+        assert names == (["publish", "hostile", "located"] if target.startswith("tool") else None), message
         assert gate.cli("unlock", target).returncode == 0
     assert "result" in call(gate, "ALICE", "search", {"query": "x"})[2]
 
@@ -375,9 +375,12 @@ def test_arguments_are_held_against_the_schema_for_who_may_use_the_tool(gate: Ga
 
 def test_nothing_of_params_passes_that_readers_take_for_something_else(gate: Gate, upstream: Upstream) -> None:
     before = len(upstream.requests)
-    for more in [{"Name": "forget"}, {"Arguments": {"limit": 99}}, {"argument\u017f": {}}, {"requestState": "alice's"}, {"inputResponses": {}}]:
+    for more in [{"Name": "forget"}, {"Arguments": {"limit": 99}}, {"argument\u017f": {}}, {"inputResponses": {}}]:
         answered = ask(gate, "ALICE", "tools/call", {"name": "search", "arguments": {"query": "x"}} | more)
         assert reason(answered)[2] == "field-unknown", more
+    # A state that no server has told this task.
+    answered = ask(gate, "ALICE", "tools/call", {"name": "search", "arguments": {"query": "x"}, "requestState": "alice's"})
+    assert reason(answered) == (200, -32602, "state-unknown")
     assert len(upstream.requests) == before
 
 
@@ -458,4 +461,4 @@ def test_callers_that_are_told_why_are_told_why(upstream: Upstream) -> None:
             assert reason(call(gate, "ALICE", tool, arguments)) == (200, 1403, expected), tool
         assert reason(call(gate, "BOB", "publish", {"page": 5})) == (200, 1403, "arguments-invalid")
         names = [tool["name"] for tool in ask(gate, "BOB", "tools/list")[2]["result"]["tools"]]
-        assert names == ["hostile", "located", "search"]
+        assert names == ["search", "hostile", "located"]

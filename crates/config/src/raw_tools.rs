@@ -23,6 +23,60 @@ pub(crate) struct ToolServer {
     pub(crate) clearance: Clearance,
     /// The tools that are approved, by the names that the server gives them. One that is defined and not listed does not exist.
     pub(crate) tools: BTreeMap<String, Tool>,
+    /// Its resources that may be read, by names of yours: documents in policies, `Portcullis::Document::"SERVER/NAME"`. Others do not
+    /// exist.
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<String, Resource>,
+    /// Its prompts that may be asked for, by names of yours: documents in policies too.
+    #[serde(default)]
+    pub(crate) prompts: BTreeMap<String, Prompt>,
+    /// What the server may ask of a client that waits for its answer; nothing, if you say nothing. Who may answer, say policies
+    /// (`answerServer`).
+    #[serde(default)]
+    pub(crate) client_features: Vec<Feature>,
+}
+
+/// Resources of a tool server under one name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resource {
+    /// Which these are: an address such as `kb://handbook/*`. `*` stands for any text without `/`, `**` for any text.
+    pub(crate) uri: String,
+    /// How sensitive they are: what reads one is as sensitive from then on.
+    #[serde(default)]
+    pub(crate) level: Clearance,
+    /// What they belong to, such as `hr`: likewise.
+    #[serde(default)]
+    pub(crate) compartments: Vec<String>,
+}
+
+/// A prompt of a tool server.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Prompt {
+    /// The name that the server gives it, where it is another one than yours.
+    #[serde(default)]
+    pub(crate) prompt: Option<String>,
+    /// How sensitive what it writes is.
+    #[serde(default)]
+    pub(crate) level: Clearance,
+    /// What that belongs to.
+    #[serde(default)]
+    pub(crate) compartments: Vec<String>,
+}
+
+/// What a tool server may ask of a client.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Feature {
+    /// To have the client's model write something (`sampling/createMessage`).
+    Sampling,
+    /// To ask the user for values by a form (`elicitation/create`).
+    Elicitation,
+    /// To send the user to an address (`elicitation/create` with `mode: url`); `https` only.
+    ElicitationUrl,
+    /// Which folders the client works in (`roots/list`).
+    Roots,
 }
 
 /// An approved tool.

@@ -66,6 +66,8 @@ fn asks(registry: &Registry) -> Vec<Ask> {
             // Nothing of this kind is declared yet.
             Action::CallTool
             | Action::ListTools
+            | Action::AnswerServer
+            | Action::GetPrompt
             | Action::ReadResource
             | Action::Retrieve
             | Action::Connect

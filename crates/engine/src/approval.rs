@@ -132,6 +132,12 @@ fn text(snapshot: &Snapshot, identified: &Identified, call: &ServerCall, body: &
     if let Some(arguments) = document.get(params, "arguments") {
         told.insert("arguments".to_owned(), exactly(&document, arguments)?);
     }
+    // Whatever else goes with it, as answers to what the server asked and the state that it wants back.
+    let is_more = |member: &NodeId| document.key(*member).is_none_or(|key| !["name", "arguments", "_meta"].contains(&&*key));
+    for member in document.children(params).filter(is_more) {
+        let key = document.key(member).unwrap_or_default();
+        told.insert(format!("params/{key}"), exactly(&document, member)?);
+    }
     let meta = document.get(params, "_meta").filter(|node| document.kind(*node) == Kind::Object);
     let mut beside = Map::new();
     for member in meta.into_iter().flat_map(|meta| document.children(meta)) {

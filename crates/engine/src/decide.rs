@@ -4,14 +4,16 @@
 //! [`Permit`]. The permit owns the final outbound bytes: what was judged is what is sent.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use identity::Mark;
 use inspect::LeafHits;
 use model::{
-    Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, ModelName, Name, ReasonCode, Refusal, Resource,
-    Side, UnixMillis, Verdict,
+    Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, Label, ModelName, Name, ReasonCode, Refusal,
+    Resource, Side, UnixMillis, Verdict,
 };
 use response::{Standing, Wanted};
 use text::{Document, NodeId, Splices};
@@ -21,8 +23,9 @@ use crate::admit::Identified;
 use crate::approval;
 use crate::inspection::Inspected;
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
+use crate::streams::{self, EventSeal};
 use crate::tools;
 
 /// One destination with the bytes that were judged for it.
@@ -51,6 +54,20 @@ pub(crate) struct Outbound {
 #[must_use = "a permit that is dropped is an interaction that never happened"]
 pub struct Permit {
     aim: Resource,
+    /// What the state of a request is sealed with that a tool server has not finished.
+    state: Option<Mark>,
+    /// What events are sealed with that a client may come back to.
+    events: Option<EventSeal>,
+    /// The session, as the client knows it.
+    session: Option<String>,
+    /// The id of the request whose answer goes on, as JSON.
+    goes_on: Option<String>,
+    /// Whether the answer has no end of its own.
+    is_standing: bool,
+    /// The documents and prompts that are shown, where these are asked for.
+    places: Option<Vec<DocumentPlace>>,
+    /// What a task that has read the answer carries from then on, beside what is found in it.
+    brings: Label,
     outbound: Vec<Outbound>,
     target: Target,
     headers: HeaderMap,
@@ -75,8 +92,12 @@ pub(crate) struct Target {
 impl Target {
     fn of<P: Protocol>(protocol: &P, inspected: &Inspected<'_>) -> Self {
         let kept = inspected.understood().model().and_then(|call| call.kept.as_ref()).zip(inspected.named().names.first());
+        let method = match &inspected.understood().aim {
+            Aim::Model(_) => Method::POST,
+            Aim::Server(call) => call.method.clone(),
+        };
         kept.map_or_else(
-            || Self { method: Method::POST, path: Cow::Borrowed(protocol.upstream_path()), act: None },
+            || Self { method, path: Cow::Borrowed(protocol.upstream_path()), act: None },
             |(kept, (name, _))| Self {
                 method: kept.method.clone(),
                 path: Cow::Owned([kept.before, name, &kept.after].concat()),
@@ -125,6 +146,41 @@ impl Permit {
             Resource::ToolServer(server) if self.outbound.is_empty() => Some(server),
             _ => None,
         }
+    }
+
+    /// What the state of a request is sealed with that a tool server has not finished.
+    pub(crate) const fn state(&self) -> Option<Mark> {
+        self.state
+    }
+
+    /// What events are sealed with that a client may come back to.
+    pub(crate) const fn events(&self) -> Option<&EventSeal> {
+        self.events.as_ref()
+    }
+
+    /// The session, as the client knows it.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The id of the request whose answer goes on, as JSON.
+    pub(crate) fn goes_on(&self) -> Option<&str> {
+        self.goes_on.as_deref()
+    }
+
+    /// Whether the answer has no end of its own.
+    pub(crate) const fn is_standing(&self) -> bool {
+        self.is_standing
+    }
+
+    /// The documents and prompts that are shown, where these are asked for.
+    pub(crate) fn places(&self) -> Option<&[DocumentPlace]> {
+        self.places.as_deref()
+    }
+
+    /// What a task that has read the answer carries from then on, beside what is found in it.
+    pub(crate) const fn brings(&self) -> &Label {
+        &self.brings
     }
 
     pub(crate) fn outbound(&self) -> &[Outbound] {
@@ -203,7 +259,8 @@ pub(crate) fn decide<W: World, P: Protocol>(
     if !is_permit && lifted.is_none() {
         return Err(refuse(told(), plain));
     }
-    let duties = Arc::new(lifted.as_ref().unwrap_or(&plain).answer.duties());
+    let resumed = inspected.named().resumed.as_ref();
+    let duties = Arc::new(streams::united(&lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
     let outbound = match outbound(snapshot, protocol, identified, inspected, &duties) {
         Ok(outbound) => outbound,
         Err(refusal) => return Err(refuse(refusal, plain)),
@@ -224,7 +281,34 @@ pub(crate) fn decide<W: World, P: Protocol>(
     let most = Most::of(snapshot, inspected);
     let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
     let names = inspected.named().names.clone();
-    Ok(Permit { aim, outbound, target, headers, duties, most, hides_usage, names, judgement, approval })
+    let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
+    let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties));
+    let state = server.map(|call| stored::state_mark(inspected.document(), inspected.aim(), call));
+    let session = server.and_then(|call| call.session.clone());
+    let goes_on = resumed.and_then(|resumed| resumed.about.asked.clone());
+    let is_standing = server.is_some_and(|call| call.is_standing);
+    let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
+    let lists = server.filter(|call| call.wants == Wants::Documents);
+    let places = lists.map(|call| tools::places(snapshot, identified, call));
+    Ok(Permit {
+        aim,
+        state,
+        events,
+        session,
+        goes_on,
+        is_standing,
+        places,
+        brings,
+        outbound,
+        target,
+        headers,
+        duties,
+        most,
+        hides_usage,
+        names,
+        judgement,
+        approval,
+    })
 }
 
 /// The headers of the request that go out with it.
@@ -259,8 +343,14 @@ fn input<P: Protocol>(
 ) -> DecisionInput {
     let understood = inspected.understood();
     let mut asks = Vec::with_capacity(1 + understood.effects.len());
-    let (action, arguments) = asked_of(inspected);
+    let (action, arguments) = match &understood.aim {
+        Aim::Model(_) => (Action::CallModel, None),
+        Aim::Server(call) => tools::asked(inspected, call),
+    };
     asks.push(Ask { action, resource: inspected.aim().clone() });
+    if let Aim::Server(call) = &understood.aim {
+        asks.extend(tools::beside(call));
+    }
     asks.extend(understood.effects.iter().map(|effect| Ask { action: effect.action, resource: effect.resource.clone() }));
     let (label, ledger_version) = inspected.label();
     let credential = identified.credential();
@@ -281,24 +371,13 @@ fn input<P: Protocol>(
     DecisionInput { chain: identified.chain().clone(), asks, facts }
 }
 
-/// The verb, and the arguments as the request has them: what is decided on is what is sent.
-fn asked_of(inspected: &Inspected<'_>) -> (Action, Option<String>) {
-    let Aim::Server(call) = &inspected.understood().aim else { return (Action::CallModel, None) };
-    match &call.wants {
-        Wants::Tool { arguments, .. } => {
-            let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
-            (Action::CallTool, Some(text.to_owned()))
-        }
-        Wants::Tools | Wants::Talk => (Action::ListTools, None),
-    }
-}
-
 /// What the caller learns of a refusal.
 pub(crate) fn told(explains: bool, answer: &Answer) -> Refusal {
     let mut decisive = answer.links.iter().filter(|link| link.verdict == answer.verdict && link.reason == answer.reason);
     let hidden = decisive.find_map(|link| match link.action {
         Action::CallModel => Some(ReasonCode::ModelNotFound),
         Action::CallTool | Action::ListTools => Some(ReasonCode::ToolNotFound),
+        Action::ReadResource | Action::GetPrompt => Some(ReasonCode::DocumentNotFound),
         _ => None,
     });
     let is_policy = matches!(answer.reason, ReasonCode::PolicyDenied | ReasonCode::PolicyForbidden);
@@ -334,22 +413,36 @@ fn to_server(
     call: &ServerCall,
 ) -> Result<Vec<Outbound>, Refusal> {
     let server = snapshot.servers.get(&call.server).ok_or(ReasonCode::ToolNotFound)?;
-    let mut splices = Splices::new();
-    let redacted = redact(inspected.document(), inspected.hits(), duties, &mut splices)?;
     if call.wants == Wants::Tools {
+        redact(inspected.document(), inspected.hits(), duties, &mut Splices::new())?;
         return Ok(Vec::new());
     }
+    let upstream = server.upstream.clone();
+    if call.method != Method::POST {
+        return Ok(vec![Outbound { upstream, model: None, body: Bytes::new() }]);
+    }
+    let document = inspected.document();
+    let is_within = |span: &Range<usize>, whole: &Range<usize>| whole.start <= span.start && span.end <= whole.end;
+    // What does not leave, or leaves as something else, has nothing that could be taken out.
+    let named = &inspected.named().spans;
+    let replaced: Vec<&Range<usize>> =
+        call.edits.iter().map(|(span, _)| span).chain(named.iter().map(|(span, _)| span)).collect();
+    let leaves = |hit: &&LeafHits| !replaced.iter().any(|whole| is_within(&document.span(hit.node), whole));
+    let hits: Vec<LeafHits> = inspected.hits().iter().filter(leaves).cloned().collect();
+    let mut splices = Splices::new();
+    let redacted = redact(document, &hits, duties, &mut splices)?;
     // A header says what the body says: what is taken out of the one would stand in the other.
     if let Some(mirrored) = call.mirrors.iter().flatten().find(|mirrored| redacted.contains(&mirrored.node)) {
         let place = inspected.document().pointer(mirrored.node);
         return Err(Refusal::because(ReasonCode::ContentDenied, format!("{place}, which a header repeats")));
     }
     call.edits.iter().for_each(|(span, told)| splices.replace(span.clone(), told.as_str()));
-    let body = splices.apply(inspected.document().bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
+    named.iter().for_each(|(span, name)| splices.replace(span.clone(), text::quote(name)));
+    let body = splices.apply(document.bytes()).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?;
     if !redacted.is_empty() {
         tools::still_fits(snapshot, inspected, call, &redacted, &body)?;
     }
-    Ok(vec![Outbound { upstream: server.upstream.clone(), model: None, body: Bytes::from(body) }])
+    Ok(vec![Outbound { upstream, model: None, body: Bytes::from(body) }])
 }
 
 /// Plans the redactions of a request; which values they change.

@@ -31,6 +31,7 @@ use crate::release::{self, Released};
 use crate::respond::respond;
 use crate::snapshot::Snapshot;
 use crate::stored::{self, Named};
+use crate::streams;
 use crate::tools;
 
 /// Most bytes of a body where there should be none.
@@ -248,6 +249,12 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
+    if let Some(asked) = recorded.permit().goes_on() {
+        protocol.goes_on(asked);
+    }
+    if let Some(places) = recorded.permit().places() {
+        protocol.may_show(places.to_vec());
+    }
     let sent = world.monotonic();
     call.account.leaves(sent);
     let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
@@ -275,7 +282,7 @@ fn judge<W: World, P: Protocol>(
     let named = stored::open(world, &snapshot, call.identified()?, &document, &understood)?;
     let is_kept = understood.model().is_some_and(|call| call.kept.is_some());
     let aim = aim(&snapshot, &understood, &named)?;
-    guard.touches(aim.clone());
+    guard.touches(streams::aim(named.resumed.as_ref()).unwrap_or_else(|| aim.clone()));
     // A name that nobody declared is a text of the client's.
     call.model = if let Resource::Model(model) = &aim { Some(model.clone()) } else { None };
     call.model.take_if(|model| !snapshot.routes.contains_key(model));

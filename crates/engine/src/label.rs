@@ -26,7 +26,7 @@ pub(crate) fn of_answer(identified: &Identified, permit: &Permit) -> Option<Obse
         Resource::Model(_) => Integrity::Trusted,
         _ => Integrity::Untrusted,
     };
-    observed(identified, origin(permit), Label { integrity, ..Label::default() })
+    observed(identified, origin(permit), Label { integrity, ..permit.brings().clone() })
 }
 
 /// Findings of the answer that pass unredacted. None if nothing does.
@@ -50,6 +50,7 @@ fn origin(permit: &Permit) -> String {
     match permit.aim() {
         Resource::Tool(id) => format!("tool:{id}"),
         Resource::ToolServer(name) => format!("server:{name}"),
+        Resource::Document(id) => format!("document:{id}"),
         aim => format!("model:{}", aim.id()),
     }
 }

@@ -23,6 +23,7 @@ use crate::act::Attempt;
 use crate::event::Event;
 use crate::release::Released;
 use crate::snapshot::Snapshot;
+use crate::streams::EndedSessions;
 use crate::verified::VerifiedTokens;
 
 mod asking;
@@ -93,6 +94,8 @@ pub struct Issuing {
 pub trait Issuers: Send + Sync {
     /// The issuer with this `iss`.
     fn issuer(&self, url: &str) -> Option<Trusted>;
+    /// The `iss` of every issuer, sorted.
+    fn issuer_urls(&self) -> Vec<String>;
     /// The issuer of this name.
     fn issuer_named(&self, name: &Name) -> Option<Arc<IssuerRules>>;
     /// Asks for an issuer's keys anew, for a token names one that is not there. Ends when they have come or it is clear that they
@@ -260,6 +263,8 @@ pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Re
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What binds the names of what providers keep to tasks.
     fn handles(&self) -> Arc<identity::Handles>;
+    /// Sessions with tool servers that clients have ended.
+    fn ended_sessions(&self) -> &EndedSessions;
     /// Tells what happened; for logs and metrics.
     fn observe_event(&self, event: &Event<'_>);
 }

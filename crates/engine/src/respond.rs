@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use identity::Mark;
 use model::{Action, ReasonCode, Refusal};
 
@@ -72,8 +72,14 @@ enum Form {
 /// What kind of answer this is; what cannot be read safely is refused by its head.
 fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
     let status = head.status;
-    if status == StatusCode::ACCEPTED && permit.model().is_none() {
+    let is_server = permit.model().is_none();
+    let is_end = permit.target().method == Method::DELETE && status.is_success();
+    if is_server && (status == StatusCode::ACCEPTED || is_end) {
         return Ok(Form::Bare);
+    }
+    // Whether a session has news, and can be ended, is the server's own affair.
+    if is_server && status == StatusCode::METHOD_NOT_ALLOWED {
+        return Err(ReasonCode::MethodNotAllowed.into());
     }
     // The body of such an answer speaks about the gate's own credential.
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
@@ -149,6 +155,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// Nothing but a head.
     fn bare<P: Protocol>(&mut self, protocol: &P) -> Result<(), Refusal> {
         protocol.ended()?;
+        let permit = self.recorded.permit();
+        if let Some(session) = permit.session().filter(|_| permit.target().method == Method::DELETE) {
+            self.world.ended_sessions().insert(session);
+        }
         self.headers.remove(CONTENT_TYPE);
         self.length = Some(0);
         self.open()
@@ -166,7 +176,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
         }
         let whole = whole.freeze();
         let mut machine = self.machine(protocol, false)?;
-        let read = machine.push(StreamEvent { raw: whole.clone(), name: None, data: Some(whole) });
+        let read = machine.push(StreamEvent { raw: whole.clone(), data: Some(whole), ..StreamEvent::default() });
         self.call.account.saw(machine.seen());
         read?;
         machine.finish()?;
@@ -266,6 +276,11 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
         let permit = self.recorded.permit();
+        if let Some(mark) = permit.state() {
+            let owner = stored::owner(self.call.identified.as_ref()?);
+            let events = permit.events().cloned();
+            return Some(Sealer { handles: self.world.handles(), owner, mark, known: Vec::new(), is_kept: true, events });
+        }
         let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
         let is_kept = is_stored || permit.target().act.is_some();
         let identified = self.call.identified.as_ref().filter(|_| is_kept || !permit.names().is_empty())?;
@@ -275,6 +290,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
             mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),
             known: permit.names().to_vec(),
             is_kept,
+            events: None,
         })
     }
 
@@ -285,9 +301,14 @@ impl<W: World, C: Client> Back<'_, W, C> {
         if left.is_zero() {
             return Err(ReasonCode::UpstreamTimeout.into());
         }
-        let limit = self.call.snapshot.limits.idle.min(left);
+        let is_standing = self.recorded.permit().is_standing();
+        // Silence is no fault where nothing need be new; the stream ends when its time is over, and clients begin another.
+        let limit = if is_standing { left } else { self.call.snapshot.limits.idle.min(left) };
         let next = while_connected(self.client, body.next());
-        piece_of(self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await??)
+        match self.guard.wait(self.world, limit, ReasonCode::UpstreamTimeout, next).await {
+            Err(ReasonCode::UpstreamTimeout) if is_standing => Ok(None),
+            waited => piece_of(waited??),
+        }
     }
 
     /// Labels, records what was found, looks at the epoch, and writes; the client's head goes out with the first piece.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use budget::{Prices, Rules};
 use inspect::Scanners;
 use mcp::Pinned;
-use model::{Chain, Dialect, Digest, ModelName, Name, PrincipalKind, ReasonCode};
+use mcp::uri::Pattern;
+use model::{Address, Chain, ClientFeature, Dialect, Digest, Label, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
 use response::Terms;
 
@@ -108,6 +109,58 @@ pub struct Server {
     pub upstream: Name,
     /// Its approved tools, by the names that it gives them. Those that are withdrawn are not among them.
     pub tools: BTreeMap<String, Arc<Pinned>>,
+    /// The names of these, in the order in which they are shown.
+    pub order: Vec<String>,
+    /// Its documents and prompts, by the names that operators give them.
+    pub documents: Arc<BTreeMap<Name, Document>>,
+    /// What it may ask of its clients.
+    pub features: BTreeSet<ClientFeature>,
+}
+
+/// Documents of a tool server under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Which these are.
+    pub place: DocumentPlace,
+    /// What a task that has read one carries from then on.
+    pub label: Label,
+}
+
+/// Where documents are found, or what writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentPlace {
+    /// Every resource with such an address.
+    Resource(Pattern),
+    /// The prompt of this name.
+    Prompt(String),
+}
+
+impl Document {
+    /// A document as it is declared; none if its pattern no longer reads.
+    #[must_use]
+    pub fn of(declared: &model::Document) -> Option<Self> {
+        let place = match &declared.address {
+            Address::Resource(pattern) => DocumentPlace::Resource(Pattern::new(pattern).ok()?),
+            Address::Prompt(name) => DocumentPlace::Prompt(name.clone()),
+        };
+        let (level, compartments) = (declared.level, declared.compartments.clone());
+        Some(Self { place, label: Label { level, compartments, ..Label::default() } })
+    }
+}
+
+impl Server {
+    /// The names of those documents that an address fits.
+    pub fn at<'s>(&'s self, uri: &'s str) -> impl Iterator<Item = &'s Name> {
+        let fits = |document: &Document| matches!(&document.place, DocumentPlace::Resource(pattern) if pattern.fits(uri));
+        self.documents.iter().filter(move |(_, document)| fits(document)).map(|(name, _)| name)
+    }
+
+    /// The name of a prompt, by the one that the server gives it.
+    #[must_use]
+    pub fn prompt(&self, name: &str) -> Option<&Name> {
+        let is_it = |document: &Document| matches!(&document.place, DocumentPlace::Prompt(prompt) if prompt == name);
+        self.documents.iter().find(|(_, document)| is_it(document)).map(|(name, _)| name)
+    }
 }
 
 /// How much a refused caller learns.

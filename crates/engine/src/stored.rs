@@ -12,8 +12,10 @@ use text::Document;
 
 use crate::admit::Identified;
 use crate::decide::Permit;
-use crate::ports::{Aim, ModelCall, ServerCall, Understood, World};
+use crate::ports::{Aim, ModelCall, ServerCall, Understood, Wants, World};
 use crate::snapshot::Snapshot;
+use crate::streams::{self, Resumed};
+use crate::tools;
 
 /// What a request names of what a provider keeps; nothing, mostly.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub(crate) struct Named {
     pub(crate) place: Option<(ModelName, Name)>,
     /// The session as the tool server knows it.
     pub(crate) session: Option<String>,
+    /// The stream of it that the client comes back to.
+    pub(crate) resumed: Option<Resumed>,
 }
 
 /// As whom names are sealed: as the task where there is one, else as the credential's own. Neither part holds a control character.
@@ -52,7 +56,7 @@ pub(crate) fn open<W: World>(
     match &understood.aim {
         Aim::Model(call) if call.kept.is_none() && call.handles.is_empty() => Ok(Named::default()),
         Aim::Model(call) => of_model(world, snapshot, &owner(identified), document, call),
-        Aim::Server(call) => of_server(world, &owner(identified), call),
+        Aim::Server(call) => of_server(world, snapshot, &owner(identified), document, call),
     }
 }
 
@@ -64,10 +68,14 @@ pub(crate) fn session_mark(server: &Name) -> Mark {
 /// The header in which a tool server tells a session and is told it.
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
+/// The header in which a tool server is told which event was the last.
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
 /// Tells a tool server its own name of the session.
 pub(crate) fn tell_session(named: &Named, headers: &mut HeaderMap) {
-    if let Some(session) = named.session.as_deref().and_then(|session| HeaderValue::from_str(session).ok()) {
-        headers.insert(SESSION, session);
+    let resumed = named.resumed.as_ref().map(|resumed| resumed.event.as_str());
+    for (name, value) in [(SESSION, named.session.as_deref()), (LAST_EVENT, resumed)] {
+        headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
 }
 
@@ -94,12 +102,40 @@ pub(crate) fn seal_session<W: World>(
     Ok(())
 }
 
-fn of_server<W: World>(world: &W, owner: &str, call: &ServerCall) -> Result<Named, Refusal> {
-    let Some(sealed) = &call.session else { return Ok(Named::default()) };
+/// The mark of the state of a request that a tool server has not finished: it goes on as that very request, or not at all.
+pub(crate) fn state_mark(document: &Document<'_>, aim: &Resource, call: &ServerCall) -> Mark {
+    let arguments = document.get(document.root(), "params").and_then(|params| document.get(params, "arguments"));
+    // As they are written: a client asks again with what it asked.
+    let arguments = arguments.map_or("{}", |arguments| document.lexeme(arguments));
+    let uri = if let Wants::Document { uri: Some(uri), .. } = &call.wants { uri.as_str() } else { "" };
+    Mark::of("tool-state", &format!("{} {} {uri} {arguments}", aim.type_name(), aim.id()))
+}
+
+fn of_server<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    owner: &str,
+    document: &Document<'_>,
+    call: &ServerCall,
+) -> Result<Named, Refusal> {
     let handles = world.handles();
-    let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
-    let session = opened.ok_or(ReasonCode::SessionUnknown)?.name.to_owned();
-    Ok(Named { session: Some(session), ..Named::default() })
+    let mut named = Named::default();
+    if let Some(sealed) = &call.session {
+        let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
+        let opened = opened.filter(|_| !world.ended_sessions().has(sealed)).ok_or(ReasonCode::SessionUnknown)?;
+        if let Some(event) = &call.last_event {
+            let resumed = streams::open(snapshot, &handles, owner, call, opened.name, event);
+            named.resumed = Some(resumed.ok_or(ReasonCode::StateUnknown)?);
+        }
+        named.session = Some(opened.name.to_owned());
+    }
+    if let Some(node) = call.state {
+        let mark = state_mark(document, &tools::aim(snapshot, call)?, call);
+        let sealed = document.text(node).unwrap_or_default();
+        let opened = handles.open(owner, &sealed).filter(|opened| opened.mark == mark);
+        named.spans.push((document.span(node), opened.ok_or(ReasonCode::StateUnknown)?.name.to_owned()));
+    }
+    Ok(named)
 }
 
 fn of_model<W: World>(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use mcp::Pinned;
-use model::{Action, Ask, Name, ReasonCode, Refusal, Resource};
+use model::{Action, Ask, Label, Name, ReasonCode, Refusal, Resource};
 use policy::{Could, Listable, Listed, Lister};
 use text::NodeId;
 
@@ -19,7 +19,7 @@ use crate::inspection::Inspected;
 use crate::interaction::Call;
 use crate::models;
 use crate::ports::{Aim, Client, Protocol, ServerCall, Wants, World};
-use crate::snapshot::{Server, Snapshot};
+use crate::snapshot::{DocumentPlace, Server, Snapshot};
 
 /// Longest name of a tool that is decided on, in bytes: no definition has a longer one.
 const MAX_NAME: usize = 128;
@@ -32,14 +32,81 @@ pub(crate) fn aim(snapshot: &Snapshot, call: &ServerCall) -> Result<Resource, Re
     let is_declared = snapshot.servers.contains_key(&call.server);
     match &call.wants {
         Wants::Tool { name, .. } if is_declared && name.len() <= MAX_NAME => Ok(tool(&call.server, name)),
-        Wants::Tools | Wants::Talk if is_declared => Ok(Resource::ToolServer(call.server.clone())),
+        // One that nobody has declared has no name: that is found out where it is decided on, too.
+        Wants::Document { names, .. } if is_declared => {
+            let first = names.first().map(|name| document(&call.server, name));
+            Ok(first.unwrap_or_else(|| Resource::Document(format!("{}/", call.server))))
+        }
+        Wants::Tools | Wants::Documents | Wants::Answer | Wants::Talk if is_declared => {
+            Ok(Resource::ToolServer(call.server.clone()))
+        }
         _ => Err(ReasonCode::ToolNotFound.into()),
     }
+}
+
+/// The verb, and what policies see as `context.input`: the arguments as the request has them, or the address.
+pub(crate) fn asked(inspected: &Inspected<'_>, call: &ServerCall) -> (Action, Option<String>) {
+    match &call.wants {
+        Wants::Tool { arguments, .. } => {
+            let text = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
+            (Action::CallTool, Some(text.to_owned()))
+        }
+        Wants::Document { uri: Some(uri), .. } => (Action::ReadResource, Some(format!("{{\"uri\":{}}}", text::quote(uri)))),
+        Wants::Document { uri: None, .. } => (Action::GetPrompt, None),
+        Wants::Answer => (Action::AnswerServer, None),
+        Wants::Tools | Wants::Documents | Wants::Talk => (Action::ListTools, None),
+    }
+}
+
+/// What else is asked with it: every further document that the address fits, and the answer to what the server asked before.
+pub(crate) fn beside(call: &ServerCall) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    if let Wants::Document { names, uri } = &call.wants {
+        let action = if uri.is_some() { Action::ReadResource } else { Action::GetPrompt };
+        let further = names.iter().skip(1);
+        asks.extend(further.map(|name| Ask { action, resource: document(&call.server, name) }));
+    }
+    if call.told.is_some() {
+        asks.push(Ask { action: Action::AnswerServer, resource: Resource::ToolServer(call.server.clone()) });
+    }
+    asks
+}
+
+/// What a task carries that has read what was asked for: the most of what is declared of it.
+pub(crate) fn label(snapshot: &Snapshot, call: &ServerCall) -> Label {
+    let Wants::Document { names, .. } = &call.wants else { return Label::default() };
+    let server = snapshot.servers.get(&call.server);
+    let declared = names.iter().filter_map(|name| server?.documents.get(name));
+    declared.fold(Label::default(), |mut label, document| {
+        label.level = label.level.max(document.label.level);
+        label.compartments.extend(document.label.compartments.iter().cloned());
+        label
+    })
+}
+
+/// The places of those documents and prompts that the caller could be allowed to read.
+pub(crate) fn places(snapshot: &Snapshot, identified: &Identified, call: &ServerCall) -> Vec<DocumentPlace> {
+    let Some(server) = snapshot.servers.get(&call.server) else { return Vec::new() };
+    let lister = lister(identified);
+    let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Resources));
+    let granted = |ask: &Ask| lister.mandate.task.as_ref().is_none_or(|task| task.grant.covers(ask));
+    let is_shown = |name: &Name, place: &DocumentPlace| {
+        let action = if matches!(place, DocumentPlace::Prompt(_)) { Action::GetPrompt } else { Action::ReadResource };
+        let ask = Ask { action, resource: document(&call.server, name) };
+        // What was not found out is left to the reading.
+        let could = |listed: &&Listed| listed.ask == ask && listed.could != Could::No;
+        list.as_ref().map_or_else(|| granted(&ask), |list| list.iter().any(|listed| could(&listed)))
+    };
+    let shown = server.documents.iter().filter(|(name, document)| is_shown(name, &document.place));
+    shown.map(|(_, document)| document.place.clone()).collect()
 }
 
 /// Why a call of a tool does not fit, whatever policies say: its headers, or its arguments. None for anything else.
 pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<Refusal> {
     let Aim::Server(call) = &inspected.understood().aim else { return None };
+    if matches!(&call.wants, Wants::Document { names, .. } if names.is_empty()) {
+        return Some(ReasonCode::DocumentNotFound.into());
+    }
     let Wants::Tool { name, arguments } = &call.wants else { return None };
     let Some(pinned) = snapshot.servers.get(&call.server).and_then(|server| server.tools.get(name)) else {
         return Some(ReasonCode::ToolNotFound.into());
@@ -65,10 +132,10 @@ pub(crate) fn still_fits(
 ) -> Result<(), Refusal> {
     let Wants::Tool { name, arguments } = &call.wants else { return Ok(()) };
     let document = inspected.document();
-    let span = arguments.map(|arguments| document.span(arguments)).unwrap_or_default();
     let is_within = |node: &NodeId| {
         let changed = document.span(*node);
-        span.start <= changed.start && changed.end <= span.end
+        let parts = arguments.iter().chain(&call.told).map(|part| document.span(*part));
+        parts.into_iter().any(|span| span.start <= changed.start && changed.end <= span.end)
     };
     if let Some(outside) = redacted.iter().find(|node| !is_within(node)) {
         let place = document.pointer(*outside);
@@ -95,6 +162,10 @@ pub(crate) fn is_hidden(snapshot: &Snapshot, identified: &Identified, inspected:
 fn lister(identified: &Identified) -> Lister {
     let (credential, chain) = (identified.credential(), identified.chain());
     Lister { chain: chain.clone(), credential: credential.id.clone(), mandate: identified.mandate().clone() }
+}
+
+fn document(server: &Name, name: &Name) -> Resource {
+    Resource::Document(format!("{server}/{name}"))
 }
 
 fn tool(server: &Name, name: &str) -> Resource {
@@ -137,6 +208,6 @@ fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name
         };
         could && locks.stops(&credential.id, chain, Some(tool)).is_none()
     };
-    let tools = server.tools.iter().filter(|(tool_name, _)| is_shown(&tool(name, tool_name)));
-    tools.map(|(_, pinned)| Arc::clone(pinned)).collect()
+    let shown = server.order.iter().filter(|of| is_shown(&tool(name, of)));
+    shown.filter_map(|of| server.tools.get(of)).map(Arc::clone).collect()
 }

@@ -67,6 +67,7 @@ smoke! {
     toollists: 400;
     calls: 1_500;
     arguments: 400;
+    addresses: 2_000;
     log: 3_000;
     folder: 150;
     opened: 60;

@@ -386,9 +386,11 @@ enum Route {
     /// One model, by its id.
     Model(String),
     /// A message to a tool server.
-    Mcp(Name),
+    Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
+    /// Whose tokens open the tool server at this path.
+    Resource(String),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
     /// Requests for approval of other enforcement points.
@@ -418,10 +420,22 @@ impl Route {
             None => {}
         }
         match mcp::at(path) {
-            Some(Ok(server)) if *method == Method::POST => return Self::Mcp(server),
-            Some(Ok(server)) => return Self::NoMcp(server, Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+            Some(Ok(server)) => {
+                return match *method {
+                    Method::POST => Self::Mcp(server, mcp::Verb::Tell),
+                    Method::GET => Self::Mcp(server, mcp::Verb::Hear),
+                    Method::DELETE => Self::Mcp(server, mcp::Verb::End),
+                    _ => Self::NoMcp(server, Refusal::because(ReasonCode::MethodNotAllowed, "use POST")),
+                };
+            }
             Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
+        }
+        if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
+            return match *method {
+                Method::GET => Self::Resource(format!("/mcp/{server}")),
+                _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
+            };
         }
         match oauth::at(path) {
             Some((endpoint, takes)) if takes == *method => return Self::Issuer(endpoint),
@@ -478,8 +492,15 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             let stored = Some(Stored::new(id, act, head.query.as_deref()));
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
-        Route::Mcp(server) => engine::interaction(world, &Mcp::new(server), head, client).await,
-        Route::NoMcp(server, refusal) => engine::turn_away(world, &Mcp::new(server), head, client, &refusal).await,
+        Route::Mcp(server, verb) => {
+            let metadata = engine::resource_metadata(world, head, &format!("/mcp/{server}"));
+            engine::interaction(world, &Mcp::by(server, verb).opened_by(metadata), head, client).await
+        }
+        Route::NoMcp(server, refusal) => {
+            let metadata = engine::resource_metadata(world, head, &format!("/mcp/{server}"));
+            engine::turn_away(world, &Mcp::new(server).opened_by(metadata), head, client, &refusal).await
+        }
+        Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,

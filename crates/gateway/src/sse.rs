@@ -1,8 +1,8 @@
 //! Server-sent events, cut out of a byte stream and written again.
 //!
 //! Follows the event stream format of the WHATWG HTML standard: lines end in LF, CRLF or CR, `data` lines are joined by LF, a
-//! blank line ends an event. What goes on to the client is always written anew from name and data, so a comment, an `id` or a
-//! `retry` of the upstream never passes uninspected.
+//! blank line ends an event. What goes on to the client is always written anew, so a comment of the upstream never passes; an `id`
+//! does where the gate has sealed it, and `retry` with it.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use engine::ports::{EventReader, StreamEvent};
@@ -18,14 +18,31 @@ pub struct SseReader {
     is_first_line: bool,
     name: Option<String>,
     data: Option<BytesMut>,
+    id: Option<String>,
+    retry: Option<u32>,
     held: usize,
 }
+
+/// Longest id of an event, in bytes.
+const MAX_ID: usize = 512;
+/// Longest time that a client is told to wait before it comes back, in milliseconds.
+const MAX_RETRY: u32 = 3_600_000;
 
 impl SseReader {
     /// A reader at the beginning of a stream.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, line: BytesMut::new(), is_after_cr: false, is_first_line: true, name: None, data: None, held: 0 }
+        Self {
+            limit,
+            line: BytesMut::new(),
+            is_after_cr: false,
+            is_first_line: true,
+            name: None,
+            data: None,
+            id: None,
+            retry: None,
+            held: 0,
+        }
     }
 
     fn end_line(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode> {
@@ -56,7 +73,16 @@ impl SseReader {
                 let name = std::str::from_utf8(&value).map_err(|_| ReasonCode::UpstreamResponseInvalid)?;
                 self.name = Some(name.to_owned());
             }
-            // Comments, `id`, `retry` and unknown fields stay here.
+            // What is no id that a client could say again in a header is none.
+            b"id" => {
+                let id = std::str::from_utf8(&value).ok().filter(|id| id.len() <= MAX_ID);
+                self.id = id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic())).map(ToOwned::to_owned);
+            }
+            b"retry" => {
+                self.retry =
+                    std::str::from_utf8(&value).ok().and_then(|value| value.parse().ok()).filter(|wait| *wait <= MAX_RETRY);
+            }
+            // Comments and unknown fields stay here.
             _ => {}
         }
         Ok(())
@@ -68,7 +94,8 @@ impl SseReader {
         let name = self.name.take().filter(|name| !name.is_empty());
         if let Some(data) = self.data.take() {
             let data = data.freeze();
-            events.push(StreamEvent { raw: data.clone(), name, data: Some(data) });
+            let (id, retry) = (self.id.take(), self.retry.take());
+            events.push(StreamEvent { raw: data.clone(), name, data: Some(data), id, retry });
         }
     }
 }
@@ -120,7 +147,21 @@ impl SseReader {
 /// Writes one event: its name, if it has one, and its data, a `data` line for each line.
 #[must_use]
 pub fn write(name: Option<&str>, data: &[u8]) -> Bytes {
+    write_with(None, name, data)
+}
+
+/// The same with an id (visible ASCII) that a client can come back by, and how long it is to wait before, in milliseconds.
+#[must_use]
+pub fn write_with(id: Option<(&str, Option<u32>)>, name: Option<&str>, data: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(data.len().saturating_add(32));
+    if let Some((id, retry)) = id {
+        out.extend_from_slice(b"id: ");
+        out.extend_from_slice(id.as_bytes());
+        out.put_u8(b'\n');
+        if let Some(retry) = retry {
+            out.extend_from_slice(format!("retry: {retry}\n").as_bytes());
+        }
+    }
     if let Some(name) = name {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());

@@ -16,8 +16,9 @@ const SEAM: &str = "_pcl";
 const MARK: usize = 6;
 /// Bytes of the tag: half of HMAC-SHA-256, as RFC 2104 (5) allows.
 const TAG: usize = 16;
-/// Longest name that is sealed, in bytes. Providers' are below 100.
-const LONGEST: usize = 256;
+/// Longest name that is sealed, in bytes. Names of providers are below 100; the state of a request that a tool server has not
+/// finished can be all that it knows of it.
+const LONGEST: usize = 16 << 10;
 
 /// Which upstream keeps something, and for which model: a digest of both names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(new.open("t", &sealed), None);
         assert_eq!(both.seal("t", here(), "resp"), new.seal("t", here(), "resp"));
         assert_eq!(handles(&[]).seal("t", here(), "resp"), None);
-        assert_eq!(new.seal("t", here(), &"r".repeat(257)), None);
+        assert_eq!(new.seal("t", here(), &"r".repeat((16 << 10) + 1)), None);
         assert_eq!(format!("{both:?}"), "Handles(2)");
     }
 

@@ -37,8 +37,9 @@ const ANY_CHILD: [&str; 9] = [
     "unevaluatedItems",
     "additionalItems",
 ];
-/// References that depend on where they are followed from. Nothing that writes schemas for tools writes them.
-const DYNAMIC: [&str; 4] = ["$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor"];
+/// References that depend on where they are followed from. Nothing that writes schemas for tools writes them. `$anchor` names a place
+/// for a `$ref` that is no pointer, and such a one leads to nothing here.
+const DYNAMIC: [&str; 3] = ["$dynamicRef", "$recursiveRef", "$dynamicAnchor"];
 /// Keywords that ask what other keywords have looked at, which is found out by looking again.
 const MARKING: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
 /// Keywords that change what references mean below them.
@@ -407,7 +408,9 @@ mod tests {
 
     #[test]
     fn references_lead_within_the_schema() {
-        let reference = |target: &str| Cost::of(&json!({"properties": {"a": {"$ref": target}}, "$defs": {"b": {}}})).map(|_| ());
+        let reference = |target: &str| {
+            Cost::of(&json!({"properties": {"a": {"$ref": target}}, "$defs": {"b": {"$anchor": "named"}}})).map(|_| ())
+        };
         let nowhere = Err(Unbounded::Reference("/properties/a".to_owned()));
         let facts = [
             ("#/$defs/b", Ok(())),
@@ -416,6 +419,7 @@ mod tests {
             ("https://example.com/s.json", nowhere.clone()),
             ("other.json#/a", nowhere.clone()),
             ("#b", nowhere.clone()),
+            ("#named", nowhere.clone()),
             ("#/%24defs/b", nowhere),
         ];
         for (target, expected) in facts {
@@ -424,7 +428,7 @@ mod tests {
         let endless =
             json!({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"});
         assert!(matches!(Cost::of(&endless), Err(Unbounded::Endless(_))));
-        for keyword in ["$dynamicRef", "$anchor", "$id", "id", "$schema", "unevaluatedProperties"] {
+        for keyword in ["$dynamicRef", "$dynamicAnchor", "$id", "id", "$schema", "unevaluatedProperties"] {
             let schema = json!({"properties": {"a": {keyword: "x"}}});
             assert!(matches!(Cost::of(&schema), Err(Unbounded::Dynamic(..))), "{keyword}");
         }

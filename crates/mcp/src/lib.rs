@@ -18,6 +18,7 @@ pub mod meta;
 mod method;
 mod propose;
 mod remarks;
+pub mod uri;
 mod version;
 
 pub use arguments::{Arguments, Misfit, SchemaError};

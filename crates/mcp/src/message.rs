@@ -37,6 +37,13 @@ impl Id {
         }
     }
 
+    /// What [`Self::to_json`] wrote.
+    #[must_use]
+    pub fn from_json(json: &str) -> Option<Self> {
+        let document = Document::parse(json.as_bytes(), &text::Limits::default()).ok()?;
+        Self::read(&document, document.root())
+    }
+
     fn read(document: &Document<'_>, node: NodeId) -> Option<Self> {
         match document.kind(node) {
             Kind::Number => {

@@ -154,7 +154,7 @@ pub struct Grant(BTreeMap<Action, Reach>);
 
 impl Grant {
     /// The types of `authorization_details` (RFC 9396), with the action each grants and the member that lists its resources.
-    pub const TYPES: [(&'static str, Action, &'static str); 15] = [
+    pub const TYPES: [(&'static str, Action, &'static str); 17] = [
         ("call_model", Action::CallModel, "models"),
         ("store_remotely", Action::StoreRemotely, "models"),
         ("use_hosted_tool", Action::UseHostedTool, "tools"),
@@ -163,6 +163,8 @@ impl Grant {
         ("delegate", Action::IssueToken, "agents"),
         ("call_tool", Action::CallTool, "tools"),
         ("list_tools", Action::ListTools, "servers"),
+        ("answer_server", Action::AnswerServer, "servers"),
+        ("get_prompt", Action::GetPrompt, "documents"),
         ("read_resource", Action::ReadResource, "documents"),
         ("retrieve", Action::Retrieve, "collections"),
         ("send_message", Action::SendMessage, "agents"),

@@ -43,8 +43,12 @@ pub enum Action {
     IssueToken,
     /// Run a tool of a tool server.
     CallTool,
-    /// Ask a tool server which tools it has.
+    /// Ask a tool server which tools it has, and whatever else a party that uses it at all has to say.
     ListTools,
+    /// Answer what a tool server asks of its client: to have a model write something, to ask the user, which folders there are.
+    AnswerServer,
+    /// Have a tool server write a prompt.
+    GetPrompt,
     /// Read one document.
     ReadResource,
     /// Search a collection.
@@ -67,7 +71,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for coverage tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::CallModel,
         Self::UseHostedTool,
         Self::FetchRemote,
@@ -76,6 +80,8 @@ impl Action {
         Self::IssueToken,
         Self::CallTool,
         Self::ListTools,
+        Self::AnswerServer,
+        Self::GetPrompt,
         Self::ReadResource,
         Self::Retrieve,
         Self::SendMessage,
@@ -99,6 +105,8 @@ impl Action {
             Self::IssueToken => "issueToken",
             Self::CallTool => "callTool",
             Self::ListTools => "listTools",
+            Self::AnswerServer => "answerServer",
+            Self::GetPrompt => "getPrompt",
             Self::ReadResource => "readResource",
             Self::Retrieve => "retrieve",
             Self::SendMessage => "sendMessage",
@@ -130,7 +138,7 @@ pub enum Resource {
     Tool(String),
     /// A tool server.
     ToolServer(Name),
-    /// A document, by its address.
+    /// A document or a prompt of a tool server, by the name that operators have given it: `server/name`.
     Document(String),
     /// A collection of documents.
     Collection(Name),

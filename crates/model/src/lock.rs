@@ -194,6 +194,10 @@ impl LockSet {
                 let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
                 (is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server)).then_some(ReasonCode::ToolLocked)
             }
+            Resource::Document(id) => {
+                let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
+                is_server_locked(server).then_some(ReasonCode::ToolLocked)
+            }
             _ => None,
         }
     }

@@ -98,9 +98,53 @@ pub struct Tool {
     /// then, so a bundle of before keeps the digest that it had.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
+    /// Where it stands in its server's list: callers are shown that order. Absent at the first place.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub position: u32,
     /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_withdrawn: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_first(position: &u32) -> bool {
+    *position == 0
+}
+
+/// Where documents are found, or what writes them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Address {
+    /// Every resource whose URI fits this pattern: `*` stands for any text without `/`, `**` for any text.
+    Resource(String),
+    /// The prompt of this name.
+    Prompt(String),
+}
+
+/// Documents of a tool server under one name: decided on together, told apart by `context.input.uri`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Document {
+    /// Which these are.
+    pub address: Address,
+    /// How sensitive they are; a task that has read one is as sensitive from then on.
+    pub level: Level,
+    /// What they belong to; likewise.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub compartments: BTreeSet<Name>,
+}
+
+/// What a tool server may ask of its client, while that waits for an answer of it (client features of MCP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientFeature {
+    /// To have the client's model write something.
+    Sampling,
+    /// To ask the user for values by a form.
+    Elicitation,
+    /// To send the user to an address.
+    ElicitationUrl,
+    /// Which folders the client works in.
+    Roots,
 }
 
 /// A tool server.
@@ -110,6 +154,13 @@ pub struct ToolServer {
     pub clearance: Level,
     /// Its tools, by the names that it gives them.
     pub tools: BTreeMap<String, Tool>,
+    /// Its documents and prompts, by the names that operators give them. Absent where there are none, so a bundle without any keeps
+    /// the digest that it had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<Name, Document>,
+    /// What it may ask of its clients; nothing else is passed on, or announced to it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub features: BTreeSet<ClientFeature>,
 }
 
 /// Every declared party and model.

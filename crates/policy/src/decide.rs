@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{AuthorizationError, Context, Decision, Entities, EntityUid, Policy, PolicyId, Request, Schema};
 use model::{
-    Access, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
+    Access, Action, Answer, Ask, Bundle, Chain, ChainShape, Challenge, DecisionInput, Duty, DutySide, Facts, FindingGroup, Level,
     LinkAnswer, Mandate, Name, PolicyRef, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, ToolServer, Verdict,
 };
 
@@ -20,7 +20,7 @@ use crate::load::{self, Meaning};
 use crate::outcome::{Candidate, Open, Outcome};
 use crate::problem::PolicyProblem;
 use crate::shadow::Shadow;
-use crate::tools::{ToolReport, Tools};
+use crate::tools::{self, ToolReport, Tools};
 use crate::vocabulary::{action_uid, applies, principal_uid, resource_uid};
 
 /// One bundle, compiled: immutable, shared by every evaluation.
@@ -218,11 +218,14 @@ impl PolicySnapshot {
             return Err(error(format!("`{}` does not apply to {}", ask.verb(), ask.resource.type_name())));
         };
         let mut context = context.clone();
-        if let Resource::Tool(tool) = &ask.resource {
-            match self.tools.call(tool, call.facts.arguments.as_deref(), &context) {
-                Ok(tool) => (triple.1, context) = (tool.action, tool.context),
-                Err(message) => return Err(error(message)),
+        let arguments = call.facts.arguments.as_deref();
+        match (&ask.resource, ask.action) {
+            (Resource::Tool(tool), _) => {
+                let tool = self.tools.call(tool, arguments, &context).map_err(error)?;
+                (triple.1, context) = (tool.action, tool.context);
             }
+            (Resource::Document(_), Action::ReadResource) => context = tools::read(arguments, context).map_err(error)?,
+            _ => {}
         }
         // Without a schema: a test holds the requests that are built here against the schema.
         let request = Request::new(triple.0, triple.1, triple.2, context, None);

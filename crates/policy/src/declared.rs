@@ -1,7 +1,8 @@
 //! What registrations say, in front of the policies: who and what is declared, agents on their own, other enforcement points.
 
 use model::{
-    Action, Ask, DecisionInput, LinkAnswer, Name, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, host_of, place,
+    Action, Address, Ask, DecisionInput, LinkAnswer, Name, PrincipalId, PrincipalKind, ReasonCode, Registry, Resource, host_of,
+    place,
 };
 
 use crate::decide::{Call, permitted, refused};
@@ -52,6 +53,18 @@ fn is_elsewhere(registry: &Registry, id: &str) -> bool {
     place(id).as_deref() != Some(id) || is_other_port()
 }
 
+/// Whether operators have declared a document that this can be done with: resources are read, and prompts are written.
+fn is_document(registry: &Registry, action: Action, id: &str) -> bool {
+    let of_server = |(server, name): (&str, &str)| {
+        let (server, name) = (Name::new(server).ok()?, Name::new(name).ok()?);
+        registry.tool_servers.get(&server)?.documents.get(&name)
+    };
+    id.split_once('/').and_then(of_server).is_some_and(|document| match document.address {
+        Address::Resource(_) => action == Action::ReadResource,
+        Address::Prompt(_) => action == Action::GetPrompt,
+    })
+}
+
 /// What is refused before any policy is asked: parties and models that nobody declared, agents on their own
 /// or out of their place in the chain.
 pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Option<ReasonCode> {
@@ -79,8 +92,9 @@ pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Op
     let is_server = |name: &Name| registry.tool_servers.contains_key(name);
     let is_undeclared = match &ask.resource {
         Resource::ToolServer(name) => !is_server(name),
+        Resource::Document(id) => !is_document(registry, ask.action, id),
         // Nobody declares these yet, so nobody knows what they hold.
-        Resource::Document(_) | Resource::Collection(_) | Resource::Dataset(_) => true,
+        Resource::Collection(_) | Resource::Dataset(_) => true,
         _ => false,
     };
     if is_undeclared {

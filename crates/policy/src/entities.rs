@@ -55,14 +55,23 @@ pub(crate) fn build(registry: &Registry, words: &Words, schema: Option<&Schema>)
         entities.push(with_attributes("Model", name, attributes, parents("ModelGroup", &model.groups)?)?);
     }
     for (name, server) in &registry.tool_servers {
-        entities.push(with_attributes("ToolServer", name, HashMap::new(), HashSet::new())?);
+        let clearance = || ("clearance".to_owned(), RestrictedExpression::new_long(level(server.clearance)));
+        entities.push(with_attributes("ToolServer", name, HashMap::from([clearance()]), HashSet::new())?);
         let above = HashSet::from([uid("ToolServer", name.as_str()).ok_or_else(|| format!("`{name}` is no entity"))?]);
         for (tool, pinned) in &server.tools {
             let attributes = HashMap::from([
                 ("effects".to_owned(), strings(pinned.effects.iter().map(|effect| effect.as_str()))),
-                ("clearance".to_owned(), RestrictedExpression::new_long(level(server.clearance))),
+                clearance(),
             ]);
             entities.push(entity("Tool", &format!("{name}/{tool}"), attributes, above.clone())?);
+        }
+        for (document, declared) in &server.documents {
+            let attributes = HashMap::from([
+                ("level".to_owned(), RestrictedExpression::new_long(level(declared.level))),
+                ("compartments".to_owned(), strings(declared.compartments.iter().map(Name::as_str))),
+                clearance(),
+            ]);
+            entities.push(entity("Document", &format!("{name}/{document}"), attributes, above.clone())?);
         }
     }
     Entities::from_entities(entities, schema).map_err(|error| with_sources(&error))

@@ -14,6 +14,7 @@ mod shape;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use model::{Name, Registry, ToolServer};
@@ -183,6 +184,30 @@ impl Tools {
         let context = context::with(context.clone(), &context::evaluated(own)?)?;
         Ok(ToolCall { action: declared.action.clone(), context })
     }
+}
+
+/// What policies see of the reading of a document: `input.uri`.
+static DOCUMENT: LazyLock<Record> = LazyLock::new(|| {
+    let uri = shape::Field { shape: Shape::Text, is_required: true };
+    Record(BTreeMap::from([("uri".to_owned(), uri)]))
+});
+
+/// The arguments of the reading of a document.
+pub(crate) fn document() -> &'static Record {
+    &DOCUMENT
+}
+
+/// The reading of a document with `arguments` (JSON text), within the context that it shares with other asks.
+///
+/// # Errors
+/// One line: they are not the one address.
+pub(crate) fn read(arguments: Option<&str>, context: Context) -> Result<Context, String> {
+    let values = object(arguments.unwrap_or("{}"))?;
+    let Arguments { input, unmodelled } = argument::read(document(), &values)?;
+    if !unmodelled.is_empty() {
+        return Err("a document is read by its address alone".to_owned());
+    }
+    context::with(context, &context::evaluated([("input".to_owned(), input)])?)
 }
 
 /// Reads arguments as strictly as the gate reads requests: where two readers could see different values, there is none.

@@ -87,8 +87,8 @@ pub(crate) const fn applies(action: Action, resource: &Resource) -> bool {
         Action::UseBeta => matches!(resource, Resource::Beta(_)),
         Action::IssueToken | Action::SendMessage => matches!(resource, Resource::Agent(_)),
         Action::CallTool => matches!(resource, Resource::Tool(_)),
-        Action::ListTools => matches!(resource, Resource::ToolServer(_)),
-        Action::ReadResource => matches!(resource, Resource::Document(_)),
+        Action::ListTools | Action::AnswerServer => matches!(resource, Resource::ToolServer(_)),
+        Action::ReadResource | Action::GetPrompt => matches!(resource, Resource::Document(_)),
         Action::Retrieve => matches!(resource, Resource::Collection(_)),
         Action::StartTraining => matches!(resource, Resource::Dataset(_)),
         // Said in words that operators declare, see `foreign`.

@@ -254,8 +254,14 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server
             }
         };
         let tools = declared.tools.iter().filter(|(_, tool)| !tool.is_withdrawn);
-        let tools = tools.filter_map(|(name, tool)| Some((name.clone(), pinned(name, tool)?))).collect();
-        Some((name.clone(), Server { upstream: upstream.clone(), tools }))
+        let tools: BTreeMap<String, Arc<mcp::Pinned>> =
+            tools.filter_map(|(name, tool)| Some((name.clone(), pinned(name, tool)?))).collect();
+        let mut order: Vec<String> = tools.keys().cloned().collect();
+        order.sort_by_key(|name| declared.tools.get(name).map(|tool| tool.position));
+        let documents =
+            declared.documents.iter().filter_map(|(of, document)| Some((of.clone(), engine::Document::of(document)?)));
+        let (documents, features) = (Arc::new(documents.collect()), declared.features.clone());
+        Some((name.clone(), Server { upstream: upstream.clone(), tools, order, documents, features }))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()
 }

@@ -55,6 +55,7 @@ pub(crate) struct Gate {
     ledgers: RwLock<flow::Ledgers>,
     /// Binds the names of what providers keep.
     pub(crate) handles: ArcSwap<identity::Handles>,
+    pub(crate) ended_sessions: engine::EndedSessions,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     /// Locks that clients have added.
@@ -126,6 +127,7 @@ impl Gate {
             environment,
             ledgers,
             handles,
+            ended_sessions: engine::EndedSessions::default(),
             counters: Counters::default(),
             shares: tokens::Shares::default(),
             desk,
@@ -265,6 +267,10 @@ impl World for Gate {
 
     fn handles(&self) -> Arc<identity::Handles> {
         self.handles.load_full()
+    }
+
+    fn ended_sessions(&self) -> &engine::EndedSessions {
+        &self.ended_sessions
     }
 
     fn observe_event(&self, event: &Event<'_>) {

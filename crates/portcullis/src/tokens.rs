@@ -116,6 +116,10 @@ impl Issuers for Gate {
         self.issuers.issuer(url)
     }
 
+    fn issuer_urls(&self) -> Vec<String> {
+        self.issuers.urls()
+    }
+
     fn issuer_named(&self, name: &Name) -> Option<Arc<IssuerRules>> {
         self.issuers.named(name)
     }

@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,layers,sizes,schema,status,sbom}`.
+//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,conformance,layers,sizes,schema,status,sbom}`.
 //!
 //! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
 //! builds in seconds and still works when a crate under work does not build.
@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod layers;
 mod proofs;
 mod robust;
@@ -38,6 +39,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
   soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values;
                                          without --quick it writes docs/BENCHMARKS_SOAK.md
+  conformance                            the MCP conformance suite, directly and through the gate; docs/CONFORMANCE.md
   sbom [FILE]                            write what the binary is made of (CycloneDX 1.6); target/portcullis.cdx.json by default
 ";
 
@@ -70,6 +72,7 @@ fn command(words: &[&str]) -> Result<bool> {
         ["bench", rest @ ..] => bench::bench(rest),
         ["fuzz", rest @ ..] => robust::fuzz(rest),
         ["soak", rest @ ..] => robust::soak(rest),
+        ["conformance"] => conformance::conformance(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(true)

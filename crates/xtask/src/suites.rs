@@ -174,9 +174,12 @@ fn suite_name(path: &Path) -> String {
     format!("python/{}", path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default())
 }
 
-/// Whether a suite starts Node; the others run without it.
+/// Suites that start Node, by how their names begin; the others run without it.
+const NODE: [&str; 3] = ["python/test_node", "python/test_mcp_sdk", "python/test_conformance"];
+
+/// Whether a suite starts Node.
 fn needs_node(suite: &Path) -> bool {
-    suite.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("test_node"))
+    NODE.iter().any(|name| suite_name(suite).starts_with(name))
 }
 
 /// Suites that take minutes: they begin first.
@@ -230,7 +233,10 @@ fn python(suites: &[PathBuf]) -> Vec<Outcome> {
 }
 
 /// The Python environment and the gate's binary.
-fn prepare() -> Result<(PathBuf, PathBuf)> {
+///
+/// # Errors
+/// When the environment cannot be made, or the gate does not build.
+pub(crate) fn prepare() -> Result<(PathBuf, PathBuf)> {
     let python = sandbox::python()?;
     if let Some(given) = std::env::var_os("PORTCULLIS_BIN") {
         return Ok((python, PathBuf::from(given)));
@@ -276,13 +282,16 @@ fn junit_counts(xml: &str) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALONE, Counts, LONG, junit_counts, libtest_counts, nextest_counts, python_suites, suite_name};
+    use super::{ALONE, Counts, LONG, NODE, junit_counts, libtest_counts, nextest_counts, python_suites, suite_name};
 
     #[test]
     fn suites_that_are_named_are_there() {
         let suites: Vec<String> = python_suites().unwrap().iter().map(|path| suite_name(path)).collect();
         for name in LONG.iter().chain(&ALONE) {
             assert!(suites.iter().any(|suite| suite == name), "{name}");
+        }
+        for name in NODE {
+            assert!(suites.iter().any(|suite| suite.starts_with(name)), "{name}");
         }
     }
 

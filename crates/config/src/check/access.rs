@@ -16,7 +16,7 @@ use crate::settings::StepUp;
 /// Kinds of resources of the gate's own that can be asked about.
 const OWN: [&str; 8] = ["Model", "HostedTool", "Destination", "Beta", "Agent", "Tool", "ToolServer", "Gate"];
 /// Actions of the gate's own that can be asked about.
-const OWN_ACTIONS: [&str; 11] = [
+const OWN_ACTIONS: [&str; 12] = [
     "callModel",
     "storeRemotely",
     "releaseKey",
@@ -28,6 +28,7 @@ const OWN_ACTIONS: [&str; 11] = [
     "sendMessage",
     "callTool",
     "listTools",
+    "answerServer",
 ];
 /// Kinds of the gate's own that nobody can declare yet.
 const LATER: [&str; 3] = ["Document", "Collection", "Dataset"];

@@ -2,6 +2,8 @@
 //!
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
+mod documents;
+
 use std::collections::BTreeMap;
 
 use model::{Level, Name, Tool, ToolEffect, ToolServer};
@@ -41,8 +43,10 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
             pinned(&tools, &path.key("tools"), report);
         }
         let clearance: Level = models::level(raw.clearance);
+        let documents = documents::of(raw, &path, report);
+        let features = documents::features(raw, &path, report);
         if let Ok(name) = Name::new(key) {
-            servers.insert(name, ToolServer { clearance, tools });
+            servers.insert(name, ToolServer { clearance, tools, documents, features });
         }
     }
     servers
@@ -101,7 +105,7 @@ fn tools(
                 report.problem(&path.key("effects").index(index), format!("`{word}` stands twice in this list"));
             }
         }
-        let Some(Defined { input, whole }) = definitions.get(name) else {
+        let Some(Defined { input, whole, position }) = definitions.get(name) else {
             let near = suggestion(name, definitions.keys().map(String::as_str));
             report.key_problem(&path, format!("`{}` has no tool `{}`{near}", shown(&raw.definitions), shown(name)));
             continue;
@@ -109,7 +113,7 @@ fn tools(
         let effects = tool.effects.iter().map(|effect| effect_of(*effect)).collect();
         tools.insert(
             name.clone(),
-            Tool { effects, input: input.clone(), definition: whole.clone(), is_withdrawn: tool.withdrawn },
+            Tool { effects, input: input.clone(), definition: whole.clone(), position: *position, is_withdrawn: tool.withdrawn },
         );
     }
     tools
@@ -131,6 +135,8 @@ struct Defined {
     input: String,
     /// Everything, as one text (RFC 8785); empty if it has no such form.
     whole: String,
+    /// Where it stands in the list.
+    position: u32,
 }
 
 /// Tool servers as they are declared: what their definitions are is left aside.
@@ -196,7 +202,9 @@ fn listed(bytes: &[u8]) -> Result<BTreeMap<String, Defined>, String> {
         let input = tool.get("inputSchema").filter(|input| input.is_object());
         let input = input.ok_or_else(|| format!("/tools/{index}/inputSchema: {shape}"))?;
         let whole = pinned.remove(name).unwrap_or_default();
-        if definitions.insert(name.to_owned(), Defined { input: sorted(input.clone()).to_string(), whole }).is_some() {
+        let position = u32::try_from(index).unwrap_or(u32::MAX);
+        let defined = Defined { input: sorted(input.clone()).to_string(), whole, position };
+        if definitions.insert(name.to_owned(), defined).is_some() {
             return Err(format!("/tools/{index}: the tool `{}` stands twice in this file", shown(name)));
         }
     }

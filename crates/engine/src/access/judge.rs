@@ -247,7 +247,7 @@ fn ask(question: &Question) -> Ask {
 }
 
 /// The gate's own actions, and the kind of resource of each.
-pub(super) const OWN_ACTIONS: [(&str, &str); 11] = [
+pub(super) const OWN_ACTIONS: [(&str, &str); 12] = [
     ("callModel", "Model"),
     ("storeRemotely", "Model"),
     ("releaseKey", "Model"),
@@ -259,6 +259,7 @@ pub(super) const OWN_ACTIONS: [(&str, &str); 11] = [
     ("sendMessage", "Agent"),
     tools::CALL,
     ("listTools", "ToolServer"),
+    ("answerServer", "ToolServer"),
 ];
 
 /// Kinds of resources and actions of the gate's own. No configuration declares these words anew.
@@ -276,6 +277,7 @@ fn own(question: &Question) -> Option<Ask> {
         ("sendMessage", "Agent") => (Action::SendMessage, Resource::Agent(Name::new(id).ok()?)),
         tools::CALL => (Action::CallTool, Resource::Tool(id.clone())),
         ("listTools", "ToolServer") => (Action::ListTools, Resource::ToolServer(Name::new(id).ok()?)),
+        ("answerServer", "ToolServer") => (Action::AnswerServer, Resource::ToolServer(Name::new(id).ok()?)),
         _ => return None,
     };
     Some(Ask { action, resource })

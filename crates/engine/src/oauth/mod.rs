@@ -4,6 +4,7 @@
 mod exchange;
 mod own;
 mod publish;
+mod resource;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::interaction::{Call, finish};
 use crate::ports::{Client, Head, Issuing, Voice, World};
 
 pub use publish::Publication;
+pub use resource::{METADATA as RESOURCE_METADATA, publish_resource, resource_metadata};
 
 /// Longest body of a request to these endpoints, in bytes: two tokens, a key, and details.
 const MAX_BODY: usize = 48 << 10;

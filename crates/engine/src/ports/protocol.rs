@@ -11,7 +11,7 @@ use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
 use super::Head;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{DocumentPlace, Snapshot};
 
 /// What a protocol adapter understood of a request.
 #[derive(Debug, Clone)]
@@ -80,6 +80,16 @@ pub struct ServerCall {
     pub mirrors: Result<Vec<Mirrored>, Refusal>,
     /// Values in whose place something else is told: the server is to ask for nothing that is not passed on.
     pub edits: Vec<(Range<usize>, String)>,
+    /// How it is told: `POST`; `GET` for news and `DELETE` for the end of a session, without a body.
+    pub method: Method,
+    /// What the client tells the server of what this asked: an object, of which findings can be taken out.
+    pub told: Option<NodeId>,
+    /// The state of a request that goes on, as the caller's task knows it.
+    pub state: Option<NodeId>,
+    /// The last event of a stream that the client comes back to, as its task knows it.
+    pub last_event: Option<String>,
+    /// Whether news are asked for, which come for as long as the answer is open: it has no end of its own.
+    pub is_standing: bool,
 }
 
 /// A header that repeats an argument.
@@ -105,7 +115,18 @@ pub enum Wants {
     },
     /// Say which tools there are: the gate answers that itself.
     Tools,
-    /// Whatever a party that uses the server at all needs: a handshake, a sign of life, an answer to what it asked.
+    /// Read a document, have a prompt written, or something about one of these.
+    Document {
+        /// The declared documents that it can be, by the names of operators; none if there are none.
+        names: Vec<Name>,
+        /// The address; none for a prompt.
+        uri: Option<String>,
+    },
+    /// Say which documents or prompts there are: the server answers, and is told on as far as they are declared and open to the caller.
+    Documents,
+    /// Take the answer to what the server asked.
+    Answer,
+    /// Whatever a party that uses the server at all needs: a handshake, a sign of life.
     Talk,
 }
 
@@ -260,7 +281,7 @@ pub struct AnswerView {
 }
 
 /// One event of a stream: its raw bytes and the part that is data.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct StreamEvent {
     /// The event exactly as it came, with its terminating blank line.
     pub raw: Bytes,
@@ -268,6 +289,10 @@ pub struct StreamEvent {
     pub name: Option<String>,
     /// The data payload, lines joined.
     pub data: Option<Bytes>,
+    /// By what a client can come back to what follows, where that is possible: then it may have no data.
+    pub id: Option<String>,
+    /// How long a client is to wait before, in milliseconds.
+    pub retry: Option<u32>,
 }
 
 /// Cuts a byte stream into events.
@@ -337,6 +362,10 @@ pub trait Protocol: Voice {
     }
     /// Writes an event with other data.
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes;
+    /// The stream goes on that answers the request of this id, JSON. Told before the answer comes.
+    fn goes_on(&self, _asked: &str) {}
+    /// Which documents and prompts the caller is shown. Told to those who understand [`Wants::Documents`], before the answer comes.
+    fn may_show(&self, _places: Vec<DocumentPlace>) {}
     /// The list of tools that is asked for. Asked of those who understand [`Wants::Tools`].
     fn tool_list(&self, _tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
         (HeaderMap::new(), Bytes::new())

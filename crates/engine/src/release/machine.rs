@@ -19,6 +19,7 @@ use super::track::Track;
 use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::seams;
 use crate::snapshot::Limits;
+use crate::streams::EventSeal;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
 const MAX_LANES: usize = 256;
@@ -65,6 +66,8 @@ pub(crate) struct Sealer {
     pub(crate) known: Vec<(String, String)>,
     /// Whether the provider keeps this answer.
     pub(crate) is_kept: bool,
+    /// For the names of events, where a client may come back to what follows one.
+    pub(crate) events: Option<EventSeal>,
 }
 
 impl Sealer {
@@ -136,7 +139,14 @@ impl<'p, P: Protocol> Machine<'p, P> {
     }
 
     /// Takes one event.
-    pub(crate) fn push(&mut self, event: StreamEvent) -> Result<(), Refusal> {
+    pub(crate) fn push(&mut self, mut event: StreamEvent) -> Result<(), Refusal> {
+        let is_mark = event.id.is_some() && event.data.as_ref().is_some_and(Bytes::is_empty);
+        event.id = event.id.take().and_then(|id| self.event_id(&id));
+        // A place to come back to, and nothing else: where nobody can, it says nothing.
+        if is_mark {
+            self.queue.extend(event.id.is_some().then(|| Held::plain(event)));
+            return Ok(());
+        }
         let Some(data) = event.data.clone() else { return Ok(()) };
         self.held_bytes = self.held_bytes.saturating_add(event.raw.len());
         self.check_name(event.name.as_deref())?;
@@ -212,6 +222,13 @@ impl<'p, P: Protocol> Machine<'p, P> {
         is_ready && piece.joint.is_none_or(|number| self.joint.is_ready(number))
     }
 
+    /// By what the client can come back to what follows an event; none where it cannot.
+    fn event_id(&self, id: &str) -> Option<String> {
+        let sealer = self.sealer.as_ref()?;
+        let events = sealer.events.as_ref().filter(|_| self.scanners.scan(id).is_empty())?;
+        events.seal(&sealer.handles, &sealer.owner, id)
+    }
+
     /// An event's name is text of the upstream as well: it has to be a plain word without a finding.
     fn check_name(&self, name: Option<&str>) -> Result<(), Refusal> {
         let Some(name) = name else { return Ok(()) };
@@ -266,7 +283,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
             view.token_records.iter().map(|(choice, node)| (*choice, document.span(*node))).collect();
         let mut splices = Splices::new();
         let mut edited = HashSet::new();
-        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).collect();
+        // What is not released has nothing to be found, and nothing to be taken out.
+        let replaced = view.replaced.iter().map(|(span, _)| span.clone());
+        let opaque: Vec<Range<usize>> = view.opaque.iter().map(|node| document.span(*node)).chain(replaced).collect();
         let hits = self.whole_hits(document, view, &in_lanes, &opaque, &token_records, &mut edited)?;
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use engine::ports::{Aim, AnswerView, Head, Protocol, ServerCall, StreamEvent, Understood, Voice, Wants};
 use engine::{Limits, Off, Server, Snapshot};
 use evidence::EntryKind;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use model::{Dialect, Digest, Name, ReasonCode, Refusal, RequestId, Tool, ToolEffect, ToolServer};
 use policy::PolicySnapshot;
 use text::Document;
@@ -59,8 +59,19 @@ impl Protocol for Tools {
         let name = document.at("/params/name").and_then(|name| document.text(name)).ok_or(ReasonCode::FieldMissing)?;
         let wants = Wants::Tool { name: name.into_owned(), arguments: document.at("/params/arguments") };
         let server = Name::new("shop").unwrap();
-        let call =
-            ServerCall { server, wants, session: None, headers: HeaderMap::new(), mirrors: Ok(Vec::new()), edits: Vec::new() };
+        let call = ServerCall {
+            server,
+            wants,
+            session: None,
+            headers: HeaderMap::new(),
+            mirrors: Ok(Vec::new()),
+            edits: Vec::new(),
+            method: Method::POST,
+            told: None,
+            state: None,
+            last_event: None,
+            is_standing: false,
+        };
         Ok(Understood { aim: Aim::Server(call), stream: false, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() })
     }
     fn upstream_headers(&self, _: &Head) -> HeaderMap {
@@ -92,14 +103,24 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         effects: BTreeSet::from([ToolEffect::Write]),
         input: INPUT.to_owned(),
         definition: DEFINITION.to_owned(),
+        position: 0,
         is_withdrawn: false,
     };
     let name = |text: &str| Name::new(text).unwrap();
     let mut bundle = bundle(policies);
     let tools = BTreeMap::from([("order".to_owned(), tool)]);
-    bundle.registry.tool_servers.insert(name("shop"), ToolServer { clearance: model::Level::Internal, tools });
+    bundle
+        .registry
+        .tool_servers
+        .insert(name("shop"), ToolServer { clearance: model::Level::Internal, tools, ..ToolServer::default() });
     let pinned = Arc::new(mcp::Pinned::of_canonical(DEFINITION).unwrap());
-    let server = Server { upstream: name("first"), tools: BTreeMap::from([("order".to_owned(), pinned)]) };
+    let server = Server {
+        upstream: name("first"),
+        tools: BTreeMap::from([("order".to_owned(), pinned)]),
+        order: vec!["order".to_owned()],
+        documents: Arc::default(),
+        features: BTreeSet::new(),
+    };
     let scripted = scripted("", Off::default());
     Snapshot {
         policy: Arc::new(PolicySnapshot::load(&bundle, &BTreeSet::new()).unwrap()),

@@ -141,6 +141,9 @@ impl Issuers for Paused {
     fn issuer(&self, url: &str) -> Option<Trusted> {
         self.scripted.issuer(url)
     }
+    fn issuer_urls(&self) -> Vec<String> {
+        self.scripted.issuer_urls()
+    }
     fn issuer_named(&self, name: &Name) -> Option<Arc<identity::token::IssuerRules>> {
         self.scripted.issuer_named(name)
     }
@@ -291,6 +294,9 @@ impl World for Paused {
     }
     fn handles(&self) -> Arc<identity::Handles> {
         self.scripted.handles()
+    }
+    fn ended_sessions(&self) -> &engine::EndedSessions {
+        self.scripted.ended_sessions()
     }
     fn snapshot(&self) -> Arc<Snapshot> {
         World::snapshot(&self.scripted)

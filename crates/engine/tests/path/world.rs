@@ -96,6 +96,7 @@ pub(crate) struct Scripted {
     pub(crate) counters: budget::Counters,
     pub(crate) verified: engine::VerifiedTokens,
     pub(crate) desk: Desk,
+    pub(crate) ended_sessions: engine::EndedSessions,
 }
 
 fn name(text: &str) -> Name {
@@ -155,6 +156,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         counters: budget::Counters::default(),
         verified: engine::VerifiedTokens::default(),
         desk: Desk::default(),
+        ended_sessions: engine::EndedSessions::default(),
     }
 }
 
@@ -225,6 +227,9 @@ impl Credentials for Scripted {
 impl Issuers for Scripted {
     fn issuer(&self, _: &str) -> Option<Trusted> {
         None
+    }
+    fn issuer_urls(&self) -> Vec<String> {
+        Vec::new()
     }
     fn issuer_named(&self, _: &Name) -> Option<Arc<identity::token::IssuerRules>> {
         None
@@ -408,6 +413,9 @@ impl World for Scripted {
     fn handles(&self) -> Arc<identity::Handles> {
         Arc::new(identity::Handles::new(&[[7; 32].into()]))
     }
+    fn ended_sessions(&self) -> &engine::EndedSessions {
+        &self.ended_sessions
+    }
     fn observe_event(&self, _: &Event<'_>) {}
 }
 
@@ -475,7 +483,7 @@ impl EventReader for ToyEvents {
         while let Some(at) = self.0.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.0.drain(..=at).collect();
             let data = Bytes::copy_from_slice(line.strip_suffix(b"\n").unwrap());
-            events.push(StreamEvent { raw: data.clone(), name: None, data: Some(data) });
+            events.push(StreamEvent { raw: data.clone(), data: Some(data), ..StreamEvent::default() });
         }
         Ok(())
     }

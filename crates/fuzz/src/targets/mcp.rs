@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::Server;
 use engine::ports::{Aim, Head as RequestHead, Voice, Wants};
+use engine::{DocumentPlace, Server};
 use gateway::mcp::{Mcp, Servers};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use model::{Name, RequestId, UnixMillis};
+use model::{ClientFeature, Label, Name, RequestId, UnixMillis};
 
+use ::mcp::uri::Pattern;
 use ::mcp::{Arguments, Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
 use serde_json::Value;
-use text::{Document, Limits};
+use text::{Document, Limits, Splices};
 
 use super::{Outcome, Target, ensure, seen, texts};
 
@@ -97,6 +98,9 @@ pub(super) const CALLS: Target = Target {
             "\n{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}",
             "mcp-protocol-version: 2025-06-18\norigin: http://h\nhost: h\n\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}",
             "mcp-protocol-version: 2025-11-25\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
+            "mcp-protocol-version: 2025-11-25\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"kb://pages/a\"}}",
+            "mcp-protocol-version: 2025-11-25\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"review\"},\"argument\":{}}}",
+            "mcp-protocol-version: 2025-11-25\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"capabilities\":{\"elicitation\":{\"url\":{}},\"sampling\":{},\"x\":1}}}",
         ])
     },
     words: &[
@@ -185,12 +189,24 @@ fn arguments(bytes: &[u8]) -> Outcome {
     Ok(seen(fits.map_err(|misfit| std::mem::discriminant(&misfit))))
 }
 
+/// Everything that a server may ask.
+const ALL: [ClientFeature; 4] =
+    [ClientFeature::Sampling, ClientFeature::Elicitation, ClientFeature::ElicitationUrl, ClientFeature::Roots];
+
 fn servers() -> Result<Servers, String> {
     let definition =
         r#"{"inputSchema":{"properties":{"to":{"type":"string","x-mcp-header":"To"}},"type":"object"},"name":"find"}"#;
     let name = Name::new("kb").map_err(|error| error.to_string())?;
     let tools = BTreeMap::from([("find".to_owned(), Arc::new(Pinned::of_canonical(definition)?))]);
-    Ok(BTreeMap::from([(name.clone(), Server { upstream: name, tools })]))
+    let pattern = Pattern::new("kb://pages/**").map_err(|error| error.to_string())?;
+    let pages = engine::Document { place: DocumentPlace::Resource(pattern), label: Label::default() };
+    let review = engine::Document { place: DocumentPlace::Prompt("review".to_owned()), label: Label::default() };
+    let documents = [("pages", pages), ("review", review)].into_iter();
+    let documents = Arc::new(documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect());
+    Ok(BTreeMap::from([(
+        name.clone(),
+        Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() },
+    )]))
 }
 
 /// What stands at a place; null where nothing does.
@@ -242,6 +258,15 @@ fn call(bytes: &[u8]) -> Outcome {
             "another name goes out".to_owned()
         })?;
     }
+    if let Wants::Document { uri: Some(uri), names } = &call.wants {
+        // No document is declared that another address would lead to.
+        let is_page = uri.starts_with("kb://pages/") && !uri.contains("..");
+        ensure(names.is_empty() != is_page, || format!("`{uri}` is {names:?}"))?;
+    }
+    let mut splices = Splices::new();
+    call.edits.iter().for_each(|(span, told)| splices.replace(span.clone(), told.as_str()));
+    let sent = splices.apply(body.as_bytes()).map_err(|error| format!("edits do not go together: {error:?}"))?;
+    serde_json::from_slice::<Value>(&sent).map_err(|error| format!("what is sent is no JSON: {error}"))?;
     let kind = std::mem::discriminant(&call.wants);
     Ok(seen((kind, call.session.is_some(), call.headers.len())))
 }

@@ -1,5 +1,6 @@
 //! The parsers of outside bytes, and what has to hold for each.
 
+mod addresses;
 mod answers;
 mod approvals;
 mod archives;
@@ -56,7 +57,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 43] = [
+pub const ALL: [Target; 44] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -96,6 +97,7 @@ pub const ALL: [Target; 43] = [
     mcp::TOOL_LISTS,
     mcp::CALLS,
     mcp::ARGUMENTS,
+    addresses::TARGET,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,

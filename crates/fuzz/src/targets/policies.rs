@@ -231,7 +231,7 @@ fn tools(bytes: &[u8]) -> Outcome {
     let pieces: BTreeSet<String> = gaps.iter().map(|gap| gap.why.chars().take(16).collect()).collect();
     let mut bundle = bundle("permit (principal, action, resource);")?;
     let tools = BTreeMap::from([("t".to_owned(), tool)]);
-    bundle.registry.tool_servers.insert(server, ToolServer { clearance: Level::Internal, tools });
+    bundle.registry.tool_servers.insert(server, ToolServer { clearance: Level::Internal, tools, ..ToolServer::default() });
     let snapshot = PolicySnapshot::load(&bundle, &targets()).map_err(|problems| format!("a checked tool: {problems:?}"))?;
     let call = call(Action::CallTool, Resource::Tool("kb/t".to_owned()), Some(arguments.to_owned()))?;
     let answer = snapshot.decide(&call);

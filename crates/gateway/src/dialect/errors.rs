@@ -52,6 +52,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         C::RouteUnknown
         | C::ModelNotFound
         | C::ToolNotFound
+        | C::DocumentNotFound
         | C::RpcMethodUnknown
         | C::SessionUnknown
         | C::StoredNotFound
@@ -88,6 +89,8 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ExchangeRefused
         | C::MessageInvalid
         | C::ArgumentsInvalid
+        | C::AddressInvalid
+        | C::StateUnknown
         | C::ProtocolVersionUnsupported
         | C::HeaderMismatch
         | C::DialectNotSpoken => StatusCode::BAD_REQUEST,

@@ -172,6 +172,14 @@ impl IssuerDirectory {
         Some(Trusted { rules: Arc::clone(&shared.rules), keys, max_age: shared.config.max_age.as_secs() })
     }
 
+    /// The `iss` of every issuer, sorted.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let mut urls: Vec<String> = self.entries.load().keys().map(ToString::to_string).collect();
+        urls.sort_unstable();
+        urls
+    }
+
     /// The issuer of this name.
     #[must_use]
     pub fn named(&self, name: &Name) -> Option<Arc<IssuerRules>> {

@@ -4,39 +4,61 @@
 //! session outlives it. What the body says counts; headers that repeat it are held against it and written anew for the server.
 //! Revisions with sessions are passed on as they are, with the session's id bound to the caller's task.
 
+mod come;
+mod features;
+mod members;
 mod read;
 mod refuse;
 #[cfg(test)]
 mod tests;
+mod wants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
-use engine::{Server, Snapshot};
+use engine::{DocumentPlace, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use mcp::{Body, Id, Message, Method, Pinned, Sender, Version};
-use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
-use text::{Document, Kind, NodeId};
+use mcp::{Id, Method, Pinned, Version};
+use model::{ClientFeature, Dialect, Name, ReasonCode, Refusal, RequestId};
+use text::Document;
 
+use self::come::Serves;
 use crate::sse::{self, SseReader};
 use crate::trace;
 
-/// What servers may announce that the gate serves: what else they can do is not announced.
-const SERVED: [&str; 2] = ["tools", "logging"];
-
 /// Every tool server that can be spoken to.
 pub type Servers = BTreeMap<Name, Server>;
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// One message (POST).
+    Tell,
+    /// What is new in a session (GET).
+    Hear,
+    /// The end of a session (DELETE).
+    End,
+}
 
 /// Messages to one tool server.
 #[derive(Debug)]
 pub struct Mcp {
     server: Name,
+    verb: Verb,
+    /// Where stands whose tokens open the server.
+    metadata: Option<String>,
     /// What the one message of this call is, once it has been read.
     asked: OnceLock<Asked>,
+    /// Which documents and prompts are shown, where these are asked for.
+    shown: OnceLock<Vec<DocumentPlace>>,
+    /// The request whose answer goes on in this stream.
+    resumed: OnceLock<Id>,
+    /// Whether the client has been told by what it can come back.
+    is_resumable: AtomicBool,
     /// Whether the server has answered it.
     is_answered: AtomicBool,
 }
@@ -48,13 +70,65 @@ struct Asked {
     id: Option<Id>,
     method: Option<Method>,
     version: Option<Version>,
+    /// The revision that it asks for, where that is not spoken.
+    requested: Option<String>,
+    /// The address of the document that it names.
+    uri: Option<String>,
+    /// What the server may ask of the client.
+    features: BTreeSet<ClientFeature>,
+    serves: Serves,
+    /// Which documents operators have declared, where news of them can come.
+    documents: Arc<BTreeMap<Name, engine::Document>>,
+    /// Whether its answer goes on without an end of its own.
+    is_standing: bool,
+    /// Whether the client names streams in front of documents among what it takes.
+    prefers_streams: bool,
+}
+
+impl Asked {
+    /// Nothing yet, of this server.
+    fn of(server: Option<&Server>) -> Self {
+        Self {
+            id: None,
+            method: None,
+            version: None,
+            requested: None,
+            uri: None,
+            features: server.map(|server| server.features.clone()).unwrap_or_default(),
+            serves: Serves::of(server),
+            documents: server.map(|server| Arc::clone(&server.documents)).unwrap_or_default(),
+            is_standing: false,
+            prefers_streams: false,
+        }
+    }
 }
 
 impl Mcp {
     /// The adapter for one message to the server of this name.
     #[must_use]
     pub const fn new(server: Name) -> Self {
-        Self { server, asked: OnceLock::new(), is_answered: AtomicBool::new(false) }
+        Self::by(server, Verb::Tell)
+    }
+
+    /// The adapter for one request to the server of this name.
+    #[must_use]
+    pub const fn by(server: Name, verb: Verb) -> Self {
+        Self {
+            server,
+            verb,
+            metadata: None,
+            asked: OnceLock::new(),
+            shown: OnceLock::new(),
+            resumed: OnceLock::new(),
+            is_resumable: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
+        }
+    }
+
+    /// The same with the address at which stands whose tokens open the server (RFC 9728).
+    #[must_use]
+    pub fn opened_by(self, metadata: Option<String>) -> Self {
+        Self { metadata, ..self }
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -63,34 +137,6 @@ impl Mcp {
     /// Everything that is not a message to a server, in a revision that is spoken here and with headers that say what it says.
     pub fn read(&self, head: &Head, document: &Document<'_>, servers: &Servers) -> Result<Understood, Refusal> {
         read::understood(self, head, document, servers)
-    }
-
-    /// Whether a message may come from the server now: notifications, and behind them the one answer to what was asked.
-    fn may_come(&self, message: &Message<'_>, in_stream: bool) -> Result<(), &'static str> {
-        let Some(Asked { id, version: Some(version), .. }) = self.asked.get() else { return Err("nothing was asked") };
-        if self.is_answered.load(Ordering::Relaxed) {
-            return Err("a message behind the answer");
-        }
-        let answers = match &message.body {
-            Body::Result { id: answered, .. } => id.as_ref() == Some(answered),
-            // A server that could not read what was asked cannot say which request it was.
-            Body::Error { id: answered, .. } => answered.is_none() || answered == id,
-            Body::Request { .. } | Body::Notification { .. } => {
-                let is_alive = message.method() == Some(Method::Ping.as_str());
-                let is_told = matches!(message.body, Body::Notification { .. }) || is_alive;
-                let is_known = message.asks(Sender::Server, *version).is_ok();
-                return if in_stream && is_told && is_known { Ok(()) } else { Err("a message that is not passed on") };
-            }
-        };
-        if !answers {
-            return Err("an answer to something that was not asked");
-        }
-        self.is_answered.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn asks(&self, method: Method) -> bool {
-        self.asked.get().is_some_and(|asked| asked.method == Some(method))
     }
 }
 
@@ -107,7 +153,7 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        refuse::whole(self.asked.get(), refusal, request)
+        refuse::whole(self.asked.get(), self.metadata.as_deref(), refusal, request)
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {
@@ -125,6 +171,10 @@ impl Protocol for Mcp {
 
     fn dialect(&self) -> Option<Dialect> {
         None
+    }
+
+    fn takes_body(&self) -> bool {
+        self.verb == Verb::Tell
     }
 
     fn upstream_path(&self) -> &'static str {
@@ -158,20 +208,15 @@ impl Protocol for Mcp {
     }
 
     fn view(&self, document: &Document<'_>, _name: Option<&str>, in_stream: bool) -> AnswerView {
-        let Ok(message) = Message::read(document) else {
-            return AnswerView { refused: Some("it is no message of MCP"), ..AnswerView::default() };
-        };
-        let refused = self.may_come(&message, in_stream).and_then(|()| is_passed_on(document, &message)).err();
-        let is_handshake = self.asks(Method::Initialize) || self.asks(Method::Discover);
-        let result = if let Body::Result { result, .. } = &message.body { Some(*result) } else { None };
-        let replaced = result.filter(|_| is_handshake).and_then(|result| announced(document, result)).into_iter().collect();
-        let joined = result.map(|result| texts(document, result)).into_iter().collect();
-        AnswerView { refused, replaced, joined, ..AnswerView::default() }
+        come::view(self, document, in_stream)
     }
 
     fn ended(&self) -> Result<(), Refusal> {
-        let is_due = self.asked.get().is_some_and(|asked| asked.id.is_some());
-        if is_due == self.is_answered.load(Ordering::Relaxed) {
+        let asked = self.asked.get();
+        let is_due = asked.is_some_and(|asked| asked.id.is_some());
+        // What is not answered here is answered when the client comes back.
+        let is_open = asked.is_some_and(|asked| asked.is_standing) || self.is_resumable.load(Ordering::Relaxed);
+        if is_open || is_due == self.is_answered.load(Ordering::Relaxed) {
             return Ok(());
         }
         Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "a request was not answered, or a notification was"))
@@ -186,7 +231,18 @@ impl Protocol for Mcp {
     }
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
-        sse::write(event.name.as_deref(), data)
+        let id = event.id.as_deref().map(|id| (id, event.retry));
+        self.is_resumable.fetch_or(id.is_some(), Ordering::Relaxed);
+        sse::write_with(id, event.name.as_deref(), data)
+    }
+
+    fn goes_on(&self, asked: &str) {
+        drop(Id::from_json(asked).map(|id| self.resumed.set(id)));
+    }
+
+    fn may_show(&self, places: Vec<DocumentPlace>) {
+        // A call that is judged anew has not been told anything yet.
+        drop(self.shown.set(places));
     }
 
     fn tool_list(&self, tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
@@ -197,14 +253,16 @@ impl Protocol for Mcp {
         let cached = if is_stateless { r#","resultType":"complete","ttlMs":0,"cacheScope":"private""# } else { "" };
         let tools: Vec<&str> = tools.iter().map(|tool| tool.definition().canonical()).collect();
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{}]{cached}}}}}"#, tools.join(","));
+        let is_stream = asked.is_some_and(|asked| asked.prefers_streams);
+        let kind = if is_stream { "text/event-stream" } else { "application/json" };
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        (headers, Bytes::from(body))
+        (headers, if is_stream { sse::write(Some("message"), body.as_bytes()) } else { Bytes::from(body) })
     }
 }
 
-/// Events, without those that say nothing: servers send one first, so that a client can come back to the stream.
+/// Events, without those that say nothing at all.
 #[derive(Debug)]
 pub struct Events(SseReader);
 
@@ -213,40 +271,12 @@ impl EventReader for Events {
         let before = events.len();
         let read = self.0.push(bytes, events);
         let new = events.split_off(before);
-        events.extend(new.into_iter().filter(|event| event.data.as_ref().is_some_and(|data| !data.is_empty())));
+        let says = |event: &StreamEvent| event.id.is_some() || event.data.as_ref().is_some_and(|data| !data.is_empty());
+        events.extend(new.into_iter().filter(says));
         read
     }
 
     fn finish(&mut self) -> Result<(), ReasonCode> {
         self.0.finish()
     }
-}
-
-/// Whether an answer is of a kind that is passed on: one that asks the client for something is not.
-fn is_passed_on(document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
-    let Body::Result { result, .. } = &message.body else { return Ok(()) };
-    let kind = document.get(*result, "resultType");
-    let is_complete = kind.is_none_or(|kind| document.text(kind).as_deref() == Some("complete"));
-    if is_complete { Ok(()) } else { Err("a result of a kind that is not passed on") }
-}
-
-/// The texts of a tool's result, which clients may join.
-fn texts(document: &Document<'_>, result: NodeId) -> Vec<NodeId> {
-    let content = document.get(result, "content").filter(|node| document.kind(*node) == Kind::Array);
-    let parts = content.into_iter().flat_map(|content| document.children(content));
-    parts.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
-}
-
-/// The capabilities of a handshake without those that are not served here, and where they stand.
-fn announced(document: &Document<'_>, result: NodeId) -> Option<(std::ops::Range<usize>, String)> {
-    let capabilities = document.get(result, "capabilities").filter(|node| document.kind(*node) == Kind::Object)?;
-    let is_served = |member: &NodeId| document.key(*member).is_some_and(|key| SERVED.contains(&&*key));
-    let member = |member: NodeId| {
-        let key = document.key(member).unwrap_or_default();
-        // News of other tools are told by nobody yet.
-        let value = if key == "tools" { "{}" } else { document.lexeme(member) };
-        format!("{}:{value}", text::quote(&key))
-    };
-    let kept: Vec<String> = document.children(capabilities).filter(is_served).map(member).collect();
-    Some((document.span(capabilities), format!("{{{}}}", kept.join(","))))
 }

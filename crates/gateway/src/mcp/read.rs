@@ -1,21 +1,27 @@
 //! Reads one message: whom it is for, what it wants, and which headers go with it.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
+use engine::Server;
 use engine::ports::{Aim, Head as RequestHead, Mirrored, ServerCall, Understood, Wants};
-use http::header::{HOST, ORIGIN};
+use http::header::{ACCEPT, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcp::heads::{Head, Heads};
 use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
 use model::{ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
-use super::{Asked, Mcp, Servers};
+use super::come::Serves;
+use super::features::{self, Edits};
+use super::{Asked, Mcp, Servers, Verb, members, wants};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+/// Longest name of a revision that is told back, in bytes.
+const MAX_REVISION: usize = 64;
 /// What headers begin with that repeat an argument.
 const PARAM: &str = "mcp-param-";
 
@@ -26,6 +32,10 @@ pub(super) fn understood(
     document: &Document<'_>,
     servers: &Servers,
 ) -> Result<Understood, Refusal> {
+    let server = servers.get(&mcp.server);
+    if mcp.verb != Verb::Tell {
+        return without_message(mcp, head, server);
+    }
     let message = Message::read(document);
     let revision = revision(head, document, message.as_ref().ok());
     let method = message.as_ref().ok().and_then(Message::method).and_then(Method::named);
@@ -34,27 +44,36 @@ pub(super) fn understood(
         Ok(_) => None,
         Err(_) => mcp::id_of(document),
     };
+    let requested = told_revision(document, message.as_ref().ok()).filter(|_| revision.is_err());
+    let uri = message.as_ref().ok().and_then(|message| document.get(message.params()?, "uri"));
+    let uri = uri.and_then(|uri| document.text(uri)).map(std::borrow::Cow::into_owned);
+    let is_standing = method == Some(Method::Listen);
     // A message that is judged anew is the same message.
-    mcp.asked.get_or_init(|| Asked { id, method, version: revision.as_ref().ok().copied() });
+    mcp.asked.get_or_init(|| {
+        let version = revision.as_ref().ok().copied();
+        let prefers_streams = prefers_streams(&head.headers);
+        Asked { id, method, version, requested, uri, is_standing, prefers_streams, ..Asked::of(server) }
+    });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
     let version = revision?;
     let method = match message.asks(Sender::Client, version) {
-        Ok(method) if is_served(method) => Some(method),
+        Ok(method) if members::is_served(method) && Serves::of(server).takes(method) => Some(method),
         Ok(_) => return Err(ReasonCode::RpcMethodUnknown.into()),
-        // Before 2026-07-28 servers ask in the streams of their answers whether the client is there; it answers in a message of its own.
+        // Before 2026-07-28 servers ask in the streams of their answers; clients answer in messages of their own.
         Err(Unfit::Answer) if !version.is_stateless() => None,
         Err(Unfit::UnknownMethod) => return Err(ReasonCode::RpcMethodUnknown.into()),
         Err(unfit) => return Err(Refusal::because(ReasonCode::MessageInvalid, unfit.to_string())),
     };
-    closed(document, &message, method)?;
+    let is_asked = server.is_some_and(|server| !server.features.is_empty());
+    members::closed(document, &message, method, version, is_asked)?;
     let name = name(document, &message, method)?;
     if version.is_stateless() {
         stateless(head, document, &message, name.as_deref())?;
     } else {
         older(head, version, &message, name.as_deref())?;
     }
-    let wants = wants(document, &message, method, name.clone())?;
+    let wants = wants::of(document, &message, method, name.clone(), server)?;
     let mut headers = HeaderMap::new();
     headers.insert(VERSION, HeaderValue::from_static(version.as_str()));
     if version.is_stateless() {
@@ -69,15 +88,89 @@ pub(super) fn understood(
         // Without a session the server cannot tell whose request is meant, and the number may be another party's.
         return Err(Refusal::because(ReasonCode::SessionUnknown, "what is said of another request belongs to a session"));
     }
-    let mirrors = if version.is_stateless() { mirrors(mcp, head, document, &wants, servers) } else { Ok(Vec::new()) };
-    let edits = capabilities(document, &message, method).into_iter().map(|span| (span, "{}".to_owned())).collect();
-    Ok(Understood {
-        aim: Aim::Server(ServerCall { server: mcp.server.clone(), wants, session, headers, mirrors, edits }),
-        stream: false,
-        effects: Vec::new(),
-        uninspected: Vec::new(),
-        joined: Vec::new(),
-    })
+    let mirrors = if version.is_stateless() { mirrors(head, document, &wants, server) } else { Ok(Vec::new()) };
+    let (told, state) = going_on(document, &message)?;
+    let edits = capabilities(document, &message, method, server);
+    let server = mcp.server.clone();
+    let call = ServerCall {
+        server,
+        wants,
+        session,
+        headers,
+        mirrors,
+        edits,
+        method: http::Method::POST,
+        told,
+        state,
+        last_event: None,
+        is_standing,
+    };
+    Ok(of(call))
+}
+
+const fn of(call: ServerCall) -> Understood {
+    Understood { aim: Aim::Server(call), stream: false, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() }
+}
+
+/// A request for what is new in a session, or for its end. Only revisions with sessions have these.
+fn without_message(mcp: &Mcp, head: &RequestHead, server: Option<&Server>) -> Result<Understood, Refusal> {
+    let told = one(&head.headers, &VERSION)?;
+    let version = told.as_deref().and_then(Version::named);
+    mcp.asked.get_or_init(|| Asked { version, is_standing: true, ..Asked::of(server) });
+    origin(&head.headers)?;
+    let missing =
+        || Refusal::because(ReasonCode::HeaderMismatch, heads::Mismatch::Missing("MCP-Protocol-Version".into()).to_string());
+    told.ok_or_else(missing)?;
+    let version = version.ok_or(ReasonCode::ProtocolVersionUnsupported)?;
+    if version.is_stateless() {
+        return Err(Refusal::because(ReasonCode::MethodNotAllowed, "use POST"));
+    }
+    let session = one(&head.headers, &SESSION)?;
+    if session.is_none() {
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "expected the header `Mcp-Session-Id`"));
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION, HeaderValue::from_static(version.as_str()));
+    let method = if mcp.verb == Verb::Hear { http::Method::GET } else { http::Method::DELETE };
+    Ok(of(ServerCall {
+        server: mcp.server.clone(),
+        wants: Wants::Talk,
+        session,
+        headers,
+        mirrors: Ok(Vec::new()),
+        edits: Vec::new(),
+        is_standing: method == http::Method::GET,
+        method,
+        told: None,
+        state: None,
+        last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
+    }))
+}
+
+/// What a client tells of what it was asked, and the state that the server gave it then.
+fn going_on(document: &Document<'_>, message: &Message<'_>) -> Result<(Option<NodeId>, Option<NodeId>), Refusal> {
+    let get = |member| message.params().and_then(|params| document.get(params, member));
+    let (told, state) = (get(members::RESPONSES), get(members::STATE));
+    if told.is_some_and(|told| document.kind(told) != Kind::Object) {
+        return Err(Refusal::because(ReasonCode::FieldType, "/params/inputResponses: expected an object"));
+    }
+    if state.is_some_and(|state| document.kind(state) != Kind::String) {
+        return Err(Refusal::because(ReasonCode::FieldType, "/params/requestState: expected a string"));
+    }
+    Ok((told, state))
+}
+
+/// Whether a client names streams first of what it takes.
+fn prefers_streams(headers: &HeaderMap) -> bool {
+    let first = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).and_then(|accept| accept.split([',', ';']).next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The revision that a request's own metadata name, as written.
+fn told_revision(document: &Document<'_>, message: Option<&Message<'_>>) -> Option<String> {
+    let params = message.and_then(Message::params)?;
+    let told = document.get(document.get(params, "_meta")?, meta::PROTOCOL_VERSION)?;
+    document.text(told).filter(|told| told.len() <= MAX_REVISION).map(std::borrow::Cow::into_owned)
 }
 
 /// The revision that a message speaks: what its own metadata say; without them, what the header says; in a handshake the newest
@@ -87,7 +180,12 @@ fn revision(head: &RequestHead, document: &Document<'_>, message: Option<&Messag
     let params = message.and_then(Message::params);
     let told = params.and_then(|params| document.get(document.get(params, "_meta")?, meta::PROTOCOL_VERSION));
     if let Some(told) = told {
-        return document.text(told).and_then(|told| Version::named(&told)).ok_or_else(unsupported);
+        let told = document.text(told).ok_or_else(unsupported)?;
+        if matches!(head_of(&head.headers, &VERSION), Head::One(header) if header != told.as_bytes()) {
+            let mismatch = heads::Mismatch::Differs("MCP-Protocol-Version".into());
+            return Err(Refusal::because(ReasonCode::HeaderMismatch, mismatch.to_string()));
+        }
+        return Version::named(&told).ok_or_else(unsupported);
     }
     if message.and_then(Message::method) == Some(Method::Initialize.as_str()) {
         return Ok(Version::V2025_11_25);
@@ -154,57 +252,15 @@ fn name(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) 
     Ok(Some(text.ok_or_else(wrong)?.into_owned()))
 }
 
-/// Whether the gate serves it: a closed list, for what has no row has no decision either.
-const fn is_served(method: Method) -> bool {
-    members(method).is_some()
-}
-
-/// The members that the params of a method have, beside `_meta`; none for what is not served. Others are refused: one that differs by
-/// the case of a letter is the same to some readers, and what asks for something that is not passed on is not passed on either.
-const fn members(method: Method) -> Option<&'static [&'static str]> {
-    match method {
-        Method::CallTool => Some(&["name", "arguments"]),
-        Method::ListTools => Some(&["cursor"]),
-        Method::Initialize => Some(&["protocolVersion", "capabilities", "clientInfo"]),
-        Method::Discover | Method::Initialized | Method::Ping => Some(&[]),
-        Method::SetLevel => Some(&["level"]),
-        Method::Cancelled => Some(&["requestId", "reason"]),
-        Method::Progress => Some(&["progressToken", "progress", "total", "message"]),
-        _ => None,
-    }
-}
-
-fn closed(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) -> Result<(), Refusal> {
-    let (Some(params), Some(known)) = (message.params(), method.and_then(members)) else { return Ok(()) };
-    let is_known = |member: NodeId| document.key(member).is_some_and(|key| key == "_meta" || known.contains(&&*key));
-    if document.children(params).all(is_known) {
-        return Ok(());
-    }
-    Err(Refusal::because(ReasonCode::FieldUnknown, "/params: a member that this method does not have, or that is not served"))
-}
-
-/// What the client says that it can do for a server. The gate passes on nothing that a server asks for, so none is told of it.
-fn capabilities(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) -> Vec<Range<usize>> {
+/// What the client says that it can do for a server, as far as the server is told of it.
+fn capabilities(document: &Document<'_>, message: &Message<'_>, method: Option<Method>, server: Option<&Server>) -> Edits {
     let Some(params) = message.params() else { return Vec::new() };
     let of_handshake = document.get(params, "capabilities").filter(|_| method == Some(Method::Initialize));
     let of_request = document.get(params, "_meta").and_then(|meta| document.get(meta, meta::CLIENT_CAPABILITIES));
     let told = of_handshake.into_iter().chain(of_request);
-    told.filter(|node| document.children(*node).next().is_some()).map(|node| document.span(node)).collect()
-}
-
-/// What a message that is served wants.
-fn wants(document: &Document<'_>, message: &Message<'_>, method: Option<Method>, name: Option<String>) -> Result<Wants, Refusal> {
-    match method {
-        Some(Method::CallTool) => {
-            let arguments = message.params().and_then(|params| document.get(params, "arguments"));
-            if arguments.is_some_and(|arguments| document.kind(arguments) != Kind::Object) {
-                return Err(Refusal::because(ReasonCode::FieldType, "/params/arguments: expected an object"));
-            }
-            Ok(Wants::Tool { name: name.unwrap_or_default(), arguments })
-        }
-        Some(Method::ListTools) => Ok(Wants::Tools),
-        None | Some(_) => Ok(Wants::Talk),
-    }
+    let nothing = BTreeSet::new();
+    let allowed = server.map_or(&nothing, |server| &server.features);
+    told.flat_map(|node| features::announced(document, node, allowed)).collect()
 }
 
 fn write(headers: &mut HeaderMap, name: &HeaderName, value: Option<&str>) -> Result<(), Refusal> {
@@ -233,16 +289,15 @@ fn older(head: &RequestHead, version: Version, message: &Message<'_>, name: Opti
 
 /// Holds the headers that repeat arguments against these, and writes them anew: which there are says the approved definition.
 fn mirrors(
-    mcp: &Mcp,
     head: &RequestHead,
     document: &Document<'_>,
     wants: &Wants,
-    servers: &Servers,
+    server: Option<&Server>,
 ) -> Result<Vec<Mirrored>, Refusal> {
     let mismatch = |mismatch: heads::Mismatch| Refusal::because(ReasonCode::HeaderMismatch, mismatch.to_string());
     let (tool, arguments) = match wants {
-        Wants::Tool { name, arguments } => (servers.get(&mcp.server).and_then(|server| server.tools.get(name)), *arguments),
-        Wants::Tools | Wants::Talk => (None, None),
+        Wants::Tool { name, arguments } => (server.and_then(|server| server.tools.get(name)), *arguments),
+        _ => (None, None),
     };
     let declared = tool.map(|tool| tool.definition().mirrors()).unwrap_or_default();
     let is_declared = |name: &str| declared.iter().any(|mirror| mirror.header.eq_ignore_ascii_case(name));

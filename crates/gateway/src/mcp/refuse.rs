@@ -20,19 +20,33 @@ use crate::dialect;
 const REFUSED: i64 = 1403;
 
 /// A refusal as a whole answer.
-pub(super) fn whole(asked: Option<&Asked>, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
+pub(super) fn whole(
+    asked: Option<&Asked>,
+    metadata: Option<&str>,
+    refusal: &Refusal,
+    request: RequestId,
+) -> (StatusCode, HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
         .extend(HeaderValue::from_str(&request.to_string()).ok().map(|id| (http::HeaderName::from_static("x-request-id"), id)));
     if refusal.code == ReasonCode::MethodNotAllowed {
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
     }
     let status = status(asked, refusal.code);
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        headers.insert(http::header::WWW_AUTHENTICATE, challenge(metadata, refusal.code));
     }
     (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
+}
+
+/// Which credential is wanted (RFC 6750, section 3), and where stands whose (RFC 9728, section 5.1).
+fn challenge(metadata: Option<&str>, code: ReasonCode) -> HeaderValue {
+    let plain = HeaderValue::from_static("Bearer");
+    let Some(metadata) = metadata else { return plain };
+    // Who has shown nothing is told of no error.
+    let error = if code == ReasonCode::CredentialMissing { "" } else { r#"error="invalid_token", "# };
+    HeaderValue::from_str(&format!(r#"Bearer {error}resource_metadata="{metadata}""#)).unwrap_or(plain)
 }
 
 /// A refusal as an error of JSON-RPC.
@@ -51,7 +65,15 @@ pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId)
         data.insert("retry_after".to_owned(), json!(awaited.retry_after));
     }
     if code == ReasonCode::ProtocolVersionUnsupported {
-        data.insert("supported".to_owned(), json!(Version::ALL.map(Version::as_str)));
+        // Older revisions are agreed on in a handshake, not request by request.
+        let supported = Version::ALL
+            .into_iter()
+            .filter(|version| asked.is_none_or(|asked| asked.requested.is_none()) || version.is_stateless());
+        data.insert("supported".to_owned(), json!(supported.map(Version::as_str).collect::<Vec<_>>()));
+        data.extend(asked.and_then(|asked| asked.requested.as_ref()).map(|told| ("requested".to_owned(), json!(told))));
+    }
+    if matches!(code, ReasonCode::DocumentNotFound | ReasonCode::AddressInvalid) {
+        data.extend(asked.and_then(|asked| asked.uri.as_ref()).map(|uri| ("uri".to_owned(), json!(uri))));
     }
     let mut body = Map::new();
     body.insert("jsonrpc".to_owned(), json!("2.0"));
@@ -62,7 +84,7 @@ pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId)
         None if is_stateless(asked) => {}
         None => drop(body.insert("id".to_owned(), Value::Null)),
     }
-    body.insert("error".to_owned(), json!({"code": number(code), "message": code.text(), "data": data}));
+    body.insert("error".to_owned(), json!({"code": number(asked, code), "message": code.text(), "data": data}));
     Value::Object(body)
 }
 
@@ -70,13 +92,15 @@ fn is_stateless(asked: Option<&Asked>) -> bool {
     asked.and_then(|asked| asked.version).is_some_and(Version::is_stateless)
 }
 
-const fn number(code: ReasonCode) -> i64 {
+fn number(asked: Option<&Asked>, code: ReasonCode) -> i64 {
     use ReasonCode as C;
     match code {
+        // A number of its own until 2026-07-28, and for resources alone.
+        C::DocumentNotFound if !is_stateless(asked) && asked.is_some_and(|asked| asked.uri.is_some()) => -32002,
         C::BodyMalformed | C::BodyNotUtf8 | C::BodyTooDeep | C::KeyDuplicate | C::SurrogateInvalid => -32700,
         C::MessageInvalid => -32600,
         C::RpcMethodUnknown => -32601,
-        C::FieldMissing | C::FieldType => -32602,
+        C::FieldMissing | C::FieldType | C::DocumentNotFound | C::AddressInvalid | C::StateUnknown => -32602,
         C::HeaderMismatch => -32020,
         C::ProtocolVersionUnsupported => -32022,
         C::Internal | C::DutyImpossible => -32603,

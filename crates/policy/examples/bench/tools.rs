@@ -51,7 +51,10 @@ pub(crate) fn bundle(size: Size) -> Bundle {
             (format!("t{at}"), Tool { effects, input: schema.to_string(), ..Tool::default() })
         };
         let tools: BTreeMap<String, Tool> = (0..TOOLS).map(tool).collect();
-        bundle.registry.tool_servers.insert(name(&format!("s{server}")), ToolServer { clearance: Level::Restricted, tools });
+        bundle
+            .registry
+            .tool_servers
+            .insert(name(&format!("s{server}")), ToolServer { clearance: Level::Restricted, tools, ..ToolServer::default() });
     }
     let mut dice = Dice::new(SEED + 2);
     let mut text = String::new();

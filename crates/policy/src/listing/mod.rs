@@ -24,10 +24,12 @@ use std::sync::Arc;
 
 use cedar_policy::{Effect, Entities, EntityUid, Policy, PolicyId, Schema};
 use model::{
-    Action, Answer, Ask, Chain, CredentialId, DecisionInput, Facts, Foreign, LinkAnswer, Mandate, ReasonCode, Resource, Verdict,
+    Action, Address, Answer, Ask, Chain, CredentialId, DecisionInput, Document, Facts, Foreign, LinkAnswer, Mandate, Name,
+    ReasonCode, Resource, ToolServer, Verdict,
 };
 
 use crate::decide::{PolicySnapshot, permitted, refused};
+use crate::tools;
 use facts::Guess;
 pub(crate) use kept::Kept;
 use partial::{Known, Partly};
@@ -60,6 +62,8 @@ pub enum Listable {
     Models,
     /// Documents and whatever else is declared for other enforcement points: each action on each listed resource, by kind and id.
     Documents,
+    /// Documents and prompts of tool servers, `server/name`.
+    Resources,
 }
 
 /// Whether there is a call that would be allowed.
@@ -139,7 +143,22 @@ impl PolicySnapshot {
         }
     }
 
-    /// Every action on every listed resource. The gate's own documents are declared by nobody yet.
+    /// Every document and prompt of every tool server.
+    fn resources(&self) -> Vec<Ask> {
+        let of = |(server, declared): (&Name, &ToolServer)| -> Vec<Ask> {
+            let ask = |(name, document): (&Name, &Document)| {
+                let action = match document.address {
+                    Address::Resource(_) => Action::ReadResource,
+                    Address::Prompt(_) => Action::GetPrompt,
+                };
+                Ask { action, resource: Resource::Document(format!("{server}/{name}")) }
+            };
+            declared.documents.iter().map(ask).collect()
+        };
+        self.registry.tool_servers.iter().flat_map(of).collect()
+    }
+
+    /// Every action on every listed resource.
     fn documents(&self) -> Vec<Ask> {
         let access = &self.registry.access;
         let mut all: Vec<Foreign> = Vec::new();
@@ -158,6 +177,7 @@ impl PolicySnapshot {
         match what {
             Listable::Models => self.registry.models.keys().map(model).collect(),
             Listable::Documents => self.documents(),
+            Listable::Resources => self.resources(),
             Listable::Tools => {
                 let mut asks: Vec<Ask> = self.tools.offered().map(tool).collect();
                 asks.sort_by(|left, right| left.resource.id().cmp(right.resource.id()));
@@ -265,6 +285,7 @@ impl<'a> Asking<'a> {
     fn found_out(&mut self, ask: &Ask, links: &[Link<'a>]) -> (Could, Option<ReasonCode>) {
         let record = match &ask.resource {
             Resource::Tool(tool) => self.snapshot.tools.record(tool),
+            Resource::Document(_) if ask.action == Action::ReadResource => Some(tools::document()),
             _ => None,
         };
         let in_dialect = matches!(ask.resource, Resource::Model(_));

@@ -20,7 +20,7 @@ fn snapshot(n_tools: usize, policies: &str) -> PolicySnapshot {
         let effects = BTreeSet::from([ToolEffect::Read]);
         (format!("t{at:03}"), Tool { effects, input: schema.to_owned(), ..Tool::default() })
     };
-    let server = ToolServer { clearance: Level::Restricted, tools: (0..n_tools).map(tool).collect() };
+    let server = ToolServer { clearance: Level::Restricted, tools: (0..n_tools).map(tool).collect(), ..ToolServer::default() };
     let registry = Registry {
         users: BTreeMap::from([(name("ada"), Party::default())]),
         agents: BTreeMap::from([(name("bot"), Agent::default())]),

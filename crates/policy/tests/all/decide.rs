@@ -184,6 +184,8 @@ useBeta: Beta
 issueToken: Agent
 callTool: Tool
 listTools: ToolServer
+answerServer: ToolServer
+getPrompt: 
 readResource: 
 retrieve: 
 sendMessage: Agent

@@ -26,7 +26,8 @@ pub(crate) fn with_tool(policies: &str) -> Bundle {
     let schema = json!({"type": "object", "properties": properties, "required": ["n", "s", "l"]}).to_string();
     let tool = Tool { effects: BTreeSet::from([ToolEffect::Write]), input: schema, ..Tool::default() };
     let mut bundle = bundle(policies);
-    let server = ToolServer { clearance: Level::Internal, tools: BTreeMap::from([("t".to_owned(), tool)]) };
+    let server =
+        ToolServer { clearance: Level::Internal, tools: BTreeMap::from([("t".to_owned(), tool)]), ..ToolServer::default() };
     bundle.registry.tool_servers.insert(name("s"), server);
     bundle
 }
@@ -380,7 +381,10 @@ fn tools_that_look_alike_are_answered_as_each_alone() {
                 let is_kept = tools.iter().any(|at| format!("t{at}") == id);
                 (id, Tool { is_withdrawn: !is_kept, ..one })
             });
-            bundle.registry.tool_servers.insert(name("s"), ToolServer { clearance: Level::Internal, tools: tools.collect() });
+            bundle
+                .registry
+                .tool_servers
+                .insert(name("s"), ToolServer { clearance: Level::Internal, tools: tools.collect(), ..ToolServer::default() });
             compiled(&bundle)
         };
         let of = lister(&["user:ada", "agent:bot"]);

@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod decide;
 mod delegation;
+mod documents;
 mod equal;
 mod explain;
 mod flips;

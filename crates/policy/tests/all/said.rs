@@ -147,7 +147,7 @@ fn arguments_have_values_and_changes() {
         &snapshot,
         &ours(json!({"\u{1b}[2Jextra": 1})),
         &expect![[r#"
-        read by baseline-unmodelled (baseline.cedar:20) for user:ada: context.unmodelled = ["\u{1b}[2Jextra"]
+        read by baseline-unmodelled (baseline.cedar:38) for user:ada: context.unmodelled = ["\u{1b}[2Jextra"]
         would be permitted if the call had no argument that policies cannot see (caller)"#]],
     );
     check(

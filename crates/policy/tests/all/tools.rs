@@ -35,6 +35,7 @@ pub(crate) fn server() -> ToolServer {
             ("read_issue".to_owned(), tool(&[ToolEffect::Read], &json!({"number": {"type": "integer"}, "raw": {}}), &[])),
             ("old_search".to_owned(), withdrawn),
         ]),
+        ..ToolServer::default()
     }
 }
 
@@ -346,6 +347,7 @@ fn hostile_names_stay_names() {
         let server = ToolServer {
             clearance: Level::Internal,
             tools: BTreeMap::from([(bad.to_owned(), tool(&[ToolEffect::Write], &properties, &[]))]),
+            ..ToolServer::default()
         };
         let text = "permit (principal, action in Portcullis::Action::\"write\", resource);";
         let loaded = compiled(&with_tools(text, &[("s", server)]));

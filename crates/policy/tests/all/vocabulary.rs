@@ -40,9 +40,11 @@ fn the_schema_holds_every_action_with_its_resource() {
     }
     // The same table as in `decide::an_action_on_a_resource_of_another_kind_is_refused`.
     let expected = "administer: Portcullis::Gate
+answerServer: Portcullis::ToolServer
 callModel: Portcullis::Model
 connect: Portcullis::Destination
 fetchRemote: Portcullis::Destination
+getPrompt: Portcullis::Document
 issueToken: Portcullis::Agent
 listTools: Portcullis::ToolServer
 readResource: Portcullis::Document
@@ -103,7 +105,7 @@ fn later_versions_only_add() {
 fn what_was_applied_once_is_loaded_again() {
     let text = "permit (principal, action, resource) when {
             resource is Portcullis::HostedTool || resource is Portcullis::Destination || resource is Portcullis::Beta
-            || resource is Portcullis::Agent || resource.clearance > 0
+            || resource is Portcullis::Agent || resource.dialects.contains(\"openai\")
         };
         forbid (principal, action, resource) when { context.flow.level > 3 };";
     let schema = Schema::from_cedarschema_str(policy::SCHEMA).unwrap().0;
@@ -112,7 +114,7 @@ fn what_was_applied_once_is_loaded_again() {
     let snapshot = crate::tools::snapshot(text);
     let asked = crate::world::input(&["user:ada"], "small");
     assert_eq!(snapshot.decide(&asked).verdict, model::Verdict::Permit);
-    // A tool has a clearance too; one thing that has none is a tool server.
+    // No tool server has dialects.
     let mut later = asked;
     let server = model::Resource::ToolServer(crate::world::name("github"));
     later.asks = vec![model::Ask { action: Action::ListTools, resource: server }];

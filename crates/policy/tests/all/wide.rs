@@ -296,7 +296,7 @@ pub(crate) fn entities(input: &DecisionInput) -> Vec<Json> {
     let record =
         |id: &str, attributes: Json| json!({"uid": {"type": "Access::record", "id": id}, "attrs": attributes, "parents": []});
     let mut all = vec![
-        json!({"uid": {"type": "Portcullis::ToolServer", "id": "github"}, "attrs": {}, "parents": []}),
+        json!({"uid": {"type": "Portcullis::ToolServer", "id": "github"}, "attrs": {"clearance": 1}, "parents": []}),
         tool("create_issue", &["write", "egress"]),
         tool("read_issue", &["read"]),
         tool("old_search", &["read"]),

@@ -275,7 +275,7 @@ impl Answer {
 
 fn line(data: String) -> StreamEvent {
     let raw = Bytes::from(data.clone() + "\n");
-    StreamEvent { raw, name: None, data: Some(Bytes::from(data)) }
+    StreamEvent { raw, data: Some(Bytes::from(data)), ..StreamEvent::default() }
 }
 
 /// What left.

@@ -61,7 +61,7 @@ fn resource(text: &str, access: &Access) -> Result<Resource, String> {
             let declared: String = access.resources.keys().map(|kind| format!(", {kind}:ID")).collect();
             Err(format!(
                 "`{text}` is no resource: expected Model:NAME, Agent:NAME, Tool:SERVER/TOOL, ToolServer:NAME, HostedTool:ID, \
-                 Destination:HOST, Beta:ID, Document:ID, Collection:NAME, Dataset:NAME, Gate{declared}"
+                 Destination:HOST, Beta:ID, Document:SERVER/NAME, Collection:NAME, Dataset:NAME, Gate{declared}"
             ))
         }
     }

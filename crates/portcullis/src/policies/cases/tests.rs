@@ -70,7 +70,9 @@ fn every_kind_has_a_word() {
         ("sendMessage", "Agent:desk"),
         ("callTool", "Tool:github/create_issue"),
         ("listTools", "ToolServer:github"),
-        ("readResource", "Document:file:///handbook.md"),
+        ("answerServer", "ToolServer:github"),
+        ("getPrompt", "Document:github/review"),
+        ("readResource", "Document:github/handbook"),
         ("retrieve", "Collection:handbook"),
         ("startTraining", "Dataset:letters"),
     ];

@@ -1,0 +1,298 @@
+//! Addresses of resources: one written form each, and patterns that they fit.
+//!
+//! What decides on a text and what opens it have to mean the same thing. Servers read addresses in their own ways (segments that
+//! lead up, escapes of letters, other slashes), so an address that has a second form is refused, whatever it would lead to.
+//! Syntax: RFC 3986; templates: RFC 6570.
+
+/// Longest address in bytes.
+const MAX_URI: usize = 2048;
+/// Longest pattern in bytes.
+const MAX_PATTERN: usize = 512;
+/// Most stars of a pattern.
+const MAX_STARS: usize = 16;
+
+/// Why a text is no address that is decided on. Holds no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum UriError {
+    /// Empty, or too long.
+    #[error("an address has 1 to 2048 bytes")]
+    Length,
+    /// Without a scheme in small letters.
+    #[error("an address begins with a scheme in small letters, as in `kb://`")]
+    Scheme,
+    /// A blank, a control character, one beyond ASCII, or one that no address has.
+    #[error("an address has no blanks, quotes, backslashes or letters beyond ASCII: they are written as `%20`")]
+    Character,
+    /// An escape that is broken, or of something that needs none, or that ends a segment.
+    #[error("an address escapes only what it cannot hold otherwise, in capital letters: `%20`, never `%2E`, `%2F`, `%25`")]
+    Escape,
+    /// A segment that leads up or nowhere.
+    #[error("an address has no segments `.` and `..`, and no empty ones")]
+    Segment,
+    /// A fragment, or a user in front of a host.
+    #[error("an address has no fragment, and no user in front of its host")]
+    Part,
+    /// An expression of a template that is not closed.
+    #[error("a `{{` of a template has no `}}`")]
+    Template,
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Empty, or too long, or too many stars.
+    #[error("a pattern has 1 to 512 bytes and at most 16 stars")]
+    Length,
+    /// It could fit every server's addresses of every kind.
+    #[error("a pattern begins with a scheme, as in `kb://**`: expected no star in front of the first `:`")]
+    Scheme,
+    /// What no address has, so nothing fits.
+    #[error("nothing fits it: {0}")]
+    Address(UriError),
+}
+
+/// Holds an address to its one form.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(uri: &str) -> Result<(), UriError> {
+    if uri.is_empty() || uri.len() > MAX_URI {
+        return Err(UriError::Length);
+    }
+    let (scheme, rest) = uri.split_once(':').ok_or(UriError::Scheme)?;
+    let is_scheme = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
+    if !is_scheme || rest.is_empty() {
+        return Err(UriError::Scheme);
+    }
+    if !rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
+        return Err(UriError::Character);
+    }
+    escapes(rest)?;
+    let hierarchy = rest.strip_prefix("//");
+    let authority = hierarchy.and_then(|hierarchy| hierarchy.split(['/', '?']).next()).unwrap_or_default();
+    if authority.contains('@') || rest.contains('#') {
+        return Err(UriError::Part);
+    }
+    // What some readers take for a host is a segment to others.
+    let path = hierarchy.unwrap_or(rest);
+    if path.contains("//") || path.split(['/', '?', '&', '=', ';', ':']).any(|part| matches!(part, "." | "..")) {
+        return Err(UriError::Segment);
+    }
+    Ok(())
+}
+
+/// Escapes are of what an address cannot hold as it is, and of nothing that would be read as something else once it is unescaped.
+fn escapes(text: &str) -> Result<(), UriError> {
+    for escape in text.split('%').skip(1) {
+        let digits = escape.get(..2).ok_or(UriError::Escape)?;
+        let is_capital = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte));
+        let byte = u8::from_str_radix(digits, 16).map_err(|_| UriError::Escape)?;
+        let is_needless = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if !is_capital || is_needless || byte.is_ascii_control() || b"/\\%".contains(&byte) {
+            return Err(UriError::Escape);
+        }
+    }
+    Ok(())
+}
+
+/// An address that a template could give, its expressions filled with a letter.
+///
+/// # Errors
+/// As for [`check`]; an expression without an end.
+pub fn of_template(template: &str) -> Result<String, UriError> {
+    let mut uri = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (expression, after) = behind.split_once('}').ok_or(UriError::Template)?;
+        uri.push_str(before);
+        uri.push_str(match expression.bytes().next() {
+            Some(b'/') => "/x",
+            Some(b'.') => ".x",
+            Some(b';') => ";x=x",
+            Some(b'?') => "?x=x",
+            Some(b'&') => "&x=x",
+            Some(b'#') => "",
+            _ => "x",
+        });
+        rest = after;
+    }
+    uri.push_str(rest);
+    check(&uri).map(|()| uri)
+}
+
+/// A pattern of addresses: `*` stands for any text without `/`, `**` for any text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Byte(u8),
+    /// Any text; whether with `/`.
+    Any(bool),
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// Too long, without a scheme, or one that no address fits.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        let is_long = text.is_empty() || text.len() > MAX_PATTERN;
+        if is_long || text.matches('*').count() > MAX_STARS {
+            return Err(PatternError::Length);
+        }
+        if text.split_once(':').is_none_or(|(scheme, _)| scheme.contains('*')) {
+            return Err(PatternError::Scheme);
+        }
+        // What stands between stars is of the one form that addresses have.
+        check(&text.replace("**", "x").replace('*', "x")).map_err(PatternError::Address)?;
+        let mut parts = Vec::new();
+        for byte in text.bytes() {
+            match (byte, parts.last_mut()) {
+                (b'*', Some(Part::Any(is_deep))) => *is_deep = true,
+                (b'*', _) => parts.push(Part::Any(false)),
+                (byte, _) => parts.push(Part::Byte(byte)),
+            }
+        }
+        Ok(Self { parts })
+    }
+
+    /// Whether `uri` fits. The work is bounded by both lengths multiplied.
+    #[must_use]
+    pub fn fits(&self, uri: &str) -> bool {
+        let n_parts = self.parts.len();
+        // at[k]: the first k parts can stand for what has been read.
+        let mut at = vec![false; n_parts.saturating_add(1)];
+        let skip = |at: &mut Vec<bool>| {
+            for (part, before) in self.parts.iter().zip(0_usize..) {
+                let is_open = matches!(part, Part::Any(_)) && at.get(before).copied().unwrap_or(false);
+                if let Some(next) = at.get_mut(before.saturating_add(1)).filter(|_| is_open) {
+                    *next = true;
+                }
+            }
+        };
+        if let Some(first) = at.first_mut() {
+            *first = true;
+        }
+        skip(&mut at);
+        for byte in uri.bytes() {
+            let mut after = vec![false; n_parts.saturating_add(1)];
+            for (part, before) in self.parts.iter().zip(0_usize..) {
+                let (is_before, is_in) = (at.get(before).copied(), at.get(before.saturating_add(1)).copied());
+                let is_after = match part {
+                    Part::Byte(expected) => is_before == Some(true) && *expected == byte,
+                    Part::Any(is_deep) => (is_before == Some(true) || is_in == Some(true)) && (*is_deep || byte != b'/'),
+                };
+                if let Some(next) = after.get_mut(before.saturating_add(1)) {
+                    *next = is_after;
+                }
+            }
+            skip(&mut after);
+            at = after;
+        }
+        at.last().copied().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pattern, PatternError, UriError, check, of_template};
+
+    #[test]
+    fn an_address_has_one_form() {
+        let plain =
+            ["kb://handbook/leave", "file:///srv/a%20b", "test://static-text", "urn:isbn:1", "kb://a?q=1&r=2", "a+b-c.1:x"];
+        for uri in plain {
+            assert_eq!(check(uri), Ok(()), "{uri}");
+        }
+        let facts = [
+            ("", UriError::Length),
+            ("handbook", UriError::Scheme),
+            ("KB://x", UriError::Scheme),
+            ("1b://x", UriError::Scheme),
+            ("kb:", UriError::Scheme),
+            ("kb://a b", UriError::Character),
+            ("kb://a\\b", UriError::Character),
+            ("kb://ä", UriError::Character),
+            ("kb://{id}", UriError::Character),
+            ("kb://a/%2e%2e/b", UriError::Escape),
+            ("kb://a/%2E", UriError::Escape),
+            ("kb://a%2Fb", UriError::Escape),
+            ("kb://a%5Cb", UriError::Escape),
+            ("kb://a%252E", UriError::Escape),
+            ("kb://%61", UriError::Escape),
+            ("kb://a%00", UriError::Escape),
+            ("kb://a%c3%a4", UriError::Escape),
+            ("kb://a%2", UriError::Escape),
+            ("kb://a%", UriError::Escape),
+            ("kb://a/../b", UriError::Segment),
+            ("kb://a/./b", UriError::Segment),
+            ("kb://a/..", UriError::Segment),
+            ("kb://a//b", UriError::Segment),
+            ("file:////etc", UriError::Segment),
+            ("kb://a?path=../b", UriError::Segment),
+            ("kb:../b", UriError::Segment),
+            ("kb://.", UriError::Segment),
+            ("kb://../b", UriError::Segment),
+            ("kb://u@a/b", UriError::Part),
+            ("kb://a/b#c", UriError::Part),
+        ];
+        for (uri, expected) in facts {
+            assert_eq!(check(uri), Err(expected), "{uri}");
+        }
+        assert_eq!(check(&format!("kb:{}", "a".repeat(2046))), Err(UriError::Length));
+        assert_eq!(check(&format!("kb:{}", "a".repeat(2045))), Ok(()));
+    }
+
+    #[test]
+    fn patterns_are_fitted() {
+        let facts = [
+            ("kb://handbook/*", "kb://handbook/leave", true),
+            ("kb://handbook/*", "kb://handbook/", true),
+            ("kb://handbook/*", "kb://handbook/a/b", false),
+            ("kb://handbook/*", "kb://handbooks/a", false),
+            ("kb://handbook/**", "kb://handbook/a/b", true),
+            ("kb://**/notes/*.md", "kb://a/b/notes/x.md", true),
+            ("kb://**/notes/*.md", "kb://a/b/notes/x/y.md", false),
+            ("kb://*/a/**b*c", "kb://q/a/r/s/b/t/bc", true),
+            ("kb://*/a/**b*c", "kb://q/a/r/s/b/t/c", false),
+            ("kb://a", "kb://a", true),
+            ("kb://a", "kb://a/", false),
+            ("kb://a*", "kb://a", true),
+            ("kb://***", "kb://a/b", true),
+        ];
+        for (pattern, uri, expected) in facts {
+            assert_eq!(Pattern::new(pattern).unwrap().fits(uri), expected, "{pattern} {uri}");
+        }
+    }
+
+    #[test]
+    fn patterns_name_a_scheme_and_can_be_fitted() {
+        assert_eq!(Pattern::new(""), Err(PatternError::Length));
+        assert_eq!(Pattern::new(&format!("kb://{}", "*a".repeat(17))), Err(PatternError::Length));
+        for text in ["*", "**", "k*://a", "handbook"] {
+            assert_eq!(Pattern::new(text), Err(PatternError::Scheme), "{text}");
+        }
+        assert_eq!(Pattern::new("kb://a/../*"), Err(PatternError::Address(UriError::Segment)));
+        assert_eq!(Pattern::new("kb://a b"), Err(PatternError::Address(UriError::Character)));
+        assert_eq!(Pattern::new("kb://{id}"), Err(PatternError::Address(UriError::Character)));
+    }
+
+    #[test]
+    fn templates_are_filled() {
+        let facts = [
+            ("kb://page/{id}", "kb://page/x"),
+            ("kb://page{/a,b}{?q}", "kb://page/x?x=x"),
+            ("file://{+path}", "file://x"),
+            ("kb://a", "kb://a"),
+        ];
+        for (template, expected) in facts {
+            assert_eq!(of_template(template).as_deref(), Ok(expected), "{template}");
+        }
+        assert_eq!(of_template("kb://a/{id"), Err(UriError::Template));
+        assert_eq!(of_template("kb://a/../{id}"), Err(UriError::Segment));
+    }
+}
