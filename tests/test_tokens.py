@@ -702,3 +702,27 @@ def test_the_issuer_redirects_or_lies() -> None:
             assert evil.fetches == []
             status, body = gate.exchange("helper", issuer.token())
             assert (status, body["code"]) == (404, "route-unknown"), "nobody has made this gate an issuer"
+
+
+# Tool servers as protected resources
+
+
+def test_a_tool_server_says_whose_tokens_open_it(gate: TokenGate, okta: Issuer, other: Issuer) -> None:
+    """RFC 9728, section 5: a client that has no credential finds out where to get one."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    status, headers, _ = call(f"{gate.url}/mcp/kb", None, body)
+    header = next(value for name, value in headers.items() if name.lower() == "www-authenticate")
+    address = header.removeprefix('Bearer resource_metadata="').removesuffix('"')
+    assert status == 401 and address.endswith("/.well-known/oauth-protected-resource/mcp/kb"), header
+    with urllib.request.urlopen(f"{gate.url}/.well-known/oauth-protected-resource/mcp/kb", timeout=20) as reply:
+        told = json.load(reply)
+    assert told["authorization_servers"] == sorted([okta.url, other.url]) and told["resource"] == address.replace("/.well-known/oauth-protected-resource", "")
+    status, headers, _ = call(f"{gate.url}/mcp/kb", "no.such.token", body)
+    assert status == 401 and any('error="invalid_token"' in value for value in headers.values())
+    # Another name than the gate's own is not believed.
+    request = urllib.request.Request(f"{gate.url}/.well-known/oauth-protected-resource/mcp/kb", headers={"host": "evil.example"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            assert "evil" not in reply.read().decode()
+    except urllib.error.HTTPError as error:
+        assert error.code in (400, 403, 404)

@@ -7,6 +7,29 @@ pub const WANTS_FINDINGS: &[u8] = b"please-answer-with-findings";
 /// Stands in a request that wants a stream.
 pub const WANTS_STREAM: &[u8] = b"\"stream\":true";
 
+/// Stands in the call of a tool.
+pub const WANTS_TOOL: &[u8] = b"\"method\":\"tools/call\"";
+/// The headers of MCP that repeat the call of a tool (2026-07-28).
+pub const CALL_HEADERS: &str = "accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: search\r\n";
+
+/// The call of a tool, with `text` as its argument.
+#[must_use]
+pub fn call(text: &str) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{{\"name\":\"search\",\"arguments\":{{\"query\":\"{text}\",\"limit\":3}},\
+         \"_meta\":{{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}"
+    )
+}
+
+/// The reply to the call of a tool.
+#[must_use]
+pub fn tool(text: &str) -> Vec<u8> {
+    let body = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{{\"resultType\":\"complete\",\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}}}"
+    );
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
 /// About 1.5 KB of prose without findings.
 #[must_use]
 pub fn prose() -> String {

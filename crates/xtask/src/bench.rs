@@ -7,6 +7,7 @@ mod policy;
 mod reload;
 mod report;
 mod systems;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -70,11 +71,11 @@ struct Found {
     why_not: Vec<String>,
 }
 
-const USAGE: &str = "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect|policy [--quick] [--json FILE] | reload [--quick]";
+const USAGE: &str = "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect|policy [--quick] [--json FILE] | reload|tools [--quick]";
 
 /// Runs one bench; `false` if the run is invalid (missed goals are no failure: they stand in the table).
 pub(crate) fn bench(words: &[&str]) -> Result<bool> {
-    let [which @ ("gateway" | "inspect" | "policy" | "reload"), rest @ ..] = words else { bail!("{USAGE}") };
+    let [which @ ("gateway" | "inspect" | "policy" | "reload" | "tools"), rest @ ..] = words else { bail!("{USAGE}") };
     let (mut is_quick, mut json, mut peers) = (false, None, Vec::new());
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
@@ -94,6 +95,7 @@ pub(crate) fn bench(words: &[&str]) -> Result<bool> {
         "inspect" => inspect::inspect(is_quick, json),
         "policy" => policy::policy(is_quick, json),
         "reload" => reload::reload(is_quick),
+        "tools" => tools::tools(is_quick),
         _ => gateway(is_quick, json, &peers),
     }
 }

@@ -284,9 +284,10 @@ fn servers_are_told_of_nothing_that_is_not_passed_on() {
 fn events_that_say_nothing_are_no_messages() {
     let mut events = Vec::new();
     let mut reader = Mcp::new(name("kb")).events(1024);
-    reader.push(b"id: 1\ndata:\n\nid: 2\ndata: {}\n\n", &mut events).unwrap();
-    let data: Vec<_> = events.iter().map(|event| event.data.clone().unwrap()).collect();
-    assert_eq!(data, [&b"{}"[..]]);
+    reader.push(b"data:\n\nid: 1\ndata:\n\nid: 2\nretry: 50\ndata: {}\n\nid: a b\ndata:\n\n", &mut events).unwrap();
+    // What has a name that a client can come back by says that much; one that no header can hold is none.
+    let told: Vec<_> = events.iter().map(|event| (event.id.as_deref(), event.retry, event.data.clone().unwrap())).collect();
+    assert_eq!(told, [(Some("1"), None, "".into()), (Some("2"), Some(50), "{}".into())]);
 }
 
 fn edited(body: &str, edits: &[(std::ops::Range<usize>, String)]) -> Value {

@@ -13,6 +13,7 @@ struct Replies {
     plain: Vec<u8>,
     findings: Vec<u8>,
     stream: Vec<Vec<u8>>,
+    tool: Vec<u8>,
 }
 
 fn main() -> io::Result<()> {
@@ -22,6 +23,7 @@ fn main() -> io::Result<()> {
         plain: replies::chat(&replies::prose()),
         findings: replies::chat(&replies::prose_with_findings()),
         stream: replies::stream(&replies::prose()),
+        tool: replies::tool(&replies::prose()),
     }));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -37,7 +39,9 @@ fn serve(stream: TcpStream, replies: &Replies) -> io::Result<()> {
     loop {
         let Some(message) = wire.message()? else { return Ok(()) };
         let (streamed, findings) = (find(message.body, replies::WANTS_STREAM), find(message.body, replies::WANTS_FINDINGS));
-        if streamed.is_some() {
+        if find(message.body, replies::WANTS_TOOL).is_some() {
+            wire.stream().write_all(&replies.tool)?;
+        } else if streamed.is_some() {
             for part in &replies.stream {
                 wire.stream().write_all(part)?;
             }

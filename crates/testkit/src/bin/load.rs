@@ -94,12 +94,14 @@ fn plan(arguments: impl Iterator<Item = String>) -> io::Result<Plan> {
         "findings" => format!("{} {}", String::from_utf8_lossy(replies::WANTS_FINDINGS), replies::prose_with_findings()),
         _ => replies::prose(),
     };
-    let body = replies::request(&model, &text, case == "stream");
+    let is_tool = case == "tool";
+    let body = if is_tool { replies::call(&text) } else { replies::request(&model, &text, case == "stream") };
+    let (path, own) = if is_tool { ("/mcp/kb", replies::CALL_HEADERS) } else { ("/v1/chat/completions", "") };
     let authorization = value("--bearer").map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
     let named = arguments.iter().zip(arguments.iter().skip(1)).filter(|(name, _)| *name == "--header");
     let more: String = named.map(|(_, header)| format!("{header}\r\n")).collect();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{authorization}{more}content-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{own}{authorization}{more}content-length: {}\r\n\r\n",
         body.len()
     );
     let connections = value("--connections").and_then(|value| value.parse().ok()).unwrap_or(1);

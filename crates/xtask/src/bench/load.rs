@@ -11,7 +11,7 @@ use crate::run;
 /// One run of the generator.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
-    /// `plain`, `findings` or `stream`.
+    /// `plain`, `findings`, `stream` or `tool`.
     pub(super) request: &'static str,
     /// Connections.
     pub(super) connections: usize,

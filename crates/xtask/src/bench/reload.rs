@@ -87,7 +87,7 @@ fn enlarge(data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn apply(data: &Path) -> Result<Duration> {
+pub(super) fn apply(data: &Path) -> Result<Duration> {
     let binary: PathBuf = run::target()?.join("release/portcullis");
     let start = Instant::now();
     let output = Command::new(binary).args(["apply", "--data"]).arg(data).stdin(Stdio::null()).output();

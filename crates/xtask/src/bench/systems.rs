@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Direct,
     /// Envoy with one plain route, two worker threads, keep-alive on both sides.
     Envoy,
+    /// The same with its filter for MCP.
+    EnvoyMcp,
     /// The gate, with some of its controls off.
     Portcullis(&'static [&'static str]),
     /// Another gateway for models.
@@ -65,7 +67,7 @@ impl Upstream {
         Ok(Self { _stdin: child.0.stdin.take(), _child: child, port })
     }
 
-    fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }
@@ -108,7 +110,8 @@ impl System {
         };
         match kind {
             Kind::Direct => return Ok(system),
-            Kind::Envoy => system.start_envoy(upstream, &folder, envoy)?,
+            Kind::Envoy => system.start_envoy(&envoy_config(upstream.port, &[]), &folder, envoy)?,
+            Kind::EnvoyMcp => system.start_envoy(&envoy_config(upstream.port, &[mcp_filter()]), &folder, envoy)?,
             Kind::Portcullis(off) => system.start_gate(upstream, &folder, off)?,
             Kind::Peer(peer) => system.start_peer(peer, upstream, &folder)?,
         }
@@ -116,9 +119,9 @@ impl System {
         Ok(system)
     }
 
-    fn start_envoy(&mut self, upstream: &Upstream, folder: &Path, envoy: &Path) -> Result<()> {
+    fn start_envoy(&mut self, settings: &Value, folder: &Path, envoy: &Path) -> Result<()> {
         let (config, admin) = (folder.join("envoy.json"), folder.join("admin.txt"));
-        std::fs::write(&config, envoy_config(upstream.port).to_string())?;
+        std::fs::write(&config, settings.to_string())?;
         let start = Instant::now();
         let mut command = Command::new(envoy);
         command.args(["--concurrency", "2", "--log-level", "error", "--use-dynamic-base-id", "-c"]).arg(&config);
@@ -299,17 +302,25 @@ fn wait<T>(mut ready: impl FnMut() -> Option<T>) -> Result<T> {
     }
 }
 
-fn envoy_config(upstream: u16) -> Value {
+fn mcp_filter() -> Value {
+    let typed = "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp";
+    json!({"name": "envoy.filters.http.mcp", "typed_config": {"@type": typed, "traffic_mode": "PASS_THROUGH"}})
+}
+
+/// One plain route, behind `filters`.
+fn envoy_config(upstream: u16, filters: &[Value]) -> Value {
     let socket = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let typed = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
     let route = json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}});
+    let router = json!({"name": "envoy.filters.http.router", "typed_config": {"@type": typed("http.router.v3.Router")}});
+    let filters: Vec<&Value> = filters.iter().chain([&router]).collect();
     let manager = json!({
         "@type": typed("network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "bench",
         "codec_type": "HTTP1",
         "generate_request_id": false,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": typed("http.router.v3.Router")}}],
+        "http_filters": filters,
     });
     let filter = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager});
     let endpoint = json!({"endpoint": {"address": socket(upstream)}});
