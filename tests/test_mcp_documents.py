@@ -50,6 +50,7 @@ permit (
 permit (principal == Portcullis::User::"alice", action == Portcullis::Action::"answerServer", resource == Portcullis::ToolServer::"docs");
 """
 TOOLS = [{"name": "work", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}]
+WORK = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "work", "arguments": {}}}
 LISTED = ["kb://pages/open/a", "kb://pages/closed/b", "kb://staff/ann", "kb://elsewhere/c", "kb://pages/../staff/ann"]
 NEXT: list = []
 """What the server does next, by what was asked; the last one first."""
@@ -271,34 +272,93 @@ def test_a_request_goes_on_as_the_very_request_that_it_was(gate: Gate, upstream:
     assert reason(work("BOB", 1, {}))[2] == "upstream-response-invalid"
 
 
+def mark(gate: Gate, who: str, session: dict[str, str], lines: bytes = b"id: e-1\nretry: 50\ndata:\n\n") -> dict[str, str]:
+    """A call whose stream breaks behind its first event; the event."""
+    NEXT.append(lambda _: answer(200, lines, "text/event-stream"))
+    status, [event] = stream(gate, who, "POST", session, WORK)
+    assert status == 200
+    return event
+
+
+def done(words: str, number: int = 7) -> dict:
+    return {"jsonrpc": "2.0", "id": number, "result": {"content": [{"type": "text", "text": words}]}}
+
+
+def told(message: dict) -> list[bytes]:
+    return answer(200, b"id: e-2\ndata: " + json.dumps(message).encode() + b"\n\n", "text/event-stream")
+
+
 def test_a_client_comes_back_to_its_stream_and_nobody_else(gate: Gate, upstream: Upstream) -> None:
     bob, other = begin(gate, "BOB"), begin(gate, "BOB")
-    call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "work", "arguments": {}}}
-    NEXT.append(lambda _: answer(200, b"id: e-1\nretry: 50\ndata:\n\n", "text/event-stream"))
-    status, [event] = stream(gate, "BOB", "POST", bob, call)
-    assert status == 200 and event["retry"] == "50" and event["id"].startswith("e-1~")
+    event = mark(gate, "BOB", bob)
+    assert event["retry"] == "50" and event["id"].startswith("e-1~")
     last = {"last-event-id": event["id"]}
+    tampered = event["id"][:-1] + ("1" if event["id"].endswith("0") else "0")
     before = len(upstream.requests)
-    for who, headers in [("ALICE", bob | last), ("BOB", other | {"last-event-id": event["id"][:-1] + "0"}), ("BOB", bob | {"last-event-id": "e-1"}), ("BOB", SESSIONS | last)]:
-        status, [told] = stream(gate, who, "GET", headers)
-        assert (status, told["error"]["data"]["reason"]) in [(404, "session-unknown"), (400, "state-unknown")], told
-    assert len(upstream.requests) == before
-    done = {"jsonrpc": "2.0", "id": 7, "result": {"content": [{"type": "text", "text": f"it is {SECRET}"}]}}
-    foreign = done | {"id": 8}
-    for message, is_told in [(done, True), (foreign, False)]:
-        NEXT.append(lambda _, message=message: answer(200, b"id: e-2\ndata: " + json.dumps(message).encode() + b"\n\n", "text/event-stream"))
-        status, got = stream(gate, "BOB", "GET", bob | last)
-        assert upstream.requests[-1].header("last-event-id") == "e-1"
-        assert status == (200 if is_told else 502) and SECRET not in json.dumps(got), got
-        assert not is_told or "[redacted" in json.loads(got[-1]["data"])["result"]["content"][0]["text"]
-    # Without a word of an earlier stream nothing is answered in one.
-    NEXT.append(lambda _: events(done))
-    assert stream(gate, "BOB", "GET", bob)[0] == 502
+    facts = [
+        ("ALICE", bob | last, (404, "session-unknown")),
+        # The server gives every session one name here: what tells them apart is the gate's.
+        ("BOB", bob | {"last-event-id": tampered}, (400, "state-unknown")),
+        ("BOB", bob | {"last-event-id": "e-1"}, (400, "state-unknown")),
+        ("BOB", SESSIONS | last, (404, "session-unknown")),
+    ]
+    for who, headers, expected in facts:
+        status, [said] = stream(gate, who, "GET", headers)
+        assert (status, said["error"]["data"]["reason"]) == expected, said
+    assert len(upstream.requests) == before and other["mcp-session-id"]
+    NEXT.append(lambda _: told(done(f"it is {SECRET}")))
+    status, got = stream(gate, "BOB", "GET", bob | last)
+    assert upstream.requests[-1].header("last-event-id") == "e-1"
+    assert (status, json.loads(got[-1]["data"])["result"]["content"][0]["text"]) == (200, "it is [redacted:aws-access-token]")
+    # What was not asked is not answered: neither another request, nor without a word of an earlier stream.
+    for headers, message in [(bob | last, done("a", 8)), (bob, done("a"))]:
+        NEXT.append(lambda _, message=message: told(message))
+        _, got = stream(gate, "BOB", "GET", headers)
+        assert reason((200, {}, json.loads(got[-1]["data"])))[2] == "upstream-response-invalid"
+
+
+def test_an_event_that_says_nothing_names_nothing(gate: Gate) -> None:
+    event = mark(gate, "BOB", begin(gate, "BOB"), f"id: e-1\nevent: {SECRET}\ndata:\n\n".encode())
+    assert set(event) == {"id", "data"}, "its name is text of the server's"
+
+
+def test_a_stream_goes_on_under_the_duties_of_its_call(upstream: Upstream) -> None:
+    with serving(upstream) as gate:
+        policies = gate.data / "policies/docs.cedar"
+        strict = POLICIES + """
+@id("docs-work")
+@obligation("response:redact:EMAIL_ADDRESS")
+permit (principal in Portcullis::Group::"staff", action == docs::Action::"work", resource);
+"""
+        policies.write_text(strict)
+        apply(gate)
+        bob = begin(gate, "BOB")
+        last = {"last-event-id": mark(gate, "BOB", bob)["id"]}
+        NEXT.append(lambda _: told(done("write to mia.keller@example.org")))
+        _, got = stream(gate, "BOB", "GET", bob | last)
+        assert json.loads(got[-1]["data"])["result"]["content"][0]["text"] == "write to [redacted:EMAIL_ADDRESS]"
+        # News alone owe nothing of the kind.
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "mia.keller@example.org"}}
+        NEXT.append(lambda _: events(note))
+        assert json.loads(stream(gate, "BOB", "GET", bob)[1][-1]["data"])["params"]["data"] == "mia.keller@example.org"
+        # A lock on the tool holds for what is left of its call.
+        assert gate.cli("kill", "tool:docs/work").returncode == 0
+        status, [said] = stream(gate, "BOB", "GET", bob | last)
+        assert (status, said["error"]["data"]["reason"]) == (403, "tool-locked"), said
+        # By other policies it is another decision.
+        assert gate.cli("unlock", "tool:docs/work").returncode == 0
+        policies.write_text(strict + "// changed\n")
+        apply(gate)
+        status, [said] = stream(gate, "BOB", "GET", bob | last)
+        assert (status, said["error"]["data"]["reason"]) == (400, "state-unknown"), said
 
 
 def test_news_are_told_of_what_is_declared(gate: Gate) -> None:
     bob = begin(gate, "BOB")
-    news = [{"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}} for uri in ("kb://pages/x", "kb://hidden/x", "kb://pages/../x")]
+    news = [
+        {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+        for uri in ("kb://pages/x", "kb://hidden/x", "kb://pages/../x", "kb://staff/ann")
+    ]
     NEXT.append(lambda _: events(*news))
     status, got = stream(gate, "BOB", "GET", bob)
     assert [json.loads(event["data"])["params"]["uri"] for event in got] == ["kb://pages/x"]

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use identity::Mark;
 use inspect::LeafHits;
 use model::{
     Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, Label, ModelName, Name, ReasonCode, Refusal,
@@ -25,7 +24,7 @@ use crate::inspection::Inspected;
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
-use crate::streams::{self, EventSeal};
+use crate::streams::{self, EventSeal, Resumed};
 use crate::tools;
 
 /// One destination with the bytes that were judged for it.
@@ -55,13 +54,13 @@ pub(crate) struct Outbound {
 pub struct Permit {
     aim: Resource,
     /// What the state of a request is sealed with that a tool server has not finished.
-    state: Option<Mark>,
+    state: Option<[u8; 32]>,
     /// What events are sealed with that a client may come back to.
-    events: Option<EventSeal>,
-    /// The session, as the client knows it.
+    events: Option<Arc<EventSeal>>,
+    /// The session, as the server knows it.
     session: Option<String>,
-    /// The id of the request whose answer goes on, as JSON.
-    goes_on: Option<String>,
+    /// The stream that goes on.
+    resumed: Option<Resumed>,
     /// Whether the answer has no end of its own.
     is_standing: bool,
     /// The documents and prompts that are shown, where these are asked for.
@@ -85,7 +84,7 @@ pub(crate) struct Target {
     pub(crate) method: Method,
     /// Below the upstream's base URL, with the query.
     pub(crate) path: Cow<'static, str>,
-    /// What is done with something that the provider keeps, if that is what is asked.
+    /// What is done with something that the provider keeps, or with a session, if that is what is asked.
     pub(crate) act: Option<&'static str>,
 }
 
@@ -96,8 +95,14 @@ impl Target {
             Aim::Model(_) => Method::POST,
             Aim::Server(call) => call.method.clone(),
         };
+        let act = match (&method, &inspected.named().resumed) {
+            (&Method::GET, None) => Some("hear news"),
+            (&Method::GET, Some(_)) => Some("come back to a stream"),
+            (&Method::DELETE, _) => Some("end a session"),
+            _ => None,
+        };
         kept.map_or_else(
-            || Self { method, path: Cow::Borrowed(protocol.upstream_path()), act: None },
+            || Self { method, path: Cow::Borrowed(protocol.upstream_path()), act },
             |(kept, (name, _))| Self {
                 method: kept.method.clone(),
                 path: Cow::Owned([kept.before, name, &kept.after].concat()),
@@ -149,23 +154,23 @@ impl Permit {
     }
 
     /// What the state of a request is sealed with that a tool server has not finished.
-    pub(crate) const fn state(&self) -> Option<Mark> {
+    pub(crate) const fn state(&self) -> Option<[u8; 32]> {
         self.state
     }
 
     /// What events are sealed with that a client may come back to.
-    pub(crate) const fn events(&self) -> Option<&EventSeal> {
+    pub(crate) const fn events(&self) -> Option<&Arc<EventSeal>> {
         self.events.as_ref()
     }
 
-    /// The session, as the client knows it.
+    /// The session, as the server knows it.
     pub(crate) fn session(&self) -> Option<&str> {
         self.session.as_deref()
     }
 
-    /// The id of the request whose answer goes on, as JSON.
-    pub(crate) fn goes_on(&self) -> Option<&str> {
-        self.goes_on.as_deref()
+    /// The stream that goes on.
+    pub(crate) const fn resumed(&self) -> Option<&Resumed> {
+        self.resumed.as_ref()
     }
 
     /// Whether the answer has no end of its own.
@@ -260,7 +265,7 @@ pub(crate) fn decide<W: World, P: Protocol>(
         return Err(refuse(told(), plain));
     }
     let resumed = inspected.named().resumed.as_ref();
-    let duties = Arc::new(streams::united(&lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
+    let duties = Arc::new(streams::united(lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
     let outbound = match outbound(snapshot, protocol, identified, inspected, &duties) {
         Ok(outbound) => outbound,
         Err(refusal) => return Err(refuse(refusal, plain)),
@@ -282,20 +287,20 @@ pub(crate) fn decide<W: World, P: Protocol>(
     let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
     let names = inspected.named().names.clone();
     let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
-    let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties));
-    let state = server.map(|call| stored::state_mark(inspected.document(), inspected.aim(), call));
-    let session = server.and_then(|call| call.session.clone());
-    let goes_on = resumed.and_then(|resumed| resumed.about.asked.clone());
+    let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties)).map(Arc::new);
+    let state = server.and_then(|call| stored::state(inspected.document(), inspected.aim(), call));
+    let session = inspected.named().session.clone();
+    let resumed = resumed.cloned();
     let is_standing = server.is_some_and(|call| call.is_standing);
     let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
-    let lists = server.filter(|call| call.wants == Wants::Documents);
+    let lists = server.filter(|call| call.wants == Wants::Documents || call.is_standing);
     let places = lists.map(|call| tools::places(snapshot, identified, call));
     Ok(Permit {
         aim,
         state,
         events,
         session,
-        goes_on,
+        resumed,
         is_standing,
         places,
         brings,

@@ -249,7 +249,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
-    if let Some(asked) = recorded.permit().goes_on() {
+    if let Some(asked) = recorded.permit().resumed().and_then(|resumed| resumed.about.asked.as_deref()) {
         protocol.goes_on(asked);
     }
     if let Some(places) = recorded.permit().places() {

@@ -38,7 +38,7 @@ pub use decide::{Judgement, Permit};
 pub use event::{Event, Facts, Timings};
 pub use inspection::Inspected;
 pub use interaction::{interaction, list_models, show_model, turn_away};
-pub use oauth::{Endpoint, Publication, RESOURCE_METADATA, issuer, publish_resource, resource_metadata};
+pub use oauth::{Base, Endpoint, Publication, RESOURCE_METADATA, is_here, issuer, publish_resource};
 pub use record::Recorded;
 pub use release::Released;
 pub use snapshot::{Budgets, Candour, Document, DocumentPlace, Limits, Off, Route, Scanning, Server, Snapshot};

@@ -94,6 +94,8 @@ pub struct Issuing {
 pub trait Issuers: Send + Sync {
     /// The issuer with this `iss`.
     fn issuer(&self, url: &str) -> Option<Trusted>;
+    /// Whether there are any issuers.
+    fn has_issuers(&self) -> bool;
     /// The `iss` of every issuer, sorted.
     fn issuer_urls(&self) -> Vec<String>;
     /// The issuer of this name.

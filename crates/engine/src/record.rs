@@ -163,7 +163,10 @@ async fn write_intent<W: World>(
         ..header
     };
     let mut header = header;
-    header.notes.extend(permit.target().act.map(|act| format!("stored: {act}")));
+    let kept = if permit.model().is_some() { "stored" } else { "session" };
+    header.notes.extend(permit.target().act.map(|act| format!("{kept}: {act}")));
+    let goes_on = permit.resumed().map(|resumed| &resumed.about);
+    header.notes.extend(goes_on.map(|about| format!("goes on: {} {}", about.request, about.tool.as_deref().unwrap_or("news"))));
     header.notes.extend(permit.approval().into_iter().flat_map(approval::notes));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),

@@ -1,12 +1,14 @@
 //! The way back: inspect, label, release, until the answer ends or something stops it.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use identity::Mark;
-use model::{Action, ReasonCode, Refusal};
+use model::{Action, ReasonCode, Refusal, Resource};
 
 use crate::act::Reply;
 use crate::decide::Permit;
@@ -17,6 +19,7 @@ use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendErro
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
 use crate::stored;
+use crate::streams::Session;
 
 /// Bytes of a stream that are gathered into one release at most, if they have arrived already.
 const MOST_GATHERED: usize = 8 << 10;
@@ -78,7 +81,7 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
         return Ok(Form::Bare);
     }
     // Whether a session has news, and can be ended, is the server's own affair.
-    if is_server && status == StatusCode::METHOD_NOT_ALLOWED {
+    if is_server && status == StatusCode::METHOD_NOT_ALLOWED && permit.target().method != Method::POST {
         return Err(ReasonCode::MethodNotAllowed.into());
     }
     // The body of such an answer speaks about the gate's own credential.
@@ -156,8 +159,11 @@ impl<W: World, C: Client> Back<'_, W, C> {
     fn bare<P: Protocol>(&mut self, protocol: &P) -> Result<(), Refusal> {
         protocol.ended()?;
         let permit = self.recorded.permit();
-        if let Some(session) = permit.session().filter(|_| permit.target().method == Method::DELETE) {
-            self.world.ended_sessions().insert(session);
+        if let (Some(name), Resource::ToolServer(server), &Method::DELETE) =
+            (permit.session(), permit.aim(), &permit.target().method)
+        {
+            let owner = stored::owner(self.call.identified()?);
+            self.world.ended_sessions().insert(&Session { owner: &owner, server, name });
         }
         self.headers.remove(CONTENT_TYPE);
         self.length = Some(0);
@@ -208,6 +214,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let mut events = Vec::new();
         let mut n_bytes = 0_u64;
         let mut ended = None;
+        if self.recorded.permit().is_standing() {
+            // Nothing need be new for a long time; the client knows at once that it is heard.
+            self.open()?;
+        }
         while ended.is_none() {
             let waits = self.world.monotonic();
             let next = self.next(&mut body).await;
@@ -266,8 +276,8 @@ impl<W: World, C: Client> Back<'_, W, C> {
 
     fn machine<'p, P: Protocol>(&self, protocol: &'p P, in_stream: bool) -> Result<Machine<'p, P>, ReasonCode> {
         let snapshot = &self.call.snapshot;
-        let scanners = std::sync::Arc::clone(snapshot.scanners.ready()?);
-        let duties = std::sync::Arc::clone(self.recorded.permit().duties());
+        let scanners = Arc::clone(snapshot.scanners.ready()?);
+        let duties = Arc::clone(self.recorded.permit().duties());
         let hides_usage = in_stream && self.recorded.permit().hides_usage();
         let limits = snapshot.limits.clone();
         Ok(Machine::new(protocol, scanners, duties, limits, in_stream, self.sealer(), hides_usage))
@@ -276,32 +286,32 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
         let permit = self.recorded.permit();
-        if let Some(mark) = permit.state() {
-            let owner = stored::owner(self.call.identified.as_ref()?);
-            let events = permit.events().cloned();
-            return Some(Sealer { handles: self.world.handles(), owner, mark, known: Vec::new(), is_kept: true, events });
+        if permit.model().is_none() {
+            let identified = self.call.identified.as_ref()?;
+            let (handles, owner) = (self.world.handles(), stored::owner(identified));
+            let events = permit.events().map(|events| (Arc::clone(events), self.call.request));
+            return Some(Sealer::OfServer { handles, owner, state: permit.state(), events, about: OnceCell::new() });
         }
         let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
         let is_kept = is_stored || permit.target().act.is_some();
         let identified = self.call.identified.as_ref().filter(|_| is_kept || !permit.names().is_empty())?;
-        Some(Sealer {
+        Some(Sealer::OfModel {
             handles: self.world.handles(),
             owner: stored::owner(identified),
             mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),
             known: permit.names().to_vec(),
             is_kept,
-            events: None,
         })
     }
 
     /// The next piece of the upstream's body; a lock, silence or the end of patience stops the wait.
     async fn next<B: ReplyBody>(&mut self, body: &mut B) -> Result<Option<Bytes>, Refusal> {
         let left = self.deadline.saturating_sub(self.world.monotonic());
+        let is_standing = self.recorded.permit().is_standing();
         // A body that always has more never waits, so no wait would end it.
         if left.is_zero() {
-            return Err(ReasonCode::UpstreamTimeout.into());
+            return if is_standing { Ok(None) } else { Err(ReasonCode::UpstreamTimeout.into()) };
         }
-        let is_standing = self.recorded.permit().is_standing();
         // Silence is no fault where nothing need be new; the stream ends when its time is over, and clients begin another.
         let limit = if is_standing { left } else { self.call.snapshot.limits.idle.min(left) };
         let next = while_connected(self.client, body.next());

@@ -24,7 +24,7 @@ pub struct Snapshot {
     /// Every alias that can be asked for, with where it is served.
     pub routes: BTreeMap<ModelName, Vec<Route>>,
     /// Every tool server that can be spoken to.
-    pub servers: BTreeMap<Name, Server>,
+    pub servers: BTreeMap<Name, Arc<Server>>,
     /// The scanners in force.
     pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.
@@ -112,7 +112,7 @@ pub struct Server {
     /// The names of these, in the order in which they are shown.
     pub order: Vec<String>,
     /// Its documents and prompts, by the names that operators give them.
-    pub documents: Arc<BTreeMap<Name, Document>>,
+    pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.
     pub features: BTreeSet<ClientFeature>,
 }

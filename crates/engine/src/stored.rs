@@ -14,7 +14,7 @@ use crate::admit::Identified;
 use crate::decide::Permit;
 use crate::ports::{Aim, ModelCall, ServerCall, Understood, Wants, World};
 use crate::snapshot::Snapshot;
-use crate::streams::{self, Resumed};
+use crate::streams::{self, Resumed, Session};
 use crate::tools;
 
 /// What a request names of what a provider keeps; nothing, mostly.
@@ -102,13 +102,14 @@ pub(crate) fn seal_session<W: World>(
     Ok(())
 }
 
-/// The mark of the state of a request that a tool server has not finished: it goes on as that very request, or not at all.
-pub(crate) fn state_mark(document: &Document<'_>, aim: &Resource, call: &ServerCall) -> Mark {
+/// What the state of a request is bound to that a tool server has not finished: it goes on as that very request, or not at all. None
+/// where a request has none.
+pub(crate) fn state(document: &Document<'_>, aim: &Resource, call: &ServerCall) -> Option<[u8; 32]> {
     let arguments = document.get(document.root(), "params").and_then(|params| document.get(params, "arguments"));
     // As they are written: a client asks again with what it asked.
     let arguments = arguments.map_or("{}", |arguments| document.lexeme(arguments));
     let uri = if let Wants::Document { uri: Some(uri), .. } = &call.wants { uri.as_str() } else { "" };
-    Mark::of("tool-state", &format!("{} {} {uri} {arguments}", aim.type_name(), aim.id()))
+    call.goes_on.then(|| identity::digest_of(&["state", call.server.as_str(), aim.type_name(), aim.id(), uri, arguments]))
 }
 
 fn of_server<W: World>(
@@ -122,7 +123,10 @@ fn of_server<W: World>(
     let mut named = Named::default();
     if let Some(sealed) = &call.session {
         let opened = handles.open(owner, sealed).filter(|opened| opened.mark == session_mark(&call.server));
-        let opened = opened.filter(|_| !world.ended_sessions().has(sealed)).ok_or(ReasonCode::SessionUnknown)?;
+        let opened = opened.ok_or(ReasonCode::SessionUnknown)?;
+        if world.ended_sessions().has(&Session { owner, server: &call.server, name: opened.name }) {
+            return Err(ReasonCode::SessionUnknown.into());
+        }
         if let Some(event) = &call.last_event {
             let resumed = streams::open(snapshot, &handles, owner, call, opened.name, event);
             named.resumed = Some(resumed.ok_or(ReasonCode::StateUnknown)?);
@@ -130,10 +134,10 @@ fn of_server<W: World>(
         named.session = Some(opened.name.to_owned());
     }
     if let Some(node) = call.state {
-        let mark = state_mark(document, &tools::aim(snapshot, call)?, call);
+        let bound = state(document, &tools::aim(snapshot, call)?, call);
         let sealed = document.text(node).unwrap_or_default();
-        let opened = handles.open(owner, &sealed).filter(|opened| opened.mark == mark);
-        named.spans.push((document.span(node), opened.ok_or(ReasonCode::StateUnknown)?.name.to_owned()));
+        let opened = bound.and_then(|bound| handles.open_bound(owner, &bound, &sealed));
+        named.spans.push((document.span(node), opened.ok_or(ReasonCode::StateUnknown)?.to_owned()));
     }
     Ok(named)
 }

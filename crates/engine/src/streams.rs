@@ -6,10 +6,11 @@
 //! bundle by which it was decided: after another one was applied the call is made anew.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use identity::{Handles, Mark};
-use model::{Duties, Name, Resource};
+use identity::Handles;
+use model::{Digest, Duties, Name, RequestId, Resource};
 use serde::{Deserialize, Serialize};
 
 use crate::inspection::Inspected;
@@ -22,8 +23,11 @@ const SEAM: char = '~';
 const LONGEST: usize = 512;
 /// Most sessions that are known to have ended.
 const MOST_ENDED: usize = 10_000;
-/// Bytes at the end of a sealed name that no other one has: half of a MAC, as hexadecimal digits.
-const TAG: usize = 32;
+/// Most of these of one task.
+const MOST_ENDED_OF_ONE: usize = 256;
+
+/// Longest description of a call behind the name of an event, in bytes as it is told: a header has to hold it.
+const LONGEST_ABOUT: usize = 4 << 10;
 
 /// What a stream is about that a client may come back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,8 @@ pub(crate) struct About {
     pub(crate) asked: Option<String>,
     /// The tool that was called, `server/tool`.
     pub(crate) tool: Option<String>,
+    /// Under which id the call stands in the log.
+    pub(crate) request: String,
     /// What the permit obliges to.
     pub(crate) duties: Duties,
     /// The bundle by which it was decided.
@@ -46,44 +52,61 @@ pub(crate) struct Resumed {
     pub(crate) about: About,
 }
 
-/// Seals the names of events of one stream.
-#[derive(Debug, Clone)]
+/// Seals the names of events of one stream. What that takes is made when the first event has a name: most have none.
+#[derive(Debug)]
 pub(crate) struct EventSeal {
-    mark: Mark,
-    /// What is known of the call, as it stands behind the name.
-    about: String,
+    bound: [u8; 32],
+    asked: Option<String>,
+    tool: Option<String>,
+    duties: Arc<Duties>,
+    bundle: Digest,
+    /// What a stream was about that goes on.
+    resumed: Option<About>,
 }
 
 impl EventSeal {
+    /// What is known of the call, as it stands behind the name of an event; none if it is too long for a header.
+    pub(crate) fn about(&self, request: RequestId) -> Option<String> {
+        let made = || About {
+            asked: self.asked.clone(),
+            tool: self.tool.clone(),
+            request: request.to_string(),
+            duties: Duties::clone(&self.duties),
+            bundle: self.bundle.to_string(),
+        };
+        let about = self.resumed.clone().unwrap_or_else(made);
+        let about = hex::encode(serde_json::to_string(&about).ok()?);
+        (about.len() <= LONGEST_ABOUT).then_some(about)
+    }
+
     /// The name of an event as the client may say it again; none for one that cannot stand in a header.
-    pub(crate) fn seal(&self, handles: &Handles, owner: &str, event: &str) -> Option<String> {
+    pub(crate) fn seal(&self, handles: &Handles, owner: &str, event: &str, about: &str) -> Option<String> {
         let is_plain = !event.is_empty() && event.len() <= LONGEST && event.bytes().all(|byte| byte.is_ascii_graphic());
-        let name = format!("{event}{SEAM}{}", self.about);
-        is_plain.then(|| handles.seal(owner, self.mark, &name)).flatten()
+        is_plain.then(|| handles.seal_bound(owner, &self.bound, &format!("{event}{SEAM}{about}"))).flatten()
     }
 }
 
-fn mark(server: &Name, session: &str) -> Mark {
-    Mark::of("tool-event", &format!("{server} {session}"))
+/// What the names of events are bound to: a session of a server.
+fn bound(server: &Name, session: &str) -> [u8; 32] {
+    identity::digest_of(&["event", server.as_str(), session])
 }
 
 /// What the events of the answer are sealed with, if a client can come back to it: in a session, to the answer of a tool or to news.
-pub(crate) fn seal(snapshot: &Snapshot, inspected: &Inspected<'_>, call: &ServerCall, duties: &Duties) -> Option<EventSeal> {
+pub(crate) fn seal(snapshot: &Snapshot, inspected: &Inspected<'_>, call: &ServerCall, duties: &Arc<Duties>) -> Option<EventSeal> {
     let named = inspected.named();
-    let session = named.session.as_deref()?;
-    let bundle = snapshot.digest.to_string();
-    let about = match (&named.resumed, &call.wants) {
-        (Some(resumed), _) => resumed.about.clone(),
-        (None, Wants::Tool { .. }) => {
+    let bound = bound(&call.server, named.session.as_deref()?);
+    let (duties, bundle) = (Arc::clone(duties), snapshot.digest);
+    let resumed = named.resumed.as_ref().map(|resumed| resumed.about.clone());
+    let (asked, tool) = match &call.wants {
+        Wants::Tool { .. } => {
             let document = inspected.document();
             let asked = document.lexeme(document.get(document.root(), "id")?).to_owned();
-            About { asked: Some(asked), tool: Some(inspected.aim().id().to_owned()), duties: duties.clone(), bundle }
+            (Some(asked), Some(inspected.aim().id().to_owned()))
         }
-        (None, _) if call.is_standing => About { asked: None, tool: None, duties: duties.clone(), bundle },
+        _ if call.is_standing => (None, None),
         _ => return None,
     };
-    let about = hex::encode(serde_json::to_string(&about).ok()?);
-    Some(EventSeal { mark: mark(&call.server, session), about })
+    Some(EventSeal { bound, asked, tool, duties, bundle, resumed })
 }
 
 /// The stream that a client comes back to; none if it was not this task's, in this session, by this bundle.
@@ -95,8 +118,7 @@ pub(crate) fn open(
     session: &str,
     sealed: &str,
 ) -> Option<Resumed> {
-    let opened = handles.open(owner, sealed).filter(|opened| opened.mark == mark(&call.server, session))?;
-    let (event, about) = opened.name.rsplit_once(SEAM)?;
+    let (event, about) = handles.open_bound(owner, &bound(&call.server, session), sealed)?.rsplit_once(SEAM)?;
     let about: About = serde_json::from_slice(&hex::decode(about).ok()?).ok()?;
     (about.bundle == snapshot.digest.to_string()).then(|| Resumed { event: event.to_owned(), about })
 }
@@ -107,63 +129,101 @@ pub(crate) fn aim(resumed: Option<&Resumed>) -> Option<Resource> {
 }
 
 /// Both: a stream that goes on owes what the call owed.
-pub(crate) fn united(duties: &Duties, resumed: Option<&Resumed>) -> Duties {
-    let owed = resumed.map(|resumed| resumed.about.duties.links()).unwrap_or_default();
-    Duties::new(duties.links().iter().chain(owed).cloned().collect())
+pub(crate) fn united(duties: Duties, resumed: Option<&Resumed>) -> Duties {
+    let Some(resumed) = resumed else { return duties };
+    Duties::new(duties.links().iter().chain(resumed.about.duties.links()).cloned().collect())
 }
 
 /// Sessions with tool servers that clients have ended: whatever the server thinks of it, nobody goes on with one. The latest of them.
 #[derive(Debug, Default)]
-pub struct EndedSessions(Mutex<Ended>);
+pub struct EndedSessions {
+    /// So that nobody waits where no session was ended yet.
+    is_some: AtomicBool,
+    ended: Mutex<Ended>,
+}
 
 #[derive(Debug, Default)]
 struct Ended {
-    known: HashSet<String>,
-    order: VecDeque<String>,
+    known: HashSet<[u8; 32]>,
+    order: VecDeque<(u64, [u8; 32])>,
+}
+
+/// One session: as whom, with which server, by the server's own name.
+pub(crate) struct Session<'s> {
+    pub(crate) owner: &'s str,
+    pub(crate) server: &'s Name,
+    pub(crate) name: &'s str,
+}
+
+impl Session<'_> {
+    fn key(&self) -> [u8; 32] {
+        identity::digest_of(&["session", self.owner, self.server.as_str(), self.name])
+    }
+
+    /// As whom, for how many each may have.
+    fn owner(&self) -> u64 {
+        let digest = identity::digest_of(&["owner", self.owner]);
+        digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+    }
 }
 
 impl EndedSessions {
-    /// Ends a session, by the name that the client knows.
-    pub(crate) fn insert(&self, sealed: &str) {
-        let Some(tag) = tag(sealed) else { return };
-        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !ended.known.insert(tag.to_owned()) {
+    /// Ends a session. Who ends more than so many pushes out his own.
+    pub(crate) fn insert(&self, session: &Session<'_>) {
+        let (key, owner) = (session.key(), session.owner());
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ended.known.insert(key) {
             return;
         }
-        ended.order.push_back(tag.to_owned());
-        if ended.order.len() > MOST_ENDED
-            && let Some(oldest) = ended.order.pop_front()
-        {
+        self.is_some.store(true, Ordering::Release);
+        let own = ended.order.iter().filter(|(of, _)| *of == owner).count();
+        let oldest = if own >= MOST_ENDED_OF_ONE { ended.order.iter().position(|(of, _)| *of == owner) } else { None };
+        let oldest = oldest.or_else(|| (ended.order.len() >= MOST_ENDED).then_some(0));
+        if let Some((_, oldest)) = oldest.and_then(|at| ended.order.remove(at)) {
             ended.known.remove(&oldest);
         }
+        ended.order.push_back((owner, key));
     }
 
     /// Whether a session has been ended.
-    pub(crate) fn has(&self, sealed: &str) -> bool {
-        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tag(sealed).is_some_and(|tag| ended.known.contains(tag))
+    pub(crate) fn has(&self, session: &Session<'_>) -> bool {
+        if !self.is_some.load(Ordering::Acquire) {
+            return false;
+        }
+        let key = session.key();
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).known.contains(&key)
     }
-}
-
-fn tag(sealed: &str) -> Option<&str> {
-    sealed.len().checked_sub(TAG).and_then(|at| sealed.get(at..))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EndedSessions, MOST_ENDED};
+    use model::Name;
+
+    use super::{EndedSessions, MOST_ENDED, MOST_ENDED_OF_ONE, Session};
 
     #[test]
     fn the_latest_ended_sessions_are_known() {
         let ended = EndedSessions::default();
-        let name = |number: usize| format!("session-{number}_pcl{number:044}");
-        for number in 0..=MOST_ENDED {
-            assert!(!ended.has(&name(number)));
-            ended.insert(&name(number));
-            ended.insert(&name(number));
+        let server = Name::new("kb").unwrap();
+        let with = |owner: &str, number: usize, does: &dyn Fn(&Session<'_>) -> bool| {
+            does(&Session { owner, server: &server, name: &format!("session-{number}") })
+        };
+        let has = |session: &Session<'_>| ended.has(session);
+        let end = |session: &Session<'_>| {
+            ended.insert(session);
+            ended.has(session)
+        };
+        assert!(!with("ann", 0, &has));
+        assert!(with("ann", 0, &end) && with("ann", 0, &end));
+        assert!(!with("bob", 0, &has), "another task's session of that name");
+        // Who ends many ends none of another one's earlier.
+        for number in 0..=MOST_ENDED_OF_ONE {
+            assert!(with("bob", number, &end));
         }
-        assert!(!ended.has(&name(0)) && ended.has(&name(1)) && ended.has(&name(MOST_ENDED)));
-        ended.insert("short");
-        assert!(!ended.has("short"));
+        assert!(!with("bob", 0, &has) && with("bob", 1, &has) && with("ann", 0, &has));
+        for number in 0..MOST_ENDED {
+            assert!(with(&format!("task-{number}"), 0, &end));
+        }
+        assert!(!with("ann", 0, &has) && with("task-1", 0, &has));
     }
 }

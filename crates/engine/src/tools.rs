@@ -84,18 +84,21 @@ pub(crate) fn label(snapshot: &Snapshot, call: &ServerCall) -> Label {
     })
 }
 
-/// The places of those documents and prompts that the caller could be allowed to read.
+/// The places of those documents and prompts of which some reading could be allowed to the caller.
 pub(crate) fn places(snapshot: &Snapshot, identified: &Identified, call: &ServerCall) -> Vec<DocumentPlace> {
     let Some(server) = snapshot.servers.get(&call.server) else { return Vec::new() };
     let lister = lister(identified);
+    // What was not found out is left to the reading where callers are told why, and hidden where they are not.
+    let explains = snapshot.refusals.explains(identified.chain());
+    let shows = |could| could == Could::Yes || (could == Could::Unknown && explains);
     let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Resources));
+    let open = list.iter().flat_map(|list| list.iter()).filter(|listed| shows(listed.could));
+    let open: HashSet<&str> = open.map(|listed| listed.ask.resource.id()).collect();
     let granted = |ask: &Ask| lister.mandate.task.as_ref().is_none_or(|task| task.grant.covers(ask));
     let is_shown = |name: &Name, place: &DocumentPlace| {
         let action = if matches!(place, DocumentPlace::Prompt(_)) { Action::GetPrompt } else { Action::ReadResource };
         let ask = Ask { action, resource: document(&call.server, name) };
-        // What was not found out is left to the reading.
-        let could = |listed: &&Listed| listed.ask == ask && listed.could != Could::No;
-        list.as_ref().map_or_else(|| granted(&ask), |list| list.iter().any(|listed| could(&listed)))
+        if list.is_some() { open.contains(ask.resource.id()) } else { granted(&ask) }
     };
     let shown = server.documents.iter().filter(|(name, document)| is_shown(name, &document.place));
     shown.map(|(_, document)| document.place.clone()).collect()

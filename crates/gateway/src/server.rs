@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::Endpoint;
 use engine::ports::Order;
 use engine::ports::{Head, World};
+use engine::{Base, Endpoint};
 use http::{HeaderMap, Method, Request};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -493,12 +493,10 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
         Route::Mcp(server, verb) => {
-            let metadata = engine::resource_metadata(world, head, &format!("/mcp/{server}"));
-            engine::interaction(world, &Mcp::by(server, verb).opened_by(metadata), head, client).await
+            engine::interaction(world, &Mcp::by(server, verb).opened_by(Base::of(world, head)), head, client).await
         }
         Route::NoMcp(server, refusal) => {
-            let metadata = engine::resource_metadata(world, head, &format!("/mcp/{server}"));
-            engine::turn_away(world, &Mcp::new(server).opened_by(metadata), head, client, &refusal).await
+            engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
         }
         Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,

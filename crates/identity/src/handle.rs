@@ -16,9 +16,12 @@ const SEAM: &str = "_pcl";
 const MARK: usize = 6;
 /// Bytes of the tag: half of HMAC-SHA-256, as RFC 2104 (5) allows.
 const TAG: usize = 16;
-/// Longest name that is sealed, in bytes. Names of providers are below 100; the state of a request that a tool server has not
-/// finished can be all that it knows of it.
-const LONGEST: usize = 16 << 10;
+/// Longest name that is sealed, in bytes. Providers' are below 100.
+const LONGEST: usize = 256;
+/// Longest name that is sealed for one use: the state of a request that a tool server has not finished is all that it knows of it.
+const LONGEST_BOUND: usize = 16 << 10;
+/// What stands in the place of a mark where a name is sealed for one use.
+const NO_MARK: Mark = Mark([0; MARK]);
 
 /// Which upstream keeps something, and for which model: a digest of both names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,17 @@ pub struct Opened<'s> {
     pub name: &'s str,
     /// Which upstream keeps it.
     pub mark: Mark,
+}
+
+/// A SHA-256 digest of several texts, each behind its length: no other texts have the same.
+#[must_use]
+pub fn digest_of(parts: &[&str]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// The keys with which names are bound, the newest last. Old ones still open what they sealed.
@@ -72,6 +86,30 @@ impl Handles {
         Some(format!("{name}{SEAM}{mark}{tag}"))
     }
 
+    /// `name` as its owner may name it again for one use, which `bound` says in full (a SHA-256 digest of whatever a caller may choose);
+    /// `None` without a key, or for a name above 16 KiB.
+    #[must_use]
+    pub fn seal_bound(&self, owner: &str, bound: &[u8; 32], name: &str) -> Option<String> {
+        let key = self.0.last().filter(|_| name.len() <= LONGEST_BOUND)?;
+        let mark = hex::encode(NO_MARK.0);
+        Some(format!("{name}{SEAM}{mark}{}", tag_bound(key, owner, bound, name)))
+    }
+
+    /// What is behind `sealed`, if it was sealed for this owner and this use. In constant time but for the number of keys.
+    #[must_use]
+    pub fn open_bound<'s>(&self, owner: &str, bound: &[u8; 32], sealed: &'s str) -> Option<&'s str> {
+        let (name, behind) = sealed.rsplit_once(SEAM)?;
+        let (mark, told) = behind.split_at_checked(2 * MARK)?;
+        if name.len() > LONGEST_BOUND || told.len() != 2 * TAG || mark != hex::encode(NO_MARK.0) {
+            return None;
+        }
+        let is_right = |key: &hmac::Key| {
+            let tag = tag_bound(key, owner, bound, name);
+            aws_lc_rs::constant_time::verify_slices_are_equal(tag.as_bytes(), told.as_bytes()).is_ok()
+        };
+        self.0.iter().rev().any(is_right).then_some(name)
+    }
+
     /// What is behind `sealed`, if it was sealed for this owner. In constant time but for the number of keys.
     #[must_use]
     pub fn open<'s>(&self, owner: &str, sealed: &'s str) -> Option<Opened<'s>> {
@@ -92,6 +130,12 @@ impl Handles {
 /// What is authenticated: owners hold no NUL and marks have one length, so no two read the same.
 fn tag(key: &hmac::Key, owner: &str, mark: &str, name: &str) -> String {
     let bound = [owner.as_bytes(), &[0], mark.as_bytes(), &[0], name.as_bytes()].concat();
+    hex::encode(hmac::sign(key, &bound).as_ref().get(..TAG).unwrap_or_default())
+}
+
+/// Likewise for one use. It begins with a NUL, which no owner holds: nothing that [`tag`] authenticates reads the same.
+fn tag_bound(key: &hmac::Key, owner: &str, bound: &[u8; 32], name: &str) -> String {
+    let bound = [&[0], owner.as_bytes(), &[0], bound.as_slice(), name.as_bytes()].concat();
     hex::encode(hmac::sign(key, &bound).as_ref().get(..TAG).unwrap_or_default())
 }
 
@@ -140,7 +184,7 @@ mod tests {
         assert_eq!(new.open("t", &sealed), None);
         assert_eq!(both.seal("t", here(), "resp"), new.seal("t", here(), "resp"));
         assert_eq!(handles(&[]).seal("t", here(), "resp"), None);
-        assert_eq!(new.seal("t", here(), &"r".repeat((16 << 10) + 1)), None);
+        assert_eq!(new.seal("t", here(), &"r".repeat(257)), None);
         assert_eq!(format!("{both:?}"), "Handles(2)");
     }
 
@@ -157,5 +201,22 @@ mod tests {
     fn a_mark_tells_model_and_upstream_apart() {
         assert_ne!(Mark::of("ab", "c"), Mark::of("a", "bc"));
         assert_ne!(Mark::of("a", "b"), Mark::of("b", "a"));
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_use_opens_for_no_other() {
+        let keys = handles(&[1]);
+        let (one, other) = ([1; 32], [2; 32]);
+        let sealed = keys.seal_bound("key-a", &one, "state_pcl").unwrap();
+        assert_eq!(keys.open_bound("key-a", &one, &sealed), Some("state_pcl"));
+        assert_eq!(keys.open_bound("key-a", &other, &sealed), None);
+        assert_eq!(keys.open_bound("key-b", &one, &sealed), None);
+        assert_eq!(keys.open("key-a", &sealed), None, "it is no name of something that is kept");
+        let kept = keys.seal("key-a", super::NO_MARK, "state").unwrap();
+        assert_eq!(keys.open_bound("key-a", &one, &kept), None);
+        assert_eq!(handles(&[2]).open_bound("key-a", &one, &sealed), None);
+        let long = "s".repeat(super::LONGEST_BOUND);
+        assert!(keys.seal_bound("key-a", &one, &long).is_some());
+        assert_eq!(keys.seal_bound("key-a", &one, &format!("{long}s")), None);
     }
 }

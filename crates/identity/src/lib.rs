@@ -19,7 +19,7 @@ mod verify;
 pub mod webhook;
 
 pub use form::{Form, FormError};
-pub use handle::{Handles, Mark, Opened};
+pub use handle::{Handles, Mark, Opened, digest_of};
 pub use issue::{Issued, RotateError, Rotated, issue, rotate};
 pub use key::{ENTROPY, IdentityError, Minted, Plane, Presented, mint, parse};
 pub use present::{Shown, basic, credential_from_headers, credential_from_request, shown_in_request};

@@ -76,10 +76,18 @@ pub fn check(uri: &str) -> Result<(), UriError> {
     }
     // What some readers take for a host is a segment to others.
     let path = hierarchy.unwrap_or(rest);
-    if path.contains("//") || path.split(['/', '?', '&', '=', ';', ':']).any(|part| matches!(part, "." | "..")) {
+    if path.contains("//") || path.split(['/', '?', '&', '=', ';', ':']).any(is_upwards) {
         return Err(UriError::Segment);
     }
     Ok(())
+}
+
+/// Whether a segment is dots, or dots beside escapes, which some readers unescape and take off before they look.
+fn is_upwards(segment: &str) -> bool {
+    let mut rest = segment.split('%');
+    let first = rest.next().unwrap_or_default();
+    let dots: String = std::iter::once(first).chain(rest.filter_map(|escape| escape.get(2..))).collect();
+    matches!(dots.as_str(), "." | "..")
 }
 
 /// Escapes are of what an address cannot hold as it is, and of nothing that would be read as something else once it is unescaped.
@@ -124,12 +132,15 @@ pub fn of_template(template: &str) -> Result<String, UriError> {
 /// A pattern of addresses: `*` stands for any text without `/`, `**` for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
+    /// What stands before the first star.
+    before: String,
+    /// What comes from there on.
     parts: Vec<Part>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Byte(u8),
+    Text(String),
     /// Any text; whether with `/`.
     Any(bool),
 }
@@ -149,52 +160,67 @@ impl Pattern {
         }
         // What stands between stars is of the one form that addresses have.
         check(&text.replace("**", "x").replace('*', "x")).map_err(PatternError::Address)?;
+        let at = text.find('*').unwrap_or(text.len());
+        let (before, mut rest) = text.split_at_checked(at).unwrap_or((text, ""));
         let mut parts = Vec::new();
-        for byte in text.bytes() {
-            match (byte, parts.last_mut()) {
-                (b'*', Some(Part::Any(is_deep))) => *is_deep = true,
-                (b'*', _) => parts.push(Part::Any(false)),
-                (byte, _) => parts.push(Part::Byte(byte)),
-            }
+        while !rest.is_empty() {
+            let stars = rest.find(|letter| letter != '*').unwrap_or(rest.len());
+            let (run, behind) = rest.split_at_checked(stars).unwrap_or((rest, ""));
+            let plain = behind.find('*').unwrap_or(behind.len());
+            let (plain, behind) = behind.split_at_checked(plain).unwrap_or((behind, ""));
+            parts.push(Part::Any(run.len() > 1));
+            parts.extend((!plain.is_empty()).then(|| Part::Text(plain.to_owned())));
+            rest = behind;
         }
-        Ok(Self { parts })
+        Ok(Self { before: before.to_owned(), parts })
     }
 
-    /// Whether `uri` fits. The work is bounded by both lengths multiplied.
+    /// Whether `uri` fits. Most addresses that do not are told by what stands before the first star; behind it the work is bounded by the
+    /// length of the address times that of the pattern.
     #[must_use]
     pub fn fits(&self, uri: &str) -> bool {
-        let n_parts = self.parts.len();
-        // at[k]: the first k parts can stand for what has been read.
-        let mut at = vec![false; n_parts.saturating_add(1)];
-        let skip = |at: &mut Vec<bool>| {
-            for (part, before) in self.parts.iter().zip(0_usize..) {
-                let is_open = matches!(part, Part::Any(_)) && at.get(before).copied().unwrap_or(false);
-                if let Some(next) = at.get_mut(before.saturating_add(1)).filter(|_| is_open) {
-                    *next = true;
-                }
-            }
-        };
-        if let Some(first) = at.first_mut() {
-            *first = true;
+        let Some(rest) = uri.strip_prefix(self.before.as_str()) else { return false };
+        match self.parts.as_slice() {
+            [] => rest.is_empty(),
+            [Part::Any(is_deep)] => *is_deep || !rest.contains('/'),
+            parts => all_ends(parts, rest.as_bytes()),
         }
-        skip(&mut at);
-        for byte in uri.bytes() {
-            let mut after = vec![false; n_parts.saturating_add(1)];
-            for (part, before) in self.parts.iter().zip(0_usize..) {
-                let (is_before, is_in) = (at.get(before).copied(), at.get(before.saturating_add(1)).copied());
-                let is_after = match part {
-                    Part::Byte(expected) => is_before == Some(true) && *expected == byte,
-                    Part::Any(is_deep) => (is_before == Some(true) || is_in == Some(true)) && (*is_deep || byte != b'/'),
-                };
-                if let Some(next) = after.get_mut(before.saturating_add(1)) {
-                    *next = is_after;
-                }
-            }
-            skip(&mut after);
-            at = after;
-        }
-        at.last().copied().unwrap_or(false)
     }
+}
+
+/// Whether `parts` can stand for all of `rest`: by the set of all places that they can have come to, part by part.
+fn all_ends(parts: &[Part], rest: &[u8]) -> bool {
+    let length = rest.len().saturating_add(1);
+    let (mut here, mut next) = (vec![false; length], vec![false; length]);
+    if let Some(first) = here.first_mut() {
+        *first = true;
+    }
+    for part in parts {
+        next.fill(false);
+        match part {
+            Part::Text(text) => {
+                for at in here.iter().enumerate().filter(|(_, is_here)| **is_here).map(|(at, _)| at) {
+                    let end = at.saturating_add(text.len());
+                    if rest.get(at..end) == Some(text.as_bytes())
+                        && let Some(end) = next.get_mut(end)
+                    {
+                        *end = true;
+                    }
+                }
+            }
+            Part::Any(is_deep) => {
+                let mut is_open = false;
+                for (at, (is_here, is_next)) in here.iter().zip(&mut next).enumerate() {
+                    // The star has passed what stands before this place.
+                    let passed = at.checked_sub(1).and_then(|before| rest.get(before));
+                    is_open = *is_here || is_open && (*is_deep || passed != Some(&b'/'));
+                    *is_next = is_open;
+                }
+            }
+        }
+        std::mem::swap(&mut here, &mut next);
+    }
+    here.last() == Some(&true)
 }
 
 #[cfg(test)]
@@ -236,6 +262,9 @@ mod tests {
             ("kb://a?path=../b", UriError::Segment),
             ("kb:../b", UriError::Segment),
             ("kb://.", UriError::Segment),
+            ("kb://a/..%3B", UriError::Segment),
+            ("kb://a/%20../b", UriError::Segment),
+            ("kb://a/..%3F", UriError::Segment),
             ("kb://../b", UriError::Segment),
             ("kb://u@a/b", UriError::Part),
             ("kb://a/b#c", UriError::Part),

@@ -98,7 +98,8 @@ pub struct Tool {
     /// then, so a bundle of before keeps the digest that it had.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
-    /// Where it stands in its server's list: callers are shown that order. Absent at the first place.
+    /// Where it stands in its server's list: callers are shown that order. Absent at the first place; a bundle of before, which has none,
+    /// keeps its digest, and the next `apply` of the same files makes another one.
     #[serde(default, skip_serializing_if = "is_first")]
     pub position: u32,
     /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.

@@ -242,7 +242,7 @@ fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
 }
 
 /// The tool servers that can be spoken to, with what callers may be shown of them.
-fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server> {
+fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Server>> {
     let server = |(name, upstream): (&model::Name, &model::Name)| {
         let declared = bundle.registry.tool_servers.get(name)?;
         // What was checked when it was applied reads again; what does not is not called.
@@ -258,10 +258,17 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Server
             tools.filter_map(|(name, tool)| Some((name.clone(), pinned(name, tool)?))).collect();
         let mut order: Vec<String> = tools.keys().cloned().collect();
         order.sort_by_key(|name| declared.tools.get(name).map(|tool| tool.position));
-        let documents =
-            declared.documents.iter().filter_map(|(of, document)| Some((of.clone(), engine::Document::of(document)?)));
-        let (documents, features) = (Arc::new(documents.collect()), declared.features.clone());
-        Some((name.clone(), Server { upstream: upstream.clone(), tools, order, documents, features }))
+        let document = |(of, declared): (&model::Name, &model::Document)| {
+            let read = engine::Document::of(declared);
+            if read.is_none() {
+                tracing::warn!(server = %name, document = %of, "documents cannot be read: their pattern no longer reads");
+            }
+            Some((of.clone(), read?))
+        };
+        let documents = declared.documents.iter().filter_map(document);
+        let (documents, features) = (documents.collect(), declared.features.clone());
+        let server = Server { upstream: upstream.clone(), tools, order, documents, features };
+        Some((name.clone(), Arc::new(server)))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()
 }

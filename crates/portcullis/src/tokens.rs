@@ -116,6 +116,10 @@ impl Issuers for Gate {
         self.issuers.issuer(url)
     }
 
+    fn has_issuers(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+
     fn issuer_urls(&self) -> Vec<String> {
         self.issuers.urls()
     }

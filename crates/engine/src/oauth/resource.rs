@@ -1,7 +1,9 @@
 //! The gate's tool servers as protected resources (RFC 9728): whose tokens open them. Nothing here depends on who asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::header::HOST;
 use model::{ReasonCode, Refusal, RequestId};
 use serde_json::json;
@@ -18,26 +20,51 @@ pub const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// The address at which callers reach the gate: the one that operators have given it, else the name of this machine that the request
 /// was sent to. No other name is believed.
-fn base<W: World>(world: &W, head: &Head) -> Option<String> {
-    let given = world.snapshot().access_url.as_deref().map(ToOwned::to_owned);
-    let given = given.or_else(|| world.issuing().map(|issuing| issuing.gate.url.clone()));
-    if let Some(url) = given {
-        return Some(url.trim_end_matches('/').to_owned());
-    }
-    let host = head.headers.get(HOST)?.to_str().ok()?;
-    let name =
-        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(name, _)| name);
-    let is_here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| name.eq_ignore_ascii_case(here));
-    is_here.then(|| format!("http://{host}"))
+#[derive(Debug, Clone)]
+pub enum Base {
+    /// What operators have written.
+    Given(Arc<str>),
+    /// A name of this machine, and the port.
+    Here(HeaderValue),
 }
 
-/// Where the metadata of the resource at `path` are; none if tokens of no issuer open it.
-#[must_use]
-pub fn resource_metadata<W: World>(world: &W, head: &Head, path: &str) -> Option<String> {
-    if world.issuer_urls().is_empty() {
-        return None;
+impl Base {
+    /// The address; none if tokens of no issuer open anything here.
+    #[must_use]
+    pub fn of<W: World>(world: &W, head: &Head) -> Option<Self> {
+        if !world.has_issuers() {
+            return None;
+        }
+        let given = world.snapshot().access_url.clone();
+        let given = given.or_else(|| world.issuing().map(|issuing| Arc::from(issuing.gate.url.as_str())));
+        if let Some(url) = given {
+            return Some(Self::Given(url));
+        }
+        let value = head.headers.get(HOST)?;
+        let host = value.to_str().ok()?;
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+        is_here(name).then(|| Self::Here(value.clone()))
     }
-    base(world, head).map(|base| format!("{base}{METADATA}{path}"))
+
+    fn url(&self, path: &str) -> String {
+        match self {
+            Self::Given(url) => format!("{}{path}", url.trim_end_matches('/')),
+            Self::Here(host) => format!("http://{}{path}", host.to_str().unwrap_or_default()),
+        }
+    }
+
+    /// Where the metadata of the resource at `path` are.
+    #[must_use]
+    pub fn metadata(&self, path: &str) -> String {
+        self.url(&format!("{METADATA}{path}"))
+    }
+}
+
+/// Whether a name without its port is one of this machine.
+#[must_use]
+pub fn is_here(name: &str) -> bool {
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| name.eq_ignore_ascii_case(here))
 }
 
 /// Tells whose tokens open the resource at `path`.
@@ -60,13 +87,11 @@ async fn publish<W: World, C: Client>(
     call: &mut Call,
     path: &str,
 ) -> Result<(), Refusal> {
-    let servers = world.issuer_urls();
-    let is_open = servers.is_empty();
-    let base = base(world, head).filter(|_| !is_open);
+    let base = Base::of(world, head);
     let base = base.ok_or_else(|| Refusal::because(ReasonCode::RouteUnknown, "tokens of no issuer are taken here"))?;
     let (mut headers, body) = document(&json!({
-        "resource": format!("{base}{path}"),
-        "authorization_servers": servers,
+        "resource": base.url(path),
+        "authorization_servers": world.issuer_urls(),
         "bearer_methods_supported": ["header"],
     }));
     call.status = 200;

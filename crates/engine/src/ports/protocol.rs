@@ -86,6 +86,8 @@ pub struct ServerCall {
     pub told: Option<NodeId>,
     /// The state of a request that goes on, as the caller's task knows it.
     pub state: Option<NodeId>,
+    /// Whether it can go on: whether the server may ask the client for something before it answers.
+    pub goes_on: bool,
     /// The last event of a stream that the client comes back to, as its task knows it.
     pub last_event: Option<String>,
     /// Whether news are asked for, which come for as long as the answer is open: it has no end of its own.

@@ -3,13 +3,14 @@
 //! An event is held until nothing in it can still become part of a finding; then it leaves in the order in which it came,
 //! byte for byte unless something in it was edited. A body that is not a stream is one event followed by the end.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
-use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, Side};
+use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, RequestId, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
@@ -55,25 +56,55 @@ pub(crate) struct Machine<'p, P> {
     seen: Seen,
 }
 
-/// Binds the names of what the provider keeps to the task that had it kept.
-pub(crate) struct Sealer {
-    pub(crate) handles: Arc<identity::Handles>,
-    /// As whom.
-    pub(crate) owner: String,
-    /// Which upstream keeps it.
-    pub(crate) mark: identity::Mark,
-    /// Names that the request knows already: as the provider writes them, and as the task does.
-    pub(crate) known: Vec<(String, String)>,
-    /// Whether the provider keeps this answer.
-    pub(crate) is_kept: bool,
-    /// For the names of events, where a client may come back to what follows one.
-    pub(crate) events: Option<EventSeal>,
+/// Binds names in an answer to the task that is told them.
+pub(crate) enum Sealer {
+    /// Of what a provider keeps.
+    OfModel {
+        handles: Arc<identity::Handles>,
+        /// As whom.
+        owner: String,
+        /// Which upstream keeps it.
+        mark: identity::Mark,
+        /// Names that the request knows already: as the provider writes them, and as the task does.
+        known: Vec<(String, String)>,
+        /// Whether the provider keeps this answer.
+        is_kept: bool,
+    },
+    /// Of what goes on at a tool server.
+    OfServer {
+        handles: Arc<identity::Handles>,
+        /// As whom.
+        owner: String,
+        /// What the state of a request is bound to; none where a request has none.
+        state: Option<[u8; 32]>,
+        /// For the names of events, where a client may come back to what follows one; with the request that they are of.
+        events: Option<(Arc<EventSeal>, RequestId)>,
+        /// What is known of the call, once that was made; none inside if no header could hold it.
+        about: OnceCell<Option<String>>,
+    },
 }
 
 impl Sealer {
-    fn seal(&self, name: &str) -> Option<String> {
-        let known = self.known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
-        known.or_else(|| self.handles.seal(&self.owner, self.mark, name).filter(|_| self.is_kept))
+    /// Seals the name of something; `Ok(None)` for what stays as it is.
+    fn seal(&self, name: &str) -> Result<Option<String>, Refusal> {
+        match self {
+            Self::OfModel { handles, owner, mark, known, is_kept } => {
+                let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
+                Ok(known.or_else(|| handles.seal(owner, *mark, name).filter(|_| *is_kept)))
+            }
+            Self::OfServer { handles, owner, state, .. } => {
+                let sealed = state.and_then(|state| handles.seal_bound(owner, &state, name));
+                let what = "a state that cannot be bound to its request: it is longer than 16 KiB, or belongs to none";
+                sealed.map(Some).ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, what))
+            }
+        }
+    }
+
+    /// By what the client can come back to what follows an event; none where it cannot.
+    fn seal_event(&self, id: &str) -> Option<String> {
+        let Self::OfServer { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
+        let about = about.get_or_init(|| events.about(*request)).as_deref()?;
+        events.seal(handles, owner, id, about)
     }
 }
 
@@ -144,6 +175,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         event.id = event.id.take().and_then(|id| self.event_id(&id));
         // A place to come back to, and nothing else: where nobody can, it says nothing.
         if is_mark {
+            event.name = None;
+            self.held_bytes = self.held_bytes.saturating_add(event.raw.len());
             self.queue.extend(event.id.is_some().then(|| Held::plain(event)));
             return Ok(());
         }
@@ -224,9 +257,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
     /// By what the client can come back to what follows an event; none where it cannot.
     fn event_id(&self, id: &str) -> Option<String> {
-        let sealer = self.sealer.as_ref()?;
-        let events = sealer.events.as_ref().filter(|_| self.scanners.scan(id).is_empty())?;
-        events.seal(&sealer.handles, &sealer.owner, id)
+        let sealer = self.sealer.as_ref().filter(|_| self.scanners.scan(id).is_empty())?;
+        sealer.seal_event(id)
     }
 
     /// An event's name is text of the upstream as well: it has to be a plain word without a finding.
@@ -290,9 +322,14 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
-        for node in view.handles.iter().filter(|node| !changed.contains(node)) {
-            let sealed = self.sealer.as_ref().zip(document.text(*node)).and_then(|(sealer, name)| sealer.seal(&name));
-            if let Some(sealed) = sealed {
+        for node in &view.handles {
+            let (Some(sealer), Some(name)) = (self.sealer.as_ref(), document.text(*node)) else { continue };
+            let is_changed = changed.contains(node);
+            if is_changed && matches!(sealer, Sealer::OfServer { .. }) {
+                let what = "a state in which something was found: it cannot go back as it was";
+                return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, what));
+            }
+            if let Some(sealed) = sealer.seal(&name)?.filter(|_| !is_changed) {
                 splices.replace(document.span(*node), text::quote(&sealed));
             }
         }

@@ -71,6 +71,7 @@ impl Protocol for Tools {
             state: None,
             last_event: None,
             is_standing: false,
+            goes_on: false,
         };
         Ok(Understood { aim: Aim::Server(call), stream: false, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() })
     }
@@ -118,13 +119,13 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         upstream: name("first"),
         tools: BTreeMap::from([("order".to_owned(), pinned)]),
         order: vec!["order".to_owned()],
-        documents: Arc::default(),
+        documents: BTreeMap::new(),
         features: BTreeSet::new(),
     };
     let scripted = scripted("", Off::default());
     Snapshot {
         policy: Arc::new(PolicySnapshot::load(&bundle, &BTreeSet::new()).unwrap()),
-        servers: BTreeMap::from([(name("shop"), server)]),
+        servers: BTreeMap::from([(name("shop"), Arc::new(server))]),
         limits: Limits { held, ..Limits::default() },
         ..(*scripted.snapshot).clone()
     }

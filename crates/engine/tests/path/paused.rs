@@ -141,6 +141,9 @@ impl Issuers for Paused {
     fn issuer(&self, url: &str) -> Option<Trusted> {
         self.scripted.issuer(url)
     }
+    fn has_issuers(&self) -> bool {
+        self.scripted.has_issuers()
+    }
     fn issuer_urls(&self) -> Vec<String> {
         self.scripted.issuer_urls()
     }

@@ -228,6 +228,9 @@ impl Issuers for Scripted {
     fn issuer(&self, _: &str) -> Option<Trusted> {
         None
     }
+    fn has_issuers(&self) -> bool {
+        false
+    }
     fn issuer_urls(&self) -> Vec<String> {
         Vec::new()
     }

@@ -202,10 +202,10 @@ fn servers() -> Result<Servers, String> {
     let pages = engine::Document { place: DocumentPlace::Resource(pattern), label: Label::default() };
     let review = engine::Document { place: DocumentPlace::Prompt("review".to_owned()), label: Label::default() };
     let documents = [("pages", pages), ("review", review)].into_iter();
-    let documents = Arc::new(documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect());
+    let documents = documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect();
     Ok(BTreeMap::from([(
         name.clone(),
-        Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() },
+        Arc::new(Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() }),
     )]))
 }
 

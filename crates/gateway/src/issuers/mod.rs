@@ -172,6 +172,12 @@ impl IssuerDirectory {
         Some(Trusted { rules: Arc::clone(&shared.rules), keys, max_age: shared.config.max_age.as_secs() })
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.load().is_empty()
+    }
+
     /// The `iss` of every issuer, sorted.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {

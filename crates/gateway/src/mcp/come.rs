@@ -10,6 +10,9 @@ use text::{Document, Kind, NodeId};
 use super::features::{self, Edits};
 use super::{Asked, Mcp, Verb};
 
+/// Most entries of a list that is passed on in part.
+const MOST_LISTED: usize = 5_000;
+
 /// What is said of one message.
 pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> AnswerView {
     let Ok(message) = Message::read(document) else {
@@ -18,22 +21,27 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     if is_untold(mcp, document, &message) {
         return AnswerView { shown: Shown::Never, ..AnswerView::default() };
     }
-    let refused = may_come(mcp, document, &message, in_stream).and_then(|()| is_passed_on(mcp, document, &message)).err();
+    let Some(server) = mcp.serving() else { return AnswerView { refused: Some("no server"), ..AnswerView::default() } };
+    let comes = may_come(mcp, &server, document, &message, in_stream);
+    let refused = comes.and_then(|()| is_passed_on(mcp, &server, document, &message)).err();
     let Body::Result { result, .. } = message.body else { return AnswerView { refused, ..AnswerView::default() } };
-    let replaced = shown(mcp, document, result);
+    let (replaced, refused) = match shown(mcp, &server, document, result) {
+        Ok(replaced) => (replaced, refused),
+        Err(why) => (Vec::new(), refused.or(Some(why))),
+    };
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
     AnswerView { refused, replaced, handles, joined: vec![texts(document, result)], ..AnswerView::default() }
 }
 
-/// News of a document that nobody has declared are told to nobody.
+/// News of a document that the caller may not read are not told; nor are any to who did not ask for news.
 fn is_untold(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> bool {
     if message.method() != Some(Method::ResourceUpdated.as_str()) {
         return false;
     }
     let uri = message.params().and_then(|params| document.get(params, "uri")).and_then(|uri| document.text(uri));
-    let documents = mcp.asked.get().into_iter().flat_map(|asked| asked.documents.values());
-    !uri.is_some_and(|uri| fits(documents.map(|document| &document.place), &uri))
+    let places = mcp.shown.get().map(Vec::as_slice).unwrap_or_default();
+    !uri.is_some_and(|uri| fits(places.iter(), &uri))
 }
 
 /// Whether an address is that of a document among `places`.
@@ -44,8 +52,14 @@ fn fits<'p>(mut places: impl Iterator<Item = &'p DocumentPlace>, address: &str) 
 
 /// Whether a message may come from the server now: notifications and what it may ask, and behind them the one answer to what was
 /// asked.
-fn may_come(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>, in_stream: bool) -> Result<(), &'static str> {
-    let Some(Asked { id, version: Some(version), features, .. }) = mcp.asked.get() else { return Err("nothing was asked") };
+fn may_come(
+    mcp: &Mcp,
+    server: &Server,
+    document: &Document<'_>,
+    message: &Message<'_>,
+    in_stream: bool,
+) -> Result<(), &'static str> {
+    let Some(Asked { id, version: Some(version), .. }) = mcp.asked.get() else { return Err("nothing was asked") };
     if mcp.is_answered.load(Ordering::Relaxed) && mcp.verb == Verb::Tell {
         return Err("a message behind the answer");
     }
@@ -54,12 +68,13 @@ fn may_come(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>, in_stream
     let answers = match &message.body {
         Body::Result { id: answered, .. } => id == Some(answered),
         // A server that could not read what was asked cannot say which request it was.
-        Body::Error { id: answered, .. } => answered.is_none() || answered.as_ref() == id,
+        Body::Error { id: None, .. } => mcp.verb == Verb::Tell,
+        Body::Error { id: answered, .. } => answered.as_ref() == id,
         Body::Notification { .. } if in_stream && is_known() => return Ok(()),
         Body::Request { method, params, .. } if in_stream && is_known() => {
             let is_alive = *method == Method::Ping.as_str();
             let feature = features::asked(document, method, *params);
-            let may = is_alive || feature.is_some_and(|feature| features.contains(&feature));
+            let may = is_alive || feature.is_some_and(|feature| server.features.contains(&feature));
             return if may { Ok(()) } else { Err("a server asks for something that it may not ask for") };
         }
         Body::Notification { .. } | Body::Request { .. } => return Err("a message that is not passed on"),
@@ -72,14 +87,14 @@ fn may_come(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>, in_stream
 }
 
 /// Whether an answer is of a kind that is passed on: one that asks the client for something asks only for what it may.
-fn is_passed_on(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
+fn is_passed_on(mcp: &Mcp, server: &Server, document: &Document<'_>, message: &Message<'_>) -> Result<(), &'static str> {
     let Body::Result { result, .. } = &message.body else { return Ok(()) };
     let kind = document.get(*result, "resultType");
     let requests = document.get(*result, "inputRequests");
     if kind.is_none_or(|kind| document.text(kind).as_deref() == Some("complete")) {
         return if requests.is_none() { Ok(()) } else { Err("a complete result asks for something") };
     }
-    let Some(Asked { version: Some(version), method: Some(method), features, .. }) = mcp.asked.get() else {
+    let Some(Asked { version: Some(version), method: Some(method), .. }) = mcp.asked.get() else {
         return Err("nothing was asked");
     };
     let is_open = version.is_stateless() && matches!(method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
@@ -90,27 +105,36 @@ fn is_passed_on(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> Re
     if document.get(*result, "requestState").is_some_and(|state| document.kind(state) != Kind::String) {
         return Err("a state that is no text");
     }
-    if requests.is_none_or(|requests| features::may_ask(document, requests, features)) {
+    if requests.is_none_or(|requests| features::may_ask(document, requests, &server.features)) {
         return Ok(());
     }
     Err("a server asks for something that it may not ask for")
 }
 
 /// What of a result stays here: capabilities that are not served, documents and prompts that the caller may not read.
-fn shown(mcp: &Mcp, document: &Document<'_>, result: NodeId) -> Edits {
-    let Some(Asked { method: Some(method), serves, .. }) = mcp.asked.get() else { return Vec::new() };
+fn shown(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) -> Result<Edits, &'static str> {
+    let Some(Asked { method: Some(method), .. }) = mcp.asked.get() else { return Ok(Vec::new()) };
     let places = mcp.shown.get().map(Vec::as_slice).unwrap_or_default();
     let text = |node: NodeId, key: &str| document.get(node, key).and_then(|value| document.text(value));
     let is_prompt = |name: &str| places.iter().any(|place| matches!(place, DocumentPlace::Prompt(prompt) if prompt == name));
-    let list = |key: &str, is_kept: &dyn Fn(NodeId) -> bool| {
-        let list = document.get(result, key).filter(|list| document.kind(*list) == Kind::Array);
-        list.map(|list| features::only(document, list, is_kept)).unwrap_or_default()
+    let list = |key: &str, is_kept: &dyn Fn(NodeId) -> bool| match document.get(result, key) {
+        Some(list) if document.kind(list) == Kind::Array && document.count(list) <= MOST_LISTED => {
+            Ok(features::only(document, list, is_kept))
+        }
+        Some(_) => Err("a list that is none, or has more than 5,000 entries"),
+        None => Ok(Vec::new()),
     };
     match method {
         Method::Initialize | Method::Discover => {
-            let capabilities = document.get(result, "capabilities").filter(|node| document.kind(*node) == Kind::Object);
+            let serves = Serves::of(Some(server));
             let is_served = |member: NodeId| document.key(member).is_some_and(|key| serves.has(&key));
-            capabilities.map(|capabilities| features::only(document, capabilities, is_served)).unwrap_or_default()
+            match document.get(result, "capabilities") {
+                Some(capabilities) if document.kind(capabilities) == Kind::Object => {
+                    Ok(features::only(document, capabilities, is_served))
+                }
+                Some(_) => Err("capabilities that are no object"),
+                None => Ok(Vec::new()),
+            }
         }
         Method::ListResources => list("resources", &|item| text(item, "uri").is_some_and(|uri| fits(places.iter(), &uri))),
         Method::ListTemplates => list("resourceTemplates", &|item| {
@@ -118,15 +142,17 @@ fn shown(mcp: &Mcp, document: &Document<'_>, result: NodeId) -> Edits {
             filled.is_some_and(|filled| fits(places.iter(), &filled))
         }),
         Method::ListPrompts => list("prompts", &|item| text(item, "name").is_some_and(|name| is_prompt(&name))),
-        _ => Vec::new(),
+        _ => Ok(Vec::new()),
     }
 }
 
-/// The texts of a tool's result, which clients may join.
+/// The texts of a result, which clients may join: of a tool, of a document, of a prompt.
 fn texts(document: &Document<'_>, result: NodeId) -> Vec<NodeId> {
-    let content = document.get(result, "content").filter(|node| document.kind(*node) == Kind::Array);
-    let parts = content.into_iter().flat_map(|content| document.children(content));
-    parts.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
+    let list = |key| document.get(result, key).filter(|node| document.kind(*node) == Kind::Array);
+    let parts = |key| list(key).into_iter().flat_map(|list| document.children(list));
+    let messages = parts("messages").filter_map(|message| document.get(message, "content"));
+    let all = parts("content").chain(parts("contents")).chain(messages);
+    all.filter_map(|part| document.get(part, "text").filter(|text| document.kind(*text) == Kind::String)).collect()
 }
 
 /// Which capabilities of a server are served here.

@@ -13,25 +13,24 @@ mod refuse;
 mod tests;
 mod wants;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
-use engine::{DocumentPlace, Server, Snapshot};
+use engine::{Base, DocumentPlace, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp::{Id, Method, Pinned, Version};
-use model::{ClientFeature, Dialect, Name, ReasonCode, Refusal, RequestId};
+use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
 use text::Document;
 
-use self::come::Serves;
 use crate::sse::{self, SseReader};
 use crate::trace;
 
 /// Every tool server that can be spoken to.
-pub type Servers = BTreeMap<Name, Server>;
+pub type Servers = BTreeMap<Name, Arc<Server>>;
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +48,10 @@ pub enum Verb {
 pub struct Mcp {
     server: Name,
     verb: Verb,
-    /// Where stands whose tokens open the server.
-    metadata: Option<String>,
+    /// The address of the gate, if tokens of some issuer open the server: there stands whose.
+    opened_by: Option<Base>,
+    /// The server as operators have it now: a message that is judged anew is held against what holds then.
+    serving: Mutex<Option<Arc<Server>>>,
     /// What the one message of this call is, once it has been read.
     asked: OnceLock<Asked>,
     /// Which documents and prompts are shown, where these are asked for.
@@ -64,7 +65,7 @@ pub struct Mcp {
 }
 
 /// What a message says of itself, for whoever answers it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Asked {
     /// None for what is not answered, or could not be read so far.
     id: Option<Id>,
@@ -74,33 +75,10 @@ struct Asked {
     requested: Option<String>,
     /// The address of the document that it names.
     uri: Option<String>,
-    /// What the server may ask of the client.
-    features: BTreeSet<ClientFeature>,
-    serves: Serves,
-    /// Which documents operators have declared, where news of them can come.
-    documents: Arc<BTreeMap<Name, engine::Document>>,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
     /// Whether the client names streams in front of documents among what it takes.
     prefers_streams: bool,
-}
-
-impl Asked {
-    /// Nothing yet, of this server.
-    fn of(server: Option<&Server>) -> Self {
-        Self {
-            id: None,
-            method: None,
-            version: None,
-            requested: None,
-            uri: None,
-            features: server.map(|server| server.features.clone()).unwrap_or_default(),
-            serves: Serves::of(server),
-            documents: server.map(|server| Arc::clone(&server.documents)).unwrap_or_default(),
-            is_standing: false,
-            prefers_streams: false,
-        }
-    }
 }
 
 impl Mcp {
@@ -116,7 +94,8 @@ impl Mcp {
         Self {
             server,
             verb,
-            metadata: None,
+            opened_by: None,
+            serving: Mutex::new(None),
             asked: OnceLock::new(),
             shown: OnceLock::new(),
             resumed: OnceLock::new(),
@@ -127,8 +106,13 @@ impl Mcp {
 
     /// The same with the address at which stands whose tokens open the server (RFC 9728).
     #[must_use]
-    pub fn opened_by(self, metadata: Option<String>) -> Self {
-        Self { metadata, ..self }
+    pub fn opened_by(self, opened_by: Option<Base>) -> Self {
+        Self { opened_by, ..self }
+    }
+
+    /// The server as it was when the message was judged last.
+    fn serving(&self) -> Option<Arc<Server>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the message of a request; `servers` for what operators have approved.
@@ -136,6 +120,7 @@ impl Mcp {
     /// # Errors
     /// Everything that is not a message to a server, in a revision that is spoken here and with headers that say what it says.
     pub fn read(&self, head: &Head, document: &Document<'_>, servers: &Servers) -> Result<Understood, Refusal> {
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = servers.get(&self.server).map(Arc::clone);
         read::understood(self, head, document, servers)
     }
 }
@@ -153,7 +138,8 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        refuse::whole(self.asked.get(), self.metadata.as_deref(), refusal, request)
+        let metadata = || self.opened_by.as_ref().map(|base| base.metadata(&format!("/mcp/{}", self.server)));
+        refuse::whole(self.asked.get(), metadata, refusal, request)
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {

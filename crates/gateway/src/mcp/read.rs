@@ -32,9 +32,9 @@ pub(super) fn understood(
     document: &Document<'_>,
     servers: &Servers,
 ) -> Result<Understood, Refusal> {
-    let server = servers.get(&mcp.server);
+    let server = servers.get(&mcp.server).map(|server| &**server);
     if mcp.verb != Verb::Tell {
-        return without_message(mcp, head, server);
+        return without_message(mcp, head);
     }
     let message = Message::read(document);
     let revision = revision(head, document, message.as_ref().ok());
@@ -52,7 +52,7 @@ pub(super) fn understood(
     mcp.asked.get_or_init(|| {
         let version = revision.as_ref().ok().copied();
         let prefers_streams = prefers_streams(&head.headers);
-        Asked { id, method, version, requested, uri, is_standing, prefers_streams, ..Asked::of(server) }
+        Asked { id, method, version, requested, uri, is_standing, prefers_streams }
     });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
@@ -90,7 +90,9 @@ pub(super) fn understood(
     }
     let mirrors = if version.is_stateless() { mirrors(head, document, &wants, server) } else { Ok(Vec::new()) };
     let (told, state) = going_on(document, &message)?;
-    let edits = capabilities(document, &message, method, server);
+    let mut edits = capabilities(document, &message, method, server);
+    edits.extend(words(document, &message, method));
+    let goes_on = method.is_some_and(|method| members::goes_on(method, version));
     let server = mcp.server.clone();
     let call = ServerCall {
         server,
@@ -102,6 +104,7 @@ pub(super) fn understood(
         method: http::Method::POST,
         told,
         state,
+        goes_on,
         last_event: None,
         is_standing,
     };
@@ -113,10 +116,10 @@ const fn of(call: ServerCall) -> Understood {
 }
 
 /// A request for what is new in a session, or for its end. Only revisions with sessions have these.
-fn without_message(mcp: &Mcp, head: &RequestHead, server: Option<&Server>) -> Result<Understood, Refusal> {
+fn without_message(mcp: &Mcp, head: &RequestHead) -> Result<Understood, Refusal> {
     let told = one(&head.headers, &VERSION)?;
     let version = told.as_deref().and_then(Version::named);
-    mcp.asked.get_or_init(|| Asked { version, is_standing: true, ..Asked::of(server) });
+    mcp.asked.get_or_init(|| Asked { version, is_standing: mcp.verb == Verb::Hear, ..Asked::default() });
     origin(&head.headers)?;
     let missing =
         || Refusal::because(ReasonCode::HeaderMismatch, heads::Mismatch::Missing("MCP-Protocol-Version".into()).to_string());
@@ -143,6 +146,7 @@ fn without_message(mcp: &Mcp, head: &RequestHead, server: Option<&Server>) -> Re
         method,
         told: None,
         state: None,
+        goes_on: false,
         last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
     }))
 }
@@ -206,7 +210,7 @@ fn origin(headers: &HeaderMap) -> Result<(), Refusal> {
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     let name =
         host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(name, _)| name);
-    let is_here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| name.eq_ignore_ascii_case(here));
+    let is_here = engine::is_here(name);
     let is_own = is_here && authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host));
     let is_one = headers.get_all(ORIGIN).iter().count() == 1;
     if is_own && is_one { Ok(()) } else { Err(refused()) }
@@ -250,6 +254,14 @@ fn name(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) 
     let text = document.text(node.ok_or_else(missing)?);
     let wrong = || Refusal::because(ReasonCode::FieldType, format!("/params/{member}: expected a string"));
     Ok(Some(text.ok_or_else(wrong)?.into_owned()))
+}
+
+/// Words for people in what is only told of another request: nothing decides on them, and they could be anything.
+fn words(document: &Document<'_>, message: &Message<'_>, method: Option<Method>) -> Edits {
+    let is_told = matches!(method, Some(Method::Cancelled | Method::Progress));
+    let params = message.params().filter(|_| is_told);
+    let is_kept = |member: NodeId| document.key(member).is_none_or(|key| !matches!(&*key, "reason" | "message"));
+    params.map(|params| features::only(document, params, is_kept)).unwrap_or_default()
 }
 
 /// What the client says that it can do for a server, as far as the server is told of it.

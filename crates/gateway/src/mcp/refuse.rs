@@ -22,7 +22,7 @@ const REFUSED: i64 = 1403;
 /// A refusal as a whole answer.
 pub(super) fn whole(
     asked: Option<&Asked>,
-    metadata: Option<&str>,
+    metadata: impl FnOnce() -> Option<String>,
     refusal: &Refusal,
     request: RequestId,
 ) -> (StatusCode, HeaderMap, Bytes) {
@@ -35,7 +35,7 @@ pub(super) fn whole(
     }
     let status = status(asked, refusal.code);
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(http::header::WWW_AUTHENTICATE, challenge(metadata, refusal.code));
+        headers.insert(http::header::WWW_AUTHENTICATE, challenge(metadata().as_deref(), refusal.code));
     }
     (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
 }

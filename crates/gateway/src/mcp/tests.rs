@@ -19,7 +19,7 @@ fn servers() -> Servers {
         "name": "search",
     });
     let tools = BTreeMap::from([("search".to_owned(), Arc::new(Pinned::of_canonical(&definition.to_string()).unwrap()))]);
-    BTreeMap::from([(name("kb"), server(tools))])
+    BTreeMap::from([(name("kb"), Arc::new(server(tools)))])
 }
 
 fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
@@ -27,7 +27,7 @@ fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
         upstream: name("kb"),
         order: tools.keys().cloned().collect(),
         tools,
-        documents: Arc::default(),
+        documents: BTreeMap::new(),
         features: BTreeSet::new(),
     }
 }
