@@ -15,7 +15,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
 @contextmanager
 def situation(name: str, models: str, **addresses: str) -> Iterator[Gate]:
     """A gate in front of `models`; `addresses` are put in the place of those in the example's file, by their key there."""
-    given = {"MODELS_URL": models, "MODELS_KEY": "sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e"}
+    given = {"MODELS_URL": models, "MODELS_KEY": "sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e", "SHOP_KEY": "sk-Hc8FdGpJ5sVu1eZk3vT9qLw2Rb7YxN4m"}
     before = {variable: os.environ.get(variable) for variable in given}
     os.environ.update(given)
     try:

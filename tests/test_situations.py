@@ -14,6 +14,9 @@ from issuer import Issuer
 from situations import apply, situation, why
 from test_access_requests import again, as_operator, look, submit
 from test_access_requests import task as handle
+from test_mcp import call as call_tool
+from test_mcp import kb
+from test_mcp import reason as refused_as
 from test_operations import call
 from tokens import ACCESS_TOKEN, EXCHANGE, post_form, until
 from upstream import Peer, Request, Upstream, answer, chat_events, stream
@@ -43,9 +46,16 @@ def copilot(models: Upstream) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="module")
-def procurement(models: Upstream) -> Iterator[Gate]:
+def shop() -> Iterator[Upstream]:
+    """The suppliers' shop: says what it was called with."""
+    with Upstream(script=kb) as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def procurement(models: Upstream, shop: Upstream) -> Iterator[Gate]:
     """The gate of IT and procurement."""
-    with situation("procurement", models.url) as gate:
+    with situation("procurement", models.url, base_url=f"{shop.url}/mcp") as gate:
         yield gate
 
 
@@ -241,6 +251,31 @@ def test_an_approval_lets_the_very_order_pass(procurement: Gate) -> None:
     others = [order_of(901), order_of(900, "phones"), order_of(900) | {"subject": {"type": "user", "id": "ivan"}}, order_of(10_001)]
     assert [again(tools, other, approval)["decision"] for other in others] == [False] * len(others)
     assert "access_request" not in tools.ask("evaluation", order_of(10_001)).json()["context"], "no approval lifts the ceiling"
+
+
+def test_an_order_at_the_shop_is_approved_and_placed_once(procurement: Gate, shop: Upstream) -> None:
+    for who in ["petra", "ivan"]:
+        procurement.environment[f"PORTCULLIS_KEY_{who.upper()}S"] = make_key(procurement, "agent:helper", "--on-behalf-of", who)
+
+    def order(cents: int, who: str = "PETRAS") -> tuple[int, dict, dict]:
+        return call_tool(procurement, who, "place_order", {"offer": "a", "quantity": 1, "total_cents": cents}, server="shop")
+
+    asked = order(90_000)
+    assert refused_as(asked) == (200, 1403, "approval-required") and not shop.requests
+    number = asked[2]["error"]["data"]["approval"]
+    told = procurement.cli("approvals", "show", number).stdout
+    parts = ["user:petra → agent:helper", '"total_cents": 90000', '"offer": "a"', "order-tool-approved", "once within 600 s"]
+    assert [part for part in parts if part not in told] == [], told
+    send = as_operator(procurement, make_key(procurement, "operator:frida"))
+    things = send(f"/admin/v1/approvals/{number}")[1]["things"]
+    assert send("/admin/v1/approvals", {"id": number, "shown": [thing["commitment"] for thing in things], "is_approved": True})[0] == 200
+    # Another sum, another buyer, and what nobody may order at all.
+    assert [refused_as(order(90_001))[2], refused_as(order(90_000, "IVANS"))[2], refused_as(order(1_000_001))[2]] == ["approval-required", "policy-denied", "policy-forbidden"]
+    assert not shop.requests
+    placed = order(90_000)
+    assert "result" in placed[2] and len(shop.requests) == 1, placed
+    assert refused_as(order(90_000))[2] == "approval-required" and len(shop.requests) == 1
+    assert "approved by: operator:frida" in procurement.cli("explain", placed[1]["x-request-id"]).stdout
 
 
 def order_of(amount: int, thing: str = "laptops") -> dict:

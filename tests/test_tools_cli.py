@@ -63,14 +63,15 @@ def test_what_is_declared_is_listed(folder: pathlib.Path) -> None:
     assert listed.returncode == 0, listed.stderr
     lines = listed.stdout.splitlines()
     assert "desk: called through the gate, at the upstream `mail`; tools/desk.json" in lines
-    assert "shop: for policies alone, no `upstream`; tools/shop.json" in lines
+    assert "shop: called through the gate, at the upstream `shop`; tools/shop.json" in lines
+    assert "database: for policies alone, no `upstream`; tools/database.json" in lines
     assert any(line.startswith("  query  read write  ") and line.endswith("  withdrawn") for line in lines), lines
     assert "    look: /description: speaks of another server's tool `shop/place_order`" in lines
     assert "    look: /description: characters without width, which people do not see" in lines
     assert "    look: /description: an HTML comment, which people do not see" in lines
     told = json.loads(tools(folder, "list", "--json").stdout)
     by_name = {tool["tool"]: tool for server in told["servers"] for tool in server["tools"]}
-    assert {name for name, tool in by_name.items() if tool["callable"]} == {"create_ticket", "search_articles"}
+    assert {name for name, tool in by_name.items() if tool["callable"]} == {"create_ticket", "search_articles", "search_offers", "place_order"}
     for name, tool in by_name.items():
         assert len(tool["sha256"]) == 64 and any(f"  {name}" in line and tool["sha256"][:12] in line for line in lines), name
     assert {remark["remark"] for remark in by_name["create_ticket"]["remarks"]} == {"hidden", "mentions"}

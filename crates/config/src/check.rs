@@ -4,6 +4,7 @@
 //! not of the entries that passed, so that one wrong entry does not make everything that refers to it wrong too.
 
 mod access;
+mod approvals;
 mod budgets;
 mod issuers;
 mod listen;

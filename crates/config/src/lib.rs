@@ -33,8 +33,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    BaseUrl, Budgets, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced, Proxy,
-    Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream,
+    Approving, BaseUrl, Budgets, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced,
+    Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

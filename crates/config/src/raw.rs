@@ -59,8 +59,8 @@ pub(crate) struct File {
     pub(crate) access: Access,
     /// How operators approve what policies ask an approval for.
     pub(crate) approvals: Approvals,
-    /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Their
-    /// calls do not pass through the gate yet: policies and their cases are about what it will decide.
+    /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Calls of
+    /// those without an `upstream` do not pass through the gate: policies and their cases are about what it would decide.
     pub(crate) tool_servers: BTreeMap<String, ToolServer>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.

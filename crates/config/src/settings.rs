@@ -11,6 +11,7 @@ use std::time::Duration;
 use budget::{Prices, Rules};
 use identity::Secret;
 use identity::token::{Gate, IssuerRules};
+use identity::webhook::WebhookKey;
 use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
 use response::Terms;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub access_url: Option<String>,
     /// On which terms operators approve.
     pub approvals: Terms,
+    /// How they are told of what waits, and how they may answer.
+    pub approving: Approving,
     /// The authentication that they are told to ask for where a policy challenges to step up.
     pub step_up: Option<StepUp>,
     /// The upstream of each tool server that can be spoken to.
@@ -54,6 +57,34 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// How operators are told of what waits for them, and how they may answer.
+#[derive(Debug, Clone)]
+pub struct Approving {
+    /// How long a call waits for an answer; zero: not at all.
+    pub held: Duration,
+    /// Most calls that wait at the same time.
+    pub n_held: usize,
+    /// Who is told.
+    pub webhook: Option<Webhook>,
+    /// Whose signed answers are taken.
+    pub signers: BTreeMap<Name, WebhookKey>,
+}
+
+/// Whoever is told that something waits.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where.
+    pub url: BaseUrl,
+    /// What signs the messages.
+    pub key: WebhookKey,
+    /// Whether they hold what exactly is to be approved.
+    pub tells_content: bool,
+    /// The authorities that are trusted there, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 /// The authentication that answers a challenge to step up, in the words of the issuer at which people sign in.

@@ -14,12 +14,14 @@ use model::{
     Action, Answer, Around, Ask, DecisionInput, Dialect, Duties, Facts, Finding, Label, ModelName, Name, ReasonCode, Refusal,
     Resource, Side, UnixMillis, Verdict,
 };
+use response::{Standing, Wanted};
 use text::{Document, NodeId, Splices};
 
 use crate::account::{self, Most};
 use crate::admit::Identified;
+use crate::approval;
 use crate::inspection::Inspected;
-use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants};
+use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
 use crate::streams::{self, EventSeal, Resumed};
@@ -73,6 +75,7 @@ pub struct Permit {
     hides_usage: bool,
     names: Vec<(String, String)>,
     judgement: Judgement,
+    approval: Option<Standing>,
 }
 
 /// What is asked of an upstream, beside the body.
@@ -125,6 +128,8 @@ pub struct Judgement {
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     pub(crate) judgement: Box<Judgement>,
+    /// What would have to be approved for another answer.
+    pub(crate) wanted: Option<Box<Wanted>>,
 }
 
 impl Permit {
@@ -214,6 +219,11 @@ impl Permit {
         self.hides_usage
     }
 
+    /// The approval that it rests on, which it uses up.
+    pub(crate) const fn approval(&self) -> Option<&Standing> {
+        self.approval.as_ref()
+    }
+
     /// The judgement, where nothing comes of the permit.
     pub(crate) fn into_judgement(self) -> Judgement {
         self.judgement
@@ -227,72 +237,83 @@ impl Permit {
 }
 
 /// Decides. `Err` is an answer too: no permit, with everything that has to be recorded about it.
-pub(crate) fn decide<P: Protocol>(
+pub(crate) fn decide<W: World, P: Protocol>(
+    world: &W,
     snapshot: &Snapshot,
     protocol: &P,
     head: &Head,
     identified: &Identified,
     inspected: &Inspected<'_>,
     around: Around,
-    now: UnixMillis,
 ) -> Result<Permit, Refused> {
-    let input = input(protocol, identified, inspected, around, now);
+    let input = input(protocol, identified, inspected, around, world.now());
     let answer = asked(snapshot, &input);
-    let judgement = Judgement { input, answer, findings: inspected.findings().to_vec() };
-    let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement) };
-    let is_permit = judgement.answer.verdict == Verdict::Permit;
+    let plain = Judgement { input, answer, findings: inspected.findings().to_vec() };
+    let refuse = |refusal: Refusal, judgement: Judgement| Refused { refusal, judgement: Box::new(judgement), wanted: None };
+    let is_permit = plain.answer.verdict == Verdict::Permit;
     if !is_permit && tools::is_hidden(snapshot, identified, inspected) {
-        return Err(refuse(ReasonCode::ToolNotFound.into(), judgement));
+        return Err(refuse(ReasonCode::ToolNotFound.into(), plain));
     }
     // Not before: how long this takes would tell of a tool that there is.
-    let misfit = tools::misfit(snapshot, inspected);
-    if !is_permit {
-        let refusal = misfit.unwrap_or_else(|| told(snapshot.refusals.explains(identified.chain()), &judgement.answer));
-        return Err(refuse(refusal, judgement));
+    if let Some(misfit) = tools::misfit(snapshot, inspected) {
+        return Err(refuse(misfit, plain));
     }
-    if let Some(misfit) = misfit {
-        return Err(refuse(misfit, judgement));
+    let told = || told(snapshot.refusals.explains(identified.chain()), &plain.answer);
+    // What it would be with an approval: then its duties say what would leave, and that is what can be approved.
+    let lifted = if is_permit { None } else { approval::lifted(snapshot, inspected, &plain) };
+    if !is_permit && lifted.is_none() {
+        return Err(refuse(told(), plain));
     }
     let resumed = inspected.named().resumed.as_ref();
-    let duties = Arc::new(streams::united(judgement.answer.duties(), resumed));
-    match outbound(snapshot, protocol, identified, inspected, &duties) {
-        Ok(outbound) => {
-            let aim = inspected.aim().clone();
-            let headers = headers(protocol, head, inspected);
-            let target = Target::of(protocol, inspected);
-            let most = Most::of(snapshot, inspected);
-            let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
-            let names = inspected.named().names.clone();
-            let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
-            let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties)).map(Arc::new);
-            let state = server.and_then(|call| stored::state(inspected.document(), inspected.aim(), call));
-            let session = inspected.named().session.clone();
-            let resumed = resumed.cloned();
-            let is_standing = server.is_some_and(|call| call.is_standing);
-            let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
-            let lists = server.filter(|call| call.wants == Wants::Documents || call.is_standing);
-            let places = lists.map(|call| tools::places(snapshot, identified, call));
-            Ok(Permit {
-                aim,
-                state,
-                events,
-                session,
-                resumed,
-                is_standing,
-                places,
-                brings,
-                outbound,
-                target,
-                headers,
-                duties,
-                most,
-                hides_usage,
-                names,
-                judgement,
-            })
-        }
-        Err(refusal) => Err(refuse(refusal, judgement)),
-    }
+    let duties = Arc::new(streams::united(lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
+    let outbound = match outbound(snapshot, protocol, identified, inspected, &duties) {
+        Ok(outbound) => outbound,
+        Err(refusal) => return Err(refuse(refusal, plain)),
+    };
+    let (judgement, approval) = match lifted {
+        None => (plain, None),
+        Some(lifted) => match approval::wanted(world, snapshot, identified, inspected, &plain.answer, &outbound) {
+            Err(refusal) => return Err(refuse(refusal, plain)),
+            Ok(wanted) => match world.approval_of_call(&wanted, identified.request()) {
+                Some(standing) => (lifted, Some(standing)),
+                None => return Err(Refused { wanted: Some(Box::new(wanted)), ..refuse(told(), plain) }),
+            },
+        },
+    };
+    let aim = inspected.aim().clone();
+    let headers = headers(protocol, head, inspected);
+    let target = Target::of(protocol, inspected);
+    let most = Most::of(snapshot, inspected);
+    let hides_usage = inspected.understood().model().is_some_and(|call| call.demand.tells_usage.is_some());
+    let names = inspected.named().names.clone();
+    let server = if let Aim::Server(call) = &inspected.understood().aim { Some(call) } else { None };
+    let events = server.and_then(|call| streams::seal(snapshot, inspected, call, &duties)).map(Arc::new);
+    let state = server.and_then(|call| stored::state(inspected.document(), inspected.aim(), call));
+    let session = inspected.named().session.clone();
+    let resumed = resumed.cloned();
+    let is_standing = server.is_some_and(|call| call.is_standing);
+    let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
+    let lists = server.filter(|call| call.wants == Wants::Documents || call.is_standing);
+    let places = lists.map(|call| tools::places(snapshot, identified, call));
+    Ok(Permit {
+        aim,
+        state,
+        events,
+        session,
+        resumed,
+        is_standing,
+        places,
+        brings,
+        outbound,
+        target,
+        headers,
+        duties,
+        most,
+        hides_usage,
+        names,
+        judgement,
+        approval,
+    })
 }
 
 /// The headers of the request that go out with it.

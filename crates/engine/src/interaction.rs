@@ -18,6 +18,7 @@ use text::Document;
 use crate::account::{self, Account};
 use crate::act::act;
 use crate::admit::{Identified, admit};
+use crate::approval;
 use crate::decide::{Judgement, Permit, decide};
 use crate::event::{Event, Facts, Timings};
 use crate::guard::{Guard, at_once, give_way};
@@ -45,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) identified: Option<Identified>,
     pub(crate) judgement: Option<Box<Judgement>>,
+    /// How far it has come with an approval.
+    pub(crate) approval: approval::Course,
     /// Whether what was decided last is in the log; an outcome follows then.
     pub(crate) is_recorded: bool,
     /// Where a permit's intent stands in the log, be it one that was judged anew: an outcome follows in any case.
@@ -120,6 +123,7 @@ impl Call {
             snapshot: world.snapshot(),
             identified: None,
             judgement: None,
+            approval: approval::Course::default(),
             is_recorded: false,
             intent: None,
             has_begun: false,
@@ -205,12 +209,27 @@ async fn path<W: World, P: Protocol, C: Client>(
     let recorded = loop {
         let snapshot = Arc::clone(&call.snapshot);
         account::give_back(call);
-        let permit = judge(world, protocol, head, &body, call, &mut guard)?;
+        let permit = match judge(world, protocol, head, &body, call, &mut guard) {
+            Ok(permit) => permit,
+            // What somebody has to approve is asked for, and may be worth a wait. Whatever came of it, it is judged anew.
+            Err(refusal) => {
+                approval::awaited(world, client, call, &mut guard, refusal).await?;
+                // It may have been a long wait: who calls is found out anew, too.
+                let (identified, anew) = admit(world, head, call.request, world.now()).await?;
+                (call.identified, guard) = (Some(identified), anew);
+                continue;
+            }
+        };
         // How much? What a policy refuses costs nothing; what has no room is recorded as refused.
         let permit = account::reserve(world, &snapshot, call, permit)?;
         // The record stands before the effect; without it there is none.
         let before = world.monotonic();
         guard.check(world)?;
+        // An approval is used up before that, and durably: no end of the process gives a second use.
+        if !approval::use_up(world, call, &mut guard, &permit).await? {
+            call.snapshot = world.snapshot();
+            continue;
+        }
         let recorded = record::intent(world, &snapshot, call.identified()?, permit, call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
@@ -225,6 +244,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     // What is sent has been seen by the task: its labels are joined before it leaves.
     label::request(world, call.identified()?, &recorded);
     guard.check(world)?;
+    approval::still_stands(world, recorded.permit(), call.request)?;
     // What the gate knows itself is asked of nobody.
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
@@ -276,10 +296,11 @@ fn judge<W: World, P: Protocol>(
 
     let budget = account::left(world, &snapshot, call.identified()?, inspected.model());
     let around = Around { budget, origin: head.origin(), ..Around::default() };
-    let decided = decide(&snapshot, protocol, head, call.identified()?, &inspected, around, world.now());
+    let decided = decide(world, &snapshot, protocol, head, call.identified()?, &inspected, around);
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {
         call.judgement = Some(refused.judgement);
+        call.approval.wanted = refused.wanted;
         // Nobody has named a model here: what is out of reach is what was asked for.
         let is_hidden = is_kept && refused.refusal.code == ReasonCode::ModelNotFound;
         if is_hidden { ReasonCode::StoredNotFound.into() } else { refused.refusal }

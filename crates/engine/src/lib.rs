@@ -11,6 +11,7 @@ mod access;
 mod account;
 mod act;
 mod admit;
+mod approval;
 mod decide;
 mod event;
 mod guard;

@@ -13,7 +13,8 @@ use evidence::{Header, RecordError};
 use http::{HeaderMap, StatusCode};
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
-    Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, Origin, PrincipalId, ReasonCode, UnixMillis,
+    Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, Origin, PrincipalId, ReasonCode, RequestId,
+    UnixMillis,
 };
 use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::Splices;
@@ -207,6 +208,8 @@ pub enum ApprovalError {
 
 /// Requests for operators' approval.
 pub trait Approvals: Send + Sync {
+    /// A place for a call that waits for an approval; given back when it is dropped.
+    type Place: Send;
     /// What an approval that `by` presents holds for, now.
     ///
     /// # Errors
@@ -228,6 +231,28 @@ pub trait Approvals: Send + Sync {
         credential: &CredentialId,
         id: &str,
     ) -> impl Future<Output = Result<Looked, ApprovalError>> + Send;
+    /// The approval that holds for a call, now; looking uses nothing up.
+    fn approval_of_call(&self, wanted: &Wanted, call: RequestId) -> Option<Standing>;
+    /// Uses an approval up for one call: from here on it is there for no other, whatever becomes of the record. Ends when that is
+    /// durable. Again for the same call nothing more happens.
+    ///
+    /// # Errors
+    /// [`AskError::Closed`]: it is there no longer.
+    fn use_approval(
+        &self,
+        standing: &Standing,
+        credential: &CredentialId,
+        chain: &Chain,
+        call: RequestId,
+    ) -> impl Future<Output = Result<(), ApprovalError>> + Send;
+    /// Whether an approval that a call has used up was not taken back.
+    fn is_approved(&self, standing: &Standing, call: RequestId) -> bool;
+    /// A place for a call of these parties that waits; none, if too many wait, or none should.
+    fn hold(&self, chain: &Chain) -> Option<Self::Place>;
+    /// Grows with whatever could end such a wait: answers, cancellations, other policies.
+    fn approvals_version(&self) -> u64;
+    /// Ends as soon as that is above `seen`; at once if it already is. `false`: nobody should wait any longer.
+    fn approvals_moved_past(&self, seen: u64) -> impl Future<Output = bool> + Send;
 }
 
 /// Everything at once.

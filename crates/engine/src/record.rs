@@ -16,6 +16,7 @@ use model::{
 };
 
 use crate::admit::Identified;
+use crate::approval;
 use crate::decide::{Judgement, Permit, Target};
 use crate::event::Event;
 use crate::guard::Guard;
@@ -166,6 +167,7 @@ async fn write_intent<W: World>(
     header.notes.extend(permit.target().act.map(|act| format!("{kept}: {act}")));
     let goes_on = permit.resumed().map(|resumed| &resumed.about);
     header.notes.extend(goes_on.map(|about| format!("goes on: {} {}", about.request, about.tool.as_deref().unwrap_or("news"))));
+    header.notes.extend(permit.approval().into_iter().flat_map(approval::notes));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),

@@ -243,6 +243,10 @@ pub struct Limits {
     pub total: Duration,
     /// Longest wait for a slow client.
     pub client_write: Duration,
+    /// Longest wait of a call for an approval; zero: no call waits.
+    pub held: Duration,
+    /// Most calls that wait for approvals at the same time.
+    pub n_held: usize,
 }
 
 impl Limits {
@@ -269,6 +273,8 @@ impl Default for Limits {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(1800),
             client_write: Duration::from_secs(30),
+            held: Duration::ZERO,
+            n_held: 64,
         }
     }
 }

@@ -38,6 +38,7 @@ fn approvals(chain: Option<Chain>) -> BTreeMap<&'static str, Header> {
         quorum: 2,
         ends: UnixMillis(AT.0 + 3_600_000),
         holds: 900,
+        is_single_use: false,
     };
     let asked = Header {
         chain,
@@ -48,11 +49,22 @@ fn approvals(chain: Option<Chain>) -> BTreeMap<&'static str, Header> {
         ApprovalAnswer { id: "arq_00".parse().unwrap(), item: Some(0), shown: vec![Digest([0x21; 32])], is_approved: true };
     let answered = Header::admin(AT, AdminAct::ApprovalAnswered { answer }, root());
     let cancelled = Header::admin(AT, AdminAct::ApprovalCancelled { id: "arq_00".parse().unwrap() }, root());
+    let once = ApprovalAsk { is_single_use: true, ..ask_of(&asked) };
+    let called = Header { request: request(), admin: Some(AdminAct::ApprovalAsked { ask: once }), ..asked.clone() };
+    let act = AdminAct::ApprovalUsed { id: "arq_00".parse().unwrap(), approval: "apr_00".parse().unwrap() };
+    let used = Header { request: request(), chain: asked.chain.clone(), ..Header::admin(AT, act, None) };
     BTreeMap::from([
+        ("admin-approval-asked-once", called),
+        ("admin-approval-used", used),
         ("admin-approval-asked", asked),
         ("admin-approval-answered", answered),
         ("admin-approval-cancelled", cancelled),
     ])
+}
+
+fn ask_of(header: &Header) -> ApprovalAsk {
+    let Some(AdminAct::ApprovalAsked { ask }) = &header.admin else { panic!("nothing is asked for") };
+    ask.clone()
 }
 
 fn every_kind() -> BTreeMap<&'static str, Header> {

@@ -62,6 +62,7 @@ smoke! {
     keys: 20_000;
     handles: 20_000;
     operators: 20_000;
+    webhooks: 10_000;
     messages: 3_000;
     toollists: 400;
     calls: 1_500;

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 
 /// Longest body of an admin request.
 const MAX_BODY: usize = 256 << 10;
+/// Longest signed answer: it is read before anybody is known.
+const MAX_SIGNED: usize = 16 << 10;
 
 /// Who is asking, after authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,11 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn stop(&self, by: &Operator, target: LockTarget, kind: LockKind) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Every request for approval that is kept, the latest first, without what it asks for in full.
     fn approvals(&self) -> Value;
+    /// Who says what in a signed message, by its headers and its body; each message once.
+    ///
+    /// # Errors
+    /// Nobody who may has signed it, or not lately, or it was taken before, or is no answer.
+    fn signed(&self, headers: &HeaderMap, body: &[u8]) -> Result<(Operator, ApprovalAnswer), Refusal>;
     /// One of them in full, for whoever answers; reading it is recorded first.
     fn approval(&self, by: &Operator, id: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Approves, after it is durably recorded; or refuses, at once.
@@ -228,6 +235,10 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["healthz", "ready"]) if admin.is_ready() => return Ok(Body::Json(json!({"ready": true}))),
         (&Method::GET, ["healthz", "ready"]) => return Ok(Body::NotReady),
         _ => {}
+    }
+    // The signature says who answers; a credential beside it would be a second one.
+    if (&parts.method, segments.as_slice()) == (&Method::POST, &["admin", "v1", "approvals", "answers"]) {
+        return signed(admin, &parts.headers, body).await.map(Body::Json);
     }
     let by = authenticate(admin, origin, &parts.headers)?;
     let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(&by, act)) };
@@ -383,6 +394,21 @@ async fn keep<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], bod
         }
         _ => Err(ReasonCode::RouteUnknown.into()),
     }
+}
+
+/// An answer that an operator has signed: from here on it is as good as one with a credential, and no better.
+async fn signed<A: Administrator>(admin: &A, headers: &HeaderMap, body: Incoming) -> Result<Value, Refusal> {
+    check_content_type(headers)?;
+    if headers.contains_key(http::header::AUTHORIZATION) {
+        return Err(ReasonCode::TwoCredentials.into());
+    }
+    let whole = Limited::new(body, MAX_SIGNED).collect().await.map_err(|_| Refusal::new(ReasonCode::BodyTooLarge))?.to_bytes();
+    let (by, answer) = admin.signed(headers, &whole)?;
+    if !by.role.may(OperatorAct::AnswerApprovals) {
+        return Err(lacking(&by, OperatorAct::AnswerApprovals));
+    }
+    check_locks(admin, &by)?;
+    admin.answer(&by, answer).await
 }
 
 fn lacking(by: &Operator, act: OperatorAct) -> Refusal {

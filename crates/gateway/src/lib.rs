@@ -23,4 +23,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod trace;
 pub mod upstream;
+pub mod webhook;
 mod workers;

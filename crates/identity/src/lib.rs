@@ -16,6 +16,7 @@ mod present;
 mod secret;
 pub mod token;
 mod verify;
+pub mod webhook;
 
 pub use form::{Form, FormError};
 pub use handle::{Handles, Mark, Opened, digest_of};

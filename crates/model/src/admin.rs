@@ -67,6 +67,13 @@ pub enum AdminAct {
         /// What is said to which request.
         answer: ApprovalAnswer,
     },
+    /// An approval that can be used once was used up; written before the effect of the interaction that the header names.
+    ApprovalUsed {
+        /// The request.
+        id: Name,
+        /// The approval.
+        approval: Name,
+    },
     /// Whoever asked for an approval no longer wants it.
     ApprovalCancelled {
         /// The request.

@@ -23,6 +23,14 @@ pub struct ApprovalAsk {
     pub ends: UnixMillis,
     /// How long an approval holds, in seconds.
     pub holds: u64,
+    /// Whether an approval can be used once only, as those of calls through the gate.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_single_use: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One thing that is to be approved.
@@ -51,4 +59,16 @@ pub struct ApprovalAnswer {
     pub shown: Vec<Digest>,
     /// Yes or no. A no stays one, also after a yes.
     pub is_approved: bool,
+}
+
+/// What a refused call waits for, for its caller: the same call again in the same task finds out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awaited {
+    /// The request for approval.
+    pub id: Name,
+    /// When nobody can approve it any more.
+    pub ends: UnixMillis,
+    /// After so many seconds it is worth another try.
+    pub retry_after: u64,
 }

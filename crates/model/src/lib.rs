@@ -28,7 +28,7 @@ mod usage;
 pub use access::{Access, Asked, Claims, Foreign, Point, ResourceKind, Shape, Value, Verb};
 pub use admin::AdminAct;
 pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, ShadowAnswer, Verdict};
-pub use approval::{ApprovalAnswer, ApprovalAsk, ApprovalItem};
+pub use approval::{ApprovalAnswer, ApprovalAsk, ApprovalItem, Awaited};
 pub use around::{Around, Origin, Posture, Remaining, Risk, SignIn, Spent, TaskBudget};
 pub use chain::{Chain, ChainError, ChainKind, ChainShape, MAX_LINKS};
 pub use credential::{Credential, Holder};

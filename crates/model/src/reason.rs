@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Awaited;
+
 /// Who can mend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,6 +139,7 @@ reason_codes! {
     AgentWithoutUser "agent-without-user" Policy false "an agent acts without a user and is not registered as autonomous for this"
     LinkMissing "link-missing" Policy false "an agent acts without the agent that it is registered below"
     ApprovalRequired "approval-required" Policy true "somebody has to approve this call"
+    ApprovalRefused "approval-refused" Policy false "somebody was asked to approve this call, and has refused"
     ApprovalNotRequestable "approval-not-requestable" Policy false "no approval can be asked for here"
     ApprovalUnbound "approval-unbound" Client false "the request for approval is not bound to the denial of this very question"
     ApprovalDenialExpired "approval-denial-expired" Client false "the denial is too old to ask for an approval; ask the question again"
@@ -190,19 +193,28 @@ pub struct Refusal {
     /// What exactly, for the caller: names a field, a limit, a position. Never content, never a secret, never another
     /// party's name that the caller does not know already.
     pub detail: Option<String>,
+    /// The request for approval that would have to be answered first, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Box<Awaited>>,
 }
 
 impl Refusal {
     /// A refusal without a detail.
     #[must_use]
     pub const fn new(code: ReasonCode) -> Self {
-        Self { code, detail: None }
+        Self { code, detail: None, awaited: None }
     }
 
     /// A refusal that says what exactly.
     #[must_use]
     pub fn because(code: ReasonCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()) }
+        Self { code, detail: Some(detail.into()), awaited: None }
+    }
+
+    /// The same, until a request for approval is answered.
+    #[must_use]
+    pub fn until(self, awaited: Awaited) -> Self {
+        Self { awaited: Some(Box::new(awaited)), ..self }
     }
 }
 

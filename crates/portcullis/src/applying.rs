@@ -90,6 +90,7 @@ impl Gate {
             self.issuing.store(issuing);
             warm::begin(&snapshot.policy, self.store.credentials().list());
             self.in_force.store(Arc::new(InForce { snapshot, config }));
+            self.desk.moved();
         }
         drop(turn);
         Ok(

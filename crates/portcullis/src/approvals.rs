@@ -1,20 +1,28 @@
 //! Requests for approval of the running gate: the log says what they add up to, also over a restart.
 
+mod held;
+pub(crate) mod notices;
+mod shown;
+pub(crate) mod signed;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::ports::{ApprovalError, Looked};
 use evidence::{EntryKind, Header, RecordError};
 use gateway::admin::{Administrator as _, Operator};
 use model::{
-    AdminAct, ApprovalAnswer, Chain, CredentialId, Digest, LockTarget, Name, OperatorAct, PrincipalId, PrincipalKind, ReasonCode,
-    Refusal, UnixMillis,
+    AdminAct, ApprovalAnswer, Chain, CredentialId, Digest, Label, LockTarget, Name, OperatorAct, PrincipalId, PrincipalKind,
+    ReasonCode, Refusal, RequestId, UnixMillis,
 };
-use response::{AnswerError, Approvals, AskError, Closed, Misfit, Request, Standing, Status, Terms, View, Wanted, WantedItem};
+use response::{AnswerError, Approvals, AskError, Misfit, Request, Standing, Status, Terms, View, Wanted, WantedItem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{AskedBefore, Content, Draft, Plain, Store};
+use tokio::sync::watch;
 
 use crate::gate::{Gate, now, random};
+use held::{Held, Place};
+use shown::{row, whole};
 
 /// Random bytes of a name that nobody can guess.
 const ENTROPY: usize = 20;
@@ -28,6 +36,14 @@ pub(crate) struct Desk {
     approvals: Mutex<Approvals>,
     /// What loosens comes one at a time: what was checked still holds when it is recorded. What tightens waits for nobody.
     turn: tokio::sync::Mutex<()>,
+    /// Grows with everything that could end the wait of a call.
+    moved: watch::Sender<u64>,
+    /// The calls that wait.
+    held: Arc<Held>,
+    /// Who is told of what waits.
+    pub(crate) notices: notices::Queue,
+    /// Signed answers that were taken lately.
+    pub(crate) signed: signed::Seen,
 }
 
 /// What a request asks for in full, as its entry keeps it, encrypted.
@@ -37,6 +53,8 @@ struct Kept {
     items: Vec<KeptItem>,
     key: Option<String>,
     said: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Label>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,11 +83,27 @@ impl Desk {
                         approvals.answered(by, credential, header.at, answer);
                     }
                     (Some(AdminAct::ApprovalCancelled { .. }), ..) => approvals.cancelled(&id, header.at),
+                    (Some(AdminAct::ApprovalUsed { approval, .. }), ..) => {
+                        // An entry that does not say by which call is one of none that could use it again.
+                        let nobody = RequestId::new(UnixMillis(0), [0; 10]);
+                        approvals.used(approval, header.at, header.request.unwrap_or(nobody));
+                    }
                     _ => {}
                 }
             }
         }
-        Self { approvals: Mutex::new(approvals), turn: tokio::sync::Mutex::default() }
+        Self { approvals: Mutex::new(approvals), ..Self::default() }
+    }
+
+    /// Wakes the calls that wait: something has changed that may concern them.
+    pub(crate) fn moved(&self) {
+        self.moved.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    /// From now on no call waits: the gate is about to end, and whoever waits is told to ask again.
+    pub(crate) fn close(&self) {
+        self.held.close();
+        self.moved();
     }
 
     fn lock(&self) -> MutexGuard<'_, Approvals> {
@@ -82,6 +116,7 @@ impl Desk {
         let _turn = self.turn.lock().await;
         let is_subject = |chain: &Chain| chain.user().or_else(|| chain.actor()).is_some_and(|party| party.to_string() == subject);
         self.lock().erase(|request| is_subject(&request.chain) && through.is_none_or(|through| request.at <= through));
+        self.moved();
     }
 }
 
@@ -119,12 +154,16 @@ fn in_full(store: &Store, before: &AskedBefore, request: &Request) -> Option<Arc
         is_list: request.ask.is_list,
         key: kept.key.and_then(|key| hex::decode(key).ok()),
         said: kept.said,
+        is_single_use: request.ask.is_single_use,
+        seen: kept.seen,
     };
     let committed = request.ask.items.iter().map(|item| item.commitment);
     wanted.items.iter().map(|item| item.commitment).eq(committed).then(|| Arc::new(wanted))
 }
 
 impl engine::ports::Approvals for Gate {
+    type Place = Place;
+
     fn approval(&self, by: &PrincipalId, approval: &str) -> Result<Standing, Misfit> {
         self.viewed(|view| self.desk.lock().standing(by, approval, view))
     }
@@ -142,6 +181,8 @@ impl engine::ports::Approvals for Gate {
         let at = now();
         let request = response::request(Arc::new(wanted), id, approvals, terms, at);
         let header = Header {
+            // A call that waits names what it waits for; a point's question was answered before.
+            request: request.ask.items.first().filter(|_| request.ask.is_single_use).map(|item| item.request),
             credential: Some(credential.clone()),
             chain: Some(request.chain.clone()),
             ..Header::admin(at, AdminAct::ApprovalAsked { ask: request.ask.clone() }, Some(request.by.clone()))
@@ -150,6 +191,7 @@ impl engine::ports::Approvals for Gate {
         let content = content.map(|bytes| Content::of(&header, bytes));
         self.store.log.durable(Draft { header, content }).await?;
         self.desk.lock().asked(request.clone());
+        self.desk.notices.tell(&request);
         Ok(self.viewed(|view| looked(&request, view)))
     }
 
@@ -168,10 +210,64 @@ impl engine::ports::Approvals for Gate {
             approvals.cancelled(&id, at);
             approvals.get(&id).map(|request| looked(request, view)).ok_or(AskError::Unknown)
         })?;
+        self.desk.moved();
         let act = AdminAct::ApprovalCancelled { id };
         let header = Header { credential: Some(credential.clone()), ..Header::admin(at, act, Some(by.clone())) };
         self.tightened(header).await;
         Ok(cancelled)
+    }
+
+    fn approval_of_call(&self, wanted: &Wanted, call: RequestId) -> Option<Standing> {
+        self.viewed(|view| self.desk.lock().of_call(wanted, call, view))
+    }
+
+    async fn use_approval(
+        &self,
+        standing: &Standing,
+        credential: &CredentialId,
+        chain: &Chain,
+        call: RequestId,
+    ) -> Result<(), ApprovalError> {
+        let at = now();
+        // Under one lock: of two calls at the same moment one finds it.
+        let is_used = self.viewed(|view| {
+            let mut approvals = self.desk.lock();
+            let is_used = approvals.is_there_for(&standing.approval, call, view).ok_or(AskError::Closed)?;
+            approvals.used(&standing.approval, at, call);
+            Ok::<_, AskError>(is_used)
+        })?;
+        if is_used {
+            return Ok(());
+        }
+        let act = AdminAct::ApprovalUsed { id: standing.id.clone(), approval: standing.approval.clone() };
+        let header = Header {
+            request: Some(call),
+            credential: Some(credential.clone()),
+            chain: Some(chain.clone()),
+            ..Header::admin(at, act, None)
+        };
+        self.store.log.durable(Draft::plain(header)).await?;
+        Ok(())
+    }
+
+    fn is_approved(&self, standing: &Standing, call: RequestId) -> bool {
+        self.viewed(|view| self.desk.lock().is_there_for(&standing.approval, call, view).is_some())
+    }
+
+    fn hold(&self, chain: &Chain) -> Option<Place> {
+        let snapshot = Arc::clone(&self.in_force.load().snapshot);
+        self.desk.held.place(chain, snapshot.limits.n_held, snapshot.approvals.pending)
+    }
+
+    fn approvals_version(&self) -> u64 {
+        *self.desk.moved.borrow()
+    }
+
+    async fn approvals_moved_past(&self, seen: u64) -> bool {
+        let mut moved = self.desk.moved.subscribe();
+        // The sender lives as long as the gate, so the wait cannot fail.
+        drop(moved.wait_for(|version| *version != seen).await);
+        self.desk.held.is_open()
     }
 }
 
@@ -192,7 +288,8 @@ fn kept(wanted: &Wanted) -> Kept {
         topic: item.topic,
         because: item.because.clone(),
     });
-    Kept { items: items.collect(), key: wanted.key.as_ref().map(hex::encode), said: wanted.said.clone() }
+    let key = wanted.key.as_ref().map(hex::encode);
+    Kept { items: items.collect(), key, said: wanted.said.clone(), seen: wanted.seen.clone() }
 }
 
 fn unguessable(prefix: &str) -> Result<Name, ReasonCode> {
@@ -209,10 +306,17 @@ impl Gate {
             // Over the socket the gate's own user answers, whom the configuration does not name.
             let is_local = by.name.as_str() == "local" && credential.as_str() == "socket";
             let may = is_local || self.role(&by.name).is_some_and(|role| role.may(OperatorAct::AnswerApprovals));
+            // A key for signed answers that was taken out, or replaced, has said nothing.
+            let may = may && (!signed::is_key(credential) || self.signs(&by.name, credential));
             may && !is_stopped(LockTarget::Principal(by.clone())) && !is_stopped(LockTarget::Credential(credential.clone()))
         };
         let snapshot = Arc::clone(&self.in_force.load().snapshot);
         look(&View { now: now(), terms: &snapshot.approvals, counts: &counts })
+    }
+
+    /// How many calls wait for an answer.
+    pub(crate) fn n_calls_held(&self) -> usize {
+        self.desk.held.count()
     }
 
     /// How many requests wait for somebody.
@@ -248,7 +352,8 @@ impl Gate {
         header.credential = Some(by.credential.clone());
         header.notes.push(format!("read: {id}"));
         self.store.log.accept(Draft::plain(header)).await.map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
-        Ok(self.viewed(|view| whole(&request, view)))
+        let in_force = self.in_force.load().snapshot.digest;
+        Ok(self.viewed(|view| whole(&request, view, &in_force)))
     }
 
     /// Approves or refuses. A yes is in force when its record is durable; a no at once.
@@ -271,10 +376,12 @@ impl Gate {
             // Whether it stands in the log nobody knows. A no behind it says that it is not meant.
             let no = ApprovalAnswer { is_approved: false, ..answer.clone() };
             self.desk.lock().answered(&operator(by), &by.credential, at, &no);
+            self.desk.moved();
             self.store.log.submit(Draft::plain(answered(by, &no, at)));
             return Err(ReasonCode::EvidenceUnavailable.into());
         }
         self.desk.lock().answered(&operator(by), &by.credential, at, answer);
+        self.desk.moved();
         Ok(true)
     }
 
@@ -286,6 +393,7 @@ impl Gate {
             Ok(())
         })
         .map_err(not_answered)?;
+        self.desk.moved();
         Ok(self.tightened(answered(by, answer, at)).await)
     }
 }
@@ -307,47 +415,4 @@ fn not_answered(error: AnswerError) -> Refusal {
         AnswerError::NotShown => ReasonCode::FieldType,
     };
     Refusal::because(code, error.to_string())
-}
-
-const fn word(status: Status) -> &'static str {
-    match status {
-        Status::Pending => "pending",
-        Status::Approved { .. } => "approved",
-        Status::TakenBack { .. } => "taken-back",
-        Status::Closed(Closed::Refused) => "refused",
-        Status::Closed(Closed::Cancelled) => "cancelled",
-        Status::Closed(Closed::Expired) => "expired",
-        Status::Partial => "partial",
-    }
-}
-
-fn row(request: &Request, view: &View<'_>) -> Value {
-    let status = request.status(view);
-    let holds = if let Status::Approved { until, .. } = status { Some(until) } else { None };
-    json!({
-        "id": request.ask.id, "status": word(status), "chain": request.chain, "asked_by": request.by, "at": request.at,
-        "ends": request.ask.ends, "holds_until": holds, "items": request.ask.items.len(), "quorum": request.quorum(view.terms),
-        "approved": (0..request.ask.items.len()).map(|index| request.n_approved(index, view)).min(),
-    })
-}
-
-fn whole(request: &Request, view: &View<'_>) -> Value {
-    let thing = |(index, item): (usize, &model::ApprovalItem)| {
-        let wanted = request.wanted.as_ref().and_then(|wanted| wanted.items.get(index));
-        json!({
-            "commitment": item.commitment, "status": word(request.status_of(index, view)), "request": item.request,
-            "text": wanted.map(|wanted| &wanted.text), "salt": wanted.map(|wanted| &wanted.salt),
-            "because": wanted.map(|wanted| &wanted.because),
-        })
-    };
-    let answers = request.answers().map(|(by, is_approved)| json!({"by": by, "approved": is_approved}));
-    let mut told = row(request, view);
-    if let Some(told) = told.as_object_mut() {
-        told.insert("things".to_owned(), request.ask.items.iter().enumerate().map(thing).collect());
-        told.insert("answers".to_owned(), answers.collect());
-        told.insert("holds_seconds".to_owned(), json!(request.ask.holds.min(view.terms.holds)));
-        told.insert("policies".to_owned(), json!(request.ask.policies));
-        told.insert("said".to_owned(), json!(request.wanted.as_ref().map(|wanted| &wanted.said)));
-    }
-    told
 }

@@ -129,17 +129,29 @@ fn chain(value: &Value) -> String {
 /// Everything that is to be approved; nothing is cut, and nothing hides.
 fn text(value: &Value) -> String {
     let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let is_single_use = value.get("is_single_use").and_then(Value::as_bool).unwrap_or(false);
+    let uses = if is_single_use { "once" } else { "any number of times" };
     let mut lines = vec![
         format!("request  {}", field(value, "id")),
         format!("status   {}", status(value)),
         format!("who      {}", chain(value)),
         format!("asked by {}", field(value, "asked_by")),
         format!(
-            "ends     {}; approved, it can be done any number of times within {} s",
+            "ends     {}; approved, it can be done {uses} within {} s",
             output::time(number("ends")),
             number("holds_seconds")
         ),
     ];
+    if value.get("is_outdated").and_then(Value::as_bool).unwrap_or(false) {
+        lines.push("         other policies are in force since it was asked for: approving it permits nothing".to_owned());
+    }
+    if let Some(used) = value.get("used").filter(|used| used.is_object()) {
+        let at = used.get("at").and_then(Value::as_u64).unwrap_or(0);
+        lines.push(format!("used     {} by {}", output::time(at), field(used, "request")));
+    }
+    if let Some(seen) = value.get("seen").filter(|seen| seen.is_object()) {
+        lines.push(format!("seen     by this task before: {}", plain(&seen.to_string())));
+    }
     let answers = value.get("answers").and_then(Value::as_array).into_iter().flatten();
     lines.extend(answers.map(|answer| {
         let is_yes = answer.get("approved").and_then(Value::as_bool).unwrap_or(false);

@@ -357,5 +357,7 @@ fn limits(settings: &Settings) -> Limits {
         idle: limits.idle,
         total: limits.total,
         client_write: limits.client_write,
+        held: settings.approving.held,
+        n_held: settings.approving.n_held,
     }
 }

@@ -66,11 +66,13 @@ impl Administrator for Gate {
             ("portcullis_epoch", self.store.epoch().version()),
             ("portcullis_budget_parts", u64::try_from(self.counters.n_keys()).unwrap_or(u64::MAX)),
             ("portcullis_approvals_pending", u64::try_from(self.n_approvals_pending()).unwrap_or(u64::MAX)),
+            ("portcullis_calls_held", u64::try_from(self.n_calls_held()).unwrap_or(u64::MAX)),
             ("portcullis_controls_off", u64::try_from(danger.len()).unwrap_or(u64::MAX)),
         ] {
             text.push_str(&format!("# TYPE {name} gauge\n{name} {value}\n"));
         }
         text.push_str(&self.certificates.metrics());
+        text.push_str(&self.desk.notices.metrics());
         if let Some(telemetry) = &self.telemetry {
             text.push_str(&telemetry.metrics());
         }
@@ -98,6 +100,10 @@ impl Administrator for Gate {
 
     fn approvals(&self) -> Value {
         self.list_approvals()
+    }
+
+    fn signed(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<(Operator, ApprovalAnswer), Refusal> {
+        self.open_signed(headers, body)
     }
 
     async fn approval(&self, by: &Operator, id: &str) -> Result<Value, Refusal> {

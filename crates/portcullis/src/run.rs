@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::approvals::notices;
 use crate::bring;
 use crate::certificates::{self, Certificates};
 use crate::files;
@@ -189,6 +190,7 @@ async fn listen_all(
         tokio::spawn(administer_socket(Arc::clone(&gate), socket, stopping.clone())),
         tokio::spawn(retention::watch(Arc::clone(&gate), stopping.clone())),
         tokio::spawn(certificates::watch(Arc::clone(&gate), stopping.clone())),
+        tokio::spawn(notices::deliver(Arc::clone(&gate), stopping.clone())),
     ];
     if let Some(address) = listen.ext_authz {
         let listener = bind(address).await?;
@@ -382,6 +384,7 @@ impl Running {
 
     /// Drains and closes the log.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.gate.desk.close();
         self.stop.send(true).ok();
         self.serving.await??;
         for task in self.administering {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{ApprovalAnswer, ApprovalAsk, ApprovalItem, CredentialId, Digest, Name, PrincipalId, UnixMillis};
+use model::{ApprovalAnswer, ApprovalAsk, ApprovalItem, CredentialId, Digest, Name, PrincipalId, RequestId, UnixMillis};
 
-use crate::request::{Closed, Request, Status, View, Wanted};
+use crate::request::{Closed, Request, Status, View, Wanted, WantedItem};
 
 /// Most things of one request.
 pub const MAX_ITEMS: usize = 20;
@@ -13,6 +13,8 @@ pub const MAX_ITEMS: usize = 20;
 const MAX_REQUESTS: (usize, usize) = (1000, 10_000);
 /// Most bytes of what they ask for.
 const MAX_BYTES: (usize, usize) = (4 << 20, 32 << 20);
+/// Most requests a minute for calls of the same parties: each is written to the disk before it is answered.
+const MAX_A_MINUTE: usize = 60;
 
 /// On which terms approvals are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,10 @@ pub enum AnswerError {
 pub struct Standing {
     /// Its name.
     pub approval: Name,
+    /// The request that it belongs to.
+    pub id: Name,
+    /// Who has approved.
+    pub approvers: Vec<PrincipalId>,
     /// The last moment at which it holds.
     pub until: UnixMillis,
     /// For exactly this.
@@ -153,7 +159,12 @@ impl Approvals {
         if let Some(known) = of_point().filter(same).filter(waits).min_by_key(|request| request.at) {
             return Ok(Some(known));
         }
-        let n_waiting = of_point().filter(|request| request.chain == wanted.chain).filter(waits).count();
+        let is_new = |request: &&Request| request.at.plus_seconds(60) > view.now;
+        let of_parties = || of_point().filter(|request| request.chain == wanted.chain);
+        if wanted.is_single_use && of_parties().filter(is_new).count() >= MAX_A_MINUTE {
+            return Err(AskError::TooMany);
+        }
+        let n_waiting = of_parties().filter(waits).count();
         if !self.has_room(&wanted.by, wanted.n_bytes()) || n_waiting >= view.terms.pending {
             return Err(AskError::TooMany);
         }
@@ -231,15 +242,47 @@ impl Approvals {
     pub fn standing(&self, by: &PrincipalId, approval: &str, view: &View<'_>) -> Result<Standing, Misfit> {
         let approval = Name::new(approval).map_err(|_| Misfit::Unknown)?;
         let (id, index) = self.by_approval.get(&approval).ok_or(Misfit::Unknown)?;
-        let request = self.requests.get(id).filter(|request| request.by == *by).ok_or(Misfit::Unknown)?;
+        // What is used up by a call is found by what the call is, and presented by nobody.
+        let is_theirs = |request: &&Request| request.by == *by && !request.ask.is_single_use;
+        let request = self.requests.get(id).filter(is_theirs).ok_or(Misfit::Unknown)?;
         match request.status_of(*index, view) {
-            Status::Approved { until, .. } if view.now <= until => {
-                let item = request.wanted.as_ref().and_then(|wanted| wanted.items.get(*index)).ok_or(Misfit::Over)?;
-                let (scope, policies, because) = (item.scope, request.ask.policies, item.because.clone());
-                Ok(Standing { approval, until, scope, policies, because })
-            }
+            Status::Approved { until, .. } if view.now <= until => held(request, *index, until, view).ok_or(Misfit::Over),
             Status::Pending => Err(Misfit::Unknown),
             Status::Approved { .. } | Status::TakenBack { .. } | Status::Closed(_) | Status::Partial => Err(Misfit::Over),
+        }
+    }
+
+    /// The approval that holds for a call, now, if there is one: for exactly this, of these parties, by the policies that ask for it
+    /// and no other, and used up by no other call. Of several the one that ends first.
+    #[must_use]
+    pub fn of_call(&self, wanted: &Wanted, call: RequestId, view: &View<'_>) -> Option<Standing> {
+        let [item] = wanted.items.as_slice() else { return None };
+        let is_for = |request: &&Request| {
+            let lifts = |known: &WantedItem| {
+                known.scope == item.scope && item.because.iter().all(|policy| known.because.contains(policy))
+            };
+            let is_same = request.by == wanted.by && request.chain == wanted.chain && request.ask.policies == wanted.policies;
+            request.ask.is_single_use
+                && is_same
+                && request.wanted.as_ref().is_some_and(|known| matches!(known.items.as_slice(), [known] if lifts(known)))
+        };
+        let holding = self.requests.values().filter(is_for).filter_map(|request| standing_for(request, 0, call, view));
+        holding.min_by(|left, right| left.until.cmp(&right.until).then_with(|| left.id.cmp(&right.id)))
+    }
+
+    /// Whether an approval still is there for a call; `Some(true)` if this very call has used it up already.
+    #[must_use]
+    pub fn is_there_for(&self, approval: &Name, call: RequestId, view: &View<'_>) -> Option<bool> {
+        let (id, index) = self.by_approval.get(approval)?;
+        let request = self.requests.get(id).filter(|request| request.ask.is_single_use)?;
+        standing_for(request, *index, call, view).map(|_| request.used(*index).is_some())
+    }
+
+    /// Uses an approval up. From here on it is there for no other call.
+    pub fn used(&mut self, approval: &Name, at: UnixMillis, call: RequestId) {
+        let Some((id, _)) = self.by_approval.get(approval) else { return };
+        if let Some(request) = self.requests.get_mut(id) {
+            request.use_up(approval, at, call);
         }
     }
 
@@ -292,10 +335,32 @@ impl Size {
     }
 }
 
+/// What an approval that holds until then holds for; none where nobody can read any more what that was.
+fn held(request: &Request, index: usize, until: UnixMillis, view: &View<'_>) -> Option<Standing> {
+    let item = request.wanted.as_ref()?.items.get(index)?;
+    Some(Standing {
+        approval: request.ask.items.get(index)?.approval.clone(),
+        id: request.ask.id.clone(),
+        approvers: request.approvers(index, view),
+        until,
+        scope: item.scope,
+        policies: request.ask.policies,
+        because: item.because.clone(),
+    })
+}
+
+/// The approval of one thing, if it holds now and no other call has used it up.
+fn standing_for(request: &Request, index: usize, call: RequestId, view: &View<'_>) -> Option<Standing> {
+    let Status::Approved { until, .. } = request.status_of(index, view) else { return None };
+    let is_there = view.now <= until && request.is_unused_but_by(index, call);
+    if is_there { held(request, index, until, view) } else { None }
+}
+
 /// Whether two are about the same things of the same parties.
 fn is_same(known: &Wanted, wanted: &Wanted) -> bool {
     let scopes = |wanted: &Wanted| wanted.items.iter().map(|item| item.scope).collect::<Vec<_>>();
-    known.by == wanted.by && known.chain == wanted.chain && known.is_list == wanted.is_list && scopes(known) == scopes(wanted)
+    let shape = |wanted: &Wanted| (wanted.is_list, wanted.is_single_use);
+    known.by == wanted.by && known.chain == wanted.chain && shape(known) == shape(wanted) && scopes(known) == scopes(wanted)
 }
 
 /// How often a topic was refused in a request.
@@ -318,6 +383,7 @@ pub fn request(wanted: Arc<Wanted>, id: Name, approvals: Vec<Name>, terms: &Term
         quorum: terms.quorum,
         ends: now.plus_seconds(terms.waits),
         holds: terms.holds,
+        is_single_use: wanted.is_single_use,
     };
     let (by, chain) = (wanted.by.clone(), wanted.chain.clone());
     Request::restored(ask, by, chain, now, Some(wanted))

@@ -1,6 +1,6 @@
 //! What people are asked before something happens. Pure: events go in with their time, a state comes out.
 //!
-//! So far these are requests for approval. Playbooks and quarantine will stand beside them.
+//! So far these are requests for approval, of other enforcement points and of calls through the gate. Playbooks and quarantine will stand beside them.
 
 mod approvals;
 mod request;

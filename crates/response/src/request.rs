@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::{ApprovalAnswer, ApprovalAsk, Chain, CredentialId, Digest, Name, PrincipalId, RequestId, UnixMillis};
+use model::{ApprovalAnswer, ApprovalAsk, Chain, CredentialId, Digest, Label, Name, PrincipalId, RequestId, UnixMillis};
 
 use crate::approvals::Terms;
 
@@ -24,6 +24,10 @@ pub struct Wanted {
     pub key: Option<Vec<u8>>,
     /// What the sender says of it, for whoever answers; untrusted.
     pub said: String,
+    /// Whether an approval is used up by the call that it was asked for.
+    pub is_single_use: bool,
+    /// What the task had seen when it asked, for whoever answers; none where the gate does not know the task.
+    pub seen: Option<Label>,
 }
 
 impl Wanted {
@@ -150,13 +154,22 @@ pub struct Request {
     pub wanted: Option<Arc<Wanted>>,
     answers: Vec<Answered>,
     cancelled: Option<UnixMillis>,
+    used: Vec<Used>,
+}
+
+/// An approval that was used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Used {
+    approval: Name,
+    at: UnixMillis,
+    by: RequestId,
 }
 
 impl Request {
     /// A request as it was recorded, before anything was said about it.
     #[must_use]
     pub const fn restored(ask: ApprovalAsk, by: PrincipalId, chain: Chain, at: UnixMillis, wanted: Option<Arc<Wanted>>) -> Self {
-        Self { ask, by, chain, at, wanted, answers: Vec::new(), cancelled: None }
+        Self { ask, by, chain, at, wanted, answers: Vec::new(), cancelled: None, used: Vec::new() }
     }
 
     /// How one of its things stands; `index` from 0.
@@ -202,6 +215,34 @@ impl Request {
     #[must_use]
     pub fn quorum(&self, terms: &Terms) -> u8 {
         self.ask.quorum.max(terms.quorum).max(1)
+    }
+
+    /// The interaction that has used up the approval of a thing, and when: the first that did.
+    #[must_use]
+    pub fn used(&self, index: usize) -> Option<(UnixMillis, RequestId)> {
+        let item = self.ask.items.get(index)?;
+        self.used.iter().filter(|used| used.approval == item.approval).map(|used| (used.at, used.by)).min()
+    }
+
+    /// Whether the approval of a thing is there for an interaction: nobody else has used it up.
+    pub(crate) fn is_unused_but_by(&self, index: usize, by: RequestId) -> bool {
+        self.ask
+            .items
+            .get(index)
+            .is_some_and(|item| self.used.iter().filter(|used| used.approval == item.approval).all(|used| used.by == by))
+    }
+
+    pub(crate) fn use_up(&mut self, approval: &Name, at: UnixMillis, by: RequestId) {
+        let used = Used { approval: approval.clone(), at, by };
+        if !self.used.contains(&used) {
+            self.used.push(used);
+        }
+    }
+
+    /// Who has approved a thing, in a way that counts.
+    #[must_use]
+    pub fn approvers(&self, index: usize, view: &View<'_>) -> Vec<PrincipalId> {
+        self.voters(index, view).into_iter().map(|(_, by)| by.clone()).collect()
     }
 
     /// How many operators have approved a thing.

@@ -46,6 +46,8 @@ fn wanted(scopes: &[u8]) -> Wanted {
         is_list: false,
         key: None,
         said: String::new(),
+        is_single_use: false,
+        seen: None,
     }
 }
 
@@ -103,6 +105,8 @@ fn as_many_operators_as_are_needed_approve_what_was_shown() {
     }
     let expected = Standing {
         approval: name("one-0"),
+        id: name("one"),
+        approvers: vec![party("operator:olga"), party("operator:otto")],
         until: at(53),
         scope: Digest([1; 32]),
         policies: Digest([9; 32]),
@@ -271,6 +275,100 @@ fn several_things_stand_each_for_itself() {
     say(&mut approvals, "oona", 4, &answer("all", Some(0), &[], false));
     assert_eq!(of(&approvals, 0), Status::TakenBack { at: at(1), until: at(51) });
     assert_eq!(standing(&approvals, "all-0", at(4)), Err(Misfit::Over));
+}
+
+/// A call of a tool that needs an approval.
+fn call(scope: u8) -> Wanted {
+    Wanted { by: party("agent:desk"), is_single_use: true, ..wanted(&[scope]) }
+}
+
+fn approved(approvals: &mut Approvals, id: &str, scope: u8) {
+    approvals.asked(make(id, call(scope)));
+    for operator in ["olga", "otto"] {
+        say(approvals, operator, 1, &answer(id, None, &[scope], true));
+    }
+}
+
+fn number(number: u8) -> RequestId {
+    RequestId::new(START, [number; 10])
+}
+
+#[test]
+fn an_approval_of_a_call_is_used_once() {
+    let mut approvals = Approvals::default();
+    approved(&mut approvals, "one", 1);
+    let found =
+        |approvals: &Approvals, by| approvals.of_call(&call(1), number(by), &view(at(2))).map(|standing| standing.approval);
+    assert_eq!(found(&approvals, 1), Some(name("one-0")), "looking uses nothing up");
+    assert_eq!(approvals.is_there_for(&name("one-0"), number(1), &view(at(2))), Some(false));
+    approvals.used(&name("one-0"), at(2), number(1));
+    assert_eq!(approvals.is_there_for(&name("one-0"), number(1), &view(at(2))), Some(true));
+    assert_eq!((found(&approvals, 1), found(&approvals, 2)), (Some(name("one-0")), None));
+    assert_eq!(approvals.is_there_for(&name("one-0"), number(2), &view(at(2))), None);
+    // Two nodes that have both used it: then it is there for neither.
+    approvals.used(&name("one-0"), at(2), number(2));
+    assert_eq!((found(&approvals, 1), found(&approvals, 2)), (None, None));
+    assert_eq!(approvals.known(&call(1), &view(at(2))).map(drop), Ok(()), "it may be asked for again");
+    // Whoever answers may take back what is not used yet.
+    approved(&mut approvals, "two", 2);
+    say(&mut approvals, "oona", 3, &answer("two", None, &[], false));
+    assert_eq!(approvals.of_call(&call(2), number(3), &view(at(3))), None);
+}
+
+#[test]
+fn an_approval_of_a_call_is_for_that_call() {
+    let mut approvals = Approvals::default();
+    approved(&mut approvals, "one", 1);
+    let because = |policies: &[&str]| {
+        let mut wanted = call(1);
+        wanted.items[0].because = policies.iter().map(ToString::to_string).collect();
+        wanted
+    };
+    let longer = Chain::new(vec![party("user:ada"), party("agent:desk"), party("agent:other")]).unwrap();
+    let facts = [
+        ("the same", call(1), 50, true),
+        ("its last moment", call(1), 51, true),
+        ("later", call(1), 52, false),
+        ("other arguments", call(11), 2, false),
+        ("another party asks", Wanted { by: party("user:ada"), ..call(1) }, 2, false),
+        ("another chain", Wanted { chain: longer, ..call(1) }, 2, false),
+        ("another bundle", Wanted { policies: Digest([8; 32]), ..call(1) }, 2, false),
+        ("another policy by now", because(&["p", "q"]), 2, false),
+        ("fewer policies by now", because(&[]), 2, true),
+        ("several things", Wanted { items: wanted(&[1, 2]).items, ..call(1) }, 2, false),
+    ];
+    for (title, wanted, seconds, expected) in facts {
+        assert_eq!(approvals.of_call(&wanted, number(1), &view(at(seconds))).is_some(), expected, "{title}");
+    }
+    // Nobody presents it by its name, and what a point was approved is no call's.
+    assert_eq!(approvals.standing(&party("agent:desk"), "one-0", &view(at(2))), Err(Misfit::Unknown));
+    approvals.asked(make("pep", wanted(&[3])));
+    for operator in ["olga", "otto"] {
+        say(&mut approvals, operator, 1, &answer("pep", None, &[3], true));
+    }
+    assert_eq!(approvals.of_call(&Wanted { is_single_use: true, ..wanted(&[3]) }, number(1), &view(at(2))), None);
+    assert_eq!(approvals.is_there_for(&name("pep-0"), number(1), &view(at(2))), None);
+    approvals.erase(|request| request.chain == chain());
+    assert_eq!(approvals.of_call(&call(1), number(1), &view(at(2))), None, "what was erased");
+    assert_eq!(approvals.is_there_for(&name("one-0"), number(1), &view(at(2))), None);
+}
+
+#[test]
+fn one_task_asks_so_often() {
+    let mut approvals = Approvals::default();
+    let many = Terms { pending: 100, ..TERMS };
+    let ask = |approvals: &mut Approvals, scope: u8, now| {
+        approvals.known(&call(scope), &View { terms: &many, ..view(now) }).map(|known| known.is_some())
+    };
+    for scope in 0..60 {
+        assert_eq!(ask(&mut approvals, scope, at(0)), Ok(false), "{scope}");
+        approvals.asked(make(&format!("call{scope}"), call(scope)));
+    }
+    assert_eq!(ask(&mut approvals, 60, at(59)), Err(AskError::TooMany));
+    assert_eq!(ask(&mut approvals, 5, at(59)), Ok(true), "what waits already is no new one");
+    let other = Wanted { by: party("user:ada"), ..call(60) };
+    assert_eq!(approvals.known(&other, &View { terms: &many, ..view(at(59)) }).map(|known| known.is_some()), Ok(false));
+    assert_eq!(ask(&mut approvals, 60, at(60)), Ok(false));
 }
 
 /// What may happen to one request.

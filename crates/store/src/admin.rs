@@ -171,6 +171,7 @@ impl Administration {
             | AdminAct::TokenKeyMade { .. }
             | AdminAct::ApprovalAsked { .. }
             | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalUsed { .. }
             | AdminAct::ApprovalCancelled { .. }
             | AdminAct::Locked { .. } => Ok(()),
         }

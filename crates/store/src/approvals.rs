@@ -41,7 +41,7 @@ impl Collected {
                 self.requests.insert(ask.id.clone(), AskedBefore { index, asked: header, since: Vec::new() });
             }
             Some(AdminAct::ApprovalAnswered { answer }) => self.add(&answer.id, header),
-            Some(AdminAct::ApprovalCancelled { id }) => self.add(id, header),
+            Some(AdminAct::ApprovalUsed { id, .. } | AdminAct::ApprovalCancelled { id }) => self.add(id, header),
             _ => {}
         }
     }

@@ -134,6 +134,7 @@ impl Replay {
             | AdminAct::TokenKeyMade { .. }
             | AdminAct::ApprovalAsked { .. }
             | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalUsed { .. }
             | AdminAct::ApprovalCancelled { .. } => {}
             AdminAct::CredentialCreated { credential } => {
                 self.credentials.insert(credential.id.clone(), credential.clone());
@@ -188,6 +189,7 @@ impl Live {
             | AdminAct::TokenKeyMade { .. }
             | AdminAct::ApprovalAsked { .. }
             | AdminAct::ApprovalAnswered { .. }
+            | AdminAct::ApprovalUsed { .. }
             | AdminAct::ApprovalCancelled { .. } => {}
             AdminAct::CredentialCreated { credential } => self.credentials.set(credential),
             AdminAct::CredentialExpires { id, at } => {

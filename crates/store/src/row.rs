@@ -1,7 +1,7 @@
 //! One entry as a line of a table, and what a query asks for.
 
 use evidence::{EntryKind, Header, OutcomeResult};
-use model::{RequestId, UnixMillis};
+use model::{AdminAct, RequestId, UnixMillis};
 use serde::Serialize;
 
 /// One entry of the log, flat.
@@ -110,7 +110,8 @@ impl Row {
                 .asks
                 .first()
                 .map(|ask| ask.resource.id().to_owned())
-                .or_else(|| noise.map(|noise| noise.peer.clone())),
+                .or_else(|| noise.map(|noise| noise.peer.clone()))
+                .or_else(|| header.admin.as_ref().and_then(approval)),
             verdict: header.verdict.as_ref().and_then(word),
             reason: header.reason.or_else(|| noise.map(|noise| noise.reason)).map(|reason| reason.as_str().to_owned()),
             result: header.result.map(|result| result.as_str().to_owned()),
@@ -124,7 +125,17 @@ fn word(value: &impl Serialize) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(ToOwned::to_owned)
 }
 
+/// Which request for approval an act is about.
+fn approval(act: &AdminAct) -> Option<String> {
+    match act {
+        AdminAct::ApprovalAsked { ask } => Some(ask.id.to_string()),
+        AdminAct::ApprovalAnswered { answer } => Some(answer.id.to_string()),
+        AdminAct::ApprovalUsed { id, .. } | AdminAct::ApprovalCancelled { id } => Some(id.to_string()),
+        _ => None,
+    }
+}
+
 /// The name of an act of administration.
-fn act(act: &model::AdminAct) -> Option<String> {
+fn act(act: &AdminAct) -> Option<String> {
     serde_json::to_value(act).ok()?.get("act")?.as_str().map(ToOwned::to_owned)
 }

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Dialect;
-use response::Terms;
 
 use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, access, budgets, issuers, models, tools};
+use crate::check::{Report, access, approvals, budgets, issuers, models, tools};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -42,6 +41,7 @@ pub(crate) fn settings(
     let budgets = budgets::budgets(file, source, report);
     let access_url = access::url(file, report);
     let step_up = access::step_up(file, report);
+    let approving = approvals::approving(file, proxied.as_ref(), &vault, report);
     // Last, for what comes before is checked whether or not the addresses are right.
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
@@ -52,7 +52,8 @@ pub(crate) fn settings(
         issuers,
         tokens,
         access_url,
-        approvals: approvals(&file.approvals),
+        approvals: approvals::terms(&file.approvals),
+        approving,
         step_up,
         refusals: match file.refusals {
             raw::Refusals::Hide => Refusals::Hide,
@@ -157,13 +158,8 @@ fn limits(raw: &raw::Limits) -> Limits {
     }
 }
 
-fn approvals(raw: &raw::Approvals) -> Terms {
-    let raw::Approvals { quorum, wait_seconds, hold_seconds, pending, refusals } = *raw;
-    Terms { quorum, waits: wait_seconds, holds: hold_seconds, pending: size(pending), refusals: size(refusals) }
-}
-
 /// A size that the schema bounds far below what any machine can count.
-fn size(bytes: u64) -> usize {
+pub(super) fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 

@@ -131,7 +131,7 @@ fn private_key(file: &str, path: &Path, vault: &Vault<'_>, report: &mut Report<'
 }
 
 /// The address, from the file or from the variable that it names.
-fn base_url(
+pub(super) fn base_url(
     written: &str,
     read: fn(&str) -> Result<BaseUrl, &'static str>,
     path: &Path,

@@ -12,15 +12,16 @@ use std::time::Duration;
 use evidence::sha256;
 use identity::{Handles, Mark};
 use model::{Answer, Challenge, Digest, Name, PrincipalId, PrincipalKind, ReasonCode, Refusal, RequestId, UnixMillis, Verdict};
-use response::{AskError, MAX_ITEMS, Misfit, Standing, Wanted, WantedItem};
+use response::{MAX_ITEMS, Misfit, Standing, Wanted, WantedItem};
 
 use super::judge::judge_named;
 use super::scope::{owner, scope};
 use super::search::counted;
 use super::{asks, body, tell};
+use crate::approval::{because, refused};
 use crate::guard::Guard;
 use crate::interaction::{Call, finish};
-use crate::ports::{ApprovalError, Client, Denial, Head, Looked, Order, Question, Requestable, Requesting, Submission, World};
+use crate::ports::{Client, Denial, Head, Looked, Order, Question, Requestable, Requesting, Submission, World};
 use crate::snapshot::Snapshot;
 
 /// How long a denial can be turned into a request, in seconds.
@@ -127,7 +128,7 @@ fn wanted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name, sub
     }
     let chain = chain.ok_or(ReasonCode::Internal)?;
     let by = PrincipalId::new(PrincipalKind::Pep, pep.clone());
-    Ok(Wanted { by, chain, policies: snapshot.digest, items, is_list, key, said })
+    Ok(Wanted { by, chain, policies: snapshot.digest, items, is_list, key, said, is_single_use: false, seen: None })
 }
 
 /// The denied question that a submission is bound to.
@@ -141,13 +142,6 @@ fn bound(handles: &Handles, now: UnixMillis, pep: &Name, scope: &Digest, denial:
         return Err(ReasonCode::ApprovalDenialExpired.into());
     }
     Ok(request)
-}
-
-/// The policies that ask for the approval.
-fn because(answer: &Answer) -> Vec<String> {
-    let asking = answer.links.iter().filter(|link| link.challenges.contains(&Challenge::Approval));
-    let policies: BTreeSet<String> = asking.flat_map(|link| link.policies.iter().map(ToString::to_string)).collect();
-    policies.into_iter().collect()
 }
 
 /// How a denial can be lifted by an approval, if it can: of a question about a named party, where requests are taken at all.
@@ -198,18 +192,6 @@ pub(super) fn still_stands<W: World>(world: &W, pep: &Name, presented: Option<&R
     let Some(Ok(standing)) = presented else { return true };
     let by = PrincipalId::new(PrincipalKind::Pep, pep.clone());
     world.approval(&by, standing.approval.as_str()).is_ok()
-}
-
-fn refused(error: &ApprovalError) -> Refusal {
-    let code = match error {
-        ApprovalError::Record(_) => return ReasonCode::EvidenceUnavailable.into(),
-        ApprovalError::Ask(AskError::Unknown) => ReasonCode::ApprovalUnknown,
-        ApprovalError::Ask(AskError::Closed) => ReasonCode::ApprovalClosed,
-        ApprovalError::Ask(AskError::KeyTaken) => ReasonCode::ApprovalKeyTaken,
-        ApprovalError::Ask(AskError::TooMany) => ReasonCode::ApprovalLimit,
-        ApprovalError::Ask(AskError::Exhausted) => ReasonCode::ApprovalNotRequestable,
-    };
-    Refusal::because(code, error.to_string())
 }
 
 #[cfg(test)]

@@ -7,10 +7,8 @@ use model::{Access, Digest, Name, ReasonCode, Refusal, UnixMillis};
 use serde_json::{Map, Value, json};
 
 use super::tools::can_be_bound;
+use crate::approval::MAX_TEXT;
 use crate::ports::{Question, Subject};
-
-/// Longest canonical text, in bytes: whoever approves has to read it.
-const MAX_TEXT: usize = 32 << 10;
 
 /// What is approved, and what is refused.
 #[derive(Clone, PartialEq, Eq)]

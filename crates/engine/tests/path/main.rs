@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod approvals;
 mod budgets;
+mod desk;
 mod labels;
 mod paused;
 mod scanning;

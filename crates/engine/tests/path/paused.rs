@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    Accounts, ApprovalError, Approvals, Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Looked, Record, Records,
-    ReplyBody, ReplyHead, SendError, Trusted, Upstreams, World,
+    Accounts, ApprovalError, Approvals, Client, Clock, Credentials, Epoch, Issuers, Issuing, Ledgers, Looked, Protocol, Record,
+    Records, ReplyBody, ReplyHead, SendError, Trusted, Upstreams, World,
 };
 use engine::{Attempt, Event, Limits, Off, Released, Snapshot};
 use evidence::RecordError;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use model::{Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, PrincipalId, ReasonCode, UnixMillis};
+use model::{
+    Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, PrincipalId, ReasonCode, RequestId, UnixMillis,
+};
 use response::{AskError, Misfit, Standing, Terms, Wanted};
 
+use crate::desk::Meanwhile;
 use crate::world::{Happened, NOW, Scripted, Toy, scripted};
 use crate::{PERMIT, written};
 
@@ -27,13 +30,13 @@ const AT_ONCE: Duration = Duration::ZERO;
 
 /// The clock, and when somebody wants to be woken.
 #[derive(Debug, Default)]
-struct Time {
+pub(crate) struct Time {
     now: Mutex<Duration>,
     wakes: Mutex<BTreeSet<Duration>>,
 }
 
 impl Time {
-    fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         *self.now.lock().unwrap()
     }
 
@@ -76,7 +79,7 @@ impl Wake for Woken {
 
 /// How long everybody takes.
 #[derive(Debug, Clone)]
-struct Slow {
+pub(crate) struct Slow {
     /// Until the request's body is there.
     body: Duration,
     /// Until an upstream's head is there.
@@ -95,10 +98,10 @@ impl Default for Slow {
     }
 }
 
-struct Paused {
-    scripted: Scripted,
-    time: Arc<Time>,
-    slow: Slow,
+pub(crate) struct Paused {
+    pub(crate) scripted: Scripted,
+    pub(crate) time: Arc<Time>,
+    pub(crate) slow: Slow,
 }
 
 impl Clock for Paused {
@@ -195,7 +198,7 @@ impl Records for Paused {
     }
 }
 
-struct Drip {
+pub(crate) struct Drip {
     time: Arc<Time>,
     pieces: VecDeque<(Duration, &'static str)>,
     /// When the first piece is there, once it was asked for: a wait that is dropped loses nothing.
@@ -232,25 +235,62 @@ impl Upstreams for Paused {
     }
 }
 
-/// Nobody approves anything here.
 impl Approvals for Paused {
-    fn approval(&self, _: &PrincipalId, _: &str) -> Result<Standing, Misfit> {
-        Err(Misfit::Unknown)
+    type Place = ();
+    fn approval(&self, by: &PrincipalId, approval: &str) -> Result<Standing, Misfit> {
+        self.scripted.approval(by, approval)
     }
-    async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
-        Err(AskError::TooMany.into())
+    async fn ask_approval(&self, wanted: Wanted, credential: &CredentialId, terms: &Terms) -> Result<Looked, ApprovalError> {
+        self.scripted.ask_approval(wanted, credential, terms).await
     }
-    fn approval_request(&self, _: &PrincipalId, _: &str) -> Option<Looked> {
-        None
+    fn approval_request(&self, by: &PrincipalId, id: &str) -> Option<Looked> {
+        self.scripted.approval_request(by, id)
     }
     async fn cancel_approval(&self, _: &PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
         Err(AskError::Unknown.into())
+    }
+    fn approval_of_call(&self, wanted: &Wanted, call: RequestId) -> Option<Standing> {
+        self.scripted.approval_of_call(wanted, call)
+    }
+    async fn use_approval(
+        &self,
+        standing: &Standing,
+        credential: &CredentialId,
+        chain: &Chain,
+        call: RequestId,
+    ) -> Result<(), ApprovalError> {
+        self.scripted.use_approval(standing, credential, chain, call).await
+    }
+    fn is_approved(&self, standing: &Standing, call: RequestId) -> bool {
+        self.scripted.is_approved(standing, call)
+    }
+    fn hold(&self, chain: &Chain) -> Option<()> {
+        self.scripted.hold(chain)
+    }
+    fn approvals_version(&self) -> u64 {
+        self.scripted.approvals_version()
+    }
+    async fn approvals_moved_past(&self, _: u64) -> bool {
+        let desk = &self.scripted.desk;
+        let next = desk.meanwhile.lock().unwrap().front().cloned();
+        let Some((at, what)) = next else { return std::future::pending().await };
+        self.time.reach(at).await;
+        desk.meanwhile.lock().unwrap().pop_front();
+        match what {
+            Meanwhile::Yes => desk.say(true, NOW),
+            Meanwhile::No => desk.say(false, NOW),
+            Meanwhile::Taken => desk.take(NOW),
+            Meanwhile::Kill(target) => self.scripted.lock(target),
+            Meanwhile::Ends => return false,
+            Meanwhile::Nothing => {}
+        }
+        true
     }
 }
 
 impl World for Paused {
     fn random(&self) -> [u8; 10] {
-        [9; 10]
+        [self.scripted.desk.next(); 10]
     }
     fn entropy(&self) -> Option<[u8; 32]> {
         self.scripted.entropy()
@@ -262,7 +302,7 @@ impl World for Paused {
         self.scripted.sessions()
     }
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.scripted.snapshot)
+        World::snapshot(&self.scripted)
     }
     fn observe_event(&self, _: &Event<'_>) {}
 }
@@ -270,6 +310,8 @@ impl World for Paused {
 struct SlowClient<'w> {
     world: &'w Paused,
     body: &'static str,
+    /// When it leaves.
+    leaves: Duration,
 }
 
 impl Client for SlowClient<'_> {
@@ -287,7 +329,7 @@ impl Client for SlowClient<'_> {
     }
     fn end(&mut self) {}
     async fn gone(&mut self) {
-        std::future::pending::<()>().await;
+        self.world.time.reach(self.leaves).await;
     }
     fn hurry(&mut self) {
         self.world.scripted.log(Happened::Hurried);
@@ -335,9 +377,14 @@ fn world(slow: Slow, ends: Option<u64>) -> Paused {
 }
 
 fn run(world: &Paused, body: &'static str) {
-    let mut client = SlowClient { world, body };
+    run_with(world, &Toy, body, NEVER);
+}
+
+/// One interaction by a protocol, with a client that leaves at some time.
+pub(crate) fn run_with<P: Protocol>(world: &Paused, protocol: &P, body: &'static str, leaves: Duration) {
+    let mut client = SlowClient { world, body, leaves };
     let head = world.scripted.head();
-    let mut call = pin!(engine::interaction(world, &Toy, &head, &mut client));
+    let mut call = pin!(engine::interaction(world, protocol, &head, &mut client));
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -25,6 +26,8 @@ use policy::PolicySnapshot;
 use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::Document;
 
+use crate::desk::Desk;
+
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
 
 /// What happened, in order.
@@ -36,6 +39,10 @@ pub(crate) enum Happened {
     Begun(u16),
     Written(String),
     Noise(ReasonCode),
+    /// An approval is asked for.
+    Asked(String),
+    /// One is used up.
+    UsedUp(String),
     Hurried,
     Aborted,
 }
@@ -89,13 +96,15 @@ pub(crate) struct Scripted {
     pub(crate) counters: budget::Counters,
     pub(crate) verified: engine::VerifiedTokens,
     pub(crate) sessions: engine::Sessions,
+    pub(crate) desk: Desk,
 }
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
+/// A bundle with two models, one person and one agent.
+pub(crate) fn bundle(policies: &str) -> Bundle {
     let model = |clearance| Model { groups: BTreeSet::new(), dialects: [Dialect::Openai].into(), clearance };
     let registry = Registry {
         groups: BTreeMap::from([(name("staff"), Group::default())]),
@@ -104,12 +113,16 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         models: BTreeMap::from([(name("small"), model(Level::Internal)), (name("large"), model(Level::Internal))]),
         ..Registry::default()
     };
-    let bundle = Bundle {
+    Bundle {
         format: 1,
         registry,
         policies: BTreeMap::from([("p.cedar".to_owned(), policies.to_owned())]),
         rules: model::RuleFiles::default(),
-    };
+    }
+}
+
+pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
+    let bundle = bundle(policies);
     let targets = ["secret", "pii", "EMAIL_ADDRESS"].map(ToOwned::to_owned).into();
     let route = |upstream: &str| Route {
         upstream: name(upstream),
@@ -143,6 +156,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         counters: budget::Counters::default(),
         verified: engine::VerifiedTokens::default(),
         sessions: engine::Sessions::default(),
+        desk: Desk::default(),
     }
 }
 
@@ -271,6 +285,9 @@ impl Records for Scripted {
         if let Some(snapshot) = script.apply_after_record.take() {
             script.applied = Some(snapshot);
         }
+        if self.desk.refuses_after_record.swap(false, Ordering::SeqCst) {
+            self.desk.take_back(NOW);
+        }
         Ok(1)
     }
     async fn durable(&self, record: Record) -> Result<u64, RecordError> {
@@ -345,19 +362,44 @@ impl Upstreams for Scripted {
     }
 }
 
-/// Nobody approves anything here.
 impl Approvals for Scripted {
+    type Place = ();
     fn approval(&self, _: &PrincipalId, _: &str) -> Result<Standing, Misfit> {
         Err(Misfit::Unknown)
     }
-    async fn ask_approval(&self, _: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
-        Err(AskError::TooMany.into())
+    async fn ask_approval(&self, wanted: Wanted, _: &CredentialId, _: &Terms) -> Result<Looked, ApprovalError> {
+        let looked = self.desk.ask(wanted, NOW)?;
+        self.log(Happened::Asked(looked.request.ask.id.to_string()));
+        Ok(looked)
     }
-    fn approval_request(&self, _: &PrincipalId, _: &str) -> Option<Looked> {
-        None
+    fn approval_request(&self, _: &PrincipalId, id: &str) -> Option<Looked> {
+        self.desk.look(id, NOW)
     }
     async fn cancel_approval(&self, _: &PrincipalId, _: &CredentialId, _: &str) -> Result<Looked, ApprovalError> {
         Err(AskError::Unknown.into())
+    }
+    fn approval_of_call(&self, wanted: &Wanted, call: RequestId) -> Option<Standing> {
+        self.desk.of_call(wanted, call, NOW)
+    }
+    async fn use_approval(&self, standing: &Standing, _: &CredentialId, _: &Chain, call: RequestId) -> Result<(), ApprovalError> {
+        self.desk.use_up(&standing.approval, call, NOW)?;
+        if self.desk.fails.load(Ordering::SeqCst) {
+            return Err(RecordError::Closed.into());
+        }
+        self.log(Happened::UsedUp(standing.approval.to_string()));
+        Ok(())
+    }
+    fn is_approved(&self, standing: &Standing, call: RequestId) -> bool {
+        self.desk.is_there(&standing.approval, call, NOW)
+    }
+    fn hold(&self, _: &Chain) -> Option<()> {
+        Some(())
+    }
+    fn approvals_version(&self) -> u64 {
+        self.desk.version()
+    }
+    async fn approvals_moved_past(&self, _: u64) -> bool {
+        std::future::pending().await
     }
 }
 
@@ -435,6 +477,7 @@ fn demand(document: &Document<'_>) -> Demand {
     Demand { input: number("input").unwrap_or(0), answers: 1, cap: number("cap").or(Some(0)), tells_usage, ..Demand::default() }
 }
 
+#[derive(Default)]
 pub(crate) struct ToyEvents(Vec<u8>);
 
 impl EventReader for ToyEvents {

@@ -28,6 +28,7 @@ mod settings;
 mod sse;
 mod tokens;
 mod values;
+mod webhooks;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -56,7 +57,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 43] = [
+pub const ALL: [Target; 44] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -91,6 +92,7 @@ pub const ALL: [Target; 43] = [
     keys::TARGET,
     keys::HANDLES,
     operators::TARGET,
+    webhooks::TARGET,
     mcp::MESSAGES,
     mcp::TOOL_LISTS,
     mcp::CALLS,

@@ -266,7 +266,7 @@ fn of_item(looked: &Looked, index: usize) -> Value {
 }
 
 /// A time as RFC 3339 writes it, in whole seconds.
-pub(super) fn time(at: UnixMillis) -> String {
+pub(crate) fn time(at: UnixMillis) -> String {
     let timestamp = i64::try_from(at.seconds()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     timestamp.map_or_else(|| "9999-12-31T23:59:59Z".to_owned(), |timestamp| timestamp.to_string())
 }

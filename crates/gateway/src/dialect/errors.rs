@@ -42,6 +42,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::LinkMissing
         | C::GrantExceeded
         | C::ApprovalRequired
+        | C::ApprovalRefused
         | C::ApprovalNotRequestable
         | C::StepUpRequired
         | C::PostureRequired

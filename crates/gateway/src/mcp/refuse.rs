@@ -12,6 +12,7 @@ use model::{ReasonCode, Refusal, RequestId};
 use serde_json::{Map, Value, json};
 
 use super::Asked;
+use crate::access::requests::time;
 use crate::dialect;
 
 /// The gate's own code for everything that JSON-RPC and MCP have none for; outside of the ranges that these reserve. What exactly,
@@ -57,6 +58,12 @@ pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId)
     data.insert("request".to_owned(), json!(request.to_string()));
     data.insert("docs".to_owned(), json!(format!("docs/reasons/{code}.md")));
     data.extend(refusal.detail.as_ref().map(|detail| ("detail".to_owned(), json!(detail))));
+    if let Some(awaited) = &refusal.awaited {
+        // The same call again, in the same task, finds out what was answered.
+        data.insert("approval".to_owned(), json!(awaited.id));
+        data.insert("expires".to_owned(), json!(time(awaited.ends)));
+        data.insert("retry_after".to_owned(), json!(awaited.retry_after));
+    }
     if code == ReasonCode::ProtocolVersionUnsupported {
         // Older revisions are agreed on in a handshake, not request by request.
         let supported = Version::ALL
