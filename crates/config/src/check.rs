@@ -5,6 +5,7 @@
 
 mod access;
 mod budgets;
+mod exec;
 mod issuers;
 mod listen;
 mod models;
@@ -28,6 +29,7 @@ use crate::raw;
 use crate::source::Source;
 use crate::yaml::{Entry, Node, Place};
 
+pub(crate) use exec::profile;
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;
 pub(crate) use settings::settings;
