@@ -5,6 +5,50 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// A tool server over stdio: one process per session, and one for all messages of the revision without sessions.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exec {
+    /// The profile of its sandbox, relative to this file.
+    #[schemars(length(min = 1, max = 4096))]
+    pub(crate) profile: String,
+    /// The program and its arguments; no place for a secret.
+    #[schemars(length(min = 1, max = 256))]
+    pub(crate) command: Vec<String>,
+    /// Most processes at the same time.
+    #[serde(default = "sixteen")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) children: u64,
+    /// Seconds after which a session that nobody uses is ended.
+    #[serde(default = "ten_minutes")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub(crate) idle_seconds: u64,
+    /// Longest message in bytes, both ways.
+    #[serde(default = "four_mebibytes")]
+    #[schemars(range(min = 1024, max = 67_108_864))]
+    pub(crate) message_bytes: u64,
+    /// Longest time until it says something about a call, in seconds.
+    #[serde(default = "five_minutes")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub(crate) call_seconds: u64,
+}
+
+const fn sixteen() -> u64 {
+    16
+}
+
+const fn ten_minutes() -> u64 {
+    600
+}
+
+const fn five_minutes() -> u64 {
+    300
+}
+
+const fn four_mebibytes() -> u64 {
+    4 << 20
+}
+
 /// What a program in the sandbox may reach. Everything else is refused.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]

@@ -1,16 +1,72 @@
 //! Profiles of `portcullis exec`: paths that mean one thing, names that are names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::check::Report;
-use crate::exec::{Layer, SandboxLimits, SandboxProfile, Watched};
+use crate::exec::{Layer, SandboxLimits, SandboxProfile, Watched, sandbox_profile};
 use crate::problem::{Path, shown};
+use crate::raw::{Kind, Upstream};
 use crate::raw_exec as raw;
+use crate::settings::Exec;
+use crate::source::Source;
 
 /// Most bytes of a path.
 const MAX_PATH: usize = 4095;
 /// Most bytes of a variable's value.
 const MAX_VALUE: usize = 32 << 10;
+
+/// A tool server over stdio, with the profile that it names.
+pub(super) fn exec(
+    upstream: &Upstream,
+    raw: &raw::Exec,
+    path: &Path,
+    source: &dyn Source,
+    report: &mut Report<'_>,
+) -> Option<Exec> {
+    let at = path.key("exec");
+    if !matches!(upstream.kind, Kind::Mcp) {
+        report.problem(&at, "only a tool server (`kind: mcp`) is started by `exec`");
+    }
+    let of_addresses = [
+        ("api_key", upstream.api_key.is_some()),
+        ("key_header", upstream.key_header.is_some()),
+        ("ca", upstream.ca.is_some()),
+        ("client_certificate", upstream.client_certificate.is_some()),
+        ("client_key", upstream.client_key.is_some()),
+        ("server_name", upstream.server_name.is_some()),
+    ];
+    for (key, _) in of_addresses.iter().filter(|(_, is_there)| *is_there) {
+        report.problem(&path.key(key), "a server that `exec` starts has no address that this could be for");
+    }
+    for (index, word) in raw.command.iter().enumerate().filter(|(_, word)| word.contains('\0')) {
+        report.problem(&at.key("command").index(index), format!("`{}` holds a zero byte", shown(word)));
+    }
+    let profile = match sandbox_profile(source, &raw.profile) {
+        Ok(profile) => profile,
+        Err(problems) => {
+            for problem in problems {
+                let message = if problem.field.is_empty() { problem.message } else { format!("{}: {}", problem.field, problem.message) };
+                report.file_problem(&problem.file, problem.position, message);
+            }
+            return None;
+        }
+    };
+    if !profile.without.is_empty() {
+        let names: Vec<&str> = profile.without.iter().map(|layer| layer.as_str()).collect();
+        report.warn(&at, format!("`danger.without` in its profile: the sandbox has no {}", names.join(", ")));
+    }
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Some(Exec {
+        file: raw.profile.clone(),
+        profile,
+        command: raw.command.clone(),
+        children: size(raw.children),
+        idle: Duration::from_secs(raw.idle_seconds),
+        message_bytes: size(raw.message_bytes),
+        call: Duration::from_secs(raw.call_seconds),
+    })
+}
 
 /// What a profile means; reports what it cannot mean.
 pub(crate) fn profile(raw: &raw::Profile, report: &mut Report<'_>) -> SandboxProfile {
