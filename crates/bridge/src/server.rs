@@ -45,8 +45,8 @@ pub(crate) struct Server {
 pub(crate) enum Notice {
     /// It is no more.
     Gone,
-    /// It ended, or said what is no message, and nobody wanted it to end.
-    Broke,
+    /// It ended, or said what is no message, before it had answered anything.
+    Failed,
 }
 
 /// What the tasks around a process share.
@@ -65,6 +65,8 @@ struct State {
     /// What it said before that it cannot be.
     last_word: Option<String>,
     used: Instant,
+    /// Whether it has answered anything.
+    has_answered: bool,
 }
 
 /// A call that waits.
@@ -152,7 +154,7 @@ impl Server {
             move || reap(child, &*notify)
         })?;
         let state =
-            State { next: 1, pending: BTreeMap::new(), over: None, last_word: None, used: Instant::now() };
+            State { next: 1, pending: BTreeMap::new(), over: None, last_word: None, used: Instant::now(), has_answered: false };
         let shared = Arc::new(Shared { name: name.to_owned(), state: Mutex::new(state) });
         let (sender, lines) = mpsc::channel(WAITING);
         tokio::spawn(write(to, lines));
@@ -165,6 +167,11 @@ impl Server {
     /// Why it is no more.
     pub(crate) fn over(&self) -> Option<String> {
         self.shared.state().over.clone()
+    }
+
+    /// Whether it has answered anything.
+    pub(crate) fn is_of_use(&self) -> bool {
+        self.shared.state().has_answered
     }
 
     /// How long nobody has used it.
@@ -283,7 +290,9 @@ async fn read(from: pipe::Receiver, shared: Arc<Shared>, reading: Reading) {
     tokio::time::timeout(LAST_WORD, &mut logging).await.ok();
     if shared.state().over.is_none() {
         tracing::warn!(upstream = %shared.name, why, "a tool server over stdio is no more");
-        notify(Notice::Broke);
+        if !shared.state().has_answered {
+            notify(Notice::Failed);
+        }
     }
     shared.over(&why);
 }
@@ -292,7 +301,11 @@ async fn read(from: pipe::Receiver, shared: Arc<Shared>, reading: Reading) {
 fn pass(shared: &Shared, to: &mpsc::WeakSender<Vec<u8>>, heard: Heard, line: Vec<u8>, is_shared: bool) {
     match heard {
         Heard::Answer { number, at } => {
-            let pending = number.and_then(|number| shared.state().pending.remove(&number));
+            let pending = number.and_then(|number| {
+                let mut state = shared.state();
+                state.has_answered = true;
+                state.pending.remove(&number)
+            });
             let Some((Pending { id, answer, .. }, at)) = pending.zip(at) else { return };
             let whole = message::with(&line, &[(&at, &id.to_json())]);
             answer.send(whole.map(Bytes::from).ok_or_else(|| "its answer could not be changed".to_owned())).ok();

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Settings;
 use crate::server::{Notice, Server};
 
-/// A process that ends sooner has failed, and the next one waits.
-const SOUND: Duration = Duration::from_secs(10);
-/// Longest such wait.
+/// Longest wait after a process that failed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Doublings of the wait of a second until then.
 const DOUBLINGS: u32 = 6;
@@ -25,8 +23,8 @@ pub(crate) enum NoServer {
     /// There are as many as there may be.
     #[error("as many processes as may run ({0}) run already")]
     Full(usize),
-    /// The last ones ended at once.
-    #[error("its processes end as soon as they have started; the next one starts in {0} seconds")]
+    /// The last ones ended before they had answered anything.
+    #[error("it ended before it had answered anything; the next one starts in {0} seconds")]
     Backoff(u64),
     /// It cannot be started.
     #[error("it cannot be started: {0}")]
@@ -48,7 +46,7 @@ struct Inner {
     /// For all messages without a session.
     one: Option<Arc<Server>>,
     sessions: HashMap<String, Arc<Server>>,
-    /// Processes in a row that ended at once.
+    /// Processes in a row that ended before they had answered anything.
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -66,6 +64,8 @@ impl Table {
     pub(crate) fn of(&self, session: &str) -> Result<Arc<Server>, NoServer> {
         let mut inner = self.inner();
         let server = inner.sessions.get(session).cloned().ok_or(NoServer::Unknown)?;
+        // A session comes about by an answer.
+        inner.failures = 0;
         if server.over().is_some() {
             inner.sessions.remove(session);
             return Err(NoServer::Unknown);
@@ -94,7 +94,11 @@ impl Table {
     pub(crate) fn shared(&self) -> Result<Arc<Server>, NoServer> {
         let mut inner = self.inner();
         if let Some(server) = inner.one.as_ref().filter(|server| server.over().is_none()) {
-            return Ok(Arc::clone(server));
+            let (server, is_of_use) = (Arc::clone(server), server.is_of_use());
+            if is_of_use {
+                inner.failures = 0;
+            }
+            return Ok(server);
         }
         let server = self.start(&mut inner, true)?;
         inner.one = Some(Arc::clone(&server));
@@ -116,8 +120,7 @@ impl Table {
     }
 
     fn start(&self, inner: &mut Inner, is_shared: bool) -> Result<Arc<Server>, NoServer> {
-        let began = Instant::now();
-        if let Some(wait) = inner.not_before.and_then(|at| at.checked_duration_since(began)) {
+        if let Some(wait) = inner.not_before.and_then(|at| at.checked_duration_since(Instant::now())) {
             return Err(NoServer::Backoff(wait.as_secs().saturating_add(1)));
         }
         let most = self.settings.children;
@@ -127,7 +130,7 @@ impl Table {
         let (alive, shared) = (Arc::clone(&self.alive), Arc::clone(&self.inner));
         let notify = move |notice: Notice| match notice {
             Notice::Gone => drop(alive.fetch_sub(1, Ordering::SeqCst)),
-            Notice::Broke => broke(&shared, began, Instant::now()),
+            Notice::Failed => failed(&shared, Instant::now()),
         };
         Server::start(&self.name, &self.settings, is_shared, Arc::new(notify)).map_err(|error: io::Error| {
             self.alive.fetch_sub(1, Ordering::SeqCst);
@@ -136,13 +139,9 @@ impl Table {
     }
 }
 
-/// One has ended that nobody wanted to end: after the next one that does so at once, starting takes longer.
-fn broke(inner: &Mutex<Inner>, began: Instant, now: Instant) {
+/// One has ended that never was of use: the next one waits, the longer the more of them there were.
+fn failed(inner: &Mutex<Inner>, now: Instant) {
     let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-    if now.saturating_duration_since(began) >= SOUND {
-        inner.failures = 0;
-        return;
-    }
     inner.failures = inner.failures.saturating_add(1);
     let wait = Duration::from_secs(1 << inner.failures.min(DOUBLINGS).saturating_sub(1)).min(LONGEST);
     inner.not_before = now.checked_add(wait);
