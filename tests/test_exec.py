@@ -166,12 +166,16 @@ def test_the_official_git_server_works_in_its_repository(work: pathlib.Path) -> 
 
 
 def test_the_official_fetch_server_fetches_nothing_and_that_is_told(work: pathlib.Path) -> None:
-    # An address that belongs to nobody; loopback is one that the server itself refuses.
-    with Stdio(work, python_profile(), sys.executable, "-m", "mcp_server_fetch", "--ignore-robots-txt") as server:
-        server.begin()
-        answered = server.ask("tools/call", {"name": "fetch", "arguments": {"url": "http://198.51.100.7/"}})
-        assert answered.get("error") or answered["result"]["isError"], answered
-        _, report = server.ended()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        fetch = [sys.executable, "-m", "mcp_server_fetch", "--ignore-robots-txt", "--allow-private-ips"]
+        with Stdio(work, python_profile(), *fetch) as server:
+            server.begin()
+            assert server.call("fetch", url=url).startswith("!")
+            _, report = server.ended()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
     assert ("socket", "internet stream") in refused(report)
 
 

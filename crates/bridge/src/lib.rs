@@ -12,8 +12,8 @@
 mod answer;
 mod line;
 mod message;
-mod server;
 mod serve;
+mod server;
 mod table;
 
 use std::time::Duration;

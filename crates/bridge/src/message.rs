@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn ids_change_and_nothing_else() {
         let text = "{ \"jsonrpc\":\"2.0\",\n\"id\": \"a\", \"method\":\"tools/call\",\"params\":{\"n\":1.50,\"_meta\":{\"progressToken\":\"t\"}}}";
-        let Sent::Request { id, at, token: Some((token, place)), opens: false } = sent(text.as_bytes()).unwrap() else { panic!() };
+        let Sent::Request { id, at, token: Some((token, place)), opens: false } = sent(text.as_bytes()).unwrap() else {
+            panic!()
+        };
         assert_eq!((id, token.as_str()), (Id::Text("a".to_owned()), "\"t\""));
         let changed = line(with(text.as_bytes(), &[(&at, "5"), (&place, "5")]).unwrap());
         let expected = "{ \"jsonrpc\":\"2.0\", \"id\": 5, \"method\":\"tools/call\",\"params\":{\"n\":1.50,\"_meta\":{\"progressToken\":5}}}\n";

@@ -158,9 +158,8 @@ pub struct SandboxLimits {
 /// # Errors
 /// Every problem, sorted by position.
 pub fn sandbox_profile(source: &dyn Source, path: &str) -> Result<SandboxProfile, Vec<Problem>> {
-    let at_start = |message: String| {
-        vec![Problem { file: path.to_owned(), position: Position::START, field: String::new(), message }]
-    };
+    let at_start =
+        |message: String| vec![Problem { file: path.to_owned(), position: Position::START, field: String::new(), message }];
     let bytes = source.read(path, MAX_PROFILE).map_err(|error| at_start(format!("cannot be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| at_start("not valid UTF-8".to_owned()))?;
     profile(path, &text)
@@ -219,7 +218,10 @@ mod tests {
         let text = "files: {read: [/srv/kb], write: [data], folder: data, tmp_mb: 0}\nenv: {pass: [LANG], set: {A: b}}\n\
                     limits: {memory_mb: 64, wall_seconds: 9}\nnetwork: none\nreport: calls\ndanger: {without: [ipc-namespace]}\n";
         let read = profile("p", text).unwrap();
-        assert_eq!((read.read.as_slice(), read.write.as_slice()), (["/srv/kb".to_owned()].as_slice(), ["data".to_owned()].as_slice()));
+        assert_eq!(
+            (read.read.as_slice(), read.write.as_slice()),
+            (["/srv/kb".to_owned()].as_slice(), ["data".to_owned()].as_slice())
+        );
         assert_eq!((read.system, read.tmp_bytes, read.limits.memory, read.limits.wall_seconds), (true, 0, 64 << 20, Some(9)));
         assert!(read.pass.contains("LANG") && read.set.contains_key("A") && read.without.contains(&Layer::IpcNamespace));
         assert_eq!(read.watched, Watched::Calls);

@@ -36,8 +36,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced, Proxy,
-    Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream,
+    BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced,
+    Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream,
 };
 pub use source::{Source, SourceError, Texts};
 

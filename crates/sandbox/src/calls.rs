@@ -40,7 +40,6 @@ pub(crate) fn filter(plan: &Plan) -> Result<(), SandboxError> {
     Ok(())
 }
 
-
 fn programs(watches: Watch) -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
     let architecture: TargetArch = std::env::consts::ARCH.try_into()?;
     let made = |rules: Rules, otherwise, matched| {
@@ -57,10 +56,8 @@ fn programs(watches: Watch) -> Result<Vec<BpfProgram>, seccompiler::BackendError
     let mut refused = whole(REFUSED);
     refused.extend(whole(REFUSED_OLD));
     refused.extend(conditional()?);
-    let mut programs = vec![
-        made(known, SeccompAction::Errno(errno(libc::ENOSYS)), allow.clone())?,
-        made(refused, allow.clone(), refuse)?,
-    ];
+    let mut programs =
+        vec![made(known, SeccompAction::Errno(errno(libc::ENOSYS)), allow.clone())?, made(refused, allow.clone(), refuse)?];
     if watches == Watch::All {
         let paths = OF_PATHS.iter().chain(OF_PATHS_OLD).map(|(_, number, _)| (*number, Vec::new())).collect();
         programs.push(made(paths, allow, SeccompAction::Trace(0))?);

@@ -72,8 +72,9 @@ impl fmt::Display for Ending {
             Self::ProcessLimit => formatter.write_str("it was ended: it had more processes than `limits.processes`"),
             Self::InputClosed => formatter.write_str("it was ended: its input had ended and `limits.grace_seconds` were over"),
             Self::OutputClosed => formatter.write_str("it was ended: nobody read its output any more"),
-            Self::Unwatchable => formatter
-                .write_str("it was ended: it uses real-time signals, which cannot be watched: write `report: none` in the profile"),
+            Self::Unwatchable => formatter.write_str(
+                "it was ended: it uses real-time signals, which cannot be watched: write `report: none` in the profile",
+            ),
         }
     }
 }

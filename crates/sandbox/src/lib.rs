@@ -56,6 +56,7 @@ impl SandboxError {
         move |errno| Self::Layer { layer, why: errno.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed to it by `map_err`")]
     fn other(error: impl ToString) -> Self {
         Self::Other(error.to_string())
     }

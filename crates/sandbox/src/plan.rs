@@ -155,7 +155,8 @@ impl Plan {
     /// What the program could reach, one line each.
     #[must_use]
     pub fn explained(&self) -> Vec<String> {
-        let mut lines = vec![format!("command      {}", self.command.join(" ")), format!("starts in    {}", self.folder.display())];
+        let mut lines =
+            vec![format!("command      {}", self.command.join(" ")), format!("starts in    {}", self.folder.display())];
         for (title, paths) in [("reads", &self.read), ("writes", &self.write), ("runs", &self.execute)] {
             lines.extend(paths.iter().map(|path| format!("{title:<12} {}", path.display())));
         }
@@ -213,11 +214,7 @@ fn found(field: &'static str, base: &Path, written: &str) -> Result<PathBuf, Pla
     })
 }
 
-fn variables(
-    profile: &SandboxProfile,
-    folder: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> BTreeMap<String, String> {
+fn variables(profile: &SandboxProfile, folder: &Path, environment: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ("HOME".to_owned(), folder.display().to_string()),

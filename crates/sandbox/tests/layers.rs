@@ -1,4 +1,5 @@
 //! Every layer alone refuses what it is for, and what it refuses can be done without it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -108,6 +109,9 @@ impl Drop for Victim {
     }
 }
 
+/// What is tried, and the layers that refuse it, each with what the system says then.
+type Fact<'a> = (&'a [&'a str], &'a [(Layer, &'a str)]);
+
 #[test]
 fn each_layer_alone_refuses_what_it_is_for() {
     use Layer::{
@@ -127,7 +131,7 @@ fn each_layer_alone_refuses_what_it_is_for() {
     let (denied, not_permitted) = ("Permission denied (os error 13)", "Operation not permitted (os error 1)");
     let (unreachable, absent, no_process) =
         ("Network is unreachable (os error 101)", "No such file or directory (os error 2)", "No such process (os error 3)");
-    let facts: &[(&[&str], &[(Layer, &str)])] = &[
+    let facts: &[Fact<'_>] = &[
         (&["read", &outside], &[(Files, denied)]),
         (&["write", &outside], &[(Files, denied)]),
         (&["truncate", &outside], &[(Files, denied)]),
@@ -207,7 +211,9 @@ fn nothing_is_handed_down() {
     assert_eq!(plain(&["descriptor", &number]), DID);
     assert!(place.whole("", &["descriptor", &number]).said.starts_with("No such file"));
     let status = place.whole("", &["status"]).said;
-    for line in ["CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+    for line in
+        ["CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
+    {
         assert!(status.contains(line), "{line} in {status}");
     }
     let own = std::fs::read_link("/proc/self/ns/ipc").unwrap().display().to_string();
@@ -232,10 +238,11 @@ fn limits_hold() {
     assert_eq!(ran.ended(), Value::from("input-closed"));
     assert_eq!(plain(&["forks", "40"]), DID);
     for report in ["all", "none"] {
-        let ran = place.whole(&format!("limits: {{processes: 16, wall_seconds: 60}}\nreport: {report}"), &["forks", "40", "hold"]);
+        let ran =
+            place.whole(&format!("limits: {{processes: 16, wall_seconds: 60}}\nreport: {report}"), &["forks", "40", "hold"]);
         // The kernel refuses it, where the user is not root; else all of it is ended.
         let is_refused = ran.said.starts_with("Resource temporarily unavailable");
-        assert!(is_refused || ran.ended() == Value::from("process-limit"), "{report}: {} {:?}", ran.said, ran.report);
+        assert!(is_refused || ran.ended() == "process-limit", "{report}: {} {:?}", ran.said, ran.report);
     }
     let ran = place.whole("limits: {processes: 64}", &["forks", "40"]);
     assert_eq!(ran.said, DID, "{:?}", ran.report);
@@ -246,7 +253,10 @@ fn many_processes_together_use_no_more_memory() {
     let place = Place::new();
     // Each is small enough; the third is one too many.
     let script = format!("for i in 1 2 3 4; do {PROBE} try memory 60 hold & done; wait");
-    let profile = format!("files: {{execute: ['{}']}}\nlimits: {{memory_mb: 100, wall_seconds: 20}}\n", PathBuf::from(PROBE).parent().unwrap().display());
+    let profile = format!(
+        "files: {{execute: ['{}']}}\nlimits: {{memory_mb: 100, wall_seconds: 20}}\n",
+        PathBuf::from(PROBE).parent().unwrap().display()
+    );
     let path = place.path("profile.yaml");
     std::fs::write(&path, profile).unwrap();
     let output = Command::new(PROBE).args(["run", &path, "sh", "-c", &script]).stdin(Stdio::piped()).output().unwrap();

@@ -176,7 +176,7 @@ fn suite_name(path: &Path) -> String {
 
 /// Whether a suite starts Node; the others run without it.
 fn needs_node(suite: &Path) -> bool {
-    suite.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("test_node"))
+    suite.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("test_node") || stem == "test_exec")
 }
 
 /// Suites that take minutes: they begin first.

@@ -46,7 +46,8 @@ pub(super) fn exec(
         Ok(profile) => profile,
         Err(problems) => {
             for problem in problems {
-                let message = if problem.field.is_empty() { problem.message } else { format!("{}: {}", problem.field, problem.message) };
+                let message =
+                    if problem.field.is_empty() { problem.message } else { format!("{}: {}", problem.field, problem.message) };
                 report.file_problem(&problem.file, problem.position, message);
             }
             return None;
