@@ -18,7 +18,7 @@ mod table;
 
 use std::time::Duration;
 
-pub use message::{Fault, Heard, heard};
+pub use message::{Fault, Heard, heard, with};
 pub use serve::Bridge;
 
 /// How a server is started: a program that tells on its standard error, one JSON object a line, what happens to it (see

@@ -126,7 +126,8 @@ fn id_of(document: &Document<'_>, node: NodeId) -> Option<Id> {
 }
 
 /// The bytes with other texts at these places; `None` if the places are none.
-pub(crate) fn with(bytes: &[u8], edits: &[(&Range<usize>, &str)]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn with(bytes: &[u8], edits: &[(&Range<usize>, &str)]) -> Option<Vec<u8>> {
     let mut splices = Splices::new();
     edits.iter().for_each(|(at, text)| splices.replace((*at).clone(), text.as_bytes()));
     splices.apply(bytes).ok()

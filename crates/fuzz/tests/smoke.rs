@@ -66,6 +66,8 @@ smoke! {
     toollists: 400;
     calls: 1_500;
     arguments: 400;
+    lines: 8_000;
+    profiles: 500;
     log: 3_000;
     folder: 150;
     opened: 60;

@@ -25,6 +25,7 @@ mod requests;
 mod rules;
 mod settings;
 mod sse;
+mod stdio;
 mod tokens;
 mod values;
 
@@ -55,7 +56,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 42] = [
+pub const ALL: [Target; 44] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -94,6 +95,8 @@ pub const ALL: [Target; 42] = [
     mcp::TOOL_LISTS,
     mcp::CALLS,
     mcp::ARGUMENTS,
+    stdio::LINES,
+    stdio::PROFILES,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,
