@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn what_servers_say() {
         let facts = [
-            (r#"{"jsonrpc":"2.0","id":7,"result":{}}"#, Heard::Answer { number: Some(7), at: Some(21..22) }),
-            (r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, Heard::Answer { number: None, at: Some(21..24) }),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{}}"#, Heard::Answer { number: Some(7), at: Some(22..23) }),
+            (r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, Heard::Answer { number: None, at: Some(22..25) }),
             (r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#, Heard::Told),
             (r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#, Heard::Asked { id: "\"a\"".to_owned(), is_ping: true }),
             (

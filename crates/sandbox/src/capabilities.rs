@@ -3,8 +3,24 @@
 use rustix::io::Errno;
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
+/// What process 1 needs until it gives everything up: to mount, and to give up for good.
+const NEEDED: [CapabilitySet; 2] = [CapabilitySet::SYS_ADMIN, CapabilitySet::SETPCAP];
 /// Highest number of a capability that is tried; kernels know 41 of them.
 const LAST: u32 = 63;
+
+/// Hands on over the start of the next program what process 1 needs: a user who is not root would lose it there. What is not there
+/// is not handed on.
+pub(crate) fn hand_on() -> Result<(), Errno> {
+    let mut sets = thread::capabilities(None)?;
+    for needed in NEEDED {
+        sets.inheritable |= sets.permitted & needed;
+    }
+    thread::set_capabilities(None, sets)?;
+    for needed in NEEDED.into_iter().filter(|needed| sets.inheritable.contains(*needed)) {
+        thread::configure_capability_in_ambient_set(needed, true)?;
+    }
+    Ok(())
+}
 
 /// Drops every capability, for good: also a program that belongs to root gets none back.
 pub(crate) fn drop_all() -> Result<(), Errno> {

@@ -4,10 +4,9 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::SandboxError;
-use crate::namespaces;
 use crate::outside::PLAN;
 use crate::plan::Plan;
+use crate::{SandboxError, capabilities, namespaces};
 
 /// Crosses over; comes back when the sandbox is over, with the code to exit with.
 pub(crate) fn cross(plan: &Plan, again: &mut Command) -> Result<u8, SandboxError> {
@@ -19,6 +18,7 @@ pub(crate) fn cross(plan: &Plan, again: &mut Command) -> Result<u8, SandboxError
         return Err(SandboxError::Other("nobody waits for it".to_owned()));
     }
     namespaces::leave(plan)?;
+    capabilities::hand_on().map_err(SandboxError::other)?;
     again.env_clear().env(PLAN, plan.to_text()?);
     let status = again.status().map_err(SandboxError::other)?;
     Ok(code(status))

@@ -4,7 +4,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -262,6 +264,47 @@ fn many_processes_together_use_no_more_memory() {
     let output = Command::new(PROBE).args(["run", &path, "sh", "-c", &script]).stdin(Stdio::piped()).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains(r#""ended":"memory-limit""#), "{told}");
+}
+
+#[test]
+fn a_user_who_is_not_root_has_every_layer() {
+    let place = Place::new();
+    let folder = place.folder.path();
+    let probe = folder.join("probe");
+    std::fs::copy(PROBE, &probe).unwrap();
+    let profile = format!("files: {{write: ['{}'], execute: ['{}']}}\n", place.path("inside"), folder.display());
+    std::fs::write(place.path("own.yaml"), profile).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    for path in [folder, &folder.join("inside"), &probe] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&probe);
+        command.args(arguments).stdin(Stdio::null());
+        // Whoever is none already.
+        if is_root {
+            command.uid(65_534).gid(65_534);
+        }
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    let own = run(&["probe"]);
+    // Where namespaces are not for users, none of this holds for root's either.
+    if place.whole("", &["pair"]).report.is_ok() {
+        assert!(own.lines().all(|line| line.split(' ').nth(1) == Some("true")), "{own}");
+    }
+    let (path, secret) = (place.path("inside/new"), place.path("outside"));
+    let profile = place.path("own.yaml");
+    let shown = probe.display().to_string();
+    let (named, other) = (["run", &profile, &shown, "try", "write", &path], ["run", &profile, &shown, "try", "write", &secret]);
+    let (named, other) = (run(&named), run(&other));
+    assert!(named.starts_with(DID) && other.starts_with("Permission denied"), "{named} {other}");
+    let status = run(&["run", &profile, &shown, "try", "status"]);
+    for line in ["CapEff:\t0000000000000000", "CapAmb:\t0000000000000000", "CapBnd:\t0000000000000000", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{line} in {status}");
+    }
+    let forks = run(&["run", &profile, &shown, "try", "forks", "200"]);
+    assert!(forks.starts_with("Resource temporarily unavailable"), "the kernel holds the limit for who is not root: {forks}");
 }
 
 #[test]
