@@ -6,6 +6,7 @@
 mod access;
 mod approvals;
 mod budgets;
+mod exec;
 mod issuers;
 mod listen;
 mod models;
@@ -29,6 +30,7 @@ use crate::raw;
 use crate::source::Source;
 use crate::yaml::{Entry, Node, Place};
 
+pub(crate) use exec::profile;
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;
 pub(crate) use settings::settings;

@@ -8,6 +8,7 @@
 
 mod check;
 mod declared;
+mod exec;
 pub mod litellm;
 mod load;
 mod placeholder;
@@ -16,6 +17,7 @@ mod raw;
 mod raw_access;
 mod raw_approvals;
 mod raw_budgets;
+mod raw_exec;
 mod raw_issuers;
 mod raw_limits;
 mod raw_net;
@@ -29,12 +31,13 @@ pub mod templates;
 mod yaml;
 
 pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers};
+pub use exec::{Layer, SandboxLimits, SandboxProfile, Watched, profile_schema, sandbox_profile};
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    Approving, BaseUrl, Budgets, Control, Danger, Evidence, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging, Priced,
-    Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream, Webhook,
+    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging,
+    Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

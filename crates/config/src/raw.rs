@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
 pub(crate) use crate::raw_approvals::Approvals;
 pub(crate) use crate::raw_budgets::{Budget, Prices};
+pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
@@ -115,8 +116,12 @@ pub(crate) struct Upstream {
     pub(crate) dialects: Option<Vec<Kind>>,
     /// The address that the API's path is appended to, such as `https://api.openai.com`. A path is allowed; a trailing
     /// `/v1` says nothing, the gate appends `/v1/…` itself. `http` only to this machine. `${NAME}` takes the whole address
-    /// from an environment variable.
-    pub(crate) base_url: String,
+    /// from an environment variable. A tool server has this key or `exec`.
+    #[serde(default)]
+    pub(crate) base_url: Option<String>,
+    /// A tool server over stdio, in the place of `base_url`: the gate starts it in a sandbox (`docs/EXEC.md`).
+    #[serde(default)]
+    pub(crate) exec: Option<Exec>,
     /// The gate's own credential there. Clients never see it. May be left out for a server that asks for none.
     #[serde(default)]
     pub(crate) api_key: Option<Secret>,

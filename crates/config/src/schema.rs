@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-use crate::{raw, raw_budgets};
+use crate::{raw, raw_budgets, raw_exec};
 
 /// The schema as committed in `schema/portcullis.schema.json`: pretty, keys sorted, one line break at the end.
 ///
@@ -25,6 +25,12 @@ pub(crate) fn schema() -> Value {
 pub(crate) fn prices() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
     sorted(settings.into_generator().into_root_schema_for::<raw_budgets::PriceFile>().to_value())
+}
+
+/// The schema of a profile of `portcullis exec`.
+pub(crate) fn profile() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
+    sorted(settings.into_generator().into_root_schema_for::<raw_exec::Profile>().to_value())
 }
 
 /// Takes `null` out and unwraps comment lines.

@@ -16,6 +16,8 @@ use ipnet::IpNet;
 use model::{Dialect, ModelName, Name};
 use response::Terms;
 
+use crate::exec::SandboxProfile;
+
 /// Everything that is no part of the bundle.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -198,6 +200,25 @@ pub enum KeyHeader {
     ApiKey,
 }
 
+/// A tool server over stdio, in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// The file of its profile, relative to the configuration's folder or absolute.
+    pub file: String,
+    /// What it may reach.
+    pub profile: SandboxProfile,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+    /// Most processes at the same time.
+    pub children: usize,
+    /// How long a session that nobody uses stays.
+    pub idle: Duration,
+    /// Longest message in bytes.
+    pub message_bytes: usize,
+    /// Longest time until it says something about a call.
+    pub call: Duration,
+}
+
 /// One upstream.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -205,8 +226,10 @@ pub struct Upstream {
     pub kind: Option<Dialect>,
     /// What it speaks; never empty.
     pub dialects: BTreeSet<Dialect>,
-    /// What the API's path is appended to.
+    /// What the API's path is appended to. Stands for nothing where there is `exec`.
     pub base_url: BaseUrl,
+    /// How it is started, if it is a process.
+    pub exec: Option<Exec>,
     /// The gate's credential there.
     pub api_key: Option<Secret>,
     /// How it is presented.

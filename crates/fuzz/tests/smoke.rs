@@ -68,6 +68,8 @@ smoke! {
     calls: 1_500;
     arguments: 400;
     addresses: 2_000;
+    lines: 8_000;
+    profiles: 500;
     log: 3_000;
     folder: 150;
     opened: 60;

@@ -53,7 +53,7 @@ impl Gate {
             return Err(vec![format!("{message}\n{lines}")]);
         }
         // Rules are compiled here, while what is in force serves on.
-        let (snapshot, table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
+        let (snapshot, mut table) = tokio::task::block_in_place(|| bring::snapshot(&config.bundle, &config.settings))?;
         warnings.extend(snapshot.policy.warnings().iter().map(ToString::to_string));
         let trusted = tokens::trusted(&config.settings)?;
         let mut changes = changes(&before.config.bundle, &config.bundle);
@@ -77,6 +77,7 @@ impl Gate {
             kept.map_err(|error| vec![error.to_string()])?;
             let (old_rules, rules) = (&before.snapshot.budgets.rules, &snapshot.budgets.rules);
             let past = usage::past(self, old_rules, rules)?;
+            let bridges = self.bridges.prepare(&self.data, &config.settings, &self.environment, &mut table).await?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
                 let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
@@ -85,6 +86,7 @@ impl Gate {
             // From here on nothing fails.
             self.counters.change(old_rules, rules, &past, now());
             self.table.store(Arc::new(table));
+            self.bridges.store(bridges);
             self.certificates.look();
             self.issuers.apply(trusted);
             self.issuing.store(issuing);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::exec::Exec;
 use crate::tools::Tools;
 
 /// One gate in front of everything an AI system touches: it verifies every interaction, enforces the answer, and keeps proof.
@@ -116,6 +117,8 @@ pub(crate) enum Command {
     /// Tool servers: what is approved of them, what they say now, and bringing that in. Needs no running gate.
     #[command(subcommand)]
     Tools(Tools),
+    /// Run a program, such as a tool server over stdio, so that it reaches only what a profile names.
+    Exec(Exec),
     /// Show the state of the running gate.
     Status,
     /// Exit with 0 if the gate that runs on the data folder can serve; for health checks.

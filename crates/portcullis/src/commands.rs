@@ -98,6 +98,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
         Command::Policy(command) => policies::command(cli, data, command).await,
         Command::Tools(command) => tools::command(cli, data, command),
+        Command::Exec(_) => anyhow::bail!("`exec` has no runtime: it begins before there is one"),
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
             Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))

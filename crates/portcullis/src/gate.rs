@@ -23,6 +23,7 @@ use store::{Content, Draft, Party, Store};
 use tokio::sync::Semaphore;
 
 use crate::approvals::Desk;
+use crate::bridges::Bridges;
 use crate::certificates::Certificates;
 use crate::tokens;
 
@@ -40,6 +41,8 @@ pub(crate) struct Gate {
     pub(crate) in_force: ArcSwap<InForce>,
     pub(crate) metrics: Metrics,
     pub(crate) table: Arc<ArcSwap<UpstreamTable>>,
+    /// What upstreams over stdio are reached by.
+    pub(crate) bridges: Bridges,
     pub(crate) certificates: Certificates,
     pub(crate) telemetry: Option<Telemetry>,
     /// Variables that `quickstart` adds to the process's environment.
@@ -122,6 +125,7 @@ impl Gate {
             verified: VerifiedTokens::default(),
             upstreams: HttpUpstreams::new(Arc::clone(&table)),
             table,
+            bridges: Bridges::default(),
             certificates,
             telemetry,
             environment,

@@ -6,11 +6,13 @@ mod approvals;
 mod approve;
 mod audit;
 mod backup;
+mod bridges;
 mod bring;
 mod certificates;
 mod cli;
 mod commands;
 mod doctor;
+mod exec;
 mod explain;
 mod files;
 mod gate;
@@ -35,11 +37,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::Cli;
+use cli::{Cli, Command};
 use commands::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before there are threads.
+    if let Command::Exec(options) = &cli.command {
+        return exec::exec(options, cli.json);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::approvals::notices;
+use crate::bridges::Bridges;
 use crate::bring;
 use crate::certificates::{self, Certificates};
 use crate::files;
@@ -123,8 +124,10 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
             config.bundle.clone()
         }
     };
-    let (snapshot, table, own_rules) =
+    let (snapshot, mut table, own_rules) =
         bring::at_start(&bundle, &settings).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let prepared = Bridges::default().prepare(data, &settings, &environment, &mut table).await;
+    let bridges = prepared.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     for control in snapshot.off.names() {
         output::note(&format!("DANGER: {control} is switched off"));
     }
@@ -147,6 +150,7 @@ pub(crate) async fn start(data: &Path, ports: Ports, environment: BTreeMap<Strin
     let rules = snapshot.budgets.rules.clone();
     let in_force = InForce { snapshot, config };
     let gate = Arc::new(Gate::new(data, store, in_force, table, certificates, telemetry, environment)?);
+    gate.bridges.store(bridges);
     past.iter().for_each(|past| gate.counters.restore(&rules, past, now(), |_| true));
     warm::begin(&gate.in_force.load().snapshot.policy, gate.store.credentials().list());
     let (ended, ending) = watch::channel(false);

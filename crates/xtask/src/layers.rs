@@ -25,6 +25,8 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-config", Layer::Pipeline),
     ("portcullis-store", Layer::Adapters),
     ("portcullis-prove", Layer::Adapters),
+    ("portcullis-sandbox", Layer::Adapters),
+    ("portcullis-bridge", Layer::Adapters),
     ("portcullis-gateway", Layer::Adapters),
     ("portcullis-fleet", Layer::Adapters),
     ("portcullis-console", Layer::Adapters),

@@ -175,7 +175,7 @@ fn suite_name(path: &Path) -> String {
 }
 
 /// Suites that start Node, by how their names begin; the others run without it.
-const NODE: [&str; 3] = ["python/test_node", "python/test_mcp_sdk", "python/test_conformance"];
+const NODE: [&str; 4] = ["python/test_node", "python/test_mcp_sdk", "python/test_conformance", "python/test_exec"];
 
 /// Whether a suite starts Node.
 fn needs_node(suite: &Path) -> bool {

@@ -9,7 +9,7 @@ use model::Name;
 use crate::check::listen::MAX_PEM;
 use crate::check::models::{dialect, dialects_of};
 use crate::check::proxy::{Proxied, pem};
-use crate::check::{Report, url};
+use crate::check::{Report, exec, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
 use crate::raw;
@@ -18,6 +18,8 @@ use crate::source::Source;
 
 /// Longest file that holds a secret, in bytes.
 const MAX_SECRET_FILE: usize = 16 << 10;
+/// The port that stands for the one that the bridge to a process takes.
+const NOWHERE: u16 = 9;
 
 /// Where secrets come from.
 pub(super) struct Vault<'a> {
@@ -36,8 +38,8 @@ pub(super) fn upstreams(
     for (key, raw) in &file.upstreams {
         let path = Path::of(&["upstreams", key]);
         let name = report.name(&path, key);
-        let read = if matches!(raw.kind, raw::Kind::Mcp) { url::endpoint } else { url::base_url };
-        let base_url = base_url(&raw.base_url, read, &path.key("base_url"), vault, report);
+        let exec = raw.exec.as_ref().map(|exec| exec::exec(raw, exec, &path, vault.source, report));
+        let base_url = place(raw, &path, vault, report);
         let api_key = raw.api_key.as_ref().map(|secret| resolved(secret, &path.key("api_key"), vault, report));
         if let Some(url) = &base_url {
             if !url.is_tls && !url.is_loopback() && !file.danger.plaintext_upstreams {
@@ -45,7 +47,7 @@ pub(super) fn upstreams(
                                `danger.plaintext_upstreams: true`";
                 report.problem(&path.key("base_url"), message);
             }
-            if api_key.is_none() && !url.is_loopback() {
+            if api_key.is_none() && !url.is_loopback() && exec.is_none() {
                 report.warn(&path, "no `api_key`: calls go there without a credential");
             }
         }
@@ -71,16 +73,41 @@ pub(super) fn upstreams(
             None => Some(None),
             Some(resolved) => resolved.map(Some),
         };
-        if let (Some(name), Some(base_url), Some(api_key)) = (name, base_url, api_key) {
+        let exec = match exec {
+            None => Some(None),
+            Some(checked) => checked.map(Some),
+        };
+        if let (Some(name), Some(base_url), Some(api_key), Some(exec)) = (name, base_url, api_key, exec) {
             let connect = Duration::from_secs(raw.connect_seconds);
             let key_header = key_header(raw);
             let (kind, dialects) = (dialect(raw.kind), dialects_of(raw));
             let declines_store = raw.decline_store.unwrap_or_else(|| keeps_by_default(&base_url.host));
-            let upstream = Upstream { kind, dialects, base_url, api_key, key_header, declines_store, trust, proxy, connect };
+            let upstream =
+                Upstream { kind, dialects, base_url, exec, api_key, key_header, declines_store, trust, proxy, connect };
             upstreams.insert(name, upstream);
         }
     }
     upstreams
+}
+
+/// Where it is: its address, or this machine for a process.
+fn place(raw: &raw::Upstream, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<BaseUrl> {
+    match (&raw.base_url, &raw.exec) {
+        (Some(written), None) => {
+            let read = if matches!(raw.kind, raw::Kind::Mcp) { url::endpoint } else { url::base_url };
+            base_url(written, read, &path.key("base_url"), vault, report)
+        }
+        (None, Some(_)) => Some(BaseUrl { is_tls: false, host: "127.0.0.1".to_owned(), port: NOWHERE, prefix: String::new() }),
+        (Some(_), Some(_)) => {
+            report.problem(&path.key("exec"), "a server is reached at `base_url` or started by `exec`, not both");
+            None
+        }
+        (None, None) => {
+            let or = if matches!(raw.kind, raw::Kind::Mcp) { ", or `exec` for a server over stdio" } else { "" };
+            report.problem(path, format!("the key `base_url` is missing{or}"));
+            None
+        }
+    }
 }
 
 /// Whether the provider at this host may keep chat completions that say nothing of it.

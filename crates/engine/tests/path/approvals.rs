@@ -67,6 +67,7 @@ impl Protocol for Tools {
             mirrors: Ok(Vec::new()),
             edits: Vec::new(),
             method: Method::POST,
+            open: Vec::new(),
             told: None,
             state: None,
             last_event: None,

@@ -26,6 +26,7 @@ mod requests;
 mod rules;
 mod settings;
 mod sse;
+mod stdio;
 mod tokens;
 mod values;
 mod webhooks;
@@ -57,7 +58,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 44] = [
+pub const ALL: [Target; 46] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -98,6 +99,8 @@ pub const ALL: [Target; 44] = [
     mcp::CALLS,
     mcp::ARGUMENTS,
     addresses::TARGET,
+    stdio::LINES,
+    stdio::PROFILES,
     log::TARGET,
     folder::TARGET,
     folder::OPENED,

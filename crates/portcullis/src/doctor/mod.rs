@@ -12,6 +12,7 @@ use crate::bring;
 use crate::certificates;
 use crate::cli::Doctor;
 use crate::commands::{Exit, offline};
+use crate::exec;
 use crate::output;
 
 /// How it stands.
@@ -76,6 +77,7 @@ pub(crate) async fn doctor(data: &Path, options: &Doctor, json: bool) -> anyhow:
         findings
     });
     findings.0.extend(looked.await?.0);
+    sandbox(&mut findings).await;
     running::gate(data, config.as_ref(), &mut findings).await;
     match &config {
         Some(_) if options.offline => findings.note("upstreams", "not looked at: --offline"),
@@ -84,6 +86,18 @@ pub(crate) async fn doctor(data: &Path, options: &Doctor, json: bool) -> anyhow:
     }
     tell(&findings, json);
     Ok(if findings.is_sound() { Exit::Ok } else { Exit::Failure })
+}
+
+/// Whether this machine has every layer of `portcullis exec`.
+async fn sandbox(findings: &mut Findings) {
+    let missing = tokio::task::spawn_blocking(exec::missing).await.unwrap_or_default();
+    if missing.is_empty() {
+        findings.ok("exec", "this machine has every layer of the sandbox");
+    }
+    for layer in missing {
+        let fix = "profiles of `portcullis exec` have to name it in `danger.without` here; `portcullis exec --probe`";
+        findings.add("exec", State::Note, format!("missing: {layer}"), fix);
+    }
 }
 
 /// Reads and compiles the configuration.

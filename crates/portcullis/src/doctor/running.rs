@@ -83,8 +83,8 @@ async fn applied(data: &Path) -> Option<String> {
 /// Whether a connection to each upstream comes about. Nothing is sent.
 pub(super) async fn upstreams(settings: &Settings, findings: &mut Findings) {
     // All at once: each may take its time.
-    let tries: Vec<_> =
-        settings.upstreams.iter().map(|(name, upstream)| (name, upstream, tokio::spawn(reach(first_hop(upstream))))).collect();
+    let remote = settings.upstreams.iter().filter(|(_, upstream)| upstream.exec.is_none());
+    let tries: Vec<_> = remote.map(|(name, upstream)| (name, upstream, tokio::spawn(reach(first_hop(upstream))))).collect();
     let mut reached = Vec::new();
     for (name, upstream, trying) in tries {
         reached.push((name, upstream, trying.await.unwrap_or_else(|error| Err(error.to_string()))));
