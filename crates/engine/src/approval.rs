@@ -32,8 +32,10 @@ pub(crate) const MAX_TEXT: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After so many seconds a caller may try again whether somebody has answered.
 const RETRY_AFTER: u64 = 5;
-/// Members of `_meta` that the gate has read itself: a revision that it knows, and capabilities of which it leaves none.
-const READ_META: [&str; 2] = ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
+/// The member of `_meta` that the gate has read itself: a revision that it knows.
+const REVISION: &str = "io.modelcontextprotocol/protocolVersion";
+/// What the client can do, as far as the server is told: nothing, mostly.
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// Members of `_meta` that change from call to call.
 const TURNING_META: [&str; 2] = ["progressToken", "traceparent"];
 /// Longest name of a call or of its progress that need not be looked at: that of a trace.
@@ -143,7 +145,8 @@ fn text(snapshot: &Snapshot, identified: &Identified, call: &ServerCall, body: &
     for member in meta.into_iter().flat_map(|meta| document.children(meta)) {
         let key = document.key(member).unwrap_or_default();
         let is_turning = TURNING_META.contains(&&*key) && is_plain(&document, member);
-        if !READ_META.contains(&&*key) && !is_turning {
+        let is_nothing = key == CAPABILITIES && document.lexeme(member) == "{}";
+        if key != REVISION && !is_turning && !is_nothing {
             beside.insert(key.into_owned(), exactly(&document, member)?);
         }
     }

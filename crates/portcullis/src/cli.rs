@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::connect::Connect;
 use crate::exec::Exec;
 use crate::tools::Tools;
 
@@ -117,6 +118,8 @@ pub(crate) enum Command {
     /// Tool servers: what is approved of them, what they say now, and bringing that in. Needs no running gate.
     #[command(subcommand)]
     Tools(Tools),
+    /// Print, or write, what a client (Claude Code, Cursor, VS Code, Codex, Python) needs to reach the gate. Needs no running gate.
+    Connect(Connect),
     /// Run a program, such as a tool server over stdio, so that it reaches only what a profile names.
     Exec(Exec),
     /// Show the state of the running gate.

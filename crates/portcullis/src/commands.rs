@@ -16,6 +16,7 @@ use crate::backup;
 use crate::bring;
 use crate::certificates;
 use crate::cli::{Audit, Cli, Command, Import, Init, Key, seconds};
+use crate::connect;
 use crate::doctor;
 use crate::files;
 use crate::gate::{now, random};
@@ -98,6 +99,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
         Command::Policy(command) => policies::command(cli, data, command).await,
         Command::Tools(command) => tools::command(cli, data, command),
+        Command::Connect(options) => connect::command(cli, data, options),
         Command::Exec(_) => anyhow::bail!("`exec` has no runtime: it begins before there is one"),
         Command::Status => {
             let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;

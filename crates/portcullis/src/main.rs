@@ -11,6 +11,7 @@ mod bring;
 mod certificates;
 mod cli;
 mod commands;
+mod connect;
 mod doctor;
 mod exec;
 mod explain;

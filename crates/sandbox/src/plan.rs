@@ -48,6 +48,14 @@ pub enum PlanError {
         /// What the system said.
         why: String,
     },
+    /// A path below a folder that the program writes.
+    #[error(
+        "`{path}` lies below a folder of `files.write`: the program could put something else there before the next start; name only the folder, or put it elsewhere"
+    )]
+    Nested {
+        /// The path.
+        path: String,
+    },
     /// There is nothing to run.
     #[error("no command was given: write it behind `--`")]
     NoCommand,
@@ -111,6 +119,11 @@ impl Plan {
         let mut read = paths("files.read", &profile.read)?;
         let mut write = paths("files.write", &profile.write)?;
         let mut execute = paths("files.execute", &profile.execute)?;
+        // What lies below a folder that it writes can be made to lead elsewhere before the next start.
+        let below = |path: &&PathBuf| write.iter().any(|root| *path != root && path.starts_with(root));
+        if let Some(path) = read.iter().chain(&execute).chain(&write).find(below) {
+            return Err(PlanError::Nested { path: path.display().to_string() });
+        }
         let folder = match &profile.folder {
             Some(folder) => found("files.folder", base, folder)?,
             None => write.iter().find(|path| path.is_dir()).cloned().unwrap_or_else(|| PathBuf::from("/")),
@@ -144,6 +157,12 @@ impl Plan {
             },
         };
         if plan.to_text().map_err(|_| PlanError::TooLong)?.len() > MAX_PLAN { Err(PlanError::TooLong) } else { Ok(plan) }
+    }
+
+    /// Whether the program could change this file: what says what it may do has to lie elsewhere.
+    #[must_use]
+    pub fn could_change(&self, file: &Path) -> bool {
+        self.write.iter().any(|root| file.starts_with(root))
     }
 
     /// Whether a layer is in force.

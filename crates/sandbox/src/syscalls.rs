@@ -21,10 +21,9 @@ pub(crate) const ALLOWED: &[Named] = calls![
     read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 close close_range dup dup3 fcntl flock ioctl
     lseek fsync fdatasync sync sync_file_range syncfs sendfile splice tee vmsplice copy_file_range readahead fadvise64
     fallocate ftruncate truncate openat openat2 mkdirat mknodat unlinkat renameat2 linkat symlinkat readlinkat faccessat
-    faccessat2 fchmod fchmodat fchmodat2 fchown fchownat newfstatat fstat statx statfs fstatfs utimensat getdents64 getcwd
-    chdir fchdir umask getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr
-    lremovexattr fremovexattr inotify_init1 inotify_add_watch inotify_rm_watch epoll_create1 epoll_ctl epoll_pwait
-    epoll_pwait2 eventfd2 signalfd4 timerfd_create timerfd_settime timerfd_gettime ppoll pselect6 pipe2 memfd_create mmap
+    faccessat2 newfstatat fstat statx statfs fstatfs getdents64 getcwd
+    chdir fchdir umask getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr     inotify_init1 inotify_add_watch inotify_rm_watch epoll_create1 epoll_ctl epoll_pwait
+    epoll_pwait2 eventfd2 signalfd4 timerfd_create timerfd_settime timerfd_gettime ppoll pselect6 pipe2 mmap
     munmap mremap mprotect madvise mincore mlock mlock2 munlock mlockall munlockall msync brk membarrier get_mempolicy
     set_mempolicy mbind pkey_alloc pkey_free pkey_mprotect clone execve execveat exit exit_group wait4 waitid kill tkill
     tgkill rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigqueueinfo
@@ -36,7 +35,7 @@ pub(crate) const ALLOWED: &[Named] = calls![
     sched_get_priority_min sched_rr_get_interval sched_getattr sched_setattr getcpu nanosleep clock_nanosleep clock_gettime
     clock_getres gettimeofday timer_create timer_settime timer_gettime timer_getoverrun timer_delete getitimer setitimer uname
     sysinfo prctl personality getrandom seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self socketpair
-    sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg shutdown getsockname getpeername getsockopt setsockopt shmget shmat
+    sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg shutdown getsockname getpeername getsockopt setsockopt shmat
     shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend mq_timedreceive
     mq_notify mq_getsetattr
 ];
@@ -44,8 +43,7 @@ pub(crate) const ALLOWED: &[Named] = calls![
 /// Calls that only this architecture has.
 #[cfg(target_arch = "x86_64")]
 pub(crate) const ALLOWED_OLD: &[Named] = calls![
-    open creat stat lstat access mkdir rmdir unlink rename link symlink readlink chmod chown lchown mknod utime utimes
-    futimesat renameat getdents poll select pipe dup2 epoll_create epoll_wait eventfd signalfd inotify_init alarm pause
+    open creat stat lstat access mkdir rmdir unlink rename link symlink readlink mknod     renameat getdents poll select pipe dup2 epoll_create epoll_wait eventfd signalfd inotify_init alarm pause
     getpgrp fork vfork time arch_prctl getrlimit
 ];
 
@@ -53,20 +51,22 @@ pub(crate) const ALLOWED_OLD: &[Named] = calls![
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) const ALLOWED_OLD: &[Named] = &[];
 
-/// Calls that are refused and told.
+/// Calls that are refused and told. Among them what changes files in a way that Landlock does not look at (modes, owners, times,
+/// attributes), wherever these are, and memory that no limit counts.
 pub(crate) const REFUSED: &[Named] = calls![
     socket connect bind listen accept accept4 ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd kcmp mount
     umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr unshare setns bpf
     perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register add_key request_key keyctl open_by_handle_at
     name_to_handle_at fanotify_init fanotify_mark quotactl init_module finit_module delete_module kexec_load swapon swapoff
     reboot acct syslog vhangup settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname move_pages
-    migrate_pages
+    migrate_pages fchmod fchmodat fchmodat2 fchown fchownat utimensat setxattr lsetxattr fsetxattr removexattr lremovexattr
+    fremovexattr memfd_create shmget
 ];
 
 /// Calls that only this architecture has.
 #[cfg(target_arch = "x86_64")]
 pub(crate) const REFUSED_OLD: &[Named] = calls![
-    iopl ioperm modify_ldt kexec_file_load
+    iopl ioperm modify_ldt kexec_file_load chmod chown lchown utime utimes futimesat
 ];
 
 /// Calls that only this architecture has.

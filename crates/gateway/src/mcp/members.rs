@@ -1,8 +1,8 @@
 //! Which methods are served, and which members their params have.
 
-use mcp::{Message, Method, Version};
+use mcp::{Message, Method, Version, meta};
 use model::{ReasonCode, Refusal};
-use text::{Document, NodeId};
+use text::{Document, Kind, NodeId};
 
 /// Members of a request that goes on after the client was asked for something (2026-07-28).
 pub(super) const RESPONSES: &str = "inputResponses";
@@ -46,6 +46,13 @@ pub(super) fn closed(
 ) -> Result<(), Refusal> {
     let (Some(params), Some(method)) = (message.params(), method) else { return Ok(()) };
     let Some(known) = of(method) else { return Ok(()) };
+    // What is said beside is read by its members, or not at all.
+    let meta = document.get(params, "_meta");
+    let capabilities = meta.and_then(|meta| document.get(meta, meta::CLIENT_CAPABILITIES));
+    let told = document.get(params, "capabilities").filter(|_| method == Method::Initialize);
+    if [meta, capabilities, told].into_iter().flatten().any(|node| document.kind(node) != Kind::Object) {
+        return Err(Refusal::because(ReasonCode::FieldType, "/params: `_meta` and capabilities are objects"));
+    }
     let is_known = |member: NodeId| {
         let key = document.key(member).unwrap_or_default();
         let is_further = goes_on(method, version) && (key == STATE || key == RESPONSES && is_asked);

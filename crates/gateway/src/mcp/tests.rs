@@ -144,8 +144,9 @@ fn every_revision_has_its_own_methods() {
             Ok(Wants::Talk),
         ),
         (&version, request("tools/list"), Ok(Wants::Tools)),
-        (&version, request("resources/read"), Err(ReasonCode::FieldMissing)),
-        (&version, request("prompts/list"), Ok(Wants::Documents)),
+        // Nobody has declared a document or a prompt of this server.
+        (&version, request("resources/read"), Err(ReasonCode::RpcMethodUnknown)),
+        (&version, request("prompts/list"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("tasks/list"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("subscriptions/listen"), Err(ReasonCode::RpcMethodUnknown)),
         (&version, request("server/discover"), Err(ReasonCode::RpcMethodUnknown)),

@@ -3,7 +3,9 @@
 
 mod arguments;
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -53,9 +55,16 @@ pub(crate) fn exec(options: &Exec, is_json: bool) -> ExitCode {
     if !is_json && !without.is_empty() {
         output::note(&format!("portcullis exec: DANGER: without {}", without.join(", ")));
     }
+    let file = match options.report.as_deref().map(|file| report_file(file, &plan)).transpose() {
+        Ok(file) => file,
+        Err(what) => {
+            output::note(&format!("portcullis exec: {what}; nothing ran"));
+            return Exit::Invalid.into();
+        }
+    };
     let sink = move |event: Event<'_>| tell(&event, is_json);
     match sandbox::run(plan.clone(), &Launcher::own(), io::stdin(), io::stdout(), sink) {
-        Ok(report) => ended(&plan, &report, options.report.as_deref(), is_json),
+        Ok(report) => ended(&plan, &report, file, is_json),
         Err(error) => {
             if is_json {
                 output::note(&json!({"event": "no-sandbox", "why": error.to_string()}).to_string());
@@ -73,7 +82,27 @@ fn plan(path: &Path, command: &[String]) -> Result<Plan, Vec<String>> {
     let profile = config::sandbox_profile(&Folder::new(folder.clone()), &name);
     let profile = profile.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let plan = Plan::new(&profile, &folder, command, &|name| std::env::var(name).ok());
-    plan.map_err(|problem| vec![format!("{}: {problem}", path.display())])
+    let plan = plan.map_err(|problem| vec![format!("{}: {problem}", path.display())])?;
+    if plan.could_change(&folder.join(&name)) {
+        let what =
+            "the profile lies in a folder of its `files.write`: the program could give itself another one; put it elsewhere";
+        return Err(vec![format!("{}: {what}", path.display())]);
+    }
+    Ok(plan)
+}
+
+/// The file for the report, as it is before anything runs: what the program puts in its place later is not written to.
+fn report_file(file: &Path, plan: &Plan) -> Result<File, String> {
+    let told = |what: &dyn std::fmt::Display| format!("the report cannot be written to `{}`: {what}", file.display());
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let parent = std::fs::canonicalize(parent).map_err(|error| told(&error))?;
+    if plan.could_change(&parent) {
+        return Err(told(&"the program could change it there: it lies in a folder of `files.write`"));
+    }
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(no_link);
+    options.open(file).map_err(|error| told(&error))
 }
 
 /// The folder that a profile's paths begin at, and the profile's name there.
@@ -108,7 +137,7 @@ fn tell(event: &Event<'_>, is_json: bool) {
     }
 }
 
-fn ended(plan: &Plan, report: &Report, file: Option<&Path>, is_json: bool) -> ExitCode {
+fn ended(plan: &Plan, report: &Report, file: Option<File>, is_json: bool) -> ExitCode {
     let document = json!({"without": without(plan), "refused": refused(report), "more": report.more, "ended": report.ended});
     let ending = report.ended.map_or_else(String::new, |ending| ending.to_string());
     if is_json {
@@ -117,10 +146,10 @@ fn ended(plan: &Plan, report: &Report, file: Option<&Path>, is_json: bool) -> Ex
         let n = report.refused.len();
         output::note(&format!("portcullis exec: {ending}; {n} different things were refused"));
     }
-    if let Some(file) = file
-        && let Err(error) = std::fs::write(file, format!("{document:#}\n"))
+    if let Some(mut file) = file
+        && let Err(error) = file.write_all(format!("{document:#}\n").as_bytes())
     {
-        output::note(&format!("portcullis exec: the report cannot be written to `{}`: {error}", file.display()));
+        output::note(&format!("portcullis exec: the report cannot be written: {error}"));
         return Exit::Failure.into();
     }
     report.ended.map_or(NO_SANDBOX, sandbox::Ending::code).into()
