@@ -42,12 +42,16 @@ def test_the_page_says_what_was_found(runs: dict[str, Run]) -> None:
     assert written[written.index("\n## ") + 1 :] == tables(list(runs.values())), "docs/CONFORMANCE.md: run `cargo xtask conformance` and commit the result"
 
 
-@pytest.mark.parametrize("tool", unapprovable())
-def test_what_cannot_be_approved_is_refused(tool: str) -> None:
+def test_what_cannot_be_approved_is_refused() -> None:
+    """Every tool that is listed as such, and no other."""
     with Everything() as server, Gate("http://127.0.0.1:9") as gate:
-        configure(gate, server, [other for other in unapprovable() if other != tool])
-        with pytest.raises(AssertionError, match=tool):
-            apply(gate)
+        configure(gate, server, unapprovable())
+        apply(gate)
+    for tool in unapprovable():
+        with Everything() as server, Gate("http://127.0.0.1:9") as gate:
+            configure(gate, server, [other for other in unapprovable() if other != tool])
+            with pytest.raises(AssertionError, match=tool):
+                apply(gate)
 
 
 def test_a_check_is_lost_when_it_is_worse_in_any_way() -> None:
