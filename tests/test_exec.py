@@ -134,7 +134,8 @@ def test_the_official_filesystem_server_reaches_its_folder_and_no_more(work: pat
 
 
 def test_the_official_memory_server_remembers_in_its_folder(work: pathlib.Path) -> None:
-    profile = node_profile(f"env: {{set: {{MEMORY_FILE_PATH: '{work}/work/memory.jsonl'}}}}")
+    memory = work / "work" / "memory.jsonl"
+    profile = node_profile(f"env: {{set: {{MEMORY_FILE_PATH: '{memory}'}}}}")
     with Stdio(work, profile, "node", node_server("server-memory")) as server:
         server.begin()
         server.call("create_entities", entities=[{"name": "Ada", "entityType": "person", "observations": ["counts"]}])
