@@ -32,7 +32,7 @@ const POLICIES: &str = r#"
 @id("bench-talk")
 permit (principal, action == Portcullis::Action::"listTools", resource == Portcullis::ToolServer::"kb");
 @id("bench-search")
-permit (principal, action == kb::Action::"search", resource) when { context.input.limit <= 10 && context.input.query like "*bridge*" };
+permit (principal, action == kb::Action::"search", resource) when { context.input has limit && context.input.limit <= 10 && context.input.query like "*bridge*" };
 "#;
 
 /// Runs it.
