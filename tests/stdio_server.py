@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 
 def say(message: object) -> None:
@@ -84,6 +85,8 @@ def bad(how: str) -> None:
         case "long":
             while True:
                 sys.stdout.write("x" * (1 << 20))
+        case "deaf":
+            time.sleep(1000)
         case "hangs":
             sys.stdin.readline()
         case "other":

@@ -41,6 +41,15 @@ def test_entries_name_the_gate_and_no_key(gate: Gate, tmp_path: pathlib.Path) ->
     assert '[mcp_servers.kb]\nurl = "http://127.0.0.1:7700/mcp/kb"\nbearer_token_env_var = "GATE_KEY"' in codex
 
 
+def test_one_entry_stands_for_several_servers() -> None:
+    with Upstream(script=kb) as upstream, Gate(upstream.url) as gate:
+        configure(gate, upstream.url, "virtual_servers:\n  mcp: {members: [kb]}\n  more: {members: [kb]}\n")
+        entries = json.loads(connect(gate, "claude").stdout)["mcpServers"]
+        assert {name: entry["url"].removeprefix("http://127.0.0.1:7700") for name, entry in entries.items()} == {"mcp": "/mcp", "more": "/mcp/more"}
+        named = json.loads(connect(gate, "claude", "--server", "kb", "--server", "mcp").stdout)["mcpServers"]
+        assert sorted(named) == ["kb", "mcp"]
+
+
 def test_what_cannot_be_is_told(gate: Gate, tmp_path: pathlib.Path) -> None:
     facts = [
         (["claude", "--server", "kbb"], "did you mean `kb`?"),

@@ -228,6 +228,15 @@ permit (principal in Portcullis::Group::"staff", action, resource) when { resour
 """
 
 
+def test_the_gate_starts_no_server_without_a_filter_of_system_calls() -> None:
+    with Gate("http://127.0.0.1:9") as gate:
+        configure(gate.data)
+        profile = gate.data / "sandbox/stdio.yaml"
+        profile.write_text(profile.read_text() + "danger: {without: [seccomp]}\n")
+        checked = gate.cli("check")
+        assert checked.returncode == 3 and "upstreams.stdio.exec.profile: its profile leaves out `seccomp`" in checked.stdout + checked.stderr
+
+
 def configure(data: pathlib.Path) -> None:
     """Puts the server of these tests behind the gate."""
     (data / "sandbox/work").mkdir(parents=True)
@@ -373,6 +382,40 @@ def test_a_server_that_does_badly_is_told_and_the_next_one_serves(gate: Gate, ho
     # Starting waits a little after failures.
     until(lambda: post(gate, "ALICE", {"jsonrpc": "2.0", "id": 1, "method": "ping"}, {}, "stdio")[0], lambda _: True)
     until(lambda: tool(gate, "pid"), lambda answered: "result" in answered[2])
+
+
+def children(gate: Gate) -> set[str]:
+    """The processes that the gate has started."""
+    found = set()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: the state, the parent.
+            if (process / "stat").read_text().rpartition(")")[2].split()[1] == str(gate.pid):
+                found.add(process.name)
+    return found
+
+
+def end(gate: Gate, headers: dict[str, str]) -> int:
+    """Ends a session."""
+    told = headers | {"authorization": f"Bearer {gate.key('ALICE')}"}
+    with urllib.request.urlopen(urllib.request.Request(f"{gate.url}/mcp/stdio", headers=told, method="DELETE"), timeout=20) as answered:
+        return answered.status
+
+
+def test_a_process_that_does_not_read_is_ended_with_its_session(gate: Gate) -> None:
+    others = children(gate)
+    headers = begin(gate)
+    (process,) = children(gate) - others
+    # It reads no more, and what it is told fills the pipe; nobody gets an answer.
+    calls = [{"name": "bad", "how": "deaf"}] + [{"name": "echo", "words": "x" * 90_000}] * 3
+    threads = [threading.Thread(target=tool, args=(gate, call.pop("name"), headers), kwargs=call) for call in map(dict, calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert process in children(gate)
+    assert end(gate, headers) in (200, 202, 204)
+    until(lambda: children(gate), lambda left: process not in left)
 
 
 def test_an_answer_to_nobody_is_dropped(gate: Gate) -> None:

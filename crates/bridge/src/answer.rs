@@ -67,7 +67,8 @@ impl http_body::Body for Body {
 fn event(message: &[u8]) -> Bytes {
     let mut event = BytesMut::with_capacity(message.len().saturating_add(32));
     event.put_slice(b"event: message\ndata: ");
-    event.put_slice(message);
+    // Between values JSON allows it, and readers of events take it for the end of a line.
+    event.extend(message.iter().map(|byte| if *byte == b'\r' { b' ' } else { *byte }));
     event.put_slice(b"\n\n");
     event.freeze()
 }

@@ -46,6 +46,8 @@ pub struct Settings {
     pub message_bytes: usize,
     /// Longest time until a server says something about a call.
     pub call: Duration,
+    /// How long a process may take to end when its input has ended; then it is ended.
+    pub grace: Duration,
     /// What else has to be the same for a bridge to be the same, such as the content of files that the program reads.
     pub mark: String,
 }

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mcp::Id;
+use rustix::process::{Pid, PidfdFlags, Signal};
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::message::{self, Heard, Sent};
 use crate::{Settings, line};
@@ -37,7 +39,22 @@ const UNKNOWN: i32 = -32601;
 #[derive(Debug)]
 pub(crate) struct Server {
     to: mpsc::Sender<Vec<u8>>,
+    /// What writes to it: one that reads nothing would never see the end of its input otherwise.
+    writing: AbortHandle,
+    process: Arc<OwnedFd>,
+    grace: Duration,
     shared: Arc<Shared>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Ends a process that is still there; one that is not is nobody else's number.
+fn kill(process: &OwnedFd) {
+    rustix::process::pidfd_send_signal(process, Signal::KILL).ok();
 }
 
 /// What is told of a process.
@@ -145,6 +162,9 @@ impl Server {
         command.envs(settings.start.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process"))?;
+        // Nobody has waited for it yet, so the number is its own.
+        let process = Arc::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
         let none = || io::Error::other("a pipe is missing");
         let to = pipe::Sender::from_owned_fd(OwnedFd::from(child.stdin.take().ok_or_else(none)?))?;
         let from = pipe::Receiver::from_owned_fd(OwnedFd::from(child.stdout.take().ok_or_else(none)?))?;
@@ -157,11 +177,11 @@ impl Server {
             State { next: 1, pending: BTreeMap::new(), over: None, last_word: None, used: Instant::now(), has_answered: false };
         let shared = Arc::new(Shared { name: name.to_owned(), state: Mutex::new(state) });
         let (sender, lines) = mpsc::channel(WAITING);
-        tokio::spawn(write(to, lines));
+        let writing = tokio::spawn(write(to, lines)).abort_handle();
         let logging = tokio::spawn(log(said, Arc::clone(&shared)));
         let reading = Reading { to: sender.downgrade(), most: settings.message_bytes, is_shared, logging, notify };
         tokio::spawn(read(from, Arc::clone(&shared), reading));
-        Ok(Arc::new(Self { to: sender, shared }))
+        Ok(Arc::new(Self { to: sender, writing, process, grace: settings.grace, shared }))
     }
 
     /// Why it is no more.
@@ -180,9 +200,23 @@ impl Server {
         if state.pending.is_empty() { now.saturating_duration_since(state.used) } else { Duration::ZERO }
     }
 
-    /// Ends it: its input closes, and whoever waits is told.
+    /// Ends it: its input closes at once, whatever was still to be written, and whoever waits is told. What has not ended by itself in
+    /// good time is ended.
     pub(crate) fn end(&self, why: &str) {
         self.shared.over(why);
+        self.close();
+    }
+
+    fn close(&self) {
+        self.writing.abort();
+        let (process, grace) = (Arc::clone(&self.process), self.grace);
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                tokio::time::sleep(grace).await;
+                kill(&process);
+            })),
+            Err(_) => kill(&process),
+        }
     }
 
     /// Asks something. `request` is what [`message::sent`] read in `body`.

@@ -20,6 +20,8 @@ fn main() {
         per: per.iter().copied().collect(),
         parties: None,
         models: None,
+        quantity: None,
+        tools: None,
     };
     let rules = Rules::new(vec![
         rule("requests", Measure::Requests, Period::Minute, &[Dimension::Principal]),
@@ -33,7 +35,7 @@ fn main() {
         .map(|user| Chain::new(vec![format!("user:u{user}").parse().unwrap(), "agent:desk".parse().unwrap()]).unwrap())
         .collect();
     let (task, model) = (name("k7Qm2x9Lp0aZ"), name("small"));
-    let wanted = Amounts { requests: 1, input: 500, output: 4096, cost: Some(1000) };
+    let wanted = Amounts { requests: 1, input: 500, output: 4096, cost: Some(1000), ..Amounts::default() };
     let now = UnixMillis(1_795_262_400_000);
     for threads in [1, 2] {
         let started = Instant::now();
@@ -41,7 +43,7 @@ fn main() {
             for _ in 0..threads {
                 scope.spawn(|| {
                     for chain in chains.iter().cycle().take(usize::try_from(N).unwrap()) {
-                        let caller = Caller { chain, task: &task, model: Some(&model) };
+                        let caller = Caller { chain, task: &task, model: Some(&model), tool: None };
                         let reservation = counters.reserve(&rules, caller, black_box(&wanted), now).unwrap();
                         reservation.settle(black_box(&wanted));
                     }

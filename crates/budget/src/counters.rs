@@ -85,7 +85,8 @@ impl Counters {
     #[must_use]
     pub fn left(&self, rules: &Rules, caller: Caller<'_>, now: UnixMillis) -> Allowance {
         let mut allowance = Allowance { at: now, ..Allowance::default() };
-        for rule in rules.applying(caller).filter(|rule| rule.measure != Measure::Concurrent) {
+        let is_told = |rule: &&Rule| !matches!(rule.measure, Measure::Concurrent | Measure::Counted);
+        for rule in rules.applying(caller).filter(is_told) {
             let window = rule.period.window(now);
             for key in rule.keys(caller) {
                 let used = self.find(key).map_or(0, |bucket| bucket.used(rule.period, &window, now));
@@ -129,7 +130,7 @@ impl Counters {
     /// Adds what was used before the gate began, to the windows in which it still counts; in any order, each call once.
     /// `is_due` says for which budgets; whoever says so twice counts twice ([`Self::change`]).
     pub fn restore(&self, rules: &Rules, past: &Past, now: UnixMillis, is_due: impl Fn(&Rule) -> bool) {
-        let caller = Caller { chain: &past.chain, task: &past.task, model: Some(&past.model) };
+        let caller = past.caller();
         for rule in rules.applying(caller).filter(|rule| is_due(rule)) {
             let amount = match rule.measure {
                 Measure::Requests => past.requests,
@@ -137,6 +138,7 @@ impl Counters {
                 Measure::OutputTokens => past.usage.output,
                 Measure::Tokens => past.usage.total(),
                 Measure::Cost => past.cost,
+                Measure::Counted => rule.quantity.as_ref().and_then(|name| past.counted.get(name)).copied().unwrap_or(0),
                 // Nothing runs when a gate begins.
                 Measure::Concurrent => continue,
             };

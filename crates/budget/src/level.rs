@@ -43,8 +43,8 @@ impl Allowance {
             Measure::OutputTokens => &mut self.output,
             Measure::Tokens => &mut self.tokens,
             Measure::Cost => &mut self.cost,
-            // What runs at once has no window.
-            Measure::Concurrent => return,
+            // What runs at once has no window; what tools are counted in is nothing that clients of models know of.
+            Measure::Concurrent | Measure::Counted => return,
         };
         let is_tighter = place.is_none_or(|before| (level.left, before.reset) < (before.left, level.reset));
         if is_tighter {

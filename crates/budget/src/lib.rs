@@ -6,6 +6,7 @@
 //!
 //! This crate knows no clock (`now` is a parameter), no provider, no file and no log. It proves nothing; it counts.
 
+mod amount;
 mod bucket;
 mod counters;
 mod estimate;
@@ -15,6 +16,7 @@ mod price;
 mod reserve;
 mod rule;
 
+pub use amount::{decimal, thousandths};
 pub use bucket::MAX_AMOUNT;
 pub use counters::{Counters, MAX_KEYS};
 pub use estimate::{IMAGE, tokens};

@@ -1,5 +1,6 @@
 //! Reserve before, settle on usage.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Name, ReasonCode, UnixMillis, Usage};
@@ -14,7 +15,7 @@ use crate::rule::{Caller, KeyRef, Measure, Rule, Rules};
 const TRIES: usize = 8;
 
 /// How much a call uses, or may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Amounts {
     /// Calls: 1, or 0 for one that never left.
     pub requests: u64,
@@ -24,19 +25,22 @@ pub struct Amounts {
     pub output: u64,
     /// Millionths of the currency; none where the model has no price.
     pub cost: Option<u64>,
+    /// What its tool is counted in, in thousandths; none of a quantity of which it is not known. What is not here is nothing.
+    pub counted: BTreeMap<Name, Option<u64>>,
 }
 
 impl Amounts {
     /// One call with this usage.
     #[must_use]
     pub const fn of(usage: &Usage, cost: Option<u64>) -> Self {
-        Self { requests: 1, input: usage.read(), output: usage.output, cost }
+        Self { requests: 1, input: usage.read(), output: usage.output, cost, counted: BTreeMap::new() }
     }
 
-    /// How much of a measure; none where it is not known.
+    /// How much of what a budget counts; none where it is not known.
     #[must_use]
-    pub const fn get(&self, measure: Measure) -> Option<u64> {
+    pub fn get(&self, measure: Measure, quantity: Option<&Name>) -> Option<u64> {
         match measure {
+            Measure::Counted => quantity.and_then(|name| self.counted.get(name)).copied().unwrap_or(Some(0)),
             Measure::Requests | Measure::Concurrent => Some(self.requests),
             Measure::InputTokens => Some(self.input),
             Measure::OutputTokens => Some(self.output),
@@ -53,6 +57,8 @@ pub struct Exceeded {
     pub rule: Name,
     /// What it counts.
     pub measure: Measure,
+    /// What that is called, where tools are counted in it.
+    pub quantity: Option<Name>,
     /// The window.
     pub period: Period,
     /// The most in a window.
@@ -71,6 +77,8 @@ impl Exceeded {
     pub const fn reason(&self) -> ReasonCode {
         match (self.measure, self.wanted) {
             (Measure::Cost, None) => ReasonCode::PriceUnknown,
+            (Measure::Counted, None) => ReasonCode::AmountUnknown,
+            (Measure::Counted, _) => ReasonCode::AmountLimit,
             (Measure::Concurrent, _) => ReasonCode::ConcurrencyLimit,
             (Measure::Cost, _) => ReasonCode::BudgetSpent,
             _ if !self.period.slides() => ReasonCode::BudgetSpent,
@@ -97,6 +105,7 @@ struct Held {
     /// None for what runs.
     place: Option<Place>,
     measure: Measure,
+    quantity: Option<Name>,
     amount: u64,
 }
 
@@ -122,7 +131,7 @@ impl Reservation {
     /// Puts what was used in the place of what was reserved. What is not known stays as it was reserved.
     pub fn settle(mut self, used: &Amounts) {
         for held in &mut self.held {
-            if let (Some(place), Some(used)) = (held.place, used.get(held.measure)) {
+            if let (Some(place), Some(used)) = (held.place, used.get(held.measure, held.quantity.as_ref())) {
                 held.bucket.adjust(place, held.amount, used);
                 held.amount = used;
             }
@@ -157,13 +166,14 @@ impl Counters {
         let mut exceeded: Option<(Wait, Exceeded)> = None;
         for rule in rules.applying(caller) {
             for key in rule.keys(caller) {
-                let Err(full) = self.hold(&mut reservation, key, wanted.get(rule.measure), now) else { continue };
+                let amount = wanted.get(rule.measure, rule.quantity.as_ref());
+                let Err(full) = self.hold(&mut reservation, key, amount, now) else { continue };
                 let window = rule.period.window(now);
                 let level = Level { most: rule.most, left: rule.most.saturating_sub(full.used), reset: window.left(now) };
                 reservation.allowance.note(rule.measure, level);
-                let wait = self.wait(key, wanted.get(rule.measure), now);
+                let wait = self.wait(key, amount, now);
                 if exceeded.as_ref().is_none_or(|(longest, _)| wait > *longest) {
-                    exceeded = Some((wait, exceed(rule, full.used, wanted.get(rule.measure))));
+                    exceeded = Some((wait, exceed(rule, full.used, amount)));
                 }
             }
         }
@@ -187,7 +197,7 @@ impl Counters {
                 let (place, used) = bucket.take(rule.period, &window, now, wanted, rule.most)?;
                 (Some(place), used)
             };
-            let held = Held { bucket, place, measure: rule.measure, amount: wanted };
+            let held = Held { bucket, place, measure: rule.measure, quantity: rule.quantity.clone(), amount: wanted };
             if !held.bucket.is_retired() {
                 let level = Level { most: rule.most, left: rule.most.saturating_sub(used), reset: window.left(now) };
                 reservation.allowance.note(rule.measure, level);
@@ -235,7 +245,8 @@ fn faded(window: &Window, before: u64, room: u64) -> UnixMillis {
 
 fn exceed(rule: &Rule, used: u64, wanted: Option<u64>) -> Exceeded {
     let (measure, period, most) = (rule.measure, rule.period, rule.most);
-    Exceeded { rule: rule.name.clone(), measure, period, most, used, wanted, allowance: Allowance::default() }
+    let quantity = rule.quantity.clone();
+    Exceeded { rule: rule.name.clone(), measure, quantity, period, most, used, wanted, allowance: Allowance::default() }
 }
 
 /// Milliseconds until there is room; never is longest.

@@ -1,6 +1,6 @@
 //! Budgets as operators write them, and to which calls they apply.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use model::{Chain, ModelName, Name, PrincipalId, PrincipalKind, UnixMillis, Usage};
@@ -22,12 +22,14 @@ pub enum Measure {
     Concurrent,
     /// Money, in millionths of the price file's currency.
     Cost,
+    /// What operators have tools counted in, by a name of theirs ([`Rule::quantity`]), in thousandths.
+    Counted,
 }
 
 impl Measure {
     /// Every measure.
-    pub const ALL: [Self; 6] =
-        [Self::Requests, Self::InputTokens, Self::OutputTokens, Self::Tokens, Self::Concurrent, Self::Cost];
+    pub const ALL: [Self; 7] =
+        [Self::Requests, Self::InputTokens, Self::OutputTokens, Self::Tokens, Self::Concurrent, Self::Cost, Self::Counted];
 
     /// The measure as written in configuration.
     #[must_use]
@@ -39,13 +41,8 @@ impl Measure {
             Self::Tokens => "tokens",
             Self::Concurrent => "concurrent",
             Self::Cost => "cost",
+            Self::Counted => "counted",
         }
-    }
-
-    /// Whether it counts calls, whatever they are for.
-    #[must_use]
-    pub const fn counts_calls(self) -> bool {
-        matches!(self, Self::Requests | Self::Concurrent)
     }
 
     /// Whether how much a model may write matters to it.
@@ -68,6 +65,8 @@ pub enum Dimension {
     Task,
     /// The model alias.
     Model,
+    /// The tool; calls of none are not counted.
+    Tool,
 }
 
 impl Dimension {
@@ -80,6 +79,7 @@ impl Dimension {
             Self::Agent => "agent",
             Self::Task => "task",
             Self::Model => "model",
+            Self::Tool => "tool",
         }
     }
 }
@@ -91,6 +91,8 @@ pub struct Rule {
     pub name: Name,
     /// What is counted.
     pub measure: Measure,
+    /// What it is called that is counted, for [`Measure::Counted`] and for nothing else.
+    pub quantity: Option<Name>,
     /// The most that may be used in a window, or may run; at most [`crate::MAX_AMOUNT`].
     pub most: u64,
     /// The window. Says nothing for [`Measure::Concurrent`].
@@ -99,8 +101,10 @@ pub struct Rule {
     pub per: BTreeSet<Dimension>,
     /// Only calls in whose chain one of these stands; all, if absent.
     pub parties: Option<BTreeSet<PrincipalId>>,
-    /// Only calls of these models; all, if absent.
+    /// Only calls of these models; all, if absent. With tools beside it: of one or the other.
     pub models: Option<BTreeSet<ModelName>>,
+    /// Only calls of these tools, `tool:SERVER/NAME` each; all, if absent.
+    pub tools: Option<BTreeSet<Name>>,
 }
 
 /// Every budget in force. The order is that of the configuration.
@@ -116,6 +120,8 @@ pub struct Caller<'a> {
     pub task: &'a Name,
     /// The model alias; none for what is asked of the gate itself, as a token.
     pub model: Option<&'a ModelName>,
+    /// The tool, `tool:SERVER/NAME`; none for what is none.
+    pub tool: Option<&'a Name>,
 }
 
 /// What was used before the gate began.
@@ -125,7 +131,7 @@ pub struct Past {
     pub chain: Chain,
     /// In which task.
     pub task: Name,
-    /// Which model.
+    /// Which model; of what is none, what it was ([`model::Charge::model`]).
     pub model: ModelName,
     /// When.
     pub at: UnixMillis,
@@ -135,6 +141,19 @@ pub struct Past {
     pub usage: Usage,
     /// Their cost in millionths.
     pub cost: u64,
+    /// What their tools were counted in, in thousandths.
+    pub counted: BTreeMap<Name, u64>,
+}
+
+impl Past {
+    /// Who called what.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        let called = self.model.as_str();
+        let is_tool = called.starts_with("tool:");
+        let is_model = !is_tool && !called.starts_with("server:");
+        let of = |is: bool| is.then_some(&self.model);
+        Caller { chain: &self.chain, task: &self.task, model: of(is_model), tool: of(is_tool) }
+    }
 }
 
 impl Rules {
@@ -167,21 +186,38 @@ impl Rule {
     #[must_use]
     pub fn applies(&self, caller: &Caller<'_>) -> bool {
         let links = caller.chain.links();
-        // Without a model there are no tokens, no cost, and no part of one.
-        let counts_it = caller.model.is_some() || (self.measure.counts_calls() && !self.per.contains(&Dimension::Model));
-        counts_it
-            && self.models.as_ref().is_none_or(|models| caller.model.is_some_and(|model| models.contains(model)))
+        // Without a model there are no tokens, no cost, and no part of one; without a tool nothing that tools are counted in.
+        let has_model = caller.model.is_some() || !self.per.contains(&Dimension::Model);
+        let has_tool = caller.tool.is_some() || !self.per.contains(&Dimension::Tool);
+        let counts_it = match self.measure {
+            Measure::Requests | Measure::Concurrent => true,
+            Measure::Counted => caller.tool.is_some(),
+            Measure::InputTokens | Measure::OutputTokens | Measure::Tokens | Measure::Cost => caller.model.is_some(),
+        };
+        has_model
+            && has_tool
+            && counts_it
+            && self.is_of(caller)
             && self.parties.as_ref().is_none_or(|parties| links.iter().any(|link| parties.contains(link)))
             && (!self.per.contains(&Dimension::User) || caller.chain.user().is_some())
             && (!self.per.contains(&Dimension::Agent) || links.iter().any(is_agent))
     }
 
+    /// Whether it is for what is called.
+    fn is_of(&self, caller: &Caller<'_>) -> bool {
+        let is_among = |names: &Option<BTreeSet<Name>>, called: Option<&Name>| {
+            names.as_ref().zip(called).is_some_and(|(names, called)| names.contains(called))
+        };
+        let is_for_all = self.models.is_none() && self.tools.is_none();
+        is_for_all || is_among(&self.models, caller.model) || is_among(&self.tools, caller.tool)
+    }
+
     /// Whether both count the same, whatever the most is.
     #[must_use]
     pub fn counts_like(&self, other: &Self) -> bool {
-        let Self { name, measure, most: _, period, per, parties, models } = self;
-        (name, measure, period) == (&other.name, &other.measure, &other.period)
-            && (per, parties, models) == (&other.per, &other.parties, &other.models)
+        let Self { name, measure, quantity, most: _, period, per, parties, models, tools } = self;
+        (name, measure, quantity, period) == (&other.name, &other.measure, &other.quantity, &other.period)
+            && (per, parties, models, tools) == (&other.per, &other.parties, &other.models, &other.tools)
     }
 
     /// Whose parts a call takes from: one, or one for each of its agents.
@@ -194,6 +230,7 @@ impl Rule {
             agent: None,
             task: Some(caller.task).filter(|_| has(Dimension::Task)),
             model: caller.model.filter(|_| has(Dimension::Model)),
+            tool: caller.tool.filter(|_| has(Dimension::Tool)),
         };
         let by_agent = has(Dimension::Agent);
         let one = (!by_agent).then_some(base);
@@ -214,13 +251,14 @@ pub(crate) struct KeyRef<'a> {
     pub(crate) agent: Option<&'a PrincipalId>,
     pub(crate) task: Option<&'a Name>,
     pub(crate) model: Option<&'a ModelName>,
+    pub(crate) tool: Option<&'a Name>,
 }
 
 impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.rule.name.hash(state);
-        (self.rule.measure, self.rule.period).hash(state);
-        (self.subject, self.agent, self.task, self.model).hash(state);
+        (self.rule.measure, &self.rule.quantity, self.rule.period).hash(state);
+        (self.subject, self.agent, self.task, self.model, self.tool).hash(state);
     }
 }
 
@@ -229,11 +267,13 @@ impl Hash for KeyRef<'_> {
 pub(crate) struct Key {
     pub(crate) rule: Name,
     pub(crate) measure: Measure,
+    pub(crate) quantity: Option<Name>,
     pub(crate) period: Period,
     pub(crate) subject: Option<PrincipalId>,
     pub(crate) agent: Option<PrincipalId>,
     pub(crate) task: Option<Name>,
     pub(crate) model: Option<ModelName>,
+    pub(crate) tool: Option<Name>,
     /// The part that all share for whom there was no room.
     pub(crate) is_rest: bool,
 }
@@ -243,34 +283,37 @@ impl KeyRef<'_> {
         Key {
             rule: self.rule.name.clone(),
             measure: self.rule.measure,
+            quantity: self.rule.quantity.clone(),
             period: self.rule.period,
             subject: self.subject.cloned(),
             agent: self.agent.cloned(),
             task: self.task.cloned(),
             model: self.model.cloned(),
+            tool: self.tool.cloned(),
             is_rest: false,
         }
     }
 
     /// The part of the same budget that is shared.
     pub(crate) const fn rest(self) -> Self {
-        Self { rule: self.rule, subject: None, agent: None, task: None, model: None }
+        Self { rule: self.rule, subject: None, agent: None, task: None, model: None, tool: None }
     }
 
     pub(crate) fn is(&self, key: &Key) -> bool {
         key.rule == self.rule.name
-            && (key.measure, key.period) == (self.rule.measure, self.rule.period)
+            && (key.measure, &key.quantity, key.period) == (self.rule.measure, &self.rule.quantity, self.rule.period)
             && key.subject.as_ref() == self.subject
             && key.agent.as_ref() == self.agent
             && key.task.as_ref() == self.task
             && key.model.as_ref() == self.model
+            && key.tool.as_ref() == self.tool
     }
 }
 
 impl Key {
     /// Whether it is a part of this budget.
     pub(crate) fn is_of(&self, rule: &Rule) -> bool {
-        (&self.rule, self.measure, self.period) == (&rule.name, rule.measure, rule.period)
+        (&self.rule, self.measure, &self.quantity, self.period) == (&rule.name, rule.measure, &rule.quantity, rule.period)
     }
 
     /// For people: `user:ada, model small`.
@@ -281,7 +324,8 @@ impl Key {
         let parties = self.subject.iter().chain(&self.agent).map(ToString::to_string);
         let task = self.task.iter().map(|task| format!("task {task}"));
         let model = self.model.iter().map(|model| format!("model {model}"));
-        let parts: Vec<String> = parties.chain(task).chain(model).collect();
+        let tool = self.tool.iter().map(ToString::to_string);
+        let parts: Vec<String> = parties.chain(task).chain(model).chain(tool).collect();
         if parts.is_empty() { "(all together)".to_owned() } else { parts.join(", ") }
     }
 }

@@ -42,3 +42,13 @@ pub fn declared_tool_servers(source: &dyn Source) -> Result<BTreeMap<String, Dec
     problems.sort();
     if problems.is_empty() { Ok(servers) } else { Err(problems) }
 }
+
+/// The names of the declared virtual servers, sorted. Reads the main file alone.
+///
+/// # Errors
+/// What keeps the main file from being read, sorted by position.
+pub fn declared_virtual_servers(source: &dyn Source) -> Result<Vec<String>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let Some((_, file)) = read(source, &mut problems) else { return Err(problems) };
+    Ok(file.virtual_servers.into_keys().collect())
+}

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::check::{self, Report as Findings};
 use crate::problem::{Position, Problem};
 use crate::schema;
@@ -14,7 +17,8 @@ use crate::{raw_exec, source::Source};
 const MAX_PROFILE: usize = 1 << 20;
 
 /// A layer of the sandbox. The order is that in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layer {
     /// Files, by Landlock.
     LandlockFiles,
@@ -24,15 +28,15 @@ pub enum Layer {
     LandlockScope,
     /// System calls.
     Seccomp,
-    /// A user namespace.
+    /// A user namespace: no rights beyond the sandbox.
     UserNamespace,
-    /// Process and mount namespaces.
+    /// Process and mount namespaces: other processes do not exist.
     PidNamespace,
-    /// A network namespace.
+    /// A network namespace: no network exists.
     NetworkNamespace,
     /// A namespace of shared memory and message queues.
     IpcNamespace,
-    /// Resource limits.
+    /// Bounds on memory, processor time, processes, files.
     Limits,
 }
 
@@ -239,6 +243,10 @@ mod tests {
             ("files: {read: ['~/x']}\n", "p:1:16: files.read[0]: `~` means nothing here: write the whole path"),
             ("files: {read: ['']}\n", "p:1:16: files.read[0]: expected a path, found `` "),
             ("env: {pass: [A-B]}\n", "p:1:14: env.pass[0]: expected the name of a variable, found `A-B`"),
+            (
+                "env: {pass: [LD_PRELOAD]}\n",
+                "p:1:14: env.pass[0]: `LD_PRELOAD` says which code the program runs: set it under `set`, to what you have seen",
+            ),
             ("env: {pass: [A], set: {A: b}}\n", "p:1:24: env.set.A: `A` stands under `pass`, too"),
             ("danger: {without: [seccomp, seccomp]}\n", "p:1:29: danger.without[1]: `seccomp` stands twice in this list"),
         ];

@@ -30,7 +30,7 @@ pub mod templates;
 
 mod yaml;
 
-pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers};
+pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers, declared_virtual_servers};
 pub use exec::{Layer, SandboxLimits, SandboxProfile, Watched, profile_schema, sandbox_profile};
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};

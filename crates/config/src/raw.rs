@@ -15,7 +15,7 @@ pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
 pub(crate) use crate::raw_net::{Listen, Proxy, Telemetry};
-pub(crate) use crate::raw_tools::ToolServer;
+pub(crate) use crate::raw_tools::{ToolServer, VirtualServer};
 
 /// The configuration of a Portcullis gate: who exists, which models exist, where they are served, which policies hold.
 ///
@@ -63,6 +63,9 @@ pub(crate) struct File {
     /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Calls of
     /// those without an `upstream` do not pass through the gate: policies and their cases are about what it would decide.
     pub(crate) tool_servers: BTreeMap<String, ToolServer>,
+    /// Several tool servers under one address, `/mcp/NAME`; that of `mcp` is `/mcp` itself. Their tools are called `SERVER__TOOL` there.
+    /// In policies each is a tool server of its own, for the handshake and the list; calls are those of the tools' own servers.
+    pub(crate) virtual_servers: BTreeMap<String, VirtualServer>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,

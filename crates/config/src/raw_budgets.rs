@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::raw_tools::Effect;
+
 /// How much may be used. A call needs room in every budget that applies to it. Several amounts in one budget are counted each
 /// for itself.
 #[derive(Deserialize, JsonSchema)]
@@ -40,6 +42,9 @@ pub(crate) struct Budget {
     /// Most money, in the currency of the price file, in quotes: `"25.00"`.
     #[serde(default)]
     pub(crate) cost: Option<String>,
+    /// Most of what tools are counted in, by the names under `tool_servers.NAME.tools.TOOL.counts`, in quotes: `{money: "500.00"}`.
+    #[serde(default)]
+    pub(crate) counted: BTreeMap<String, String>,
     /// Only calls of these users. Lists of parties are added up; without any the budget is everybody's.
     #[serde(default)]
     pub(crate) users: Vec<String>,
@@ -58,6 +63,15 @@ pub(crate) struct Budget {
     /// Only calls of models of these groups.
     #[serde(default)]
     pub(crate) model_groups: Vec<String>,
+    /// Only calls of these tools, `SERVER/TOOL` each. Lists of tools are added up, and to those of models.
+    #[serde(default)]
+    pub(crate) tools: Vec<String>,
+    /// Only calls of tools of these servers.
+    #[serde(default)]
+    pub(crate) tool_servers: Vec<String>,
+    /// Only calls of tools with one of these effects: `[destructive]`.
+    #[serde(default)]
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// Who has a part of a budget of its own.
@@ -74,6 +88,8 @@ pub(crate) enum Per {
     Task,
     /// The model.
     Model,
+    /// The tool. Calls of none are not counted.
+    Tool,
 }
 
 /// How long a budget lasts.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::exec::Layer;
+
 /// A tool server over stdio: one process per session, and one for all messages of the revision without sessions.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -172,28 +174,4 @@ pub(crate) enum Report {
 pub(crate) struct Danger {
     /// Layers that are left out: for machines that do not have them. Without this key a missing layer is a refusal.
     pub(crate) without: Vec<Layer>,
-}
-
-/// A layer of the sandbox.
-#[derive(Deserialize, JsonSchema, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Layer {
-    /// Files, by Landlock.
-    LandlockFiles,
-    /// TCP, by Landlock.
-    LandlockTcp,
-    /// Signals and abstract sockets, by Landlock.
-    LandlockScope,
-    /// System calls.
-    Seccomp,
-    /// A user namespace: no rights beyond the sandbox.
-    UserNamespace,
-    /// Process and mount namespaces: other processes do not exist.
-    PidNamespace,
-    /// A network namespace: no network exists.
-    NetworkNamespace,
-    /// A namespace of shared memory and message queues.
-    IpcNamespace,
-    /// Bounds on memory, processor time, processes, files.
-    Limits,
 }

@@ -18,6 +18,10 @@ pub(crate) struct ToolServer {
     /// policies alone, and for other enforcement points.
     #[serde(default)]
     pub(crate) upstream: Option<String>,
+    /// The revision of MCP that the server speaks, in quotes: then a caller's call of a tool is told in that one, whichever the caller
+    /// speaks. Without it the server hears what the caller speaks.
+    #[serde(default)]
+    pub(crate) revision: Option<Revision>,
     /// The highest level of data that the server may see.
     #[serde(default)]
     pub(crate) clearance: Clearance,
@@ -34,6 +38,29 @@ pub(crate) struct ToolServer {
     /// (`answerServer`).
     #[serde(default)]
     pub(crate) client_features: Vec<Feature>,
+}
+
+/// A revision of the Model Context Protocol.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+pub(crate) enum Revision {
+    /// With sessions.
+    #[serde(rename = "2025-06-18")]
+    June2025,
+    /// With sessions.
+    #[serde(rename = "2025-11-25")]
+    November2025,
+    /// Without.
+    #[serde(rename = "2026-07-28")]
+    July2026,
+}
+
+/// Several tool servers under one address.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VirtualServer {
+    /// Whose tools these are: names of `tool_servers` that have an `upstream`.
+    #[schemars(length(min = 1))]
+    pub(crate) members: Vec<String>,
 }
 
 /// Resources of a tool server under one name.
@@ -89,6 +116,31 @@ pub(crate) struct Tool {
     /// Whether it is denied from now on, and stays declared only because policies name it.
     #[serde(default)]
     pub(crate) withdrawn: bool,
+    /// What its calls are counted in beside their number, by names of yours: `money: {sum: /amount}`. Budgets say how much of it may
+    /// be used (`counted`).
+    #[serde(default)]
+    pub(crate) counts: BTreeMap<String, Count>,
+}
+
+/// How much of something one call of a tool is: exactly one of `sum`, `entries` and `rows`. Places are JSON Pointers, in which `*` stands
+/// for every entry of an array: `/payments/*/amount`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Count {
+    /// The numbers that stand there in the arguments, added up, each without its sign.
+    #[serde(default)]
+    pub(crate) sum: Option<String>,
+    /// How many entries stand there in the arguments: those of an array, or one value.
+    #[serde(default)]
+    pub(crate) entries: Option<String>,
+    /// How many entries stand there in the result (`structuredContent`, or a text that is JSON); `absent` says how many a call needs
+    /// room for.
+    #[serde(default)]
+    pub(crate) rows: Option<String>,
+    /// What counts where nothing stands there. Without it a call that cannot be counted is refused by budgets that count it.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000_000_u64))]
+    pub(crate) absent: Option<u64>,
 }
 
 /// How far a tool reaches.

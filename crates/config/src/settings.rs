@@ -41,6 +41,10 @@ pub struct Settings {
     pub step_up: Option<StepUp>,
     /// The upstream of each tool server that can be spoken to.
     pub tool_upstreams: BTreeMap<Name, Name>,
+    /// The revision of MCP that it speaks, of those of which operators say so.
+    pub tool_revisions: BTreeMap<Name, mcp::Version>,
+    /// Several tool servers under one name: the name of each tool there, its server, its own name.
+    pub virtual_servers: BTreeMap<Name, BTreeMap<String, (Name, String)>>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.

@@ -3,6 +3,7 @@
 //! It stands behind the decision, because what a policy refuses costs nothing, and before the record, because a call for which
 //! there is no room is refused and recorded like any other. What was used stands in the outcome.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Charge, ModelName, Name, ReasonCode, Refusal, Remaining, Resource, TaskBudget, Usage};
 
 use crate::admit::Identified;
+use crate::counted;
 use crate::decide::Permit;
 use crate::event::Event;
 use crate::inspection::Inspected;
@@ -23,24 +25,34 @@ use crate::snapshot::Snapshot;
 /// What a model may write in a second that nobody is shown, in tokens: what those do that think in silence.
 const UNSEEN_PER_SECOND: u64 = 100;
 
-/// The most that a call may use, in tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The most that a call may use: tokens, and what a tool is counted in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Most {
     input: u64,
     output: u64,
     runs_on: bool,
+    /// What a tool is counted in.
+    counted: BTreeMap<Name, Option<u64>>,
 }
 
 impl Most {
     /// By what the request says, and by what is written into it where it does not.
     pub(crate) fn of(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Self {
         let asked = inspected.understood().model().zip(inspected.model());
-        let Some((ModelCall { demand, .. }, model)) = asked else { return Self { input: 0, output: 0, runs_on: false } };
+        let Some((ModelCall { demand, .. }, model)) = asked else {
+            let counted = counted::demanded(snapshot, inspected);
+            return Self { counted, ..Self::default() };
+        };
         let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(model));
-        Self { input: demand.input, output: cap.saturating_mul(demand.answers), runs_on: demand.runs_on }
+        Self {
+            input: demand.input,
+            output: cap.saturating_mul(demand.answers),
+            runs_on: demand.runs_on,
+            counted: BTreeMap::new(),
+        }
     }
 
-    fn usage(self) -> Usage {
+    fn usage(&self) -> Usage {
         Usage { input: self.input, output: self.output, ..Usage::default() }.bounded()
     }
 }
@@ -106,7 +118,7 @@ pub(crate) fn edits(snapshot: &Snapshot, identified: &Identified, inspected: &In
     let write = |place: &Place, value: &str| (place.span.clone(), format!("{}{value}{}", place.before, place.after));
     if !demand.uncapped.is_empty() {
         let task = &identified.credential().ledger;
-        let caller = Caller { chain: identified.chain(), task, model: Some(model) };
+        let caller = Caller { chain: identified.chain(), task, model: Some(model), tool: None };
         if snapshot.budgets.rules.applying(caller).any(|rule| rule.measure.counts_output()) {
             let cap = demand.cap.unwrap_or_else(|| snapshot.budgets.cap(model)).to_string();
             edits.extend(demand.uncapped.iter().map(|place| write(place, &cap)));
@@ -127,7 +139,7 @@ pub(crate) fn left<W: World>(
     if !snapshot.policy.reads_budgets() {
         return None;
     }
-    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model };
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model, tool: None };
     let allowance = world.counters().left(&snapshot.budgets.rules, caller, world.now());
     let Allowance { requests, input, output, tokens, cost, .. } = allowance;
     let part = |level: Option<Level>| level.map(|Level { most, left, .. }| Remaining { most, left });
@@ -153,20 +165,25 @@ pub(crate) fn reserve<W: World>(world: &W, snapshot: &Snapshot, call: &mut Call,
     give_back(call);
     let identified = call.identified.as_ref().ok_or(ReasonCode::Internal)?;
     let task = &identified.credential().ledger;
-    let caller = Caller { chain: identified.chain(), task, model: permit.model() };
+    let called = charged_as(permit.aim());
+    let is_tool = matches!(permit.aim(), Resource::Tool(_));
+    let tool = called.as_ref().filter(|_| is_tool);
+    let caller = Caller { chain: identified.chain(), task, model: permit.model(), tool };
     let price = permit.model().and_then(|model| snapshot.budgets.prices.models.get(model)).copied();
-    let Most { input, output, runs_on } = permit.most();
+    let Most { input, output, runs_on, counted } = permit.most().clone();
     // What is no model has no price, and costs nothing.
     let cost = if permit.model().is_none() { Some(0) } else { price.map(|price| price.most(input, output)) };
-    let wanted = Amounts { requests: 1, input, output, cost };
+    let known = counted.iter().filter_map(|(name, amount)| Some((name.clone(), (*amount)?.min(budget::MAX_AMOUNT)))).collect();
+    let wanted = Amounts { requests: 1, input, output, cost, counted };
     let now = world.now();
     let reserved = world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, now);
-    let charge = charged_as(permit.aim()).map(|model| Charge {
+    let charge = called.map(|model| Charge {
         at: now,
         model,
         task: task.clone(),
         usage: permit.most().usage(),
         cost,
+        counted: known,
         is_estimate: true,
     });
     match reserved {
@@ -209,7 +226,7 @@ fn charged_as(aim: &Resource) -> Option<ModelName> {
 pub(crate) fn charge_request<W: World>(world: &W, call: &mut Call) -> Result<(), Refusal> {
     let snapshot = Arc::clone(&call.snapshot);
     let identified = call.identified()?;
-    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None };
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None, tool: None };
     let wanted = Amounts { requests: 1, cost: Some(0), ..Amounts::default() };
     match world.counters().reserve(&snapshot.budgets.rules, caller, &wanted, world.now()) {
         Ok(reservation) => {
@@ -239,6 +256,7 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
     let silence = if status.is_none() { world.monotonic().saturating_sub(left) } else { account.silence };
     // One that came to its end has told everything.
     let silence = if reason == ReasonCode::Permitted { Duration::ZERO } else { silence };
+    charge.counted = amounts(std::mem::take(&mut charge.counted), &seen, status, reason);
     let (usage, is_estimate) = if account.has_tokens {
         used(charge.usage, &seen, status, is_stream.then(|| unseen(silence)), reason)
     } else {
@@ -247,9 +265,24 @@ pub(crate) fn settle<W: World>(world: &W, call: &mut Call, reason: ReasonCode) -
     charge.usage = usage.bounded();
     charge.cost = account.price.map(|price| price.cost(&charge.usage)).or_else(|| (!account.has_tokens).then_some(0));
     charge.is_estimate = is_estimate;
-    reservation.settle(&Amounts::of(&charge.usage, charge.cost));
+    let counted = charge.counted.iter().map(|(name, amount)| (name.clone(), Some(*amount))).collect();
+    reservation.settle(&Amounts { counted, ..Amounts::of(&charge.usage, charge.cost) });
     world.observe_event(&Event::Charged { request: call.request, charge: &charge });
     Some(charge)
+}
+
+/// What a tool's call is counted as in the end: rows as they came. Everything else, and rows that did not come whole, as it was reserved:
+/// nobody knows what a tool has done that failed.
+fn amounts(reserved: BTreeMap<Name, u64>, seen: &Seen, status: Option<u16>, reason: ReasonCode) -> BTreeMap<Name, u64> {
+    // As far as can be seen nothing was reached.
+    if status.is_none() && reason == ReasonCode::UpstreamUnavailable {
+        return BTreeMap::new();
+    }
+    let used = |(name, amount): (Name, u64)| {
+        let rows = seen.counted.get(&name).copied();
+        (name, rows.unwrap_or(amount).min(budget::MAX_AMOUNT))
+    };
+    reserved.into_iter().map(used).collect()
 }
 
 /// What may have been written in that time and was not shown, in tokens: an answer that is broken off before the first word would
@@ -287,16 +320,26 @@ fn used(reserved: Usage, seen: &Seen, status: Option<u16>, unseen: Option<u64>, 
 }
 
 const fn is_exceeded(reason: ReasonCode) -> bool {
-    matches!(reason, ReasonCode::RequestLimit | ReasonCode::TokenLimit | ReasonCode::ConcurrencyLimit | ReasonCode::BudgetSpent)
+    use ReasonCode as C;
+    matches!(reason, C::RequestLimit | C::TokenLimit | C::ConcurrencyLimit | C::BudgetSpent | C::AmountLimit)
 }
 
 /// What a caller is told: which budget, what it counts, and what is missing.
 fn detail(exceeded: &Exceeded) -> String {
-    let Exceeded { rule, measure, period, most, used, wanted, .. } = exceeded;
+    let Exceeded { rule, measure, quantity, period, most, used, wanted, .. } = exceeded;
     let left = most.saturating_sub(*used);
     let what = measure.as_str().replace('_', " ");
     match (measure, wanted) {
         (Measure::Concurrent, _) => format!("budget `{rule}` allows {most} at the same time"),
+        (Measure::Counted, Some(wanted)) => format!(
+            "budget `{rule}` allows {} {} per {}, {} left, this call is {}",
+            budget::decimal(*most),
+            quantity.as_ref().map_or("", Name::as_str),
+            period.as_str(),
+            budget::decimal(left),
+            budget::decimal(*wanted)
+        ),
+        (Measure::Counted, None) => format!("budget `{rule}` counts {}", quantity.as_ref().map_or("", Name::as_str)),
         (_, None) => format!("budget `{rule}` counts money"),
         (Measure::Cost, Some(wanted)) => format!(
             "budget `{rule}` allows {} per {}, {} left, this request may cost {}",

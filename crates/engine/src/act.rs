@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderMap, Method};
 use model::{Name, ReasonCode};
 
 use crate::event::Event;
 use crate::guard::{Guard, while_connected};
+use crate::meet::{Link, Meeting};
 use crate::ports::{Client, ReplyHead, SendError, World};
 use crate::record::Recorded;
 use crate::snapshot::Limits;
@@ -20,6 +22,18 @@ pub struct Attempt<'a> {
     recorded: &'a Recorded,
     position: usize,
     limit: Duration,
+    part: Part<'a>,
+}
+
+/// What of a call is sent: itself, perhaps in a session, or what comes before it where the gate has to begin one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// The call.
+    Call(Option<&'a Link>),
+    /// The handshake.
+    Begin(&'a Meeting),
+    /// What ends it.
+    Met(&'a Meeting, &'a Link),
 }
 
 impl Attempt<'_> {
@@ -32,7 +46,14 @@ impl Attempt<'_> {
     /// The bytes that were judged.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        self.recorded.permit().outbound().get(self.position).map(|outbound| outbound.body.clone()).unwrap_or_default()
+        let [begin, end] = match self.part {
+            Part::Call(_) => {
+                let outbound = self.recorded.permit().outbound().get(self.position);
+                return outbound.map(|outbound| outbound.body.clone()).unwrap_or_default();
+            }
+            Part::Begin(meeting) | Part::Met(meeting, _) => &meeting.bodies,
+        };
+        if matches!(self.part, Part::Begin(_)) { begin.clone() } else { end.clone() }
     }
 
     /// How it is asked. Only `POST` has a body.
@@ -47,10 +68,25 @@ impl Attempt<'_> {
         &self.recorded.permit().target().path
     }
 
-    /// The client's headers that may pass.
+    /// The client's headers that may pass, and those of the session.
     #[must_use]
-    pub const fn headers(&self) -> &HeaderMap {
-        self.recorded.permit().headers()
+    pub fn headers(&self) -> HeaderMap {
+        let headers = self.recorded.permit().headers();
+        match self.part {
+            Part::Call(None) => headers.clone(),
+            Part::Call(Some(link)) => {
+                let mut headers = headers.clone();
+                link.tell(&mut headers);
+                headers
+            }
+            // Nothing that belongs to the call stands in the head of what comes before it.
+            Part::Begin(_) => headers.get(ACCEPT).map(|accept| (ACCEPT, accept.clone())).into_iter().collect(),
+            Part::Met(_, link) => {
+                let mut told: HeaderMap = headers.get(ACCEPT).map(|accept| (ACCEPT, accept.clone())).into_iter().collect();
+                link.tell(&mut told);
+                told
+            }
+        }
     }
 
     /// How long to wait for the answer's head.
@@ -75,6 +111,7 @@ pub(crate) async fn act<W: World, C: Client>(
     guard: &mut Guard,
     limits: &Limits,
     recorded: &Recorded,
+    part: Part<'_>,
 ) -> Result<Reply<W::Body>, ReasonCode> {
     let outbound = recorded.permit().outbound();
     let (mut order, down): (Vec<usize>, Vec<usize>) =
@@ -85,7 +122,7 @@ pub(crate) async fn act<W: World, C: Client>(
     for (turn, position) in order.into_iter().enumerate() {
         let is_last = turn.saturating_add(1) == n_destinations;
         let Some(upstream) = outbound.get(position).map(|outbound| &outbound.upstream) else { break };
-        let attempt = Attempt { recorded, position, limit: limits.first_byte };
+        let attempt = Attempt { recorded, position, limit: limits.first_byte, part };
         let sent = while_connected(client, world.send(attempt));
         let sent = guard.wait(world, limits.first_byte, ReasonCode::UpstreamTimeout, sent).await.flatten();
         let reason = match sent {

@@ -129,6 +129,9 @@ fn text(snapshot: &Snapshot, identified: &Identified, call: &ServerCall, body: &
     let mut told = Map::new();
     told.insert("action".to_owned(), json!("callTool"));
     told.insert("tool".to_owned(), json!(format!("{}/{name}", call.server)));
+    // The same bundle can stand before another server tomorrow.
+    let place = snapshot.servers.get(&call.server).map(|server| server.place.as_str());
+    told.insert("server".to_owned(), json!(place.unwrap_or_default()));
     told.insert("chain".to_owned(), json!(identified.chain()));
     told.insert("task".to_owned(), json!(task));
     if let Some(arguments) = document.get(params, "arguments") {

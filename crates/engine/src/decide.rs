@@ -21,6 +21,7 @@ use crate::account::{self, Most};
 use crate::admit::Identified;
 use crate::approval;
 use crate::inspection::Inspected;
+use crate::meet::{self, Meeting};
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
@@ -68,6 +69,8 @@ pub struct Permit {
     /// What a task that has read the answer carries from then on, beside what is found in it.
     brings: Label,
     outbound: Vec<Outbound>,
+    /// How a session is begun that the call needs.
+    meeting: Option<Meeting>,
     target: Target,
     headers: HeaderMap,
     duties: Arc<Duties>,
@@ -192,6 +195,11 @@ impl Permit {
         &self.outbound
     }
 
+    /// How a session is begun that the call needs.
+    pub(crate) const fn meeting(&self) -> Option<&Meeting> {
+        self.meeting.as_ref()
+    }
+
     pub(crate) const fn target(&self) -> &Target {
         &self.target
     }
@@ -210,8 +218,8 @@ impl Permit {
     }
 
     /// The most that the call may use.
-    pub(crate) const fn most(&self) -> Most {
-        self.most
+    pub(crate) const fn most(&self) -> &Most {
+        &self.most
     }
 
     /// Whether the stream tells what was used because the gate asked for it.
@@ -295,6 +303,8 @@ pub(crate) fn decide<W: World, P: Protocol>(
     let brings = server.map(|call| tools::label(snapshot, call)).unwrap_or_default();
     let lists = server.filter(|call| call.wants == Wants::Documents || call.is_standing);
     let places = lists.map(|call| tools::places(snapshot, identified, call));
+    let meeting = server.zip(outbound.first());
+    let meeting = meeting.and_then(|(call, outbound)| meet::meeting(protocol, snapshot, identified, call, &outbound.upstream));
     Ok(Permit {
         aim,
         state,
@@ -305,6 +315,7 @@ pub(crate) fn decide<W: World, P: Protocol>(
         places,
         brings,
         outbound,
+        meeting,
         target,
         headers,
         duties,
@@ -418,7 +429,7 @@ fn to_server(
     call: &ServerCall,
 ) -> Result<Vec<Outbound>, Refusal> {
     let server = snapshot.servers.get(&call.server).ok_or(ReasonCode::ToolNotFound)?;
-    if call.wants == Wants::Tools {
+    if call.wants == Wants::Tools || call.is_own {
         redact(inspected.document(), inspected.hits(), duties, &mut Splices::new())?;
         return Ok(Vec::new());
     }

@@ -16,7 +16,6 @@ use model::{Around, Name, ReasonCode, Refusal, RequestId, Resource, UnixMillis};
 use text::Document;
 
 use crate::account::{self, Account};
-use crate::act::act;
 use crate::admit::{Identified, admit};
 use crate::approval;
 use crate::decide::{Judgement, Permit, decide};
@@ -24,6 +23,7 @@ use crate::event::{Event, Facts, Timings};
 use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
+use crate::meet::act_in_session;
 use crate::models;
 use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
 use crate::record::{self, Outcome};
@@ -257,7 +257,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     }
     let sent = world.monotonic();
     call.account.leaves(sent);
-    let reply = act(world, client, &mut guard, &call.snapshot.limits, &recorded).await?;
+    let reply = act_in_session(world, protocol, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     let answered = recorded.permit().outbound().get(reply.position);
     call.upstream = answered.map(|outbound| outbound.upstream.clone());
     call.upstream_model = answered.and_then(|outbound| outbound.model.clone());

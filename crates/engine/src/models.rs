@@ -75,13 +75,25 @@ pub(crate) async fn answer<W: World, C: Client>(
     client: &mut C,
     call: &mut Call,
     guard: &mut Guard,
+    told: (HeaderMap, Bytes),
+) -> Result<(), Refusal> {
+    answer_with(world, client, call, guard, StatusCode::OK, told).await
+}
+
+/// The same with another status.
+pub(crate) async fn answer_with<W: World, C: Client>(
+    world: &W,
+    client: &mut C,
+    call: &mut Call,
+    guard: &mut Guard,
+    status: StatusCode,
     (mut headers, body): (HeaderMap, Bytes),
 ) -> Result<(), Refusal> {
-    call.status = 200;
+    call.status = status.as_u16();
     call.has_begun = true;
     call.timings.overhead = world.monotonic().saturating_sub(call.started);
     stamp(&mut headers, call);
-    client.begin(StatusCode::OK, headers, Some(body.len()));
+    client.begin(status, headers, Some(body.len()));
     let patience = call.snapshot.limits.client_write;
     guard.wait(world, patience, ReasonCode::ClientTooSlow, client.write(release::own_document(body))).await??;
     Ok(())

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use budget::{Prices, Rules};
 use inspect::Scanners;
-use mcp::Pinned;
 use mcp::uri::Pattern;
+use mcp::{Pinned, Version};
 use model::{Address, Chain, ClientFeature, Dialect, Digest, Label, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
 use response::Terms;
 
+use crate::counted::Counts;
 use crate::ports::StepUp;
 
 /// One version of everything an evaluation reads.
@@ -107,14 +108,42 @@ pub struct Route {
 pub struct Server {
     /// The upstream's name in the configuration.
     pub upstream: Name,
+    /// Where that is, for those who approve calls: its address, or how it is started.
+    pub place: String,
     /// Its approved tools, by the names that it gives them. Those that are withdrawn are not among them.
     pub tools: BTreeMap<String, Arc<Pinned>>,
     /// The names of these, in the order in which they are shown.
     pub order: Vec<String>,
+    /// What calls of those are counted in that are counted in anything.
+    pub counts: BTreeMap<String, Counts>,
     /// Its documents and prompts, by the names that operators give them.
     pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.
     pub features: BTreeSet<ClientFeature>,
+    /// The revision that it speaks, where operators say so; else that of each client.
+    pub revision: Option<Version>,
+    /// The tools of others, where the gate itself is the server and these stand behind it.
+    pub members: Option<Members>,
+}
+
+/// Tools of several servers under one address.
+#[derive(Debug, Clone, Default)]
+pub struct Members {
+    /// By their names there.
+    pub tools: BTreeMap<String, Member>,
+    /// These names, in the order in which they are shown.
+    pub order: Vec<String>,
+}
+
+/// A tool under another name.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its own server.
+    pub server: Name,
+    /// Its own name.
+    pub tool: String,
+    /// What callers are shown: its definition under the other name.
+    pub definition: String,
 }
 
 /// Documents of a tool server under one name.

@@ -66,9 +66,9 @@ fn session_of(server: &Name) -> [u8; 32] {
 }
 
 /// Longest name of a session, in bytes.
-const LONGEST_SESSION: usize = 256;
+pub(crate) const LONGEST_SESSION: usize = 256;
 /// The header in which a tool server tells a session and is told it.
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The header in which a tool server is told which event was the last.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");

@@ -14,6 +14,7 @@ use model::{Digest, Duties, Name, RequestId, Resource};
 use serde::{Deserialize, Serialize};
 
 use crate::inspection::Inspected;
+use crate::meet::Links;
 use crate::ports::{ServerCall, Wants};
 use crate::snapshot::Snapshot;
 
@@ -145,6 +146,8 @@ pub struct Sessions {
     ended: Mutex<Ended>,
     /// By owner, how many streams of news are open.
     heard: Mutex<HashMap<u64, usize>>,
+    /// Those that the gate has begun.
+    links: Links,
 }
 
 /// One stream of news that is open; it is not any more when this goes.
@@ -187,6 +190,11 @@ impl Session<'_> {
 }
 
 impl Sessions {
+    /// Those that the gate has begun.
+    pub(crate) const fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// Opens a stream of news; none if the same task has as many as one may have.
     pub(crate) fn hear(&self, owner: &str) -> Option<Heard<'_>> {
         let owner = number(owner);

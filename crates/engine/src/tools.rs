@@ -6,9 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::HeaderMap;
-use mcp::Pinned;
+use http::StatusCode;
 use model::{Action, Ask, Label, Name, ReasonCode, Refusal, Resource};
 use policy::{Could, Listable, Listed, Lister};
 use text::NodeId;
@@ -190,14 +188,20 @@ pub(crate) async fn list<W: World, P: Protocol, C: Client>(
 ) -> Result<(), Refusal> {
     let snapshot = Arc::clone(&call.snapshot);
     let declared = snapshot.servers.get(server).ok_or(ReasonCode::ToolNotFound)?;
-    let shown = shown(world, &snapshot, call.identified()?, server, declared);
+    let (status, headers, body) = match protocol.own_answer() {
+        // A handshake with the gate itself.
+        Some(own) => own,
+        None => {
+            let (headers, body) = protocol.tool_list(&shown(world, &snapshot, call.identified()?, server, declared));
+            (StatusCode::OK, headers, body)
+        }
+    };
     guard.check(world)?;
-    let told: (HeaderMap, Bytes) = protocol.tool_list(&shown);
-    models::answer(world, client, call, guard, told).await
+    models::answer_with(world, client, call, guard, status, (headers, body)).await
 }
 
 /// The definitions of those tools that some call of `identified` could be allowed, by policy and by no lock forbidden.
-fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name: &Name, server: &Server) -> Vec<Arc<Pinned>> {
+fn shown<'s, W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name: &Name, server: &'s Server) -> Vec<&'s str> {
     let (credential, chain) = (identified.credential(), identified.chain());
     let lister = lister(identified);
     // What was not found out is left to the call where callers are told why, and hidden where they are not.
@@ -215,6 +219,10 @@ fn shown<W: World>(world: &W, snapshot: &Snapshot, identified: &Identified, name
         };
         could && locks.stops(&credential.id, chain, Some(tool)).is_none()
     };
+    if let Some(members) = &server.members {
+        let members = members.order.iter().filter_map(|of| members.tools.get(of));
+        return members.filter(|of| is_shown(&tool(&of.server, &of.tool))).map(|of| of.definition.as_str()).collect();
+    }
     let shown = server.order.iter().filter(|of| is_shown(&tool(name, of)));
-    shown.filter_map(|of| server.tools.get(of)).map(Arc::clone).collect()
+    shown.filter_map(|of| server.tools.get(of)).map(|pinned| pinned.definition().canonical()).collect()
 }

@@ -433,7 +433,7 @@ impl Route {
         }
         if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
             return match *method {
-                Method::GET => Self::Resource(format!("/mcp/{server}")),
+                Method::GET => Self::Resource(mcp::path(&server)),
                 _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
             };
         }

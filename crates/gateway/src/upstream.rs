@@ -157,7 +157,7 @@ impl HttpUpstreams {
 
 fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<Bytes>>> {
     let uri: Uri = format!("{}{}", upstream.base_url, attempt.path()).parse().ok()?;
-    let mut headers: HeaderMap = attempt.headers().clone();
+    let mut headers: HeaderMap = attempt.headers();
     headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
     // The client's own name for itself is free text and stays here.
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))));

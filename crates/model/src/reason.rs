@@ -154,6 +154,8 @@ reason_codes! {
     TokenLimit "token-limit" Policy true "a budget has no room for the tokens of this request now"
     ConcurrencyLimit "concurrency-limit" Policy true "a budget has no room for one more request at the same time"
     BudgetSpent "budget-spent" Policy false "a budget of money, or of a day or a month, is spent"
+    AmountLimit "amount-limit" Policy false "a budget has no room for what this call of a tool adds up to"
+    AmountUnknown "amount-unknown" Client false "a budget counts an argument that this call does not have as a number"
     PriceUnknown "price-unknown" Operator false "a budget of money applies and the model has no price"
     UninspectedDenied "uninspected-denied" Policy false "a content part cannot be inspected and no policy names it"
     DutyImpossible "duty-impossible" Gate false "a duty of the permit cannot be performed"

@@ -105,6 +105,31 @@ pub struct Tool {
     /// Whether it has vanished or was put aside: then it is denied, and stays only because policies name it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_withdrawn: bool,
+    /// What its calls are counted in beside their number, by names of operators: `money`, `rows`. Absent where in nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<Name, Count>,
+}
+
+/// How much of a quantity one call of a tool is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// What is counted.
+    pub of: Counted,
+    /// What counts where nothing stands there, in thousandths; absent: that is not known, and a budget of it refuses the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<u64>,
+}
+
+/// What of a call is counted. Places are JSON Pointers in which `*` stands for every entry of an array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counted {
+    /// The numbers that stand there in the arguments, added up, each without its sign.
+    Sum(String),
+    /// How many entries stand there in the arguments: those of an array, or one value.
+    Entries(String),
+    /// How many entries stand there in the result; until that has come, `absent`.
+    Rows(String),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]

@@ -1,5 +1,7 @@
 //! How much a call has used: counts that a provider told, or that were estimated in their place.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelName, Name, UnixMillis};
@@ -81,6 +83,9 @@ pub struct Charge {
     /// What they cost, in millionths of the price file's currency; absent where the model has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
+    /// What its tool is counted in, by the names of operators, in thousandths; absent where in nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted: BTreeMap<Name, u64>,
     /// Whether the provider did not tell, or not to the end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_estimate: bool,

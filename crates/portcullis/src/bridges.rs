@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bridge::{Bridge, Settings as BridgeSettings, Start};
@@ -74,6 +75,8 @@ fn wanted(data: &Path, exec: &Exec, environment: &BTreeMap<String, String>) -> B
         idle: exec.idle,
         message_bytes: exec.message_bytes,
         call: exec.call,
+        // The sandbox ends it before that, unless it hangs itself.
+        grace: Duration::from_secs(exec.profile.limits.grace_seconds.saturating_add(2)),
         mark: format!("{:?}", exec.profile),
     }
 }

@@ -241,6 +241,17 @@ fn routes(settings: &Settings) -> BTreeMap<model::ModelName, Vec<Route>> {
     settings.routes.iter().map(|(model, places)| (model.clone(), places.iter().map(route).collect())).collect()
 }
 
+/// Where an upstream is, for those who approve what goes there; what a program reads in its sandbox by a digest.
+fn place(upstream: &config::Upstream) -> String {
+    match &upstream.exec {
+        None => upstream.base_url.to_string(),
+        Some(exec) => {
+            let digest = hex::encode(identity::digest_of(&["profile", &format!("{:?}", exec.profile)]));
+            format!("{:?} under {} ({digest})", exec.command, exec.file)
+        }
+    }
+}
+
 /// The tool servers that can be spoken to, with what callers may be shown of them.
 fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Server>> {
     let server = |(name, upstream): (&model::Name, &model::Name)| {
@@ -267,10 +278,22 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         };
         let documents = declared.documents.iter().filter_map(document);
         let (documents, features) = (documents.collect(), declared.features.clone());
-        let server = Server { upstream: upstream.clone(), tools, order, documents, features };
+        let counted = declared.tools.iter().filter(|(_, tool)| !tool.counts.is_empty());
+        let counts = counted.map(|(name, tool)| (name.clone(), tool.counts.clone())).collect();
+        let revision = settings.tool_revisions.get(name).copied();
+        let place = settings.upstreams.get(upstream).map(place).unwrap_or_default();
+        let upstream = upstream.clone();
+        let server = Server { upstream, place, tools, order, counts, documents, features, revision, members: None };
         Some((name.clone(), Arc::new(server)))
     };
-    settings.tool_upstreams.iter().filter_map(server).collect()
+    let mut servers: BTreeMap<model::Name, Arc<Server>> = settings.tool_upstreams.iter().filter_map(server).collect();
+    let joined: Vec<_> = settings
+        .virtual_servers
+        .iter()
+        .map(|(name, tools)| (name.clone(), Arc::new(Server::joined(name.clone(), tools, &servers))))
+        .collect();
+    servers.extend(joined);
+    servers
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -80,10 +80,14 @@ fn budget_row(line: &Line, currency: &str) -> Value {
     let Line { rule, whose, used, left, resets } = line;
     let number = |number: u64| match rule.measure {
         Measure::Cost => json!(format!("{} {currency}", amount(number))),
+        Measure::Counted => json!(budget::decimal(number)),
         _ => json!(number),
     };
     let counts = match rule.measure {
         Measure::Concurrent => "concurrent".to_owned(),
+        Measure::Counted => {
+            format!("{} per {}", rule.quantity.as_ref().map_or("", model::Name::as_str), rule.period.as_str())
+        }
         measure => format!("{} per {}", measure.as_str(), rule.period.as_str()),
     };
     json!({

@@ -262,6 +262,7 @@ fn watch(plan: &Plan, pid: Pid, shared: &Arc<Shared>, told: Receiver<News>) -> t
         let began = Instant::now();
         let over = limits.wall_seconds.map(|seconds| began + Duration::from_secs(seconds));
         let mut last: Option<Instant> = None;
+        let caller = rustix::process::getppid();
         loop {
             match told.recv_timeout(LOOK) {
                 Ok(News::Over) | Err(RecvTimeoutError::Disconnected) => return,
@@ -270,6 +271,10 @@ fn watch(plan: &Plan, pid: Pid, shared: &Arc<Shared>, told: Receiver<News>) -> t
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = Instant::now();
+            // A program that does not read keeps the end of its input from being seen; nobody is there to ask it all the same.
+            if last.is_none() && rustix::process::getppid() != caller {
+                last = Some(now + Duration::from_secs(limits.grace_seconds));
+            }
             if over.is_some_and(|over| now >= over) {
                 shared.end(Ending::WallLimit);
             }

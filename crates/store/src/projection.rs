@@ -22,7 +22,7 @@ use crate::row::{Filter, Row};
 use crate::usage::{self, UsageBy, UsageRow};
 
 /// Version of the tables; another one is made anew.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 /// Most entries in one transaction.
 const MAX_AT_ONCE: usize = 4096;
 /// So long without a step, and the projection does not follow the log any more.
@@ -42,6 +42,7 @@ const TABLES: &str = "
         output INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER, is_estimate INTEGER NOT NULL
     );
     CREATE INDEX usage_at ON usage (at);
+    CREATE TABLE counted (idx INTEGER NOT NULL, quantity TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (idx, quantity));
     CREATE TABLE valid (through INTEGER NOT NULL, leaf TEXT NOT NULL);
     INSERT INTO valid VALUES (0, '');
 ";
@@ -113,7 +114,7 @@ impl Projector {
         let (mut through, leaf) = valid(&connection)?;
         if through > accepted || !fits(&port, through, &leaf) {
             connection
-                .execute_batch("BEGIN; DELETE FROM entry; DELETE FROM usage; UPDATE valid SET through = 0, leaf = ''; COMMIT;")?;
+                .execute_batch("BEGIN; DELETE FROM entry; DELETE FROM usage; DELETE FROM counted; UPDATE valid SET through = 0, leaf = ''; COMMIT;")?;
             through = 0;
         }
         let follower = Follower::new(Arc::clone(&port), through)?;

@@ -1,6 +1,8 @@
 //! What was used, in the projection: for people who ask, and for the budgets of a gate that starts.
 
-use budget::Past;
+use std::collections::BTreeMap;
+
+use budget::{MAX_AMOUNT, Past};
 use evidence::{EntryKind, Header};
 use model::{Chain, Charge, ModelName, Name, PrincipalId, PrincipalKind, UnixMillis, Usage};
 use rusqlite::{Connection, params};
@@ -59,7 +61,7 @@ fn number(number: u64) -> i64 {
 /// Adds an entry, if it tells what was used.
 pub(crate) fn insert(connection: &Connection, index: u64, header: &Header) -> rusqlite::Result<()> {
     let (EntryKind::Outcome, Some(chain), Some(charge)) = (header.kind, &header.chain, &header.charge) else { return Ok(()) };
-    let Charge { at, model, task, usage, cost, is_estimate } = charge;
+    let Charge { at, model, task, usage, cost, counted, is_estimate } = charge;
     let links: Vec<String> = chain.links().iter().map(ToString::to_string).collect();
     let agent = chain.links().iter().rfind(|link| link.kind == PrincipalKind::Agent);
     let mut insert = connection
@@ -80,6 +82,10 @@ pub(crate) fn insert(connection: &Connection, index: u64, header: &Header) -> ru
         cost.map(number),
         is_estimate
     ])?;
+    for (quantity, amount) in counted {
+        let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO counted VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![index, quantity.as_str(), number(*amount)])?;
+    }
     Ok(())
 }
 
@@ -126,11 +132,38 @@ pub(crate) fn past(connection: &Connection, now: UnixMillis) -> Result<Vec<Past>
     while let Some(row) = rows.next()? {
         let (chain, task, model): (String, String, String) = (row.get(0)?, row.get(10)?, row.get(11)?);
         let usage = summed(row)?;
-        let named = names(&chain, &task, &model);
-        let (chain, task, model) = named.ok_or_else(|| StoreError::damaged("projection.db", "a row of usage names nobody"))?;
-        found.push(Past { chain, task, model, at: UnixMillis(row.get(12)?), requests: row.get(1)?, usage, cost: row.get(8)? });
+        let (chain, task, model) = names(&chain, &task, &model).ok_or_else(nobody)?;
+        let (at, requests, cost) = (UnixMillis(row.get(12)?), row.get(1)?, row.get(8)?);
+        found.push(Past { chain, task, model, at, requests, usage, cost, counted: BTreeMap::new() });
+    }
+    found.extend(past_counted(connection, month.min(exact), exact)?);
+    Ok(found)
+}
+
+/// What tools were counted in, likewise; no call is counted in these again.
+fn past_counted(connection: &Connection, since: u64, exact: u64) -> Result<Vec<Past>, StoreError> {
+    // A sum of whole numbers that is too large for one is an error to SQLite; one of others is not.
+    let sql = format!(
+        "SELECT chain, task, model, CASE WHEN at >= ?2 THEN at ELSE at / {HOUR} * {HOUR} END AS moment, quantity,
+         CAST(min(total(amount), {MAX_AMOUNT}) AS INTEGER)
+         FROM usage JOIN counted USING (idx) WHERE at >= ?1 GROUP BY chain, task, model, moment, quantity"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params![number(since), number(exact)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (chain, task, model): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (chain, task, model) = names(&chain, &task, &model).ok_or_else(nobody)?;
+        let quantity: String = row.get(4)?;
+        let quantity = Name::new(&quantity).map_err(|_| nobody())?;
+        let (at, counted) = (UnixMillis(row.get(3)?), BTreeMap::from([(quantity, row.get(5)?)]));
+        found.push(Past { chain, task, model, at, requests: 0, usage: Usage::default(), cost: 0, counted });
     }
     Ok(found)
+}
+
+fn nobody() -> StoreError {
+    StoreError::damaged("projection.db", "a row of usage names nobody")
 }
 
 fn names(chain: &str, task: &str, model: &str) -> Option<(Chain, Name, ModelName)> {

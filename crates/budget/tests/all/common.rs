@@ -17,7 +17,17 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 pub(crate) fn rule(text: &str, measure: Measure, most: u64, period: Period, per: &[Dimension]) -> Rule {
-    Rule { name: name(text), measure, most, period, per: per.iter().copied().collect(), parties: None, models: None }
+    Rule {
+        name: name(text),
+        measure,
+        quantity: None,
+        most,
+        period,
+        per: per.iter().copied().collect(),
+        parties: None,
+        models: None,
+        tools: None,
+    }
 }
 
 pub(crate) fn only(mut rule: Rule, parties: &[&str]) -> Rules {
@@ -38,12 +48,12 @@ impl Someone {
     }
 
     pub(crate) fn caller(&self) -> Caller<'_> {
-        Caller { chain: &self.chain, task: &self.task, model: Some(&self.model) }
+        Caller { chain: &self.chain, task: &self.task, model: Some(&self.model), tool: None }
     }
 }
 
 pub(crate) fn tokens(input: u64, output: u64) -> Amounts {
-    Amounts { requests: 1, input, output, cost: None }
+    Amounts { requests: 1, input, output, cost: None, ..Amounts::default() }
 }
 
 pub(crate) fn after(at: UnixMillis, millis: u64) -> UnixMillis {

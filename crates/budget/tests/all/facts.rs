@@ -1,5 +1,7 @@
 //! Facts about single budgets.
 
+use std::collections::BTreeMap;
+
 use budget::{Amounts, Caller, Counters, Dimension as D, Exceeded, Measure as M, Past, Period as P, Rule, Rules};
 use model::{ReasonCode, Usage};
 
@@ -55,7 +57,8 @@ fn each_value_of_a_dimension_has_a_part_of_its_own() {
             // A start counts what stands in the log for the same part.
             let counters = Counters::default();
             let Someone { chain, task, model } = first();
-            let past = Past { chain, task, model, at: NOON, requests: 1, usage: Usage::default(), cost: 0 };
+            let past =
+                Past { chain, task, model, at: NOON, requests: 1, usage: Usage::default(), cost: 0, counted: BTreeMap::new() };
             counters.restore(&rules, &past, NOON, |_| true);
             let has_room = refused(&counters, &rules, second, &tokens(1, 1), 0).is_none();
             assert_eq!(has_room, differs_in.contains(&per), "after a start, per {per:?}, other in {differs_in:?}");
@@ -123,7 +126,7 @@ fn reasons_and_waits() {
         let counters = Counters::default();
         let rules = Rules::new(vec![rule("r", measure, most, period, &[D::Principal])]);
         let who = Someone::new("user:a");
-        if used.get(measure) > Some(0) {
+        if used.get(measure, None) > Some(0) {
             counters.reserve(&rules, who.caller(), &used, NOON).unwrap().settle(&used);
         }
         let exceeded = refused(&counters, &rules, &who, &wanted, at).unwrap();
@@ -157,6 +160,7 @@ fn other_budgets_begin_with_what_was_used_and_count_nothing_twice() {
         requests: 3,
         usage: Usage { input: 3, output: 3, ..Usage::default() },
         cost: 0,
+        counted: BTreeMap::new(),
     }];
     // A call that runs through all of it.
     let held = counters.reserve(&first, who.caller(), &tokens(1, 1), NOON).unwrap();
@@ -258,6 +262,7 @@ fn a_restart_refills_nothing() {
         requests,
         usage: Usage { input, output: 10, ..Usage::default() },
         cost: 100,
+        counted: BTreeMap::new(),
     };
     let day = 86_400_000;
     // The minute before counts still, at its beginning as a whole; yesterday for the month only; last month for nothing.

@@ -1,5 +1,6 @@
 //! What holds for every sequence of calls, and for calls at the same time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use budget::{Amounts, Counters, Dimension, Measure, Past, Period, Reservation, Rules};
@@ -103,7 +104,7 @@ proptest! {
             // One that was refused was not used.
             if let Ok(reservation) = live.reserve(&rules, who.caller(), &tokens(*input, *output), at) {
                 reservation.settle(&Amounts::of(&usage, None));
-                past.push(Past { chain: who.chain.clone(), task: name("task"), model: name("small"), at, requests: 1, usage, cost: 0 });
+                past.push(Past { chain: who.chain.clone(), task: name("task"), model: name("small"), at, requests: 1, usage, cost: 0, counted: BTreeMap::new() });
             }
         }
         let turn = usize::try_from(seed % 30).unwrap() % past.len().max(1);

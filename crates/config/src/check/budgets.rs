@@ -1,5 +1,7 @@
 //! Budgets: every name is declared, every amount means something, groups are resolved to their members.
 
+mod tools;
+
 use std::collections::BTreeSet;
 
 use budget::{Dimension, MAX_AMOUNT, Measure, Period, Price, Rule, Rules};
@@ -37,6 +39,7 @@ pub(super) fn budgets(file: &raw::File, source: &dyn Source, report: &mut Report
 /// One rule per amount.
 fn rules_of(name: &Name, budget: &Budget, path: &Path, file: &raw::File, report: &mut Report<'_>) -> Vec<Rule> {
     let cost = budget.cost.as_deref().and_then(|written| cost(written, &path.key("cost"), report));
+    let counted = tools::counted(budget, path, file, report);
     let amounts = [
         (Measure::Requests, budget.requests),
         (Measure::InputTokens, budget.input_tokens),
@@ -56,24 +59,32 @@ fn rules_of(name: &Name, budget: &Budget, path: &Path, file: &raw::File, report:
         let names: Vec<String> = Measure::ALL.iter().map(|measure| format!("`{}`", measure.as_str())).collect();
         report.key_problem(path, format!("allows no amount: expected one of {}", names.join(", ")));
     }
-    let has_window = amounts.iter().any(|(measure, _)| *measure != Measure::Concurrent);
+    let has_window = !counted.is_empty() || amounts.iter().any(|(measure, _)| *measure != Measure::Concurrent);
     if has_window && budget.every.is_none() {
         report.key_problem(path, "the key `every` is missing: `second`, `minute`, `hour`, `day` or `month`");
     }
     let per = per(budget, path, report);
     let parties = parties(budget, path, file, report);
     let models = models(budget, path, file, report);
+    let tools = tools::tools(budget, path, file, report);
+    if tools.is_some() && models.is_none() {
+        tools::uncounted(&amounts, path, report);
+    }
     let period = budget.every.map_or(Period::Second, period);
-    let rule = |(measure, most)| Rule {
+    let rule = |(measure, quantity, most)| Rule {
         name: name.clone(),
         measure,
+        quantity,
         most,
         period,
         per: per.clone(),
         parties: parties.clone(),
         models: models.clone(),
+        tools: tools.clone(),
     };
-    amounts.into_iter().map(rule).collect()
+    let amounts = amounts.into_iter().map(|(measure, most)| (measure, None, most));
+    let counted = counted.into_iter().map(|(quantity, most)| (Measure::Counted, Some(quantity), most));
+    amounts.chain(counted).map(rule).collect()
 }
 
 fn cost(written: &str, path: &Path, report: &mut Report<'_>) -> Option<u64> {
@@ -99,6 +110,7 @@ fn per(budget: &Budget, path: &Path, report: &mut Report<'_>) -> BTreeSet<Dimens
             Per::Agent => Dimension::Agent,
             Per::Task => Dimension::Task,
             Per::Model => Dimension::Model,
+            Per::Tool => Dimension::Tool,
         };
         if !dimensions.insert(dimension) {
             report.problem(&path.key("per").index(index), format!("`{}` stands twice in this list", dimension.as_str()));

@@ -53,7 +53,12 @@ pub(super) fn exec(
             return None;
         }
     };
-    if !profile.without.is_empty() {
+    if profile.without.contains(&Layer::Seccomp) {
+        // Without a filter of system calls the program finds the gate's own sockets: those that operators speak to it by.
+        let message = "its profile leaves out `seccomp` (`danger.without`), and the gate itself would be in its reach: \
+                       start such a server by hand with `portcullis exec`, away from the gate";
+        report.problem(&at.key("profile"), message);
+    } else if !profile.without.is_empty() {
         let names: Vec<&str> = profile.without.iter().map(|layer| layer.as_str()).collect();
         report.warn(&at, format!("`danger.without` in its profile: the sandbox has no {}", names.join(", ")));
     }
@@ -133,6 +138,8 @@ fn environment(raw: &raw::Env, report: &mut Report<'_>) -> (BTreeSet<String>, BT
         let at = section.key("pass").index(index);
         if !is_variable(name) {
             report.problem(&at, format!("expected the name of a variable, found `{}`", shown(name)));
+        } else if name.starts_with("LD_") || name == "GLIBC_TUNABLES" {
+            report.problem(&at, format!("`{name}` says which code the program runs: set it under `set`, to what you have seen"));
         } else if !pass.insert(name.clone()) {
             report.problem(&at, format!("`{name}` stands twice in this list"));
         }
@@ -157,18 +164,7 @@ fn is_variable(name: &str) -> bool {
 
 fn without(raw: &raw::Danger, report: &mut Report<'_>) -> BTreeSet<Layer> {
     let mut without = BTreeSet::new();
-    for (index, layer) in raw.without.iter().enumerate() {
-        let layer = match layer {
-            raw::Layer::LandlockFiles => Layer::LandlockFiles,
-            raw::Layer::LandlockTcp => Layer::LandlockTcp,
-            raw::Layer::LandlockScope => Layer::LandlockScope,
-            raw::Layer::Seccomp => Layer::Seccomp,
-            raw::Layer::UserNamespace => Layer::UserNamespace,
-            raw::Layer::PidNamespace => Layer::PidNamespace,
-            raw::Layer::NetworkNamespace => Layer::NetworkNamespace,
-            raw::Layer::IpcNamespace => Layer::IpcNamespace,
-            raw::Layer::Limits => Layer::Limits,
-        };
+    for (index, layer) in raw.without.iter().copied().enumerate() {
         if !without.insert(layer) {
             let at = Path::of(&["danger", "without"]).index(index);
             report.problem(&at, format!("`{layer}` stands twice in this list"));

@@ -49,6 +49,8 @@ pub(crate) fn settings(
         upstreams,
         routes: models::routes(file),
         tool_upstreams: tools::upstreams(file, report),
+        tool_revisions: tools::revisions(file),
+        virtual_servers: tools::virtual_servers(file, report),
         issuers,
         tokens,
         access_url,

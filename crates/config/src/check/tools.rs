@@ -2,7 +2,9 @@
 //!
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
+mod counts;
 mod documents;
+mod joined;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,8 @@ use crate::raw;
 use crate::raw_tools::{self, Effect};
 use crate::schema::sorted;
 use crate::source::Source;
+
+pub(super) use joined::virtual_servers;
 
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;
@@ -49,7 +53,22 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
             servers.insert(name, ToolServer { clearance, tools, documents, features });
         }
     }
+    // The gate itself is their server: nothing of what they are told leaves it.
+    let nothing = || ToolServer { clearance: Level::Restricted, ..ToolServer::default() };
+    let joined = file.virtual_servers.keys().filter(|name| !file.tool_servers.contains_key(*name));
+    servers.extend(joined.filter_map(|name| Some((Name::new(name).ok()?, nothing()))));
     servers
+}
+
+/// The revision that each tool server speaks of which operators say so.
+pub(super) fn revisions(file: &raw::File) -> BTreeMap<Name, mcp::Version> {
+    let version = |revision| match revision {
+        raw_tools::Revision::June2025 => mcp::Version::V2025_06_18,
+        raw_tools::Revision::November2025 => mcp::Version::V2025_11_25,
+        raw_tools::Revision::July2026 => mcp::Version::V2026_07_28,
+    };
+    let told = file.tool_servers.iter().filter_map(|(name, server)| Some((Name::new(name).ok()?, version(server.revision?))));
+    told.collect()
 }
 
 /// Where each tool server is reached.
@@ -111,15 +130,15 @@ fn tools(
             continue;
         };
         let effects = tool.effects.iter().map(|effect| effect_of(*effect)).collect();
-        tools.insert(
-            name.clone(),
-            Tool { effects, input: input.clone(), definition: whole.clone(), position: *position, is_withdrawn: tool.withdrawn },
-        );
+        let counts = counts::of(tool, input, &path.key("counts"), report);
+        let (input, definition) = (input.clone(), whole.clone());
+        let tool = Tool { effects, input, definition, position: *position, is_withdrawn: tool.withdrawn, counts };
+        tools.insert(name.clone(), tool);
     }
     tools
 }
 
-const fn effect_of(raw: Effect) -> ToolEffect {
+pub(super) const fn effect_of(raw: Effect) -> ToolEffect {
     match raw {
         Effect::Read => ToolEffect::Read,
         Effect::Write => ToolEffect::Write,

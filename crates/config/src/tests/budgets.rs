@@ -85,7 +85,7 @@ fn what_is_wrong_with_budgets() {
     let facts = [
         (
             "{per: []}",
-            "portcullis.yaml:12:11: budgets.b: allows no amount: expected one of `requests`, `input_tokens`, `output_tokens`, `tokens`, `concurrent`, `cost`",
+            "portcullis.yaml:12:11: budgets.b: allows no amount: expected one of `requests`, `input_tokens`, `output_tokens`, `tokens`, `concurrent`, `cost`, `counted`",
         ),
         (
             "{per: [], tokens: 1}",
@@ -148,5 +148,92 @@ fn what_is_wrong_with_prices() {
         ),
     ] {
         assert_eq!(with_prices(PRICES, &format!("prices: {{file: {file}}}\n")).unwrap_err(), [expected]);
+    }
+}
+
+const TOOLS: &str = "\
+tool_servers:
+  bank:
+    definitions: tools/bank.json
+    tools:
+      pay: {effects: [write, egress], counts: {money: {sum: /amount}}}
+      drop: {effects: [destructive], counts: {entries: {entries: /ids, absent: 1}}}
+      read: {effects: [read], counts: {rows: {rows: /rows, absent: 100}}}
+      idle: {effects: [read]}
+";
+const BANK: &str = r#"{"tools": [
+  {"name": "pay", "inputSchema": {"type": "object", "properties": {"amount": {"type": "string"}, "to": {"type": "string"}}}},
+  {"name": "drop", "inputSchema": {"type": "object", "properties": {"ids": {"type": "array"}}}},
+  {"name": "read", "inputSchema": {"type": "object"}},
+  {"name": "idle", "inputSchema": {"type": "object"}}
+]}"#;
+
+fn with_tools(main: &str) -> Result<crate::Config, Vec<String>> {
+    let texts = Texts::new().with("policies/a.cedar", "permit(principal, action, resource);").with("tools/bank.json", BANK);
+    load_with(texts, &format!("{BASE}{main}")).map(|(config, _)| config).map_err(|problems| lines(&problems))
+}
+
+#[test]
+fn budgets_of_tools_know_which_tools_and_what_they_are_counted_in() {
+    let budgets = "budgets:\n  a: {per: [agent, tool], every: hour, requests: 5, effects: [destructive], tools: [bank/idle]}\n  \
+                   b: {per: [task], every: day, counted: {money: '500.50', rows: '1000'}}\n  c: {per: [], concurrent: 1, tool_servers: [bank]}\n";
+    let config = with_tools(&format!("{TOOLS}{budgets}")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let rules = config.settings.budgets.rules;
+    let [a, money, rows, c] = rules.all() else { panic!("four rules: {rules:?}") };
+    let tools = |rule: &budget::Rule| rule.tools.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(tools(a), ["tool:bank/drop", "tool:bank/idle"]);
+    assert_eq!(a.per, [Dimension::Agent, Dimension::Tool].into());
+    assert_eq!(
+        (money.measure, money.quantity.as_ref().map(ToString::to_string), money.most),
+        (Measure::Counted, Some("money".into()), 500_500)
+    );
+    assert_eq!(
+        (rows.quantity.as_ref().map(ToString::to_string), rows.most, &rows.tools),
+        (Some("rows".into()), 1_000_000, &None)
+    );
+    assert_eq!(tools(c).len(), 4);
+    let tools = &config.bundle.registry.tool_servers[&"bank".parse().unwrap()].tools;
+    let told = serde_json::to_string(&tools["drop"].counts).unwrap();
+    assert_eq!(told, r#"{"entries":{"of":{"entries":"/ids"},"absent":1000}}"#);
+    assert!(!serde_json::to_string(&tools["idle"]).unwrap().contains("counts"), "a bundle of before keeps its digest");
+}
+
+#[test]
+fn what_is_wrong_with_budgets_of_tools() {
+    let b = |what: &str| format!("{TOOLS}budgets: {{b: {{per: [], every: day, {what}}}}}\n");
+    let pay = |counts: &str| TOOLS.replace("{money: {sum: /amount}}", counts);
+    let facts = [
+        (
+            b("counted: {mony: '5'}"),
+            "no tool is counted in `mony`, did you mean `money`?: `tool_servers.NAME.tools.TOOL.counts` says so",
+        ),
+        (b("counted: {money: '0'}"), "expected a number above 0 and below 17,000,000,000, found `0`"),
+        (b("counted: {money: '-5'}"), "expected a number above 0 and below 17,000,000,000, found `-5`"),
+        (b("counted: {money: 'all'}"), "expected a number above 0 and below 17,000,000,000, found `all`"),
+        (
+            b("requests: 1, tools: [bank/pai]"),
+            "`tool_servers` has no tool `bank/pai`, did you mean `bank/pay`?: expected `SERVER/TOOL`",
+        ),
+        (b("requests: 1, tools: [bank/pay, bank/pay]"), "`bank/pay` stands twice in this list"),
+        (b("requests: 1, tool_servers: [bnk]"), "bnk"),
+        (
+            b("tokens: 1, tools: [bank/pay]"),
+            "calls of tools use no tokens and have no price: expected `requests`, `concurrent` or `counted`",
+        ),
+        (pay("{money: {sum: /amont}}"), "the tool has no argument `amont`, did you mean `amount`?"),
+        (pay("{money: {sum: amount}}"), "`amount` is no place: expected a JSON Pointer such as `/amount`"),
+        (pay("{money: {sum: /amount, entries: /to}}"), "expected exactly one of `sum`, `entries` and `rows`"),
+        (pay("{money: {absent: 1}}"), "expected exactly one of `sum`, `entries` and `rows`"),
+        (
+            pay("{rows: {rows: /rows}}"),
+            "the key `absent` is missing: how many rows a call needs room for before they are counted",
+        ),
+        (pay("{money: {sum: /amount/*/*/*}}"), "`/amount/*/*/*` is no place: `*` stands in it more than twice"),
+        (pay("{money: {sum: /amount//x}}"), "`/amount//x` is no place: a step is empty"),
+        (pay("{'the money': {sum: /amount}}"), "the money"),
+    ];
+    for (main, expected) in facts {
+        let problems = with_tools(&main).map(drop).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:#?}");
     }
 }

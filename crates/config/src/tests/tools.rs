@@ -132,3 +132,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tools_of_several_servers_have_names_of_their_own() {
+    let main = "operators: {root: admin}\nupstreams: {u: {kind: mcp, base_url: 'http://127.0.0.1:1/mcp'}}\ntool_servers:\n  \
+                kb: {upstream: u, definitions: tools/kb.json, revision: '2025-11-25', tools: {search: {effects: [read]}, publish: {effects: [write], withdrawn: true}}}\n  \
+                other: {definitions: tools/kb.json, tools: {search: {effects: [read]}}}\n  \
+                kb__x: {upstream: u, definitions: tools/kb.json, tools: {search: {effects: [read]}}}\n";
+    let with = |more: &str| load_with(texts(), &format!("{main}virtual_servers: {more}\n"));
+    let (config, _) = with("{mcp: {members: [kb, kb__x]}}").unwrap_or_else(|problems| panic!("{:#?}", lines(&problems)));
+    let of = |server: &str| (server.parse().unwrap(), "search".to_owned());
+    let expected = [("kb__search".to_owned(), of("kb")), ("kb__x__search".to_owned(), of("kb__x"))];
+    assert_eq!(config.settings.virtual_servers[&"mcp".parse().unwrap()], expected.into());
+    assert_eq!(config.settings.tool_revisions, [("kb".parse().unwrap(), mcp::Version::V2025_11_25)].into());
+    let server = &config.bundle.registry.tool_servers[&"mcp".parse().unwrap()];
+    assert_eq!((server.clearance, server.tools.len()), (Level::Restricted, 0));
+    for (more, expected) in [
+        ("{kb: {members: [kb__x]}}", "`tool_servers` has one of this name: `/mcp/kb` is one server's address"),
+        ("{a-b: {members: [kb]}}", "`a-b` is no name for a virtual server"),
+        ("{Portcullis: {members: [kb]}}", "`Portcullis` is no name for a virtual server"),
+        ("{mcp: {members: []}}", "expected at least 1 in this list, found 0"),
+        ("{mcp: {members: [kb, kb]}}", "`kb` stands twice in this list"),
+        ("{mcp: {members: [other]}}", "`other` has no `upstream`: its tools cannot be called through the gate"),
+        ("{mcp: {members: [nobody]}}", "nobody"),
+        ("{mcp: {members: [kb], prefix: x}}", "prefix"),
+    ] {
+        let problems = with(more).map(drop).unwrap_err();
+        assert!(lines(&problems).iter().any(|line| line.contains(expected)), "{more}: {:#?}", lines(&problems));
+    }
+}

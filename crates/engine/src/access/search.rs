@@ -102,14 +102,16 @@ pub(super) fn counted<W: World>(world: &W, call: &Call, what: &str, most: u64, c
     let rule = Rule {
         name: Name::new(what).map_err(|_| ReasonCode::Internal)?,
         measure: Measure::Requests,
+        quantity: None,
         most,
         period: Period::Minute,
         per: BTreeSet::from([Dimension::Principal]),
         parties: None,
         models: None,
+        tools: None,
     };
     let identified = call.identified()?;
-    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None };
+    let caller = Caller { chain: identified.chain(), task: &identified.credential().ledger, model: None, tool: None };
     let wanted = Amounts { requests: 1, ..Amounts::default() };
     let reserved = world.counters().reserve(&Rules::new(vec![rule]), caller, &wanted, world.now());
     // It stays counted, whatever comes of it.

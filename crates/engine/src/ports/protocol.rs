@@ -1,12 +1,11 @@
 //! What the engine needs from a protocol: what a request is aimed at, what the strings of an answer are, how a refusal is told.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use budget::Allowance;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use mcp::Pinned;
+use mcp::Version;
 use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
@@ -94,6 +93,10 @@ pub struct ServerCall {
     pub last_event: Option<String>,
     /// Whether news are asked for, which come for as long as the answer is open: it has no end of its own.
     pub is_standing: bool,
+    /// Whether the gate itself answers it.
+    pub is_own: bool,
+    /// The revision of the session in which it is told whose caller has none.
+    pub introduces: Option<Version>,
 }
 
 /// A header that repeats an argument.
@@ -268,6 +271,8 @@ pub struct AnswerView {
     pub joined: Vec<Vec<NodeId>>,
     /// What was used.
     pub reported: Reported,
+    /// What a tool's result adds up to, in thousandths, where operators have that counted.
+    pub counted: Vec<(Name, u64)>,
     /// What else it says of itself.
     pub told: Told,
     /// Whether the client is shown it.
@@ -370,9 +375,23 @@ pub trait Protocol: Voice {
     fn goes_on(&self, _asked: &str) {}
     /// Which documents and prompts the caller is shown. Told to those who understand [`Wants::Documents`], before the answer comes.
     fn may_show(&self, _places: Vec<DocumentPlace>) {}
-    /// The list of tools that is asked for. Asked of those who understand [`Wants::Tools`].
-    fn tool_list(&self, _tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
+    /// The list of tools that is asked for, from their definitions as JSON. Asked of those who understand [`Wants::Tools`].
+    fn tool_list(&self, _tools: &[&str]) -> (HeaderMap, Bytes) {
         (HeaderMap::new(), Bytes::new())
+    }
+    /// What the gate itself answers, where that is no list. Asked of those who say [`ServerCall::is_own`].
+    fn own_answer(&self) -> Option<(StatusCode, HeaderMap, Bytes)> {
+        None
+    }
+    /// How the gate begins a session with a server: a request, and a notification behind its answer. Asked of those who say
+    /// [`ServerCall::introduces`].
+    fn introduction(&self, _version: Version) -> [Bytes; 2] {
+        [Bytes::new(), Bytes::new()]
+    }
+    /// The revision that a message agrees on, if it is the answer to the first of these: none within for one that is not spoken with
+    /// sessions, or an error.
+    fn agreed(&self, _document: &Document<'_>) -> Option<Option<Version>> {
+        None
     }
 }
 

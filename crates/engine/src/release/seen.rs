@@ -1,6 +1,9 @@
 //! What an answer uses, as far as it was seen: what the upstream says, and an estimate of what came without it saying. Beside it
 //! what telemetry is told of the answer.
 
+use std::collections::BTreeMap;
+
+use model::Name;
 use text::Document;
 
 use crate::ports::{AnswerView, LeafUse, Reported};
@@ -23,6 +26,8 @@ pub(crate) struct Seen {
     pub(crate) model: Option<String>,
     /// Why the texts ended.
     pub(crate) finish: Vec<&'static str>,
+    /// What a tool's result adds up to, in thousandths, where operators have that counted.
+    pub(crate) counted: BTreeMap<Name, u64>,
 }
 
 impl Seen {
@@ -41,6 +46,7 @@ impl Seen {
             let model = view.told.model.and_then(|node| document.text(node)).filter(|model| model.len() <= MAX_MODEL);
             self.model = model.map(std::borrow::Cow::into_owned);
         }
+        self.counted.extend(view.counted.iter().cloned());
         let room = MAX_REASONS.saturating_sub(self.finish.len());
         self.finish.extend(view.told.finish.iter().take(room));
         let arrived = if in_stream { pieces(document, view) } else { budget::tokens(document.bytes()) };

@@ -73,6 +73,8 @@ impl Protocol for Tools {
             last_event: None,
             is_standing: false,
             goes_on: false,
+            is_own: false,
+            introduces: None,
         };
         Ok(Understood { aim: Aim::Server(call), stream: false, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() })
     }
@@ -107,6 +109,7 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         definition: DEFINITION.to_owned(),
         position: 0,
         is_withdrawn: false,
+        counts: BTreeMap::new(),
     };
     let name = |text: &str| Name::new(text).unwrap();
     let mut bundle = bundle(policies);
@@ -118,10 +121,14 @@ fn with(policies: &str, held: Duration) -> Snapshot {
     let pinned = Arc::new(mcp::Pinned::of_canonical(DEFINITION).unwrap());
     let server = Server {
         upstream: name("first"),
+        place: "https://kb.internal/mcp".to_owned(),
         tools: BTreeMap::from([("order".to_owned(), pinned)]),
         order: vec!["order".to_owned()],
+        counts: BTreeMap::new(),
         documents: BTreeMap::new(),
         features: BTreeSet::new(),
+        revision: None,
+        members: None,
     };
     let scripted = scripted("", Off::default());
     Snapshot {

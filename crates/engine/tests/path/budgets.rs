@@ -17,7 +17,17 @@ fn world(most: u64, steps: &[Step]) -> Scripted {
 
 fn rule(name: &str, measure: Measure, most: u64) -> Rule {
     let name = name.parse().unwrap();
-    Rule { name, measure, most, period: Period::Day, per: [Dimension::User].into(), parties: None, models: None }
+    Rule {
+        name,
+        measure,
+        quantity: None,
+        most,
+        period: Period::Day,
+        per: [Dimension::User].into(),
+        parties: None,
+        models: None,
+        tools: None,
+    }
 }
 
 fn world_of(policies: &str, most: u64, steps: &[Step]) -> Scripted {
@@ -105,6 +115,7 @@ fn a_call_settles_on_what_it_used() {
             task: world.credential.ledger.clone(),
             usage,
             cost: Some(200),
+            counted: std::collections::BTreeMap::new(),
             is_estimate: true,
         };
         assert_eq!(reserved, [Some(charge)], "{steps:?}");

@@ -203,10 +203,18 @@ fn servers() -> Result<Servers, String> {
     let review = engine::Document { place: DocumentPlace::Prompt("review".to_owned()), label: Label::default() };
     let documents = [("pages", pages), ("review", review)].into_iter();
     let documents = documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect();
-    Ok(BTreeMap::from([(
-        name.clone(),
-        Arc::new(Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() }),
-    )]))
+    let kb = Arc::new(Server {
+        upstream: name.clone(),
+        place: "https://kb.internal/mcp".to_owned(),
+        order: tools.keys().cloned().collect(),
+        tools,
+        counts: BTreeMap::new(),
+        documents,
+        features: ALL.into(),
+        revision: None,
+        members: None,
+    });
+    Ok(BTreeMap::from([(name, kb)]))
 }
 
 /// What stands at a place; null where nothing does.

@@ -89,6 +89,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ExchangeRefused
         | C::MessageInvalid
         | C::ArgumentsInvalid
+        | C::AmountUnknown
         | C::AddressInvalid
         | C::StateUnknown
         | C::ProtocolVersionUnsupported
@@ -101,7 +102,8 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::RequestLimit
         | C::TokenLimit
         | C::ConcurrencyLimit
-        | C::BudgetSpent => StatusCode::TOO_MANY_REQUESTS,
+        | C::BudgetSpent
+        | C::AmountLimit => StatusCode::TOO_MANY_REQUESTS,
         C::EvidenceUnavailable | C::RulesPending | C::Draining | C::IssuerKeysStale => StatusCode::SERVICE_UNAVAILABLE,
         C::UpstreamUnavailable
         | C::UpstreamRefusedGate

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use engine::ports::{AnswerView, Shown};
 use engine::{DocumentPlace, Server};
 use mcp::{Body, Message, Method, Sender, uri};
-use text::{Document, Kind, NodeId};
+use model::{Count, Counted, Name};
+use text::{Document, Kind, Limits, NodeId};
 
 use super::features::{self, Edits};
 use super::{Asked, Mcp, Verb};
@@ -30,16 +31,34 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
         return AnswerView { refused, joined, ..AnswerView::default() };
     };
     let (replaced, refused) = match shown(mcp, &server, document, result) {
-        Ok(replaced) => (replaced, refused),
+        Ok(mut replaced) => {
+            replaced.extend(complete(mcp, document, result));
+            (replaced, refused)
+        }
         Err(why) => (Vec::new(), refused.or(Some(why))),
     };
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
-    AnswerView { refused, replaced, handles, joined: joined(result), ..AnswerView::default() }
+    let counted = counted(mcp, &server, document, result);
+    AnswerView { refused, replaced, handles, counted, joined: joined(result), ..AnswerView::default() }
+}
+
+/// What a result says of itself from 2026-07-28 on, where its server speaks an older revision.
+fn complete(mcp: &Mcp, document: &Document<'_>, result: NodeId) -> Option<(std::ops::Range<usize>, String)> {
+    let asked = mcp.asked.get()?;
+    let is_missing = asked.is_turned && asked.version?.is_stateless() && document.get(result, "resultType").is_none();
+    let at = document.span(result).start.saturating_add(1);
+    let comma = if document.count(result) == 0 { "" } else { "," };
+    (is_missing && document.kind(result) == Kind::Object).then(|| (at..at, format!(r#""resultType":"complete"{comma}"#)))
 }
 
 /// News of a document that the caller may not read are not told; nor are any to who did not ask for news.
 fn is_untold(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> bool {
+    let is_turned = mcp.asked.get().is_some_and(|asked| asked.is_turned);
+    if is_turned && matches!(&message.body, Body::Request { method, .. } if *method == Method::Ping.as_str()) {
+        // Whether somebody is there the server sees when its answer is taken.
+        return true;
+    }
     if message.method() != Some(Method::ResourceUpdated.as_str()) {
         return false;
     }
@@ -79,7 +98,8 @@ fn may_come(
             let is_alive = *method == Method::Ping.as_str();
             let feature = features::asked(document, method, *params);
             params.map_or(Ok(()), |params| features::plain(document, params))?;
-            let may = is_alive || feature.is_some_and(|feature| server.features.contains(&feature));
+            let is_turned = mcp.asked.get().is_some_and(|asked| asked.is_turned);
+            let may = is_alive || feature.is_some_and(|feature| !is_turned && server.features.contains(&feature));
             return if may { Ok(()) } else { Err("a server asks for something that it may not ask for") };
         }
         Body::Notification { .. } | Body::Request { .. } => return Err("a message that is not passed on"),
@@ -170,6 +190,29 @@ fn shown(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) ->
         Method::ListPrompts => list("prompts", &|item| text(item, "name").is_some_and(|name| is_prompt(&name))),
         _ => Ok(Vec::new()),
     }
+}
+
+/// What the result of a tool's call adds up to, where operators have its rows counted: in what it says as values, else in a text of it
+/// that is JSON.
+fn counted(mcp: &Mcp, server: &Server, document: &Document<'_>, result: NodeId) -> Vec<(Name, u64)> {
+    let Some(Asked { tool: Some(tool), .. }) = mcp.asked.get() else { return Vec::new() };
+    let rows = |(name, count): (&Name, &Count)| match &count.of {
+        Counted::Rows(place) => Some((name.clone(), rows(document, result, place)?)),
+        Counted::Sum(_) | Counted::Entries(_) => None,
+    };
+    server.counts.get(tool).into_iter().flatten().filter_map(rows).collect()
+}
+
+fn rows(document: &Document<'_>, result: NodeId, place: &str) -> Option<u64> {
+    if let Some(values) = document.get(result, "structuredContent") {
+        return engine::rows(document, values, place);
+    }
+    let parts = document.get(result, "content").into_iter().flat_map(|content| document.children(content));
+    let mut texts = parts.filter_map(|part| document.get(part, "text")).filter_map(|text| document.text(text));
+    texts.find_map(|text| {
+        let within = Document::parse(text.as_bytes(), &Limits::default()).ok()?;
+        engine::rows(&within, within.root(), place)
+    })
 }
 
 /// The texts within some values, which readers may join: parts of what a tool, a document, a prompt or a person says, values that complete

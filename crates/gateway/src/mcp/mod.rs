@@ -6,6 +6,7 @@
 
 mod come;
 mod features;
+mod front;
 mod members;
 mod read;
 mod refuse;
@@ -22,7 +23,7 @@ use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Unders
 use engine::{Base, DocumentPlace, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use mcp::{Id, Method, Pinned, Version};
+use mcp::{Id, Method, Version};
 use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
 use text::Document;
 
@@ -73,10 +74,16 @@ struct Asked {
     version: Option<Version>,
     /// The revision that it asks for, where that is not spoken.
     requested: Option<String>,
+    /// The tool that it calls.
+    tool: Option<String>,
     /// The address of the document that it names.
     uri: Option<String>,
     /// The declared documents that this can be.
     names: Vec<Name>,
+    /// The revision of a handshake.
+    agreed: Option<Version>,
+    /// Whether the server speaks to the gate: what it asks reaches no client.
+    is_turned: bool,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
     /// Whether the client names streams in front of documents among what it takes.
@@ -122,15 +129,23 @@ impl Mcp {
     /// # Errors
     /// Everything that is not a message to a server, in a revision that is spoken here and with headers that say what it says.
     pub fn read(&self, head: &Head, document: &Document<'_>, servers: &Servers) -> Result<Understood, Refusal> {
-        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = servers.get(&self.server).map(Arc::clone);
         read::understood(self, head, document, servers)
     }
+}
+
+/// The one that `/mcp` alone stands for.
+const MAIN: &str = "mcp";
+
+/// Where a server is reached at the gate.
+#[must_use]
+pub fn path(server: &Name) -> String {
+    if server.as_str() == MAIN { "/mcp".to_owned() } else { format!("/mcp/{server}") }
 }
 
 /// The server that a path names, `/mcp/{server}`; `Err` if no server can have that name.
 #[must_use]
 pub fn at(path: &str) -> Option<Result<Name, ()>> {
-    let name = path.strip_prefix("/mcp/")?;
+    let name = if path == "/mcp" { MAIN } else { path.strip_prefix("/mcp/")? };
     Some(Name::new(name).map_err(drop).and_then(|name| if name.as_str().contains('/') { Err(()) } else { Ok(name) }))
 }
 
@@ -140,7 +155,7 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        let metadata = || self.opened_by.as_ref().map(|base| base.metadata(&format!("/mcp/{}", self.server)));
+        let metadata = || self.opened_by.as_ref().map(|base| base.metadata(&path(&self.server)));
         refuse::whole(self.asked.get(), metadata, refusal, request)
     }
 
@@ -233,20 +248,24 @@ impl Protocol for Mcp {
         drop(self.shown.set(places));
     }
 
-    fn tool_list(&self, tools: &[Arc<Pinned>]) -> (HeaderMap, Bytes) {
+    fn own_answer(&self) -> Option<(StatusCode, HeaderMap, Bytes)> {
+        front::answer(self.asked.get()?)
+    }
+
+    fn introduction(&self, version: Version) -> [Bytes; 2] {
+        front::introduction(version)
+    }
+
+    fn agreed(&self, document: &Document<'_>) -> Option<Option<Version>> {
+        front::agreed_by(document)
+    }
+
+    fn tool_list(&self, tools: &[&str]) -> (HeaderMap, Bytes) {
         let asked = self.asked.get();
-        let id = asked.and_then(|asked| asked.id.as_ref()).map_or_else(|| "null".to_owned(), Id::to_json);
         // The one list is whole, and as long-lived as the caller's rights: it is asked for anew after a change that is told.
         let is_stateless = asked.and_then(|asked| asked.version).is_some_and(Version::is_stateless);
         let cached = if is_stateless { r#","resultType":"complete","ttlMs":0,"cacheScope":"private""# } else { "" };
-        let tools: Vec<&str> = tools.iter().map(|tool| tool.definition().canonical()).collect();
-        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{}]{cached}}}}}"#, tools.join(","));
-        let is_stream = asked.is_some_and(|asked| asked.prefers_streams);
-        let kind = if is_stream { "text/event-stream" } else { "application/json" };
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        (headers, if is_stream { sse::write(Some("message"), body.as_bytes()) } else { Bytes::from(body) })
+        front::told(asked, &format!(r#"{{"tools":[{}]{cached}}}"#, tools.join(",")))
     }
 }
 

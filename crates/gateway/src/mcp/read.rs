@@ -1,6 +1,8 @@
 //! Reads one message: whom it is for, what it wants, and which headers go with it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 
 use engine::Server;
 use engine::ports::{Aim, Head as RequestHead, Mirrored, ServerCall, Understood, Wants};
@@ -13,7 +15,7 @@ use text::{Document, Kind, NodeId};
 
 use super::come::{self, Serves};
 use super::features::{self, Edits};
-use super::{Asked, Mcp, Servers, Verb, members, wants};
+use super::{Asked, Mcp, Servers, Verb, front, members, wants};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -32,8 +34,11 @@ pub(super) fn understood(
     document: &Document<'_>,
     servers: &Servers,
 ) -> Result<Understood, Refusal> {
-    let server = servers.get(&mcp.server).map(|server| &**server);
+    let front = servers.get(&mcp.server).map(|server| &**server);
     if mcp.verb != Verb::Tell {
+        if front.is_some_and(|front| front.members.is_some() || front.revision.is_some_and(Version::is_stateless)) {
+            return Err(Refusal::because(ReasonCode::MethodNotAllowed, "use POST: there are no sessions here"));
+        }
         return without_message(mcp, head);
     }
     let message = Message::read(document);
@@ -46,23 +51,33 @@ pub(super) fn understood(
     };
     let requested = told_revision(document, message.as_ref().ok()).filter(|_| revision.is_err());
     let uri = message.as_ref().ok().and_then(|message| document.get(message.params()?, "uri"));
-    let uri = uri.and_then(|uri| document.text(uri)).map(std::borrow::Cow::into_owned);
+    let uri = uri.and_then(|uri| document.text(uri)).map(Cow::into_owned);
     let is_standing = method == Some(Method::Listen);
+    let called = message.as_ref().ok().filter(|_| method == Some(Method::CallTool));
+    let called = called.and_then(|message| document.text(document.get(message.params()?, "name")?)).map(Cow::into_owned);
+    let place = front::place(mcp, servers, called.as_deref());
+    *mcp.serving.lock().unwrap_or_else(PoisonError::into_inner) = servers.get(&place.server).map(Arc::clone);
+    let server = servers.get(&place.server).map(|server| &**server);
     // A message that is judged anew is the same message.
     mcp.asked.get_or_init(|| {
         let version = revision.as_ref().ok().copied();
         let prefers_streams = prefers_streams(&head.headers);
         let names = uri.as_deref().zip(server).map(|(uri, server)| server.at(uri).cloned().collect()).unwrap_or_default();
-        Asked { id, method, version, requested, uri, names, is_standing, prefers_streams }
+        let agreed = front::agreed(document, message.as_ref().ok(), method);
+        let is_turned = version.is_some_and(|version| place.is_turned(version));
+        let tool = place.tool.clone();
+        Asked { id, method, version, requested, tool, uri, names, agreed, is_turned, is_standing, prefers_streams }
     });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
     let version = revision?;
     let method = match message.asks(Sender::Client, version) {
-        Ok(method) if members::is_served(method) && Serves::of(server).takes(method) => Some(method),
+        Ok(method) if members::is_served(method) && Serves::of(server).takes(method) && place.takes(method, version) => {
+            Some(method)
+        }
         Ok(_) => return Err(ReasonCode::RpcMethodUnknown.into()),
         // Before 2026-07-28 servers ask in the streams of their answers; clients answer in messages of their own.
-        Err(Unfit::Answer) if !version.is_stateless() => None,
+        Err(Unfit::Answer) if !version.is_stateless() && !place.is_front(version) => None,
         Err(Unfit::UnknownMethod) => return Err(ReasonCode::RpcMethodUnknown.into()),
         Err(unfit) => return Err(Refusal::because(ReasonCode::MessageInvalid, unfit.to_string())),
     };
@@ -74,10 +89,12 @@ pub(super) fn understood(
     } else {
         older(head, version, &message, name.as_deref())?;
     }
+    let name = place.tool.clone().or(name);
     let wants = wants::of(document, &message, method, name.clone(), server)?;
+    let told_in = place.told(method, version);
     let mut headers = HeaderMap::new();
-    headers.insert(VERSION, HeaderValue::from_static(version.as_str()));
-    if version.is_stateless() {
+    headers.insert(VERSION, HeaderValue::from_static(told_in.as_str()));
+    if told_in.is_stateless() {
         write(&mut headers, &METHOD, method.map(Method::as_str))?;
         write(&mut headers, &NAME, name.as_deref().map(heads::encode).as_deref())?;
     } else if method == Some(Method::Initialize) {
@@ -85,20 +102,33 @@ pub(super) fn understood(
         headers.remove(VERSION);
     }
     let session = if version.is_stateless() { None } else { one(&head.headers, &SESSION)? };
-    if session.is_none() && matches!(method, None | Some(Method::Cancelled | Method::Progress)) {
+    if session.is_some() && place.is_front(version) {
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "there are no sessions here"));
+    }
+    if session.is_none() && !place.is_front(version) && matches!(method, None | Some(Method::Cancelled | Method::Progress)) {
         // Without a session the server cannot tell whose request is meant, and the number may be another party's.
         return Err(Refusal::because(ReasonCode::SessionUnknown, "what is said of another request belongs to a session"));
     }
-    let mirrors = if version.is_stateless() { mirrors(head, document, &wants, server) } else { Ok(Vec::new()) };
+    let mirrors = match (version.is_stateless(), told_in.is_stateless()) {
+        (true, true) => mirrors(Some(head), document, &wants, server),
+        (false, true) => mirrors(None, document, &wants, server),
+        (true, false) => mirrors(Some(head), document, &wants, server).map(|_| Vec::new()),
+        (false, false) => Ok(Vec::new()),
+    };
+    let is_own = place.is_own(method, version);
+    let introduces = place.introduces(method, version, session.as_deref());
+    let turned = place.edits(document, &message, version, told_in);
     let (told, state) = going_on(document, &message)?;
     let open = open(document, &message, method, told);
     let joined = vec![come::texts(document, &open)];
-    let mut edits = capabilities(document, &message, method, server);
+    // What the caller can do is told to nobody who could not ask for it.
+    let is_told = told_in.is_stateless() || !version.is_stateless();
+    let mut edits = if is_told { capabilities(document, &message, method, server) } else { Vec::new() };
     edits.extend(words(document, &message, method));
+    edits.extend(turned);
     let goes_on = method.is_some_and(|method| members::goes_on(method, version));
-    let server = mcp.server.clone();
     let call = ServerCall {
-        server,
+        server: place.server,
         wants,
         session,
         headers,
@@ -111,6 +141,8 @@ pub(super) fn understood(
         goes_on,
         last_event: None,
         is_standing,
+        is_own,
+        introduces,
     };
     Ok(Understood { joined, ..of(call) })
 }
@@ -152,6 +184,8 @@ fn without_message(mcp: &Mcp, head: &RequestHead) -> Result<Understood, Refusal>
         told: None,
         state: None,
         goes_on: false,
+        is_own: false,
+        introduces: None,
         last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
     }))
 }
@@ -193,7 +227,7 @@ fn prefers_streams(headers: &HeaderMap) -> bool {
 fn told_revision(document: &Document<'_>, message: Option<&Message<'_>>) -> Option<String> {
     let params = message.and_then(Message::params)?;
     let told = document.get(document.get(params, "_meta")?, meta::PROTOCOL_VERSION)?;
-    document.text(told).filter(|told| told.len() <= MAX_REVISION).map(std::borrow::Cow::into_owned)
+    document.text(told).filter(|told| told.len() <= MAX_REVISION).map(Cow::into_owned)
 }
 
 /// The revision that a message speaks: what its own metadata say; without them, what the header says; in a handshake the newest
@@ -318,9 +352,10 @@ fn older(head: &RequestHead, version: Version, message: &Message<'_>, name: Opti
     Err(Refusal::because(ReasonCode::HeaderMismatch, "a header of a later revision does not say what the body says"))
 }
 
-/// Holds the headers that repeat arguments against these, and writes them anew: which there are says the approved definition.
+/// Holds the headers that repeat arguments against these, and writes them anew: which there are says the approved definition. Without a
+/// head there are none to be held against anything: the caller speaks a revision that has none.
 fn mirrors(
-    head: &RequestHead,
+    head: Option<&RequestHead>,
     document: &Document<'_>,
     wants: &Wants,
     server: Option<&Server>,
@@ -332,7 +367,7 @@ fn mirrors(
     };
     let declared = tool.map(|tool| tool.definition().mirrors()).unwrap_or_default();
     let is_declared = |name: &str| declared.iter().any(|mirror| mirror.header.eq_ignore_ascii_case(name));
-    if head.headers.keys().any(|name| name.as_str().starts_with(PARAM) && !is_declared(name.as_str())) {
+    if head.is_some_and(|head| head.headers.keys().any(|name| name.as_str().starts_with(PARAM) && !is_declared(name.as_str()))) {
         // Its name is a text of the client's.
         return Err(Refusal::because(
             ReasonCode::HeaderMismatch,
@@ -342,7 +377,9 @@ fn mirrors(
     let mut mirrored = Vec::new();
     for mirror in declared {
         let name = HeaderName::from_bytes(mirror.header.as_bytes()).map_err(|_| Refusal::new(ReasonCode::Internal))?;
-        mirror.check(head_of(&head.headers, &name), document, arguments).map_err(mismatch)?;
+        if let Some(head) = head {
+            mirror.check(head_of(&head.headers, &name), document, arguments).map_err(mismatch)?;
+        }
         let node = arguments.and_then(|arguments| mirror.value(document, arguments));
         let value = arguments.map(|arguments| mirror.write(document, arguments)).transpose().map_err(mismatch)?.flatten();
         if let (Some(node), Some(value)) = (node, value) {

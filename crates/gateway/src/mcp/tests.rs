@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ::mcp::Pinned;
+use ::mcp::{Pinned, Version};
 use engine::Server;
 use engine::ports::{Aim, EventReader, Head, Protocol, Voice, Wants};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Name, ReasonCode, Refusal, RequestId, UnixMillis};
 use serde_json::{Value, json};
-use text::{Document, Limits};
+use text::{Document, Limits, Splices};
 
 use super::{Mcp, Servers, at};
 
@@ -25,10 +25,14 @@ fn servers() -> Servers {
 fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
     Server {
         upstream: name("kb"),
+        place: "https://kb.internal/mcp".to_owned(),
         order: tools.keys().cloned().collect(),
         tools,
+        counts: BTreeMap::new(),
         documents: BTreeMap::new(),
         features: BTreeSet::new(),
+        revision: None,
+        members: None,
     }
 }
 
@@ -70,7 +74,7 @@ fn a_path_names_one_server() {
         ("/mcp/kb", Some(Ok("kb".to_owned()))),
         ("/mcp/", Some(Err(()))),
         ("/mcp/a/b", Some(Err(()))),
-        ("/mcp", None),
+        ("/mcp", Some(Ok("mcp".to_owned()))),
         ("/mcpkb", None),
     ];
     for (path, expected) in facts {
@@ -292,7 +296,7 @@ fn events_that_say_nothing_are_no_messages() {
 }
 
 fn edited(body: &str, edits: &[(std::ops::Range<usize>, String)]) -> Value {
-    let mut splices = text::Splices::new();
+    let mut splices = Splices::new();
     edits.iter().for_each(|(span, told)| splices.replace(span.clone(), told.as_str()));
     serde_json::from_slice(&splices.apply(body.as_bytes()).unwrap()).unwrap()
 }
@@ -323,5 +327,78 @@ fn what_is_not_served_is_not_announced() {
     {
         let view = view(body);
         assert_eq!((view.refused.is_none(), view.replaced.len()), (is_message, 0), "{body}");
+    }
+}
+
+/// What a server behind a joined address is told of a call: headers and body.
+fn turned(speaks: Version, headers: &[(&str, &str)], message: &Value) -> Result<(HeaderMap, Value, Option<Version>), ReasonCode> {
+    let mut servers = servers();
+    let spoken = Server { revision: Some(speaks), ..(*servers[&name("kb")]).clone() };
+    servers.insert(name("kb"), Arc::new(spoken));
+    let tools = BTreeMap::from([("kb__search".to_owned(), (name("kb"), "search".to_owned()))]);
+    servers.insert(name("mcp"), Arc::new(Server::joined(name("mcp"), &tools, &servers)));
+    let body = message.to_string();
+    let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
+    let understood = Mcp::new(name("mcp")).read(&head(headers), &document, &servers).map_err(|refusal| refusal.code)?;
+    let Aim::Server(call) = understood.aim else { panic!("no message to a server") };
+    assert_eq!((call.server.as_str(), call.is_own), ("kb", false));
+    assert!(matches!(&call.wants, Wants::Tool { name, .. } if name == "search"));
+    let mut told = call.headers;
+    told.extend(call.mirrors.map_err(|refusal| refusal.code)?.into_iter().map(|mirror| (mirror.name, mirror.value)));
+    let mut splices = Splices::new();
+    call.edits.into_iter().for_each(|(span, text)| splices.replace(span, text));
+    let body = splices.apply(body.as_bytes()).unwrap();
+    Ok((told, serde_json::from_slice(&body).unwrap(), call.introduces))
+}
+
+#[test]
+fn a_call_is_told_in_the_revision_of_its_server() {
+    let (version, capabilities) = ("io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities");
+    let legacy = [("mcp-protocol-version", "2025-06-18")];
+    let plain = |meta: Option<Value>| {
+        let mut params = json!({"name": "kb__search", "arguments": {"query": "x", "region": "eu"}});
+        params.as_object_mut().unwrap().extend(meta.map(|meta| ("_meta".to_owned(), meta)));
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    };
+    for meta in [None, Some(json!({})), Some(json!({"progressToken": 3}))] {
+        let (headers, body, introduces) = turned(Version::V2026_07_28, &legacy, &plain(meta.clone())).unwrap();
+        assert_eq!(
+            (&headers["mcp-protocol-version"], &headers["mcp-param-region"]),
+            (&"2026-07-28".parse().unwrap(), &"eu".parse().unwrap())
+        );
+        assert_eq!((&headers["mcp-method"], &headers["mcp-name"]), (&"tools/call".parse().unwrap(), &"search".parse().unwrap()));
+        let mut expected = json!({version: "2026-07-28", capabilities: {}});
+        expected.as_object_mut().unwrap().extend(meta.into_iter().flat_map(|meta| meta.as_object().unwrap().clone()));
+        assert_eq!((&body["params"]["name"], &body["params"]["_meta"]), (&json!("search"), &expected));
+        assert_eq!(introduces, None);
+    }
+    let stateless = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "kb__search"),
+        ("mcp-param-region", "eu"),
+    ];
+    let meta = json!({version: "2026-07-28", capabilities: {"sampling": {}}, "progressToken": "p", "io.modelcontextprotocol/clientInfo": {}});
+    let (headers, body, introduces) = turned(Version::V2025_11_25, &stateless, &plain(Some(meta.clone()))).unwrap();
+    assert_eq!((headers.len(), &headers["mcp-protocol-version"]), (1, &"2025-11-25".parse().unwrap()));
+    assert_eq!((&body["params"]["_meta"], introduces), (&json!({"progressToken": "p"}), Some(Version::V2025_11_25)));
+    let (headers, body, introduces) = turned(Version::V2026_07_28, &stateless, &plain(Some(meta))).unwrap();
+    assert_eq!((&headers["mcp-name"], &body["params"]["name"], introduces), (&"search".parse().unwrap(), &json!("search"), None));
+    // A session with sessions, without one of the caller's.
+    let (headers, _, introduces) = turned(Version::V2025_11_25, &legacy, &plain(None)).unwrap();
+    assert_eq!((headers.len(), introduces), (1, Some(Version::V2025_11_25)));
+}
+
+#[test]
+fn headers_are_held_against_the_name_that_the_caller_knows() {
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "kb__search", "arguments": {"query": "x"}, "_meta": meta}});
+    let told = |name: &str| {
+        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", name)];
+        turned(Version::V2026_07_28, &headers, &call).map(|_| ())
+    };
+    assert_eq!(told("kb__search"), Ok(()));
+    for wrong in ["search", "kb__Search", ""] {
+        assert_eq!(told(wrong), Err(ReasonCode::HeaderMismatch), "{wrong}");
     }
 }

@@ -47,7 +47,8 @@ pub(crate) struct Connect {
     /// The client.
     #[arg(value_enum)]
     client: Client,
-    /// Only this tool server; may stand several times. Default: every declared one that has an upstream.
+    /// Only this tool server, or virtual server; may stand several times. Default: every virtual server; without one, every tool server
+    /// that has an upstream.
     #[arg(long = "server", value_name = "NAME")]
     servers: Vec<String>,
     /// The gate's address as the client reaches it.
@@ -75,7 +76,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Where a tool server is reached.
     fn address(&self, server: &str) -> String {
-        format!("{}/mcp/{server}", self.url)
+        if server == "mcp" { format!("{}/mcp", self.url) } else { format!("{}/mcp/{server}", self.url) }
     }
 }
 
@@ -111,9 +112,12 @@ fn wanted(data: &Path, options: &Connect) -> Result<Wanted, Problems> {
     if !is_word(&options.key_env) {
         problems.push(format!("--key-env `{}` is no name of an environment variable", visible(&options.key_env)));
     }
-    let declared = config::declared_tool_servers(&Folder::new(data.to_owned()));
-    let declared = declared.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Problems>())?;
-    let reached: Vec<&String> = declared.iter().filter(|(_, server)| server.upstream.is_some()).map(|(name, _)| name).collect();
+    let folder = Folder::new(data.to_owned());
+    let told = |problems: Vec<config::Problem>| problems.iter().map(ToString::to_string).collect::<Problems>();
+    let declared = config::declared_tool_servers(&folder).map_err(told)?;
+    let virtual_servers = config::declared_virtual_servers(&folder).map_err(told)?;
+    let reached = declared.iter().filter(|(_, server)| server.upstream.is_some()).map(|(name, _)| name);
+    let reached: Vec<&String> = reached.chain(&virtual_servers).collect();
     for named in &options.servers {
         if !reached.contains(&named) {
             let near = rulefile::suggestion(named, reached.iter().map(|name| name.as_str()));
@@ -128,7 +132,11 @@ fn wanted(data: &Path, options: &Connect) -> Result<Wanted, Problems> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let servers = if options.servers.is_empty() { reached.into_iter().cloned().collect() } else { options.servers.clone() };
+    let servers = match (options.servers.as_slice(), virtual_servers.as_slice()) {
+        ([], []) => reached.into_iter().cloned().collect(),
+        ([], all) => all.to_vec(),
+        (named, _) => named.to_vec(),
+    };
     Ok(Wanted { servers, url, key_env: options.key_env.clone() })
 }
 
