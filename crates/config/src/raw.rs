@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
 pub(crate) use crate::raw_approvals::Approvals;
-pub(crate) use crate::raw_budgets::{Budget, Prices};
+use crate::raw_budgets::{Budget, Prices};
+pub(crate) use crate::raw_client_tools::ClientTools;
 pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
@@ -63,6 +64,8 @@ pub(crate) struct File {
     /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Calls of
     /// those without an `upstream` do not pass through the gate: policies and their cases are about what it would decide.
     pub(crate) tool_servers: BTreeMap<String, ToolServer>,
+    /// What becomes of functions and calls in the requests and answers of models.
+    pub(crate) client_tools: Option<ClientTools>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,

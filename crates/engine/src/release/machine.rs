@@ -17,7 +17,7 @@ use super::Released;
 use super::joint::Joint;
 use super::seen::Seen;
 use super::track::Track;
-use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
+use crate::ports::{AnswerView, CallAsked, Calls, Fate, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::seams;
 use crate::snapshot::Limits;
 use crate::streams::EventSeal;
@@ -54,6 +54,9 @@ pub(crate) struct Machine<'p, P> {
     /// Whether the client is not shown what was used.
     hides_usage: bool,
     seen: Seen,
+    /// Where calls of tools wait that the model asks for; none where nobody decides on them.
+    calls: Option<Box<dyn Calls>>,
+    has_finished: bool,
 }
 
 /// Binds names in an answer to the task that is told them.
@@ -116,6 +119,13 @@ pub(crate) struct Batch {
     pub(crate) findings: Vec<Finding>,
 }
 
+impl Batch {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self { released: Released::seal(Bytes::new()), findings: Vec::new() }
+    }
+}
+
 /// One event that waits for its lanes.
 struct Held {
     event: StreamEvent,
@@ -126,6 +136,16 @@ struct Held {
     edited: HashSet<u32>,
     /// The client did not ask for it.
     is_hidden: bool,
+    /// It may hold a part of a call.
+    speaks: bool,
+}
+
+/// One event as it would leave.
+struct Settled {
+    event: StreamEvent,
+    data: Option<Bytes>,
+    is_hidden: bool,
+    speaks: bool,
 }
 
 struct HeldPiece {
@@ -166,6 +186,25 @@ impl<'p, P: Protocol> Machine<'p, P> {
             sealer,
             hides_usage,
             seen: Seen::default(),
+            calls: None,
+            has_finished: false,
+        }
+    }
+
+    /// The same with calls decided on before they leave.
+    pub(crate) fn deciding(self, calls: Option<Box<dyn Calls>>) -> Self {
+        Self { calls, ..self }
+    }
+
+    /// The calls that have become complete; nothing of them leaves before [`Machine::decide`].
+    pub(crate) fn asked(&mut self) -> Vec<CallAsked> {
+        self.calls.as_mut().map(|calls| calls.asked()).unwrap_or_default()
+    }
+
+    /// Says what becomes of a call.
+    pub(crate) fn decide(&mut self, key: usize, fate: Fate) {
+        if let Some(calls) = &mut self.calls {
+            calls.decide(key, fate);
         }
     }
 
@@ -224,6 +263,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
     /// No more events will come.
     pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
+        self.has_finished = true;
         self.finish_lanes();
         self.refuse_denied()
     }
@@ -237,14 +277,29 @@ impl<'p, P: Protocol> Machine<'p, P> {
                 break;
             }
             self.held_bytes = self.held_bytes.saturating_sub(held.event.raw.len());
-            let bytes = self.settle(held)?;
-            if out.is_empty() && self.queue.is_empty() {
+            let settled = self.settle(held)?;
+            let bytes = match &mut self.calls {
+                // What is decided on is what would leave: behind everything that could change it.
+                Some(calls) => {
+                    calls.push(settled.event, settled.data.unwrap_or_default(), settled.is_hidden, settled.speaks)?;
+                    calls.take()?
+                }
+                None => self.written(settled),
+            };
+            if out.is_empty() && self.queue.is_empty() && self.calls.is_none() {
                 // The common case, one event in and one event out: no copy.
                 return Ok(self.batch(bytes));
             }
             out.extend_from_slice(&bytes);
         }
-        if self.held_bytes > self.limits.held_bytes {
+        if let Some(calls) = &mut self.calls {
+            if self.has_finished && self.queue.is_empty() {
+                calls.finish()?;
+            }
+            out.extend_from_slice(&calls.take()?);
+        }
+        let waiting = self.calls.as_ref().map_or(0, |calls| calls.held());
+        if self.held_bytes.saturating_add(waiting) > self.limits.held_bytes {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
         }
         Ok(self.batch(out.freeze()))
@@ -349,7 +404,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             Shown::IfUsageIsAsked => self.hides_usage,
             Shown::Never => true,
         };
-        Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
+        Ok(Held { event, splices, pieces, token_records, edited, is_hidden, speaks: view.speaks_of_calls })
     }
 
     /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.
@@ -390,8 +445,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(hits)
     }
 
-    /// Writes the event with its edits.
-    fn settle(&mut self, mut held: Held) -> Result<Bytes, Refusal> {
+    /// The event with its edits.
+    fn settle(&mut self, mut held: Held) -> Result<Settled, Refusal> {
         let mut edits = Vec::new();
         for piece in &held.pieces {
             let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.number));
@@ -414,13 +469,24 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for record in nulled {
             null_out(&mut held.splices, record);
         }
-        let Some(data) = held.event.data.take().filter(|_| !held.is_hidden) else { return Ok(Bytes::new()) };
-        let data = if held.splices.is_empty() {
-            data
-        } else {
-            Bytes::from(held.splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?)
+        let Held { mut event, splices, is_hidden, speaks, .. } = held;
+        let data = match event.data.take() {
+            Some(data) if !splices.is_empty() && !(is_hidden && self.calls.is_none()) => {
+                Some(Bytes::from(splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?))
+            }
+            data => data,
         };
-        Ok(if self.in_stream { self.protocol.rewrite(&held.event, &data) } else { data })
+        Ok(Settled { event, data, is_hidden, speaks })
+    }
+
+    /// An event as the client reads it; nothing of one that it is not shown.
+    fn written(&self, settled: Settled) -> Bytes {
+        let Settled { event, data, is_hidden, .. } = settled;
+        match data.filter(|_| !is_hidden) {
+            None => Bytes::new(),
+            Some(data) if self.in_stream => self.protocol.rewrite(&event, &data),
+            Some(data) => data,
+        }
     }
 
     fn lane(&mut self, id: &LaneId, form: Form) -> Result<usize, Refusal> {
@@ -545,6 +611,7 @@ impl Held {
             token_records: Vec::new(),
             edited: HashSet::new(),
             is_hidden: false,
+            speaks: false,
         }
     }
 }

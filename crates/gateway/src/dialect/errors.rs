@@ -34,6 +34,8 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::PepUnregistered
         | C::QuestionRefused
         | C::QuestionUnknown
+        | C::ClientToolUnknown
+        | C::ClientToolChanged
         | C::PolicyDenied
         | C::PolicyForbidden
         | C::PolicyError

@@ -1,0 +1,91 @@
+//! The functions of the client that a request offers to a model, in one form for every API.
+
+use engine::ports::Function;
+use text::{Document, Kind, NodeId};
+
+use super::api::Api;
+
+/// Most functions of a request that are looked at one by one. A request with more has one too many for every provider.
+const MAX_FUNCTIONS: usize = 4096;
+
+/// The functions of a request, in their order. Tools that the provider runs, and custom tools that take text, are none.
+pub(super) fn functions(api: Api, document: &Document<'_>) -> Vec<Function> {
+    let tools = document.get(document.root(), "tools").filter(|tools| document.kind(*tools) == Kind::Array);
+    let Some(tools) = tools else { return Vec::new() };
+    let elements = document.children(tools);
+    let mut functions = Vec::new();
+    for tool in elements {
+        match api {
+            Api::Chat => functions.extend(chat(document, tool)),
+            Api::Responses => responses(document, tool, &mut functions),
+            Api::Messages => functions.extend(message(document, tool)),
+            Api::Completions | Api::Embeddings | Api::CountTokens => {}
+        }
+        if functions.len() > MAX_FUNCTIONS {
+            break;
+        }
+    }
+    functions
+}
+
+fn member(document: &Document<'_>, object: NodeId, key: &str) -> Option<NodeId> {
+    document.get(object, key).filter(|node| document.kind(*node) != Kind::Null)
+}
+
+fn text(document: &Document<'_>, object: NodeId, key: &str) -> Option<String> {
+    member(document, object, key).and_then(|node| document.text(node)).map(std::borrow::Cow::into_owned)
+}
+
+fn more(document: &Document<'_>, object: NodeId, key: &str, name: &'static str) -> Vec<(&'static str, NodeId)> {
+    member(document, object, key).map(|node| (name, node)).into_iter().collect()
+}
+
+fn chat(document: &Document<'_>, tool: NodeId) -> Option<Function> {
+    let node = member(document, tool, "function").filter(|_| text(document, tool, "type").as_deref() == Some("function"))?;
+    Some(Function {
+        node,
+        name: text(document, node, "name").unwrap_or_default(),
+        description: member(document, node, "description"),
+        schema: member(document, node, "parameters"),
+        more: Vec::new(),
+        is_described_elsewhere: false,
+    })
+}
+
+fn responses(document: &Document<'_>, tool: NodeId, functions: &mut Vec<Function>) {
+    let function = |node: NodeId, space: Option<&str>| {
+        let name = text(document, node, "name").unwrap_or_default();
+        Function {
+            node,
+            name: space.map_or_else(|| name.clone(), |space| format!("{space}.{name}")),
+            description: member(document, node, "description"),
+            schema: member(document, node, "parameters"),
+            more: more(document, node, "output_schema", "outputSchema"),
+            is_described_elsewhere: false,
+        }
+    };
+    let is_function = |node: &NodeId| text(document, *node, "type").as_deref() == Some("function");
+    if is_function(&tool) {
+        functions.push(function(tool, None));
+    }
+    if text(document, tool, "type").as_deref() == Some("namespace") {
+        let space = text(document, tool, "name").unwrap_or_default();
+        let tools = member(document, tool, "tools").into_iter().flat_map(|tools| document.children(tools));
+        functions.extend(tools.filter(is_function).map(|tool| function(tool, Some(&space))));
+    }
+}
+
+fn message(document: &Document<'_>, tool: NodeId) -> Option<Function> {
+    let kind = text(document, tool, "type");
+    let is_custom = kind.as_deref().is_none_or(|kind| kind == "custom");
+    // What only the provider describes and the client runs has a name too; what the provider runs is decided on as its effect.
+    let name = text(document, tool, "name")?;
+    Some(Function {
+        node: tool,
+        name,
+        description: member(document, tool, "description"),
+        schema: member(document, tool, "input_schema"),
+        more: more(document, tool, "input_examples", "inputExamples"),
+        is_described_elsewhere: !is_custom,
+    })
+}
