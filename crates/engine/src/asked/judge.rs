@@ -22,6 +22,7 @@ use crate::inspection::count;
 use crate::ports::{ApprovalError, CallAsked, Fate, Record, World};
 use crate::record::{self, Recorded};
 use crate::snapshot::Snapshot;
+use crate::tools;
 
 /// Longest wait for the log, or for the record of a request for approval.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -161,17 +162,18 @@ fn judge<W: World>(
     let answer = asked(snapshot, &input);
     let plain = Judgement { input, answer, findings };
     let explains = snapshot.refusals.explains(asking.identified.chain());
-    if plain.answer.verdict == Verdict::Deny {
-        let refusal = told(explains, &plain.answer);
-        return Judged::refused(Some(tool), Some(plain), refusal);
+    let is_permit = plain.answer.verdict == Verdict::Permit;
+    if !is_permit && tools::hides(snapshot, asking.identified, &aim(&tool)) {
+        return Judged::refused(Some(tool), Some(plain), ReasonCode::ToolNotFound.into());
     }
-    // Only who could make some call learns what the schema demands.
+    // Not before: only who could make some call learns what the schema demands.
     if let Err(misfit) = tool.pinned.arguments().read(arguments) {
         let refusal = Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string());
         return Judged::refused(Some(tool), Some(plain), refusal);
     }
-    let lifted = (plain.answer.verdict == Verdict::Challenge).then(|| approval::lifted_by(snapshot, &plain)).flatten();
-    if plain.answer.verdict == Verdict::Challenge && lifted.is_none() {
+    let is_challenge = plain.answer.verdict == Verdict::Challenge;
+    let lifted = if is_challenge { approval::lifted_by(snapshot, &plain) } else { None };
+    if !is_permit && lifted.is_none() {
         let refusal = told(explains, &plain.answer);
         return Judged::refused(Some(tool), Some(plain), refusal);
     }
