@@ -2,12 +2,14 @@
 
 A scripted provider says what a model would; the clients are the official packages of `openai` and `anthropic`."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anthropic
+import httpx
 import openai
 import pytest
 from gate import Gate
@@ -77,14 +79,24 @@ HELLO = [{"role": "user", "content": "hello"}]
 
 
 class Model:
-    """What the provider says next."""
+    """What the provider says next; `between` is done once when the first `before` pieces have left."""
 
     def __init__(self) -> None:
         self.said: list[bytes] = []
+        self.before = 0
+        self.between: Callable[[], None] | None = None
 
     async def script(self, request: Request, peer: Peer) -> list[bytes]:
         """The tool server stands at the same address."""
-        return await kb(request, peer) if request.line.startswith("POST /endpoint") else self.said
+        if request.line.startswith("POST /endpoint"):
+            return await kb(request, peer)
+        between, self.between = self.between, None
+        if between is None:
+            return self.said
+        peer.writer.write(b"".join(self.said[: self.before]))
+        await peer.writer.drain()
+        await asyncio.to_thread(between)
+        return self.said[self.before :]
 
 
 @contextmanager
@@ -475,6 +487,21 @@ def test_games_with_indexes_release_nothing(world: tuple[Gate, Upstream, Model])
         assert "upstream" in broken(gate, "responses-stream")
 
 
+def test_equal_places_of_a_whole_answer_are_two_calls(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    body = json.loads(chat())
+    calls = [call | {"index": 0, "id": "same"} for call in openai_calls([GOOD, BAD])]
+    choice = body["choices"][0] | {"finish_reason": "tool_calls", "message": {"role": "assistant", "content": None, "tool_calls": calls}}
+    model.said = answer(200, json.dumps(body | {"choices": [choice]}).encode())
+    assert ask(gate, "chat").calls == [("send_mail", {"to": "team", "text": "hi"})]
+    # Two answers with one number.
+    both = [choice | {"message": choice["message"] | {"tool_calls": openai_calls([asked])}} for asked in [GOOD, BAD]]
+    model.said = answer(200, json.dumps(body | {"choices": both}).encode())
+    with oai(gate, "ASSISTANT") as client:
+        made = client.chat.completions.create(model="small", messages=HELLO, n=2)
+    assert [bool(one.message.tool_calls) for one in made.choices] == [True, False]
+
+
 def test_a_stream_that_breaks_off_releases_no_call(world: tuple[Gate, Upstream, Model]) -> None:
     gate, _, model = world
     model.said = stream([chunk({"role": "assistant", "content": "wait"}), chunk(begin(0, "send_mail")), chunk(part(0, arguments='{"to":"te'))])
@@ -511,6 +538,57 @@ def test_a_killed_tool_is_refused(world: tuple[Gate, Upstream, Model]) -> None:
         assert gate.cli("unlock", "tool:desk/clock").returncode == 0
     model.said = chat_plain([TIME])
     assert ask(gate, "chat").calls == [("clock", {})]
+
+
+@pytest.mark.parametrize("api", ["chat-stream", "messages-stream", "responses-stream"])
+def test_a_tool_that_is_killed_while_its_call_is_on_the_way_is_refused(world: tuple[Gate, Upstream, Model], api: str) -> None:
+    gate, _, model = world
+
+    def kill() -> None:
+        assert gate.cli("kill", "tool:desk/clock").returncode == 0
+
+    model.said = SAYS[api]([TIME], "First.")
+    # All but the end of the call.
+    model.before, model.between = len(model.said) - 4, kill
+    try:
+        seen = ask(gate, api)
+        assert model.between is None and seen.calls == [] and "tool-locked" in seen.text and seen.text.startswith("First.")
+    finally:
+        assert gate.cli("unlock", "tool:desk/clock").returncode == 0
+
+
+def test_an_agent_that_is_killed_gets_nothing_of_a_call(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+
+    def kill() -> None:
+        assert gate.cli("kill", "agent:assistant").returncode == 0
+
+    model.said = chat_stream([TIME])
+    model.before, model.between = len(model.said) - 3, kill
+    try:
+        with pytest.raises((openai.APIError, httpx.HTTPError)):
+            ask(gate, "chat-stream")
+    finally:
+        assert gate.cli("unlock", "agent:assistant").returncode == 0
+
+
+def test_text_between_pieces_keeps_its_place(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    pieces = ['{"to":', '"team"}']
+    events = [chunk(begin(0, "send_mail")), chunk({"content": "a"}), chunk(part(0, arguments=pieces[0])), chunk({"content": "b"}), chunk(part(0, arguments=pieces[1])), chunk({}, "tool_calls"), DONE]
+    model.said = stream(events)
+    seen = ask(gate, "chat-stream")
+    assert (seen.text, seen.calls) == ("ab", [("send_mail", {"to": "team"})])
+    # Both at once, piece by piece.
+    mixed = [begin(0, "send_mail"), begin(1, "clock"), part(0, arguments=pieces[0]), part(1, arguments="{"), part(0, arguments='"rival"}'), part(1, arguments="}")]
+    model.said = stream([*(chunk(delta) for delta in mixed), chunk({}, "tool_calls"), DONE])
+    assert ask(gate, "chat-stream").calls == [("clock", {})]
+    # A reason beside the last piece, and none at all.
+    for end in [[chunk(part(0, arguments="{}"), "tool_calls"), DONE], [chunk(part(0, arguments="{}")), DONE]]:
+        model.said = stream([chunk(begin(0, "clock")), *end])
+        with oai(gate, "ASSISTANT") as client:
+            seen = list(client.chat.completions.create(model="small", messages=HELLO, stream=True))
+        assert "".join(call.function.arguments for one in seen for call in one.choices[0].delta.tool_calls or []) == "{}"
 
 
 @pytest.mark.parametrize("api", APIS)

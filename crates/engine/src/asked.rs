@@ -128,3 +128,6 @@ fn digest(name: &str, description: Option<Value>, schema: Option<Value>, more: V
     let text = serde_json_canonicalizer::to_string(&Value::Object(said)).unwrap_or_default();
     sha256(text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

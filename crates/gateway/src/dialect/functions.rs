@@ -10,11 +10,12 @@ const MAX_FUNCTIONS: usize = 4096;
 
 /// The functions of a request, in their order. Tools that the provider runs, and custom tools that take text, are none.
 pub(super) fn functions(api: Api, document: &Document<'_>) -> Vec<Function> {
-    let tools = document.get(document.root(), "tools").filter(|tools| document.kind(*tools) == Kind::Array);
-    let Some(tools) = tools else { return Vec::new() };
-    let elements = document.children(tools);
+    let list = |key| document.get(document.root(), key).filter(|list| document.kind(*list) == Kind::Array);
     let mut functions = Vec::new();
-    for tool in elements {
+    // The older form of chat completions: where operators admit it, it offers functions like the newer one.
+    let older = list("functions").filter(|_| api == Api::Chat).into_iter().flat_map(|list| document.children(list));
+    functions.extend(older.map(|node| function(document, node)));
+    for tool in list("tools").into_iter().flat_map(|list| document.children(list)) {
         match api {
             Api::Chat => functions.extend(chat(document, tool)),
             Api::Responses => responses(document, tool, &mut functions),
@@ -26,6 +27,30 @@ pub(super) fn functions(api: Api, document: &Document<'_>) -> Vec<Function> {
         }
     }
     functions
+}
+
+/// The functions of a request in the form in which tool servers list tools, and definitions are approved: JSON. None if it offers
+/// none, or is no request.
+pub(super) fn listed(document: &Document<'_>) -> Option<String> {
+    let apis = [Api::Chat, Api::Messages, Api::Responses].into_iter();
+    let mut forms = apis.map(|api| functions(api, document)).map(|mut functions| {
+        functions.retain(|function| !function.name.is_empty() && !function.is_described_elsewhere);
+        functions
+    });
+    let functions = forms.find(|functions| !functions.is_empty())?;
+    let tool = |function: &Function| {
+        let mut members = vec![format!("\"name\":{}", text::quote(&function.name))];
+        let mut member = |key: &str, node: NodeId| members.push(format!("{}:{}", text::quote(key), document.lexeme(node)));
+        function.description.into_iter().for_each(|node| member("description", node));
+        function.schema.into_iter().for_each(|node| member("inputSchema", node));
+        function.more.iter().for_each(|(key, node)| member(key, *node));
+        if function.schema.is_none() {
+            members.push(r#""inputSchema":{"type":"object","properties":{}}"#.to_owned());
+        }
+        format!("{{{}}}", members.join(","))
+    };
+    let tools: Vec<String> = functions.iter().map(tool).collect();
+    Some(format!("{{\"tools\":[{}]}}", tools.join(",")))
 }
 
 fn member(document: &Document<'_>, object: NodeId, key: &str) -> Option<NodeId> {
@@ -42,26 +67,27 @@ fn more(document: &Document<'_>, object: NodeId, key: &str, name: &'static str) 
 
 fn chat(document: &Document<'_>, tool: NodeId) -> Option<Function> {
     let node = member(document, tool, "function").filter(|_| text(document, tool, "type").as_deref() == Some("function"))?;
-    Some(Function {
+    Some(function(document, node))
+}
+
+fn function(document: &Document<'_>, node: NodeId) -> Function {
+    Function {
         node,
         name: text(document, node, "name").unwrap_or_default(),
         description: member(document, node, "description"),
         schema: member(document, node, "parameters"),
         more: Vec::new(),
         is_described_elsewhere: false,
-    })
+    }
 }
 
 fn responses(document: &Document<'_>, tool: NodeId, functions: &mut Vec<Function>) {
     let function = |node: NodeId, space: Option<&str>| {
-        let name = text(document, node, "name").unwrap_or_default();
+        let plain = function(document, node);
         Function {
-            node,
-            name: space.map_or_else(|| name.clone(), |space| format!("{space}.{name}")),
-            description: member(document, node, "description"),
-            schema: member(document, node, "parameters"),
+            name: space.map_or_else(|| plain.name.clone(), |space| format!("{space}.{}", plain.name)),
             more: more(document, node, "output_schema", "outputSchema"),
-            is_described_elsewhere: false,
+            ..plain
         }
     };
     let is_function = |node: &NodeId| text(document, *node, "type").as_deref() == Some("function");

@@ -54,6 +54,12 @@ pub fn understand(
     Ok(understood)
 }
 
+/// The functions that a request to a model offers, in the form in which tool servers list tools: JSON. None if it offers none.
+#[must_use]
+pub fn listed(document: &Document<'_>) -> Option<String> {
+    functions::listed(document)
+}
+
 /// The headers of the request that may reach an upstream: an allow-list, and only values of the expected form.
 #[must_use]
 pub fn upstream_headers(api: Api, headers: &HeaderMap) -> HeaderMap {

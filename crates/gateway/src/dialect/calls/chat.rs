@@ -68,13 +68,13 @@ impl Chat {
         let mut is_odd = is_confusable(document, root, &["choices"]);
         for (ordinal, choice) in elements(document, document.get(root, "choices")).enumerate() {
             is_odd |= is_confusable(document, choice, &["delta", "message", "index", "finish_reason"]);
-            let index = count_of(document, choice, "index").unwrap_or(u64::try_from(ordinal).unwrap_or(u64::MAX));
+            let index = place(document, choice, ordinal, self.in_stream);
             let other = member(document, choice, if self.in_stream { "message" } else { "delta" });
             let has_calls = |holder| ["tool_calls", "function_call"].iter().any(|key| member(document, holder, key).is_some());
             is_odd |= other.is_some_and(has_calls);
             let has_ended = !text_of(document, choice, "finish_reason").is_empty();
             let holder = member(document, choice, self.holder());
-            let pieces = holder.map(|holder| pieces(document, holder, index)).transpose()?.unwrap_or_default();
+            let pieces = holder.map(|holder| pieces(document, holder, index, self.in_stream)).transpose()?.unwrap_or_default();
             all.push(Said { choice: index, pieces, has_ended });
         }
         if is_odd { Err(invalid("keys that some readers take for calls of tools")) } else { Ok(all) }
@@ -207,7 +207,7 @@ impl Chat {
         };
         let new_place = place.saturating_sub(u64::try_from(n_gone).unwrap_or(0));
         let edit = |key: &str, node: NodeId| match key {
-            "index" if document.kind(node) == Kind::Number => Edit::Put(new_place.to_string()),
+            "index" if self.in_stream && document.kind(node) == Kind::Number => Edit::Put(new_place.to_string()),
             "function" if document.kind(node) == Kind::Object => Edit::Put(function(node)),
             _ => Edit::Keep,
         };
@@ -248,9 +248,9 @@ impl Form for Chat {
 
     fn write(&mut self, document: &Document<'_>, _: Option<&str>, calls: &mut [Call]) -> Option<Vec<(Option<String>, String)>> {
         let choices = document.get(document.root(), "choices")?;
-        let mut ordinal = 0_u64;
+        let mut ordinal = 0_usize;
         let list = write::list(document, choices, |choice| {
-            let index = count_of(document, choice, "index").unwrap_or(ordinal);
+            let index = place(document, choice, ordinal, self.in_stream);
             ordinal = ordinal.saturating_add(1);
             let has_calls = calls.iter().any(|call| call.choice == index);
             if has_calls { Edit::Put(self.choice(document, choice, index, calls)) } else { Edit::Keep }
@@ -271,7 +271,7 @@ fn tell(call: &mut Call, said: &mut Vec<String>) {
     }
 }
 
-fn pieces(document: &Document<'_>, holder: NodeId, choice: u64) -> Result<Vec<Piece>, Refusal> {
+fn pieces(document: &Document<'_>, holder: NodeId, choice: u64, in_stream: bool) -> Result<Vec<Piece>, Refusal> {
     let mut pieces = Vec::new();
     let mut is_odd = is_confusable(document, holder, &["tool_calls", "function_call", "content"]);
     let list = member(document, holder, "tool_calls");
@@ -280,7 +280,7 @@ fn pieces(document: &Document<'_>, holder: NodeId, choice: u64) -> Result<Vec<Pi
         is_odd |= is_confusable(document, node, &["index", "id", "type", "function", "custom"]);
         let function = member(document, node, "function");
         let is_custom = member(document, node, "custom").is_some() || text_of(document, node, "type") == "custom";
-        let place = place(document, node, ordinal, true);
+        let place = place(document, node, ordinal, in_stream);
         pieces.push(Piece { choice, place, node, function, is_custom });
     }
     if let Some(node) = member(document, holder, "function_call") {
@@ -291,7 +291,9 @@ fn pieces(document: &Document<'_>, holder: NodeId, choice: u64) -> Result<Vec<Pi
     if is_odd { Err(invalid("keys that some readers take for calls of tools")) } else { Ok(pieces) }
 }
 
-/// The place of an element: its own index, else where it stands.
-fn place(document: &Document<'_>, element: NodeId, ordinal: usize, _in_stream: bool) -> u64 {
-    count_of(document, element, "index").unwrap_or(u64::try_from(ordinal).unwrap_or(u64::MAX))
+/// The place of an element: its own index in a stream, if it has one, else where it stands. In a whole answer nobody looks at an
+/// index.
+fn place(document: &Document<'_>, element: NodeId, ordinal: usize, in_stream: bool) -> u64 {
+    let own = if in_stream { count_of(document, element, "index") } else { None };
+    own.unwrap_or(u64::try_from(ordinal).unwrap_or(u64::MAX))
 }
