@@ -3,33 +3,31 @@
 //! An event is held until nothing in it can still become part of a finding; then it leaves in the order in which it came,
 //! byte for byte unless something in it was edited. A body that is not a stream is one event followed by the end.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
-use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, RequestId, Side};
+use model::{Act, Duties, Finding, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
+use super::asking::{Asking, Settled};
+use super::found::Found;
 use super::joint::Joint;
+use super::sealer::Sealer;
 use super::seen::Seen;
 use super::track::Track;
 use crate::ports::{AnswerView, CallAsked, Calls, Fate, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::seams;
 use crate::snapshot::Limits;
-use crate::streams::EventSeal;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
 const MAX_LANES: usize = 256;
 const MAX_LANES_EVER: usize = 1024;
 /// So many bytes on both sides of a seam are looked at together. What is found begins with a literal or is shorter.
 const JOINED: usize = 512;
-/// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
-/// that it brings.
-const MAX_FINDINGS: usize = 1024;
 
 /// One answer on its way to the client.
 pub(crate) struct Machine<'p, P> {
@@ -55,60 +53,7 @@ pub(crate) struct Machine<'p, P> {
     hides_usage: bool,
     seen: Seen,
     /// Where calls of tools wait that the model asks for; none where nobody decides on them.
-    calls: Option<Box<dyn Calls>>,
-    has_finished: bool,
-}
-
-/// Binds names in an answer to the task that is told them.
-pub(crate) enum Sealer {
-    /// Of what a provider keeps.
-    OfModel {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// Which upstream keeps it.
-        mark: identity::Mark,
-        /// Names that the request knows already: as the provider writes them, and as the task does.
-        known: Vec<(String, String)>,
-        /// Whether the provider keeps this answer.
-        is_kept: bool,
-    },
-    /// Of what goes on at a tool server.
-    OfServer {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// What the state of a request is bound to; none where a request has none.
-        state: Option<[u8; 32]>,
-        /// For the names of events, where a client may come back to what follows one; with the request that they are of.
-        events: Option<(Arc<EventSeal>, RequestId)>,
-        /// What is known of the call, once that was made; none inside if no header could hold it.
-        about: OnceCell<Option<String>>,
-    },
-}
-
-impl Sealer {
-    /// Seals the name of something; `Ok(None)` for what stays as it is.
-    fn seal(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self {
-            Self::OfModel { handles, owner, mark, known, is_kept } => {
-                let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
-                Ok(known.or_else(|| handles.seal(owner, *mark, name).filter(|_| *is_kept)))
-            }
-            Self::OfServer { handles, owner, state, .. } => {
-                let sealed = state.and_then(|state| handles.seal_bound(owner, &state, name));
-                let what = "a state that cannot be bound to its request: it is longer than 16 KiB, or belongs to none";
-                sealed.map(Some).ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, what))
-            }
-        }
-    }
-
-    /// By what the client can come back to what follows an event; none where it cannot.
-    fn seal_event(&self, id: &str) -> Option<String> {
-        let Self::OfServer { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
-        let about = about.get_or_init(|| events.about(*request)).as_deref()?;
-        events.seal(handles, owner, id, about)
-    }
+    asking: Asking,
 }
 
 /// What may leave now.
@@ -137,14 +82,6 @@ struct Held {
     /// The client did not ask for it.
     is_hidden: bool,
     /// It may hold a part of a call.
-    speaks: bool,
-}
-
-/// One event as it would leave.
-struct Settled {
-    event: StreamEvent,
-    data: Option<Bytes>,
-    is_hidden: bool,
     speaks: bool,
 }
 
@@ -186,26 +123,23 @@ impl<'p, P: Protocol> Machine<'p, P> {
             sealer,
             hides_usage,
             seen: Seen::default(),
-            calls: None,
-            has_finished: false,
+            asking: Asking::default(),
         }
     }
 
     /// The same with calls decided on before they leave.
     pub(crate) fn deciding(self, calls: Option<Box<dyn Calls>>) -> Self {
-        Self { calls, ..self }
+        Self { asking: Asking::of(calls), ..self }
     }
 
     /// The calls that have become complete; nothing of them leaves before [`Machine::decide`].
     pub(crate) fn asked(&mut self) -> Vec<CallAsked> {
-        self.calls.as_mut().map(|calls| calls.asked()).unwrap_or_default()
+        self.asking.asked()
     }
 
     /// Says what becomes of a call.
     pub(crate) fn decide(&mut self, key: usize, fate: Fate) {
-        if let Some(calls) = &mut self.calls {
-            calls.decide(key, fate);
-        }
+        self.asking.decide(key, fate);
     }
 
     /// Takes one event.
@@ -263,7 +197,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
     /// No more events will come.
     pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
-        self.has_finished = true;
+        self.asking.finish();
         self.finish_lanes();
         self.refuse_denied()
     }
@@ -278,28 +212,18 @@ impl<'p, P: Protocol> Machine<'p, P> {
             }
             self.held_bytes = self.held_bytes.saturating_sub(held.event.raw.len());
             let settled = self.settle(held)?;
-            let bytes = match &mut self.calls {
-                // What is decided on is what would leave: behind everything that could change it.
-                Some(calls) => {
-                    calls.push(settled.event, settled.data.unwrap_or_default(), settled.is_hidden, settled.speaks)?;
-                    calls.take()?
-                }
-                None => self.written(settled),
+            let bytes = match self.asking.take(settled)? {
+                Ok(bytes) => bytes,
+                Err(settled) => self.written(settled),
             };
-            if out.is_empty() && self.queue.is_empty() && self.calls.is_none() {
+            if out.is_empty() && self.queue.is_empty() && !self.asking.is_there() {
                 // The common case, one event in and one event out: no copy.
                 return Ok(self.batch(bytes));
             }
             out.extend_from_slice(&bytes);
         }
-        if let Some(calls) = &mut self.calls {
-            if self.has_finished && self.queue.is_empty() {
-                calls.finish()?;
-            }
-            out.extend_from_slice(&calls.take()?);
-        }
-        let waiting = self.calls.as_ref().map_or(0, |calls| calls.held());
-        if self.held_bytes.saturating_add(waiting) > self.limits.held_bytes {
+        out.extend_from_slice(&self.asking.rest(self.queue.is_empty())?);
+        if self.held_bytes.saturating_add(self.asking.held()) > self.limits.held_bytes {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
         }
         Ok(self.batch(out.freeze()))
@@ -471,7 +395,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         }
         let Held { mut event, splices, is_hidden, speaks, .. } = held;
         let data = match event.data.take() {
-            Some(data) if !splices.is_empty() && !(is_hidden && self.calls.is_none()) => {
+            Some(data) if !splices.is_empty() && (!is_hidden || self.asking.is_there()) => {
                 Some(Bytes::from(splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?))
             }
             data => data,
@@ -626,26 +550,6 @@ fn refuse(denied: &DeniedContent) -> Refusal {
 
 fn of_lane(hit: &Hit, lane: &str) -> Finding {
     Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place: lane.to_owned(), span: hit.span }
-}
-
-/// Findings of one batch, bounded. INVARIANT: every kind that was found is among them, because labels are made from them.
-#[derive(Default)]
-struct Found {
-    kept: Vec<Finding>,
-    /// The kinds of which one more was kept above the bound.
-    beyond: HashSet<FindingKind>,
-}
-
-impl Found {
-    fn add(&mut self, finding: Finding) {
-        if self.kept.len() < MAX_FINDINGS || self.beyond.insert(finding.kind.clone()) {
-            self.kept.push(finding);
-        }
-    }
-
-    fn extend(&mut self, findings: Vec<Finding>) {
-        findings.into_iter().for_each(|finding| self.add(finding));
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{Call, Form, Parts, count_of, elements, invalid, is_confusable, membe
 const OLDER: u64 = u64::MAX;
 
 /// Reads and writes the calls of chat completions.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream")]
 pub(super) struct Chat {
     in_stream: bool,
     is_awake: bool,

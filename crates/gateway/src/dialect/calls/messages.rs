@@ -13,6 +13,7 @@ const ROOT: &[&str] = &["type", "index", "content", "content_block", "delta", "m
 const BLOCK: &[&str] = &["type", "id", "name", "input", "partial_json", "stop_reason"];
 
 /// Reads and writes the calls of messages.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream")]
 pub(super) struct Messages {
     in_stream: bool,
     is_awake: bool,

@@ -15,6 +15,7 @@ const ITEM: &[&str] = &["type", "id", "call_id", "name", "namespace", "arguments
 const CALL: &str = "function_call";
 
 /// Reads and writes the calls of responses.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream")]
 pub(super) struct Responses {
     in_stream: bool,
     is_awake: bool,
