@@ -487,6 +487,18 @@ def test_games_with_indexes_release_nothing(world: tuple[Gate, Upstream, Model])
         assert "upstream" in broken(gate, "responses-stream")
 
 
+def test_long_arguments(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    text = "word " * 60_000
+    for to, n_calls in [("team", 4), ("rival", 0)]:
+        model.said = chat_plain([("send_mail", json.dumps({"to": to, "text": text}))] * 4)
+        seen = ask(gate, "chat")
+        assert len(seen.calls) == n_calls, ("a whole answer waits as a whole, however long", seen.text)
+    # What is held of a stream is bounded.
+    model.said = chat_stream([("send_mail", json.dumps({"to": "team", "text": text * 4}))], size=60_000)
+    assert "upstream" in broken(gate, "chat-stream")
+
+
 def test_equal_places_of_a_whole_answer_are_two_calls(world: tuple[Gate, Upstream, Model]) -> None:
     gate, _, model = world
     body = json.loads(chat())

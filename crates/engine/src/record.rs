@@ -33,7 +33,7 @@ const CONTENT: usize = 4096;
 /// Most findings of a refused request that its record names one by one; all are counted by kind.
 const MAX_REFUSED: usize = 64;
 /// Longest content of a refusal, in bytes: always less than the room that is kept for a new reason (decision 0035).
-const MAX_REFUSED_CONTENT: usize = 128 * 1024;
+pub(crate) const MAX_REFUSED_CONTENT: usize = 128 * 1024;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
 /// Most calls that an answer asks for and its outcome names; each that is decided on has an entry of its own.

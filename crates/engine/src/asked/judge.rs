@@ -336,6 +336,11 @@ async fn write<W: World>(
     if judged.refusal.is_some() && record::is_flood(world, identified, reason, length) {
         return Ok(());
     }
+    // As of every refusal: what somebody else makes long does not fill the log.
+    if judged.refusal.is_some() && length > record::MAX_REFUSED_CONTENT {
+        header.notes.push(format!("content left off: {length} bytes"));
+        content = None;
+    }
     let accepted = world.accept(Record { header, content });
     let accepted = guard.wait(world, PATIENCE, ReasonCode::EvidenceUnavailable, accepted).await?;
     accepted.map(|_| ()).map_err(record::unrecorded)

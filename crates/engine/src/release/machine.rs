@@ -223,7 +223,9 @@ impl<'p, P: Protocol> Machine<'p, P> {
             out.extend_from_slice(&bytes);
         }
         out.extend_from_slice(&self.asking.rest(self.queue.is_empty())?);
-        if self.held_bytes.saturating_add(self.asking.held()) > self.limits.held_bytes {
+        // A whole answer is bounded as such, and waits as a whole.
+        let waiting = if self.in_stream { self.asking.held() } else { 0 };
+        if self.held_bytes.saturating_add(waiting) > self.limits.held_bytes {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
         }
         Ok(self.batch(out.freeze()))
