@@ -17,6 +17,7 @@ mod raw;
 mod raw_access;
 mod raw_approvals;
 mod raw_budgets;
+mod raw_client_tools;
 mod raw_exec;
 mod raw_issuers;
 mod raw_limits;
@@ -36,8 +37,9 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging,
-    Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream, Webhook,
+    Approving, BaseUrl, Budgets, ClientMode, ClientTool, ClientTools, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer,
+    KeyHeader, Limits, Listen, Logging, Priced, Proxy, Refusals, RefusedCall, Retention, Route, Settings, Signal, StepUp,
+    Telemetry, Tls, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

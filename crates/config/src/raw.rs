@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
 pub(crate) use crate::raw_approvals::Approvals;
-pub(crate) use crate::raw_budgets::{Budget, Prices};
+use crate::raw_budgets::{Budget, Prices};
+pub(crate) use crate::raw_client_tools::ClientTools;
 pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
@@ -66,6 +67,8 @@ pub(crate) struct File {
     /// Several tool servers under one address, `/mcp/NAME`; that of `mcp` is `/mcp` itself. Their tools are called `SERVER__TOOL` there.
     /// In policies each is a tool server of its own, for the handshake and the list; calls are those of the tools' own servers.
     pub(crate) virtual_servers: BTreeMap<String, VirtualServer>,
+    /// What becomes of functions and calls in the requests and answers of models.
+    pub(crate) client_tools: Option<ClientTools>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::raw::Clearance;
+use crate::raw_client_tools::Runs;
 
 /// A tool server: which of its tools are approved, and where their definitions stand.
 #[derive(Deserialize, JsonSchema)]
@@ -22,6 +23,17 @@ pub(crate) struct ToolServer {
     /// speaks. Without it the server hears what the caller speaks.
     #[serde(default)]
     pub(crate) revision: Option<Revision>,
+    /// Where the tools run, if not at an upstream: in the client, which calls them when a model asks for it. The gate decides on such
+    /// a call where it stands in the model's answer. `definitions` are what clients tell models: name, description, schema.
+    #[serde(default)]
+    pub(crate) runs: Option<Runs>,
+    /// The agents that may offer these tools to their models. Default: everybody.
+    #[serde(default)]
+    pub(crate) agents: Vec<String>,
+    /// By which names models ask for the tools, with `{tool}` for the tool's own: such as `mcp__kb__{tool}`, where a client puts the
+    /// server's tools into its requests. Default: none, and the tool's own name where the client runs it.
+    #[serde(default)]
+    pub(crate) model_names: Vec<String>,
     /// The highest level of data that the server may see.
     #[serde(default)]
     pub(crate) clearance: Clearance,

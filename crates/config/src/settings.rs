@@ -45,6 +45,8 @@ pub struct Settings {
     pub tool_revisions: BTreeMap<Name, mcp::Version>,
     /// Several tool servers under one name: the name of each tool there, its server, its own name.
     pub virtual_servers: BTreeMap<Name, BTreeMap<String, (Name, String)>>,
+    /// Tools that models ask for.
+    pub client_tools: ClientTools,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -63,6 +65,52 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// Tools that models ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTools {
+    /// What becomes of what nobody has declared.
+    pub mode: ClientMode,
+    /// What becomes of a call that is refused.
+    pub refused: RefusedCall,
+    /// The declared tools, by the names that models call them by.
+    pub tools: BTreeMap<String, Vec<ClientTool>>,
+}
+
+/// A tool that a model may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTool {
+    /// The section under `tool_servers`.
+    pub server: Name,
+    /// Its name there.
+    pub tool: String,
+    /// The agents that may offer it; none named: everybody.
+    pub agents: BTreeSet<Name>,
+    /// Whether the client runs it.
+    pub runs_at_client: bool,
+}
+
+/// What becomes of functions and calls that nobody has declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientMode {
+    /// Nobody looks.
+    Off,
+    /// They are recorded, and pass.
+    Observe,
+    /// They are refused.
+    Enforce,
+}
+
+/// What becomes of a refused call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedCall {
+    /// It is taken out.
+    Strip,
+    /// A sentence stands in its place.
+    Replace,
+    /// It passes, and the refusal is recorded.
+    Annotate,
 }
 
 /// How operators are told of what waits for them, and how they may answer.

@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod client_tools;
 mod examples;
 mod fuzz;
 mod issuers;

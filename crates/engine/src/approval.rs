@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::sha256;
-use model::{Answer, Awaited, Challenge, PrincipalId, ReasonCode, Refusal, RequestId, Verdict};
+use model::{Answer, Awaited, Challenge, Label, Name, PrincipalId, ReasonCode, Refusal, RequestId, Verdict};
 use response::{AskError, Closed, Standing, Status, Wanted, WantedItem};
 use serde_json::{Map, Value, json};
 use text::{Document, Kind, NodeId};
@@ -59,6 +59,14 @@ pub(crate) fn lifted(snapshot: &Snapshot, inspected: &Inspected<'_>, plain: &Jud
     if !is_call || !is_challenge || !understood.effects.is_empty() {
         return None;
     }
+    lifted_by(snapshot, plain)
+}
+
+/// The same of a call that is nothing else.
+pub(crate) fn lifted_by(snapshot: &Snapshot, plain: &Judgement) -> Option<Judgement> {
+    if plain.answer.challenges() != [Challenge::Approval] {
+        return None;
+    }
     let mut input = plain.input.clone();
     // One fact more of a plain evaluation.
     input.facts.answered = BTreeSet::from([Challenge::Approval]);
@@ -79,12 +87,47 @@ pub(crate) fn wanted<W: World>(
     plain: &Answer,
     outbound: &[Outbound],
 ) -> Result<Wanted, Refusal> {
-    let (Aim::Server(call), [outbound]) = (&inspected.understood().aim, outbound) else {
+    let (Aim::Server(ServerCall { server, wants: Wants::Tool { name, .. }, .. }), [outbound]) =
+        (&inspected.understood().aim, outbound)
+    else {
         return Err(ReasonCode::ApprovalNotRequestable.into());
     };
-    let text = text(snapshot, identified, call, &outbound.body)?;
+    let exact = Exact { server, tool: name, request: identified.request() };
+    let seen = inspected.label().0.clone();
+    wanted_of(world, snapshot, identified, &exact, (plain, seen), &outbound.body)
+}
+
+/// A call of a tool, and the id under which it is decided on.
+pub(crate) struct Exact<'a> {
+    pub(crate) server: &'a Name,
+    pub(crate) tool: &'a str,
+    pub(crate) request: RequestId,
+}
+
+/// The same of a call that a model asks for, in the form of a message to its server: `body`.
+pub(crate) fn wanted_for<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    exact: &Exact<'_>,
+    plain: &Judgement,
+    body: &[u8],
+) -> Result<Wanted, Refusal> {
+    let seen = plain.input.facts.label.clone();
+    wanted_of(world, snapshot, identified, exact, (&plain.answer, seen), body)
+}
+
+fn wanted_of<W: World>(
+    world: &W,
+    snapshot: &Snapshot,
+    identified: &Identified,
+    exact: &Exact<'_>,
+    (plain, seen): (&Answer, Label),
+    body: &[u8],
+) -> Result<Wanted, Refusal> {
+    let text = text(snapshot, identified, exact, body)?;
     // As of a question about the same call: who is refused there need not ask here.
-    let topic = canonical(&json!(["callTool", "Tool", inspected.aim().id()]))?;
+    let topic = canonical(&json!(["callTool", "Tool", format!("{}/{}", exact.server, exact.tool)]))?;
     let salt = hex::encode(world.entropy().ok_or(ReasonCode::Internal)?);
     let item = WantedItem {
         scope: sha256(text.as_bytes()),
@@ -93,7 +136,7 @@ pub(crate) fn wanted<W: World>(
         text,
         salt,
         because: because(plain),
-        request: identified.request(),
+        request: exact.request,
     };
     let by = identified.chain().actor().ok_or(ReasonCode::Internal)?;
     Ok(Wanted {
@@ -105,7 +148,7 @@ pub(crate) fn wanted<W: World>(
         key: None,
         said: String::new(),
         is_single_use: true,
-        seen: Some(inspected.label().0.clone()),
+        seen: Some(seen),
     })
 }
 
@@ -118,8 +161,7 @@ pub(crate) fn because(answer: &Answer) -> Vec<String> {
 
 /// The canonical text of a call as it would leave: the tool, its arguments and everything else that the server is told, for whom and
 /// in which task.
-fn text(snapshot: &Snapshot, identified: &Identified, call: &ServerCall, body: &[u8]) -> Result<String, Refusal> {
-    let Wants::Tool { name, .. } = &call.wants else { return Err(ReasonCode::ApprovalNotRequestable.into()) };
+fn text(snapshot: &Snapshot, identified: &Identified, exact: &Exact<'_>, body: &[u8]) -> Result<String, Refusal> {
     if body.len() > snapshot.limits.body_bytes {
         return Err(too_long(body.len()));
     }
@@ -128,9 +170,9 @@ fn text(snapshot: &Snapshot, identified: &Identified, call: &ServerCall, body: &
     let task = identified.mandate().task.as_ref().map_or(&identified.credential().ledger, |task| &task.id);
     let mut told = Map::new();
     told.insert("action".to_owned(), json!("callTool"));
-    told.insert("tool".to_owned(), json!(format!("{}/{name}", call.server)));
+    told.insert("tool".to_owned(), json!(format!("{}/{}", exact.server, exact.tool)));
     // The same bundle can stand before another server tomorrow.
-    let place = snapshot.servers.get(&call.server).map(|server| server.place.as_str());
+    let place = snapshot.servers.get(&exact.server).map(|server| server.place.as_str());
     told.insert("server".to_owned(), json!(place.unwrap_or_default()));
     told.insert("chain".to_owned(), json!(identified.chain()));
     told.insert("task".to_owned(), json!(task));

@@ -20,6 +20,7 @@ use text::{Document, NodeId, Splices};
 use crate::account::{self, Most};
 use crate::admit::Identified;
 use crate::approval;
+use crate::asked::offered;
 use crate::inspection::Inspected;
 use crate::meet::{self, Meeting};
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
@@ -79,6 +80,8 @@ pub struct Permit {
     names: Vec<(String, String)>,
     judgement: Judgement,
     approval: Option<Standing>,
+    /// What the record says of the functions that it offers to the model.
+    offered: Vec<String>,
 }
 
 /// What is asked of an upstream, beside the body.
@@ -232,6 +235,11 @@ impl Permit {
         self.approval.as_ref()
     }
 
+    /// What the record says of the functions that it offers to the model.
+    pub(crate) fn offered(&self) -> &[String] {
+        &self.offered
+    }
+
     /// The judgement, where nothing comes of the permit.
     pub(crate) fn into_judgement(self) -> Judgement {
         self.judgement
@@ -272,6 +280,10 @@ pub(crate) fn decide<W: World, P: Protocol>(
     if !is_permit && lifted.is_none() {
         return Err(refuse(told(), plain));
     }
+    let offered = match offered(snapshot, identified, inspected) {
+        Ok(offered) => offered,
+        Err(refusal) => return Err(refuse(refusal, plain)),
+    };
     let resumed = inspected.named().resumed.as_ref();
     let duties = Arc::new(streams::united(lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
     let outbound = match outbound(snapshot, protocol, identified, inspected, &duties) {
@@ -324,6 +336,7 @@ pub(crate) fn decide<W: World, P: Protocol>(
         names,
         judgement,
         approval,
+        offered,
     })
 }
 

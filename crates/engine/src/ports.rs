@@ -27,12 +27,14 @@ use crate::streams::Sessions;
 use crate::verified::VerifiedTokens;
 
 mod asking;
+mod calls;
 mod protocol;
 
 pub use asking::{
     Answered, Asking, Denial, Found, Looked, Order, Page, Performs, Question, Questions, Requestable, Requesting, Said, Search,
     Searching, Sought, StepUp, Subject, Submission, Until,
 };
+pub use calls::{CallAsked, Calls, Fate, Function};
 pub use protocol::{
     Aim, AnswerView, Catalogue, Demand, EventReader, Form, Kept, LaneId, LeafUse, Mirrored, ModelCall, Place, Protocol, Reported,
     ServerCall, Shown, StreamEvent, Told, Understood, Voice, Wants,

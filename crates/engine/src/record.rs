@@ -33,9 +33,11 @@ const CONTENT: usize = 4096;
 /// Most findings of a refused request that its record names one by one; all are counted by kind.
 const MAX_REFUSED: usize = 64;
 /// Longest content of a refusal, in bytes: always less than the room that is kept for a new reason (decision 0035).
-const MAX_REFUSED_CONTENT: usize = 128 * 1024;
+pub(crate) const MAX_REFUSED_CONTENT: usize = 128 * 1024;
 /// Most findings of an answer that its outcome names one by one.
 const MAX_FINDINGS: usize = 1024;
+/// Most calls that an answer asks for and its outcome names; each that is decided on has an entry of its own.
+const MAX_ASKED: usize = 64;
 
 /// Proof: the intent of this very permit is in the log.
 ///
@@ -95,6 +97,8 @@ pub(crate) struct Outcome {
     pub(crate) released_bytes: u64,
     /// Whether an answer is all that comes of it: then none is recorded.
     pub(crate) is_answer: bool,
+    /// Calls that the answer asked for, and what became of them, bounded.
+    asked: Vec<String>,
 }
 
 impl Outcome {
@@ -109,6 +113,14 @@ impl Outcome {
             released: None,
             released_bytes: 0,
             is_answer: false,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Notes a call that the answer asked for.
+    pub(crate) fn asked_for(&mut self, note: String) {
+        if self.asked.len() < MAX_ASKED {
+            self.asked.push(note);
         }
     }
 
@@ -168,6 +180,7 @@ async fn write_intent<W: World>(
     let goes_on = permit.resumed().map(|resumed| &resumed.about);
     header.notes.extend(goes_on.map(|about| format!("goes on: {} {}", about.request, about.tool.as_deref().unwrap_or("news"))));
     header.notes.extend(permit.approval().into_iter().flat_map(approval::notes));
+    header.notes.extend(permit.offered().iter().map(|note| plain(snapshot, note)));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),
@@ -354,6 +367,7 @@ pub(crate) fn outcome<W: World>(world: &W, call: &mut Call, reason: ReasonCode, 
     header.at = world.now();
     header.reason = Some(reason);
     header.charge = charge;
+    header.notes.extend(outcome.asked.iter().map(|note| plain(&call.snapshot, note)));
     header.result = Some(result(reason, &outcome, call.has_begun));
     let elapsed = world.monotonic().saturating_sub(call.started);
     let content = OutcomeContent {

@@ -11,6 +11,7 @@ use identity::Mark;
 use model::{Action, ReasonCode, Refusal, Resource};
 
 use crate::act::Reply;
+use crate::asked::{self, Asking};
 use crate::decide::Permit;
 use crate::guard::{Guard, at_once, give_way, while_connected};
 use crate::interaction::Call;
@@ -190,9 +191,31 @@ impl<W: World, C: Client> Back<'_, W, C> {
         read?;
         machine.finish()?;
         protocol.ended()?;
-        let batch = machine.ready()?;
+        let mut batch = machine.ready()?;
+        while self.decide(&mut machine, &mut batch).await? {}
         self.length = Some(batch.released.len());
         self.release(batch).await
+    }
+
+    /// Decides on the calls that have become complete. `true`: more may leave now, in `batch`.
+    async fn decide<P: Protocol>(&mut self, machine: &mut Machine<'_, P>, batch: &mut Batch) -> Result<bool, Refusal> {
+        let asked = machine.asked();
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let identified = self.call.identified.as_ref().ok_or(ReasonCode::Internal)?;
+        let asking = Asking { identified, recorded: self.recorded };
+        // The words of the model are in the task before it is decided what it may do.
+        label::join(self.world, identified, label::of_answer(identified, self.recorded.permit()));
+        for call in asked {
+            let (fate, note) = asked::decided(self.world, &asking, self.guard, &call).await?;
+            self.call.outcome.asked_for(note);
+            machine.decide(call.key, fate);
+        }
+        let mut next = machine.ready()?;
+        next.findings.splice(0..0, std::mem::take(&mut batch.findings));
+        *batch = next;
+        Ok(true)
     }
 
     /// A stream: event by event, held back only while a scanner is undecided. What has arrived together leaves together.
@@ -269,16 +292,27 @@ impl<W: World, C: Client> Back<'_, W, C> {
             }
             self.silence.hear(machine.arrived());
             let batch = machine.ready()?;
-            self.release(batch).await?;
+            self.let_go(machine, batch).await?;
         }
         ended.unwrap_or(Ok(()))?;
         reader.finish()?;
         machine.finish()?;
         protocol.ended()?;
         let batch = machine.ready()?;
-        self.release(batch).await?;
+        self.let_go(machine, batch).await?;
         // Nothing may have been left to say; that is an answer too.
         self.open()
+    }
+
+    /// Releases what may leave, then decides on the calls behind it, until nothing more may.
+    async fn let_go<P: Protocol>(&mut self, machine: &mut Machine<'_, P>, mut batch: Batch) -> Result<(), Refusal> {
+        loop {
+            self.release(batch).await?;
+            batch = Batch::empty();
+            if !self.decide(machine, &mut batch).await? {
+                return Ok(());
+            }
+        }
     }
 
     fn machine<'p, P: Protocol>(&self, protocol: &'p P, in_stream: bool) -> Result<Machine<'p, P>, ReasonCode> {
@@ -287,7 +321,10 @@ impl<W: World, C: Client> Back<'_, W, C> {
         let duties = Arc::clone(self.recorded.permit().duties());
         let hides_usage = in_stream && self.recorded.permit().hides_usage();
         let limits = snapshot.limits.clone();
-        Ok(Machine::new(protocol, scanners, duties, limits, in_stream, self.sealer(), hides_usage))
+        let is_model = self.recorded.permit().model().is_some();
+        let is_decided = is_model && self.call.identified.as_ref().is_some_and(|identified| asked::governs(snapshot, identified));
+        let calls = if is_decided { protocol.calls(in_stream, limits.json()) } else { None };
+        Ok(Machine::new(protocol, scanners, duties, limits, in_stream, self.sealer(), hides_usage).deciding(calls))
     }
 
     /// What marks the names in an answer that the provider keeps.

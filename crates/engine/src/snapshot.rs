@@ -12,6 +12,7 @@ use model::{Address, Chain, ClientFeature, Dialect, Digest, Label, ModelName, Na
 use policy::PolicySnapshot;
 use response::Terms;
 
+use crate::asked::ClientTools;
 use crate::counted::Counts;
 use crate::ports::StepUp;
 
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub routes: BTreeMap<ModelName, Vec<Route>>,
     /// Every tool server that can be spoken to.
     pub servers: BTreeMap<Name, Arc<Server>>,
+    /// Tools that models ask for.
+    pub client_tools: Arc<ClientTools>,
     /// The scanners in force.
     pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.

@@ -155,12 +155,17 @@ pub(crate) fn still_fits(
 /// call of theirs could be allowed.
 pub(crate) fn is_hidden(snapshot: &Snapshot, identified: &Identified, inspected: &Inspected<'_>) -> bool {
     let is_call = matches!(&inspected.understood().aim, Aim::Server(call) if matches!(call.wants, Wants::Tool { .. }));
-    if !is_call || snapshot.refusals.explains(identified.chain()) {
+    is_call && hides(snapshot, identified, inspected.aim())
+}
+
+/// Whether the caller learns of no such tool.
+pub(crate) fn hides(snapshot: &Snapshot, identified: &Identified, tool: &Resource) -> bool {
+    if snapshot.refusals.explains(identified.chain()) {
         return false;
     }
     let lister = lister(identified);
     let list = (!snapshot.off.policy).then(|| snapshot.policy.list(&lister, Listable::Tools));
-    let is_listed = |listed: &Listed| listed.could == Could::Yes && listed.ask.resource == *inspected.aim();
+    let is_listed = |listed: &Listed| listed.could == Could::Yes && listed.ask.resource == *tool;
     list.is_some_and(|list| !list.iter().any(is_listed))
 }
 

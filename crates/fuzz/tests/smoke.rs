@@ -46,6 +46,7 @@ smoke! {
     approvals: 4_000;
     checks: 20_000;
     answers: 5_000;
+    asked: 2_000;
     tokens: 10_000;
     claims: 3_000;
     keysets: 3_000;

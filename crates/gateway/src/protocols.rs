@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use budget::Allowance;
 use bytes::Bytes;
 use engine::Snapshot;
-use engine::ports::{AnswerView, Catalogue, Head, Protocol, StreamEvent, Understood, Voice};
+use engine::ports::{AnswerView, Calls, Catalogue, Head, Protocol, StreamEvent, Understood, Voice};
 use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
@@ -106,6 +106,11 @@ impl Protocol for Adapter {
 
     fn rewrite(&self, event: &StreamEvent, data: &[u8]) -> Bytes {
         sse::write(event.name.as_deref(), data)
+    }
+
+    fn calls(&self, in_stream: bool, limits: text::Limits) -> Option<Box<dyn Calls>> {
+        let api = if self.stored.is_some() { Api::Responses } else { self.api };
+        dialect::calls(api, in_stream, limits)
     }
 }
 

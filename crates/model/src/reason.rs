@@ -85,6 +85,8 @@ reason_codes! {
     PrincipalUnknown "principal-unknown" Operator false "the credential's principal is not declared in the configuration"
     PrincipalLocked "principal-locked" Operator true "an operator has locked a party of this call"
     ModelLocked "model-locked" Operator true "an operator has locked this model"
+    ClientToolUnknown "client-tool-unknown" Client false "a function or call of a tool that nobody has approved for this agent"
+    ClientToolChanged "client-tool-changed" Client false "a function is not what was approved under its name"
     ToolLocked "tool-locked" Operator true "an operator has locked this tool or its server"
     GateLocked "gate-locked" Operator true "an operator has locked the gate"
     RoleInsufficient "role-insufficient" Client false "the operator's role does not allow this"

@@ -8,7 +8,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
-use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
+use engine::{
+    Budgets, Candour, ClientMode, ClientTool, ClientTools, Limits, Off, RefusedCall, Route, Scanning, Server, Snapshot,
+};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -178,6 +180,7 @@ fn build(
         policy,
         routes: routes(settings),
         servers: servers(bundle, settings),
+        client_tools: Arc::new(client_tools(bundle, settings)),
         scanners,
         admitted: settings.fields.clone(),
         limits: limits(settings),
@@ -294,6 +297,31 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         .collect();
     servers.extend(joined);
     servers
+}
+
+/// Tools that models ask for. One whose definition no longer reads is not declared.
+fn client_tools(bundle: &Bundle, settings: &Settings) -> ClientTools {
+    let tool = |name: &str, declared: &config::ClientTool| {
+        let tool = bundle.registry.tool_servers.get(&declared.server)?.tools.get(&declared.tool)?;
+        let pinned = Arc::new(mcp::Pinned::of_canonical(&tool.definition).ok()?);
+        let place = (declared.server.clone(), declared.tool.clone());
+        Some(Arc::new(ClientTool::new(name, place, pinned, declared.agents.clone(), declared.runs_at_client)))
+    };
+    let config::ClientTools { mode, refused, tools } = &settings.client_tools;
+    let tools = tools.iter().map(|(name, of_name)| (name.clone(), of_name.iter().filter_map(|one| tool(name, one)).collect()));
+    ClientTools {
+        mode: match mode {
+            config::ClientMode::Off => ClientMode::Off,
+            config::ClientMode::Observe => ClientMode::Observe,
+            config::ClientMode::Enforce => ClientMode::Enforce,
+        },
+        refused: match refused {
+            config::RefusedCall::Strip => RefusedCall::Strip,
+            config::RefusedCall::Replace => RefusedCall::Replace,
+            config::RefusedCall::Annotate => RefusedCall::Annotate,
+        },
+        tools: tools.collect(),
+    }
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -51,6 +51,7 @@ pub(crate) fn settings(
         tool_upstreams: tools::upstreams(file, report),
         tool_revisions: tools::revisions(file),
         virtual_servers: tools::virtual_servers(file, report),
+        client_tools: tools::client_tools(file, report),
         issuers,
         tokens,
         access_url,

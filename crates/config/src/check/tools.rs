@@ -2,6 +2,7 @@
 //!
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
+mod clients;
 mod counts;
 mod documents;
 mod joined;
@@ -21,6 +22,7 @@ use crate::raw_tools::{self, Effect};
 use crate::schema::sorted;
 use crate::source::Source;
 
+pub(super) use clients::client_tools;
 pub(super) use joined::virtual_servers;
 
 /// Longest file of definitions in bytes.
@@ -43,7 +45,7 @@ pub(super) fn tool_servers(file: &raw::File, source: &dyn Source, report: &mut R
         }
         let Some(definitions) = definitions(&raw.definitions, &path.key("definitions"), source, report) else { continue };
         let tools = tools(raw, &definitions, &path.key("tools"), report);
-        if raw.upstream.is_some() {
+        if raw.upstream.is_some() || raw.runs.is_some() || !raw.model_names.is_empty() {
             pinned(&tools, &path.key("tools"), report);
         }
         let clearance: Level = models::level(raw.clearance);

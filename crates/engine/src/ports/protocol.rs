@@ -9,7 +9,7 @@ use mcp::Version;
 use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
-use super::Head;
+use super::{Calls, Function, Head};
 use crate::snapshot::{DocumentPlace, Snapshot};
 
 /// What a protocol adapter understood of a request.
@@ -62,6 +62,8 @@ pub struct ModelCall {
     pub unstored: Option<Place>,
     /// How much it may bring about.
     pub demand: Demand,
+    /// The functions of the client that it offers to the model.
+    pub functions: Vec<Function>,
 }
 
 /// A message to a tool server.
@@ -287,6 +289,8 @@ pub struct AnswerView {
     pub is_ambiguous: bool,
     /// Why it is not released, if it is nothing that may come now.
     pub refused: Option<&'static str>,
+    /// Whether it may hold a part of a call that the model asks for.
+    pub speaks_of_calls: bool,
 }
 
 /// One event of a stream: its raw bytes and the part that is data.
@@ -375,6 +379,10 @@ pub trait Protocol: Voice {
     fn goes_on(&self, _asked: &str) {}
     /// Which documents and prompts the caller is shown. Told to those who understand [`Wants::Documents`], before the answer comes.
     fn may_show(&self, _places: Vec<DocumentPlace>) {}
+    /// A reader of the calls that a model asks for in an answer; none where answers hold none.
+    fn calls(&self, _in_stream: bool, _limits: text::Limits) -> Option<Box<dyn Calls>> {
+        None
+    }
     /// The list of tools that is asked for, from their definitions as JSON. Asked of those who understand [`Wants::Tools`].
     fn tool_list(&self, _tools: &[&str]) -> (HeaderMap, Bytes) {
         (HeaderMap::new(), Bytes::new())

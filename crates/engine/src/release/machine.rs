@@ -3,33 +3,31 @@
 //! An event is held until nothing in it can still become part of a finding; then it leaves in the order in which it came,
 //! byte for byte unless something in it was edited. A body that is not a stream is one event followed by the end.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
-use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, RequestId, Side};
+use model::{Act, Duties, Finding, ReasonCode, Refusal, Side};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
+use super::asking::{Asking, Settled};
+use super::found::Found;
 use super::joint::Joint;
+use super::sealer::Sealer;
 use super::seen::Seen;
 use super::track::Track;
-use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
+use crate::ports::{AnswerView, CallAsked, Calls, Fate, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::seams;
 use crate::snapshot::Limits;
-use crate::streams::EventSeal;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
 const MAX_LANES: usize = 256;
 const MAX_LANES_EVER: usize = 1024;
 /// So many bytes on both sides of a seam are looked at together. What is found begins with a literal or is shorter.
 const JOINED: usize = 512;
-/// Most findings that one batch keeps one by one. Later ones still act; of each kind the first one more is kept, for the labels
-/// that it brings.
-const MAX_FINDINGS: usize = 1024;
 
 /// One answer on its way to the client.
 pub(crate) struct Machine<'p, P> {
@@ -54,58 +52,8 @@ pub(crate) struct Machine<'p, P> {
     /// Whether the client is not shown what was used.
     hides_usage: bool,
     seen: Seen,
-}
-
-/// Binds names in an answer to the task that is told them.
-pub(crate) enum Sealer {
-    /// Of what a provider keeps.
-    OfModel {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// Which upstream keeps it.
-        mark: identity::Mark,
-        /// Names that the request knows already: as the provider writes them, and as the task does.
-        known: Vec<(String, String)>,
-        /// Whether the provider keeps this answer.
-        is_kept: bool,
-    },
-    /// Of what goes on at a tool server.
-    OfServer {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// What the state of a request is bound to; none where a request has none.
-        state: Option<[u8; 32]>,
-        /// For the names of events, where a client may come back to what follows one; with the request that they are of.
-        events: Option<(Arc<EventSeal>, RequestId)>,
-        /// What is known of the call, once that was made; none inside if no header could hold it.
-        about: OnceCell<Option<String>>,
-    },
-}
-
-impl Sealer {
-    /// Seals the name of something; `Ok(None)` for what stays as it is.
-    fn seal(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self {
-            Self::OfModel { handles, owner, mark, known, is_kept } => {
-                let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
-                Ok(known.or_else(|| handles.seal(owner, *mark, name).filter(|_| *is_kept)))
-            }
-            Self::OfServer { handles, owner, state, .. } => {
-                let sealed = state.and_then(|state| handles.seal_bound(owner, &state, name));
-                let what = "a state that cannot be bound to its request: it is longer than 16 KiB, or belongs to none";
-                sealed.map(Some).ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, what))
-            }
-        }
-    }
-
-    /// By what the client can come back to what follows an event; none where it cannot.
-    fn seal_event(&self, id: &str) -> Option<String> {
-        let Self::OfServer { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
-        let about = about.get_or_init(|| events.about(*request)).as_deref()?;
-        events.seal(handles, owner, id, about)
-    }
+    /// Where calls of tools wait that the model asks for; none where nobody decides on them.
+    asking: Asking,
 }
 
 /// What may leave now.
@@ -114,6 +62,13 @@ pub(crate) struct Batch {
     pub(crate) released: Released,
     /// Findings that became certain with this push; to be recorded before the bytes leave.
     pub(crate) findings: Vec<Finding>,
+}
+
+impl Batch {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self { released: Released::seal(Bytes::new()), findings: Vec::new() }
+    }
 }
 
 /// One event that waits for its lanes.
@@ -126,6 +81,8 @@ struct Held {
     edited: HashSet<u32>,
     /// The client did not ask for it.
     is_hidden: bool,
+    /// It may hold a part of a call.
+    speaks: bool,
 }
 
 struct HeldPiece {
@@ -166,7 +123,23 @@ impl<'p, P: Protocol> Machine<'p, P> {
             sealer,
             hides_usage,
             seen: Seen::default(),
+            asking: Asking::default(),
         }
+    }
+
+    /// The same with calls decided on before they leave.
+    pub(crate) fn deciding(self, calls: Option<Box<dyn Calls>>) -> Self {
+        Self { asking: Asking::of(calls), ..self }
+    }
+
+    /// The calls that have become complete; nothing of them leaves before [`Machine::decide`].
+    pub(crate) fn asked(&mut self) -> Vec<CallAsked> {
+        self.asking.asked()
+    }
+
+    /// Says what becomes of a call.
+    pub(crate) fn decide(&mut self, key: usize, fate: Fate) {
+        self.asking.decide(key, fate);
     }
 
     /// Takes one event.
@@ -224,6 +197,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
 
     /// No more events will come.
     pub(crate) fn finish(&mut self) -> Result<(), Refusal> {
+        self.asking.finish();
         self.finish_lanes();
         self.refuse_denied()
     }
@@ -237,14 +211,21 @@ impl<'p, P: Protocol> Machine<'p, P> {
                 break;
             }
             self.held_bytes = self.held_bytes.saturating_sub(held.event.raw.len());
-            let bytes = self.settle(held)?;
-            if out.is_empty() && self.queue.is_empty() {
+            let settled = self.settle(held)?;
+            let bytes = match self.asking.take(settled)? {
+                Ok(bytes) => bytes,
+                Err(settled) => self.written(settled),
+            };
+            if out.is_empty() && self.queue.is_empty() && !self.asking.is_there() {
                 // The common case, one event in and one event out: no copy.
                 return Ok(self.batch(bytes));
             }
             out.extend_from_slice(&bytes);
         }
-        if self.held_bytes > self.limits.held_bytes {
+        out.extend_from_slice(&self.asking.rest(self.queue.is_empty())?);
+        // A whole answer is bounded as such, and waits as a whole.
+        let waiting = if self.in_stream { self.asking.held() } else { 0 };
+        if self.held_bytes.saturating_add(waiting) > self.limits.held_bytes {
             return Err(Refusal::because(ReasonCode::UpstreamResponseTooLarge, "too much is held back for inspection"));
         }
         Ok(self.batch(out.freeze()))
@@ -349,7 +330,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
             Shown::IfUsageIsAsked => self.hides_usage,
             Shown::Never => true,
         };
-        Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
+        Ok(Held { event, splices, pieces, token_records, edited, is_hidden, speaks: view.speaks_of_calls })
     }
 
     /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.
@@ -390,8 +371,8 @@ impl<'p, P: Protocol> Machine<'p, P> {
         Ok(hits)
     }
 
-    /// Writes the event with its edits.
-    fn settle(&mut self, mut held: Held) -> Result<Bytes, Refusal> {
+    /// The event with its edits.
+    fn settle(&mut self, mut held: Held) -> Result<Settled, Refusal> {
         let mut edits = Vec::new();
         for piece in &held.pieces {
             let taken = self.lanes.get_mut(piece.lane).and_then(|lane| lane.take(piece.number));
@@ -414,13 +395,24 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for record in nulled {
             null_out(&mut held.splices, record);
         }
-        let Some(data) = held.event.data.take().filter(|_| !held.is_hidden) else { return Ok(Bytes::new()) };
-        let data = if held.splices.is_empty() {
-            data
-        } else {
-            Bytes::from(held.splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?)
+        let Held { mut event, splices, is_hidden, speaks, .. } = held;
+        let data = match event.data.take() {
+            Some(data) if !splices.is_empty() && (!is_hidden || self.asking.is_there()) => {
+                Some(Bytes::from(splices.apply(&data).map_err(|_| Refusal::new(ReasonCode::DutyImpossible))?))
+            }
+            data => data,
         };
-        Ok(if self.in_stream { self.protocol.rewrite(&held.event, &data) } else { data })
+        Ok(Settled { event, data, is_hidden, speaks })
+    }
+
+    /// An event as the client reads it; nothing of one that it is not shown.
+    fn written(&self, settled: Settled) -> Bytes {
+        let Settled { event, data, is_hidden, .. } = settled;
+        match data.filter(|_| !is_hidden) {
+            None => Bytes::new(),
+            Some(data) if self.in_stream => self.protocol.rewrite(&event, &data),
+            Some(data) => data,
+        }
     }
 
     fn lane(&mut self, id: &LaneId, form: Form) -> Result<usize, Refusal> {
@@ -545,6 +537,7 @@ impl Held {
             token_records: Vec::new(),
             edited: HashSet::new(),
             is_hidden: false,
+            speaks: false,
         }
     }
 }
@@ -559,26 +552,6 @@ fn refuse(denied: &DeniedContent) -> Refusal {
 
 fn of_lane(hit: &Hit, lane: &str) -> Finding {
     Finding { kind: hit.kind.clone(), group: hit.group, side: Side::Response, place: lane.to_owned(), span: hit.span }
-}
-
-/// Findings of one batch, bounded. INVARIANT: every kind that was found is among them, because labels are made from them.
-#[derive(Default)]
-struct Found {
-    kept: Vec<Finding>,
-    /// The kinds of which one more was kept above the bound.
-    beyond: HashSet<FindingKind>,
-}
-
-impl Found {
-    fn add(&mut self, finding: Finding) {
-        if self.kept.len() < MAX_FINDINGS || self.beyond.insert(finding.kind.clone()) {
-            self.kept.push(finding);
-        }
-    }
-
-    fn extend(&mut self, findings: Vec<Finding>) {
-        findings.into_iter().for_each(|finding| self.add(finding));
-    }
 }
 
 #[cfg(test)]

@@ -134,6 +134,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         digest: Digest([7; 32]),
         policy: Arc::new(PolicySnapshot::load(&bundle, &targets).unwrap()),
         servers: BTreeMap::new(),
+        client_tools: Arc::default(),
         routes: BTreeMap::from([(name("small"), vec![route("first"), route("second")]), (name("large"), vec![route("first")])]),
         scanners: Scanning::Ready(Arc::new(if off.inspection { all_off() } else { inspect::Scanners::all() })),
         admitted: BTreeMap::new(),
@@ -533,6 +534,7 @@ impl Protocol for Toy {
             kept: None,
             unstored: None,
             demand: demand(document),
+            functions: Vec::new(),
         };
         Ok(Understood { aim: Aim::Model(call), stream, effects: Vec::new(), uninspected: Vec::new(), joined: Vec::new() })
     }

@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod approvals;
 mod archives;
+mod asked;
 mod certificates;
 mod checks;
 mod config;
@@ -58,7 +59,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 46] = [
+pub const ALL: [Target; 47] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -77,6 +78,7 @@ pub const ALL: [Target; 46] = [
     approvals::TARGET,
     checks::TARGET,
     answers::TARGET,
+    asked::TARGET,
     tokens::TARGET,
     tokens::CLAIMS,
     issuers::TARGET,

@@ -7,8 +7,10 @@
 pub(crate) mod allowance;
 mod anthropic;
 mod api;
+mod calls;
 mod demand;
 mod errors;
+mod functions;
 mod headers;
 mod joined;
 mod lanes;
@@ -26,7 +28,7 @@ use std::collections::BTreeSet;
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::{AnswerView, Shown, Understood};
+use engine::ports::{AnswerView, Calls, Shown, Understood};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
@@ -52,6 +54,12 @@ pub fn understand(
     Ok(understood)
 }
 
+/// The functions that a request to a model offers, in the form in which tool servers list tools: JSON. None if it offers none.
+#[must_use]
+pub fn listed(document: &Document<'_>) -> Option<String> {
+    functions::listed(document)
+}
+
 /// The headers of the request that may reach an upstream: an allow-list, and only values of the expected form.
 #[must_use]
 pub fn upstream_headers(api: Api, headers: &HeaderMap) -> HeaderMap {
@@ -69,7 +77,20 @@ pub fn client_headers(dialect: Dialect, headers: &HeaderMap) -> HeaderMap {
 pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> AnswerView {
     let mut view = pieces(api, document, name, in_stream);
     usage::note(api, document, name, in_stream, &mut view);
+    view.speaks_of_calls = speaks_of_calls(api, document, name, in_stream);
     view
+}
+
+fn speaks_of_calls(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> bool {
+    let told = document.get(document.root(), "type").and_then(|kind| document.text(kind));
+    let kind = told.unwrap_or_else(|| name.unwrap_or_default().into());
+    calls::speaks(api, document, &kind, in_stream)
+}
+
+/// A reader of the calls that a model asks for in an answer.
+#[must_use]
+pub fn calls(api: Api, in_stream: bool, limits: text::Limits) -> Option<Box<dyn Calls>> {
+    calls::reader(api, in_stream, limits)
 }
 
 /// As [`view`], of an answer about a stored response: what was used was told when it was made.
@@ -80,6 +101,7 @@ pub fn view_stored(stored: &Stored, document: &Document<'_>, name: Option<&str>,
     if in_stream && stored.has(number.and_then(|number| number.parse().ok())) {
         view.shown = Shown::Never;
     }
+    view.speaks_of_calls = speaks_of_calls(Api::Responses, document, name, in_stream);
     view
 }
 

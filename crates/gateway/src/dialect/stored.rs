@@ -163,6 +163,7 @@ impl Stored {
                 unstored: None,
                 // What it used was charged to the call that made it.
                 demand: Demand::default(),
+                functions: Vec::new(),
             }),
             stream: asked.is_stream,
             effects: Vec::new(),

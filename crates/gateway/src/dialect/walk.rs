@@ -9,6 +9,7 @@ use text::{Document, Kind, NodeId};
 
 use super::api::Api;
 use super::demand;
+use super::functions;
 use super::joined;
 use super::remote;
 use super::table::{Class, Consequence, Form, Holds, Row, Shape, TAG, Union, Variant};
@@ -49,6 +50,7 @@ pub(super) fn understand(
             kept: None,
             unstored: unstored(api, document),
             demand,
+            functions: functions::functions(api, document),
         }),
         stream: document.get(root, "stream").is_some_and(|node| document.kind(node) == Kind::True),
         effects: walk.effects.into_iter().collect(),

@@ -15,7 +15,8 @@ pub(crate) enum Tools {
 
 Exit codes: 0 printed, 3 invalid input.")]
     Propose {
-        /// What the server answers to `tools/list`: the result or the whole JSON-RPC answer; `-` is standard input.
+        /// What the server answers to `tools/list`: the result or the whole JSON-RPC answer. Or a request to a model: the functions
+        /// that it offers, for a section with `runs: client`. `-` is standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// The server's name in portcullis.yaml: letters, digits and `_`.

@@ -110,7 +110,15 @@ fn nameless(document: &Document<'_>, tools: NodeId) -> Vec<Refused> {
 pub(super) fn from_file(file: &Path) -> Result<Said, Problems> {
     let called = called(file);
     let bytes = bytes(file).map_err(|error| vec![format!("`{called}` cannot be read: {error}")])?;
-    Said::read(&bytes).map_err(|what| vec![format!("{called}: {what}")])
+    let listed = of_request(&bytes);
+    Said::read(listed.as_deref().unwrap_or(&bytes)).map_err(|what| vec![format!("{called}: {what}")])
+}
+
+/// What a request to a model offers, in the form of a server's list; none if it is no such request.
+fn of_request(bytes: &[u8]) -> Option<Vec<u8>> {
+    let document = Document::parse(bytes, &Limits::default()).ok()?;
+    let is_request = ["model", "messages", "input"].iter().any(|key| document.get(document.root(), key).is_some());
+    gateway::dialect::listed(&document).filter(|_| is_request).map(String::into_bytes)
 }
 
 /// What people call a file.
@@ -152,6 +160,27 @@ mod tests {
             assert_eq!((said.is_whole_answer, said.has_more), (is_whole_answer, has_more), "{text}");
             assert_eq!(said.tools["read"].lexeme, tool, "as it was written");
         }
+    }
+
+    #[test]
+    fn a_request_to_a_model_lists_what_it_offers() {
+        let schema = r#"{"type":"object","properties":{"to":{"type":"string"}}}"#;
+        let requests = [
+            format!(
+                r#"{{"model":"m","messages":[],"tools":[{{"type":"function","function":{{"name":"send","description":"S.","parameters":{schema},"strict":true}}}}]}}"#
+            ),
+            format!(
+                r#"{{"model":"m","input":"x","tools":[{{"type":"function","name":"send","description":"S.","parameters":{schema}}},{{"type":"web_search"}}]}}"#
+            ),
+            format!(
+                r#"{{"model":"m","messages":[],"tools":[{{"name":"send","description":"S.","input_schema":{schema}}},{{"type":"bash_20250124","name":"bash"}}]}}"#
+            ),
+        ];
+        let expected = format!(r#"{{"tools":[{{"name":"send","description":"S.","inputSchema":{schema}}}]}}"#);
+        for request in requests {
+            assert_eq!(super::of_request(request.as_bytes()), Some(expected.clone().into_bytes()), "{request}");
+        }
+        assert_eq!(super::of_request(expected.as_bytes()), None, "what a server says is read as it is");
     }
 
     #[test]
