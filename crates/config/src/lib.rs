@@ -15,6 +15,7 @@ mod placeholder;
 mod problem;
 mod raw;
 mod raw_access;
+mod raw_agents;
 mod raw_approvals;
 mod raw_budgets;
 mod raw_exec;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
+pub(crate) use crate::raw_agents::RemoteAgent;
 pub(crate) use crate::raw_approvals::Approvals;
 pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_exec::Exec;
@@ -63,6 +64,9 @@ pub(crate) struct File {
     /// Servers of tools, by a name of your choice: letters, digits and `_`. In policies a tool is `NAME::Action::"TOOL"`. Calls of
     /// those without an `upstream` do not pass through the gate: policies and their cases are about what it would decide.
     pub(crate) tool_servers: BTreeMap<String, ToolServer>,
+    /// Agents outside that messages go to, by a name of your choice. In policies such a one is `Portcullis::Agent::"NAME"`, whether or
+    /// not `agents` has one of that name, which acts through the gate too.
+    pub(crate) remote_agents: BTreeMap<String, RemoteAgent>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,
@@ -103,6 +107,9 @@ pub(crate) enum Kind {
     /// A tool server that speaks the Model Context Protocol over Streamable HTTP: `base_url` is its whole endpoint, key as
     /// `Authorization: Bearer`. `tool_servers` say which tools it has.
     Mcp,
+    /// An agent that speaks the Agent2Agent protocol (JSON-RPC binding): `base_url` is its whole endpoint, key as
+    /// `Authorization: Bearer`. `remote_agents` say which card it has.
+    A2a,
 }
 
 /// A model provider.

@@ -41,6 +41,8 @@ pub struct Settings {
     pub step_up: Option<StepUp>,
     /// The upstream of each tool server that can be spoken to.
     pub tool_upstreams: BTreeMap<Name, Name>,
+    /// The upstream of each agent that can be spoken to.
+    pub agent_upstreams: BTreeMap<Name, Name>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.

@@ -26,9 +26,11 @@ use crate::snapshot::Snapshot;
 use crate::streams::Sessions;
 use crate::verified::VerifiedTokens;
 
+mod agent;
 mod asking;
 mod protocol;
 
+pub use agent::AgentCall;
 pub use asking::{
     Answered, Asking, Denial, Found, Looked, Order, Page, Performs, Question, Questions, Requestable, Requesting, Said, Search,
     Searching, Sought, StepUp, Subject, Submission, Until,

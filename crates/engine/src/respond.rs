@@ -18,6 +18,7 @@ use crate::label;
 use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
+use crate::remote;
 use crate::stored;
 use crate::streams::Session;
 
@@ -100,7 +101,9 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
         "text/event-stream" if status.is_success() => Ok(Form::Stream),
         "application/json" => Ok(Form::Document),
         // A session that has ended: clients begin anew when they are told so.
-        _ if status == StatusCode::NOT_FOUND && permit.model().is_none() => Err(ReasonCode::SessionUnknown.into()),
+        _ if status == StatusCode::NOT_FOUND && matches!(permit.aim(), Resource::Tool(_) | Resource::ToolServer(_) | Resource::Document(_)) => {
+            Err(ReasonCode::SessionUnknown.into())
+        }
         _ if status.is_success() => {
             Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "neither JSON nor an event stream"))
         }
@@ -293,6 +296,11 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
         let permit = self.recorded.permit();
+        if let Resource::Agent(agent) = permit.aim() {
+            let (handles, owner) = (self.world.handles(), stored::owner(self.call.identified.as_ref()?));
+            let known = permit.names().to_vec();
+            return Some(Sealer::OfAgent { handles, owner, bound: remote::bound(agent), known });
+        }
         if permit.model().is_none() {
             let identified = self.call.identified.as_ref()?;
             let (handles, owner) = (self.world.handles(), stored::owner(identified));

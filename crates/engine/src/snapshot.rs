@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub routes: BTreeMap<ModelName, Vec<Route>>,
     /// Every tool server that can be spoken to.
     pub servers: BTreeMap<Name, Arc<Server>>,
+    /// Every agent outside that can be spoken to.
+    pub agents: BTreeMap<Name, Arc<RemoteAgent>>,
     /// The scanners in force.
     pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.
@@ -115,6 +117,17 @@ pub struct Server {
     pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.
     pub features: BTreeSet<ClientFeature>,
+}
+
+/// An agent outside.
+#[derive(Debug, Clone)]
+pub struct RemoteAgent {
+    /// The upstream's name in the configuration.
+    pub upstream: Name,
+    /// Its approved card.
+    pub card: a2a::Card,
+    /// Its approved skills.
+    pub skills: BTreeSet<String>,
 }
 
 /// Documents of a tool server under one name.

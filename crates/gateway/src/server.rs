@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::a2a::{self, A2a};
 use crate::access::forward::{Forwarded, Line};
 use crate::access::{self, AccessVoice, Evaluator, Requester, Searcher, requests};
 use crate::client::{Answer, Ending, HttpClient};
@@ -389,7 +390,11 @@ enum Route {
     Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
-    /// Whose tokens open the tool server at this path.
+    /// Something about an agent.
+    A2a(Name, a2a::Verb),
+    /// As much of it as is not there.
+    NoA2a(Name, a2a::Verb, Refusal),
+    /// Whose tokens open the tool server or agent at this path.
     Resource(String),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
@@ -430,6 +435,23 @@ impl Route {
             }
             Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
+        }
+        match a2a::at(path) {
+            Some(Ok((agent, verb))) => {
+                let takes = if verb == a2a::Verb::Card { Method::GET } else { Method::POST };
+                if *method == takes {
+                    return Self::A2a(agent, verb);
+                }
+                return Self::NoA2a(agent, verb, Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
+            }
+            Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
+            None => {}
+        }
+        if let Some(Ok((agent, a2a::Verb::Tell))) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(a2a::at) {
+            return match *method {
+                Method::GET => Self::Resource(format!("/a2a/{agent}")),
+                _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
+            };
         }
         if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
             return match *method {
@@ -497,6 +519,14 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         }
         Route::NoMcp(server, refusal) => {
             engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
+        }
+        Route::A2a(agent, verb) => {
+            let a2a = A2a::new(agent, verb).at(Base::here(world, head), Base::of(world, head));
+            engine::interaction(world, &a2a, head, client).await
+        }
+        Route::NoA2a(agent, verb, refusal) => {
+            let a2a = A2a::new(agent, verb).at(None, Base::of(world, head));
+            engine::turn_away(world, &a2a, head, client, &refusal).await
         }
         Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,

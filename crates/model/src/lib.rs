@@ -44,7 +44,7 @@ pub use operator::{OperatorAct, OperatorRole};
 pub use place::{host_of, place};
 pub use reason::{Fault, ReasonCode, Refusal};
 pub use registry::{
-    Address, Agent, Bundle, ClientFeature, Document, Group, Model, Party, Registry, RuleFiles, Tool, ToolEffect, ToolServer,
+    Address, Agent, Bundle, ClientFeature, Document, Group, Model, Party, Registry, RemoteAgent, RuleFiles, Tool, ToolEffect, ToolServer,
     UserText,
 };
 pub use time::UnixMillis;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode, Resource, UnixMillis};
+use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, PrincipalKind, ReasonCode, Resource, UnixMillis};
 
 /// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
 /// `model:NAME`, `server:NAME`, `tool:SERVER/NAME` or `all`.
@@ -190,6 +190,11 @@ impl LockSet {
         match aim {
             Resource::Model(name) => is_locked(LockTarget::Model(name.clone())).then_some(ReasonCode::ModelLocked),
             Resource::ToolServer(name) => is_locked(LockTarget::Server(name.clone())).then_some(ReasonCode::ToolLocked),
+            // Who is stopped is not spoken to either.
+            Resource::Agent(name) => {
+                let agent = PrincipalId::new(PrincipalKind::Agent, name.clone());
+                is_locked(LockTarget::Principal(agent)).then_some(ReasonCode::PrincipalLocked)
+            }
             Resource::Tool(id) => {
                 let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
                 (is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server)).then_some(ReasonCode::ToolLocked)

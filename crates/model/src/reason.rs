@@ -118,6 +118,7 @@ reason_codes! {
     RemoteMalformed "remote-malformed" Client false "a remote reference is not an absolute http or https URL"
     ModelNotFound "model-not-found" Client false "the model does not exist or may not be used"
     ToolNotFound "tool-not-found" Client false "the tool or its server does not exist or may not be used"
+    AgentNotFound "agent-not-found" Client false "the agent or its skill does not exist or may not be spoken to"
     DocumentNotFound "document-not-found" Client false "the document or prompt does not exist or may not be used"
     AddressInvalid "address-invalid" Client false "the address of a document has no single form"
     StateUnknown "state-unknown" Client false "this task has not been told this state for this request"

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
-use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
+use engine::{Budgets, Candour, Limits, Off, RemoteAgent, Route, Scanning, Server, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -178,6 +178,7 @@ fn build(
         policy,
         routes: routes(settings),
         servers: servers(bundle, settings),
+        agents: agents(bundle, settings),
         scanners,
         admitted: settings.fields.clone(),
         limits: limits(settings),
@@ -271,6 +272,19 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         Some((name.clone(), Arc::new(server)))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()
+}
+
+/// The agents outside that can be spoken to.
+fn agents(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<RemoteAgent>> {
+    let agent = |(name, upstream): (&model::Name, &model::Name)| {
+        let declared = bundle.registry.remote_agents.get(name)?;
+        // What was checked when it was applied reads again; who has no card is not spoken to.
+        let card = a2a::Card::read(declared.card.as_bytes());
+        let card = card.inspect_err(|error| tracing::warn!(agent = %name, %error, "an agent cannot be spoken to: its card no longer reads"));
+        let agent = RemoteAgent { upstream: upstream.clone(), card: card.ok()?, skills: declared.skills.clone() };
+        Some((name.clone(), Arc::new(agent)))
+    };
+    settings.agent_upstreams.iter().filter_map(agent).collect()
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -3,24 +3,23 @@
 //! An event is held until nothing in it can still become part of a finding; then it leaves in the order in which it came,
 //! byte for byte unless something in it was edited. A body that is not a stream is one event followed by the end.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
-use model::{Act, Duties, Finding, FindingKind, ReasonCode, Refusal, RequestId, Side};
+use model::{Act, Duties, Finding, FindingGroup, FindingKind, ReasonCode, Refusal, Side, Span};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
 use super::joint::Joint;
+use super::sealer::Sealer;
 use super::seen::Seen;
 use super::track::Track;
 use crate::ports::{AnswerView, Form, LaneId, LeafUse, Protocol, Shown, StreamEvent, null_out};
 use crate::seams;
 use crate::snapshot::Limits;
-use crate::streams::EventSeal;
 
 /// Most lanes that one answer may have open at a time, and most that it may open.
 const MAX_LANES: usize = 256;
@@ -54,58 +53,6 @@ pub(crate) struct Machine<'p, P> {
     /// Whether the client is not shown what was used.
     hides_usage: bool,
     seen: Seen,
-}
-
-/// Binds names in an answer to the task that is told them.
-pub(crate) enum Sealer {
-    /// Of what a provider keeps.
-    OfModel {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// Which upstream keeps it.
-        mark: identity::Mark,
-        /// Names that the request knows already: as the provider writes them, and as the task does.
-        known: Vec<(String, String)>,
-        /// Whether the provider keeps this answer.
-        is_kept: bool,
-    },
-    /// Of what goes on at a tool server.
-    OfServer {
-        handles: Arc<identity::Handles>,
-        /// As whom.
-        owner: String,
-        /// What the state of a request is bound to; none where a request has none.
-        state: Option<[u8; 32]>,
-        /// For the names of events, where a client may come back to what follows one; with the request that they are of.
-        events: Option<(Arc<EventSeal>, RequestId)>,
-        /// What is known of the call, once that was made; none inside if no header could hold it.
-        about: OnceCell<Option<String>>,
-    },
-}
-
-impl Sealer {
-    /// Seals the name of something; `Ok(None)` for what stays as it is.
-    fn seal(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self {
-            Self::OfModel { handles, owner, mark, known, is_kept } => {
-                let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
-                Ok(known.or_else(|| handles.seal(owner, *mark, name).filter(|_| *is_kept)))
-            }
-            Self::OfServer { handles, owner, state, .. } => {
-                let sealed = state.and_then(|state| handles.seal_bound(owner, &state, name));
-                let what = "a state that cannot be bound to its request: it is longer than 16 KiB, or belongs to none";
-                sealed.map(Some).ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, what))
-            }
-        }
-    }
-
-    /// By what the client can come back to what follows an event; none where it cannot.
-    fn seal_event(&self, id: &str) -> Option<String> {
-        let Self::OfServer { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
-        let about = about.get_or_init(|| events.about(*request)).as_deref()?;
-        events.seal(handles, owner, id, about)
-    }
 }
 
 /// What may leave now.
@@ -323,11 +270,12 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
+        self.unread(document, view)?;
         for node in &view.handles {
             let (Some(sealer), Some(name)) = (self.sealer.as_ref(), document.text(*node)) else { continue };
             let is_changed = changed.contains(node);
-            if is_changed && matches!(sealer, Sealer::OfServer { .. }) {
-                let what = "a state in which something was found: it cannot go back as it was";
+            if is_changed && !matches!(sealer, Sealer::OfModel { .. }) {
+                let what = "a state or an id in which something was found: it cannot go back as it was";
                 return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, what));
             }
             if let Some(sealed) = sealer.seal(&name)?.filter(|_| !is_changed) {
@@ -350,6 +298,20 @@ impl<'p, P: Protocol> Machine<'p, P> {
             Shown::Never => true,
         };
         Ok(Held { event, splices, pieces, token_records, edited, is_hidden })
+    }
+
+    /// What no scanner understands is found as such; nothing can be taken out of it.
+    fn unread(&mut self, document: &Document<'_>, view: &AnswerView) -> Result<(), Refusal> {
+        for (node, part) in &view.uninspected {
+            let (kind, group) = (FindingKind::made(format!("uninspected:{part}")), FindingGroup::Uninspected);
+            let place = document.pointer(*node);
+            if !matches!(self.duties.act(Side::Response, &kind, group), Act::Allow | Act::Mask) {
+                return Err(Refusal::because(ReasonCode::ContentDenied, format!("{kind} at {place}")));
+            }
+            let span = Span { start: 0, end: 0 };
+            self.findings.add(Finding { kind, group, side: Side::Response, place, span });
+        }
+        Ok(())
     }
 
     /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.

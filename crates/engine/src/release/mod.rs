@@ -4,6 +4,7 @@
 
 mod joint;
 mod machine;
+mod sealer;
 mod seen;
 mod track;
 
@@ -12,7 +13,8 @@ use model::{Refusal, RequestId};
 
 use crate::ports::Voice;
 
-pub(crate) use machine::{Batch, Machine, Sealer};
+pub(crate) use machine::{Batch, Machine};
+pub(crate) use sealer::Sealer;
 pub(crate) use seen::Seen;
 
 /// Proof: these bytes may reach the client. Either they went through the lanes, or the gate wrote them itself.

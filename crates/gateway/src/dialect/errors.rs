@@ -53,6 +53,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ModelNotFound
         | C::ToolNotFound
         | C::DocumentNotFound
+        | C::AgentNotFound
         | C::RpcMethodUnknown
         | C::SessionUnknown
         | C::StoredNotFound
