@@ -3,6 +3,7 @@
 import asyncio
 import json
 import urllib.request
+import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -90,7 +91,7 @@ async def client(gate: Gate, who: str, *, streaming: bool):
 
 
 def say(words: str, **more: object) -> SendMessageRequest:
-    return SendMessageRequest(message=Message(message_id="m-1", role=Role.ROLE_USER, parts=[Part(text=words)], **more))
+    return SendMessageRequest(message=Message(message_id=str(uuid.uuid4()), role=Role.ROLE_USER, parts=[Part(text=words)], **more))
 
 
 async def answers(gate: Gate, who: str, request: SendMessageRequest, *, streaming: bool) -> list[StreamResponse]:
@@ -143,7 +144,8 @@ def test_a_task_goes_on_where_the_agent_asked(gate: Gate) -> None:
     asked, told = asyncio.run(both())
     assert (told.task.id, told.task.context_id) == (asked.task.id, asked.task.context_id)
     assert told.task.status.state == TaskState.TASK_STATE_COMPLETED
-    assert [part.text for message in told.task.history for part in message.parts if message.role == Role.ROLE_USER][-1] == "to Graz"
+    words = [part.text for message in told.task.history for part in message.parts if message.role == Role.ROLE_USER]
+    assert words == ["ask", "to Graz"]
 
 
 def test_a_task_is_read_heard_listed_and_ended_by_whom_it_belongs_to(gate: Gate, agent: Agent) -> None:
@@ -168,16 +170,18 @@ def test_a_task_is_read_heard_listed_and_ended_by_whom_it_belongs_to(gate: Gate,
             for taken in (say("mine now", task_id=task.id), say("look", reference_task_ids=[task.id]), say("in", context_id=task.context_id)):
                 with pytest.raises(TaskNotFoundError):
                     _ = [event async for event in alice.send_message(taken)]
-            with pytest.raises(TaskNotFoundError):
-                _ = [event async for event in alice.subscribe(SubscribeToTaskRequest(id=task.id))]
+            async with await client(gate, "ALICE", streaming=True) as hearing:
+                with pytest.raises(TaskNotFoundError):
+                    _ = [event async for event in hearing.subscribe(SubscribeToTaskRequest(id=task.id))]
             # What the agent itself calls the task opens nothing.
             with pytest.raises(TaskNotFoundError):
                 await bob.get_task(GetTaskRequest(id=task.id.rpartition("_pcl")[0]))
-            heard = bob.subscribe(SubscribeToTaskRequest(id=task.id))
-            first = await anext(heard)
-            assert first.task.id == task.id
-            agent.travel.go()
-            rest = [event async for event in heard]
+            async with await client(gate, "BOB", streaming=True) as hearing:
+                heard = hearing.subscribe(SubscribeToTaskRequest(id=task.id))
+                first = await anext(heard)
+                assert first.task.id == task.id
+                agent.travel.go()
+                rest = [event async for event in heard]
             assert rest[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
 
     asyncio.run(course())

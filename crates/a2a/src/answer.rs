@@ -9,8 +9,31 @@ use crate::method::Method;
 
 /// Longest id as an agent writes it, in bytes: with what the gate puts behind it, it is still one that is taken.
 const MAX_OWN_ID: usize = 256;
-/// Most artifacts, messages or tasks of one answer.
-const MAX_LISTED: usize = 10_000;
+/// Most parts, artifacts, messages or tasks of one list.
+const MAX_LISTED: usize = 1_000;
+
+/// What is read of an answer, by the names that members have.
+const MEMBERS: [&str; 19] = [
+    "task",
+    "message",
+    "statusUpdate",
+    "artifactUpdate",
+    "tasks",
+    "id",
+    "taskId",
+    "contextId",
+    "status",
+    "artifacts",
+    "artifact",
+    "artifactId",
+    "history",
+    "referenceTaskIds",
+    "parts",
+    "text",
+    "raw",
+    "url",
+    "data",
+];
 
 /// What a request was about, in the agent's own ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,6 +77,7 @@ impl Course {
     /// Why it is nothing that answers the request.
     pub fn read(&mut self, document: &Document<'_>, result: NodeId) -> Result<Answer, &'static str> {
         let mut reader = Reader { document, told: self.told.clone(), answer: Answer::default() };
+        reader.is_object(result)?;
         match self.method {
             Method::GetTask | Method::CancelTask => reader.task(result)?,
             Method::ListTasks => {
@@ -195,8 +219,18 @@ impl Reader<'_, '_> {
         if is_plain { Ok(text.into_owned()) } else { Err("an id that is no plain word") }
     }
 
+    /// An object of which every reader finds the same members: clients take them in two spellings, some in any letters, and what one
+    /// puts together is apart to another.
     fn is_object(&self, node: NodeId) -> Result<(), &'static str> {
-        if self.document.kind(node) == Kind::Object { Ok(()) } else { Err("something that is no object") }
+        if self.document.kind(node) != Kind::Object {
+            return Err("something that is no object");
+        }
+        let is_plain = |key: &str| {
+            let folded = key.replace('_', "");
+            !MEMBERS.iter().any(|known| known.eq_ignore_ascii_case(&folded) && *known != key)
+        };
+        let mut keys = self.document.children(node).filter_map(|member| self.document.key(member));
+        if keys.all(|key| is_plain(&key)) { Ok(()) } else { Err("a member in another spelling") }
     }
 
     fn object(&self, node: NodeId, key: &str) -> Result<Option<NodeId>, &'static str> {

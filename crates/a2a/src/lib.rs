@@ -1,4 +1,4 @@
-//! The Agent2Agent protocol as data: what an agent says of itself, what can be asked of it, and what its answers name.
+//! The `Agent2Agent` protocol as data: what an agent says of itself, what can be asked of it, and what its answers name.
 //!
 //! [`Card`] is an agent card, read strictly, with the texts that its signatures are over and the card that the gate serves in its
 //! place; [`Method`] is the closed table of what can be asked; [`Request::read`] takes the params of one apart;

@@ -85,9 +85,15 @@ impl Method {
         match self {
             Self::Send | Self::SendStreaming => Some(&["message", "configuration", "metadata"]),
             Self::GetTask => Some(&["id", "historyLength"]),
-            Self::ListTasks => {
-                Some(&["contextId", "status", "pageSize", "pageToken", "historyLength", "statusTimestampAfter", "includeArtifacts"])
-            }
+            Self::ListTasks => Some(&[
+                "contextId",
+                "status",
+                "pageSize",
+                "pageToken",
+                "historyLength",
+                "statusTimestampAfter",
+                "includeArtifacts",
+            ]),
             Self::CancelTask => Some(&["id", "metadata"]),
             Self::Subscribe => Some(&["id"]),
             Self::CreatePush | Self::GetPush | Self::ListPush | Self::DeletePush | Self::ExtendedCard => None,

@@ -1,6 +1,6 @@
 //! The params of a request, taken apart: a closed list of members, so that what is decided on is all that there is.
 //!
-//! Readers of this protocol (ProtoJSON) take a member in two spellings, numbers for names and null for absent. Here every member has
+//! Readers of this protocol (`ProtoJSON`) take a member in two spellings, numbers for names and null for absent. Here every member has
 //! one spelling and one type; a body that two readers could read differently is refused.
 
 use std::collections::BTreeSet;

@@ -107,7 +107,7 @@ pub(crate) enum Kind {
     /// A tool server that speaks the Model Context Protocol over Streamable HTTP: `base_url` is its whole endpoint, key as
     /// `Authorization: Bearer`. `tool_servers` say which tools it has.
     Mcp,
-    /// An agent that speaks the Agent2Agent protocol (JSON-RPC binding): `base_url` is its whole endpoint, key as
+    /// An agent that speaks the `Agent2Agent` protocol (JSON-RPC binding): `base_url` is its whole endpoint, key as
     /// `Authorization: Bearer`. `remote_agents` say which card it has.
     A2a,
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::raw::Clearance;
 
-/// An agent outside that messages go to (Agent2Agent protocol): callers reach it at `/a2a/{agent}`.
+/// An agent outside that messages go to (`Agent2Agent` protocol): callers reach it at `/a2a/{agent}`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RemoteAgent {

@@ -1,6 +1,7 @@
 //! Facts about whole configurations.
 
 mod access;
+mod agents;
 mod budgets;
 mod examples;
 mod fuzz;

@@ -56,11 +56,14 @@ pub(crate) fn open<W: World>(world: &W, owner: &str, document: &Document<'_>, ca
     Ok(named)
 }
 
-/// Why something that is permitted does not fit: it is meant for a skill that nobody has approved. Who may not say it is told nothing
-/// of what there is.
+/// Why something that is permitted does not fit: it is meant for a skill that nobody has approved, or asks for a stream of an agent that
+/// has none. Who may not say it is told nothing of what there is.
 pub(crate) fn misfit(snapshot: &Snapshot, inspected: &Inspected<'_>) -> Option<Refusal> {
     let Aim::Agent(call) = &inspected.understood().aim else { return None };
     let agent = snapshot.agents.get(&call.agent)?;
+    if inspected.understood().stream && !agent.card.streams() {
+        return Some(Refusal::because(ReasonCode::RpcMethodUnknown, "the agent's card says that it does not stream"));
+    }
     let skill = call.skill.as_ref().filter(|skill| !agent.skills.contains(*skill));
     skill.map(|_| Refusal::because(ReasonCode::AgentNotFound, "a skill that is not approved"))
 }
@@ -109,9 +112,9 @@ pub(crate) async fn card<W: World, P: Protocol, C: Client>(
     let snapshot = Arc::clone(&call.snapshot);
     let declared = snapshot.agents.get(agent).ok_or(ReasonCode::AgentNotFound)?;
     let shown = shown(world, &snapshot, call.identified()?, agent, declared);
-    let card = protocol.agent_card(&declared.card, &shown).ok_or_else(|| {
-        Refusal::because(ReasonCode::RouteUnknown, "the gate has no address to be told: `access.url` says it")
-    })?;
+    let card = protocol
+        .agent_card(&declared.card, &shown)
+        .ok_or_else(|| Refusal::because(ReasonCode::RouteUnknown, "the gate has no address to be told: `access.url` says it"))?;
     let card = signed(world, card)?;
     guard.check(world)?;
     let mut headers = HeaderMap::new();

@@ -101,7 +101,9 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
         "text/event-stream" if status.is_success() => Ok(Form::Stream),
         "application/json" => Ok(Form::Document),
         // A session that has ended: clients begin anew when they are told so.
-        _ if status == StatusCode::NOT_FOUND && matches!(permit.aim(), Resource::Tool(_) | Resource::ToolServer(_) | Resource::Document(_)) => {
+        _ if status == StatusCode::NOT_FOUND
+            && matches!(permit.aim(), Resource::Tool(_) | Resource::ToolServer(_) | Resource::Document(_)) =>
+        {
             Err(ReasonCode::SessionUnknown.into())
         }
         _ if status.is_success() => {
@@ -299,18 +301,18 @@ impl<W: World, C: Client> Back<'_, W, C> {
         if let Resource::Agent(agent) = permit.aim() {
             let (handles, owner) = (self.world.handles(), stored::owner(self.call.identified.as_ref()?));
             let known = permit.names().to_vec();
-            return Some(Sealer::OfAgent { handles, owner, bound: remote::bound(agent), known });
+            return Some(Sealer::Agent { handles, owner, bound: remote::bound(agent), known });
         }
         if permit.model().is_none() {
             let identified = self.call.identified.as_ref()?;
             let (handles, owner) = (self.world.handles(), stored::owner(identified));
             let events = permit.events().map(|events| (Arc::clone(events), self.call.request));
-            return Some(Sealer::OfServer { handles, owner, state: permit.state(), events, about: OnceCell::new() });
+            return Some(Sealer::Server { handles, owner, state: permit.state(), events, about: OnceCell::new() });
         }
         let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
         let is_kept = is_stored || permit.target().act.is_some();
         let identified = self.call.identified.as_ref().filter(|_| is_kept || !permit.names().is_empty())?;
-        Some(Sealer::OfModel {
+        Some(Sealer::Model {
             handles: self.world.handles(),
             owner: stored::owner(identified),
             mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),

@@ -390,10 +390,8 @@ enum Route {
     Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
-    /// Something about an agent.
-    A2a(Name, a2a::Verb),
-    /// As much of it as is not there.
-    NoA2a(Name, a2a::Verb, Refusal),
+    /// Something about an agent; refused, if that is not how it is asked.
+    A2a(Name, a2a::Verb, Option<Refusal>),
     /// Whose tokens open the tool server or agent at this path.
     Resource(String),
     /// Questions of other enforcement points.
@@ -439,10 +437,8 @@ impl Route {
         match a2a::at(path) {
             Some(Ok((agent, verb))) => {
                 let takes = if verb == a2a::Verb::Card { Method::GET } else { Method::POST };
-                if *method == takes {
-                    return Self::A2a(agent, verb);
-                }
-                return Self::NoA2a(agent, verb, Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
+                let wrong = || Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}"));
+                return Self::A2a(agent, verb, (*method != takes).then(wrong));
             }
             Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
@@ -504,8 +500,17 @@ fn speaks_anthropic(headers: &HeaderMap, path: &str) -> bool {
         || path.strip_prefix("/v1/messages").is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
 }
 
+async fn serve_agent<W: World>(world: &W, a2a: A2a, refused: Option<Refusal>, head: &Head, client: &mut HttpClient) -> RequestId {
+    let a2a = a2a.at(Base::here(world, head), Base::of(world, head));
+    match refused {
+        None => engine::interaction(world, &a2a, head, client).await,
+        Some(refusal) => engine::turn_away(world, &a2a, head, client, &refusal).await,
+    }
+}
+
 async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, head: &Head, mut client: HttpClient) {
     let client = &mut client;
+    let voice = if speaks_anthropic { &ANTHROPIC } else { &OPENAI };
     match route {
         Route::Call(api, deployment) => {
             engine::interaction(world, &Adapter { api, deployment, stored: None }, head, client).await
@@ -520,19 +525,10 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::NoMcp(server, refusal) => {
             engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
         }
-        Route::A2a(agent, verb) => {
-            let a2a = A2a::new(agent, verb).at(Base::here(world, head), Base::of(world, head));
-            engine::interaction(world, &a2a, head, client).await
-        }
-        Route::NoA2a(agent, verb, refusal) => {
-            let a2a = A2a::new(agent, verb).at(None, Base::of(world, head));
-            engine::turn_away(world, &a2a, head, client, &refusal).await
-        }
+        Route::A2a(agent, verb, refused) => serve_agent(world, A2a::new(agent, verb), refused, head, client).await,
         Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
-        Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
-        Route::Models => engine::list_models(world, &OPENAI, head, client).await,
-        Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
-        Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
+        Route::Models => engine::list_models(world, voice, head, client).await,
+        Route::Model(id) => engine::show_model(world, voice, head, client, &id).await,
         Route::Access(access::Endpoint::Metadata) => {
             engine::publish_access(world, &AccessVoice::new(&head.headers), head, client).await
         }
@@ -554,7 +550,6 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
-        Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
-        Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
+        Route::Refused(refusal) => engine::turn_away(world, voice, head, client, &refusal).await,
     };
 }

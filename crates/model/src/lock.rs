@@ -261,6 +261,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_stopped_is_not_spoken_to_either() -> Result<(), Box<dyn std::error::Error>> {
+        let credential = Name::new("pk_1")?;
+        let chain = Chain::new(vec!["user:a".parse()?])?;
+        let travel = Resource::Agent(Name::new("travel")?);
+        for (target, expected) in [
+            ("agent:travel", Some(ReasonCode::PrincipalLocked)),
+            ("agent:other", None),
+            ("user:travel", None),
+            ("server:travel", None),
+        ] {
+            let locks = LockSet::default().with(target.parse()?, LockKind::Kill);
+            assert_eq!(locks.stops(&credential, &chain, Some(&travel)), expected, "{target}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_tool_stops_with_its_server() -> Result<(), Box<dyn std::error::Error>> {
         let credential = Name::new("pk_1")?;
         let chain = Chain::new(vec!["user:a".parse()?])?;

@@ -123,7 +123,7 @@ reason_codes! {
     AddressInvalid "address-invalid" Client false "the address of a document has no single form"
     StateUnknown "state-unknown" Client false "this task has not been told this state for this request"
     ArgumentsInvalid "arguments-invalid" Client false "the arguments are not what the tool's schema demands"
-    MessageInvalid "message-invalid" Client false "the body is not a message of the Model Context Protocol"
+    MessageInvalid "message-invalid" Client false "the body is not a message of the protocol that is spoken here"
     RpcMethodUnknown "rpc-method-unknown" Client false "the method does not exist or is not served here"
     ProtocolVersionUnsupported "protocol-version-unsupported" Client false "the revision of the protocol is not spoken here"
     HeaderMismatch "header-mismatch" Client false "a header does not say what the body says"

@@ -280,7 +280,8 @@ fn agents(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Rem
         let declared = bundle.registry.remote_agents.get(name)?;
         // What was checked when it was applied reads again; who has no card is not spoken to.
         let card = a2a::Card::read(declared.card.as_bytes());
-        let card = card.inspect_err(|error| tracing::warn!(agent = %name, %error, "an agent cannot be spoken to: its card no longer reads"));
+        let card = card
+            .inspect_err(|error| tracing::warn!(agent = %name, %error, "an agent cannot be spoken to: its card no longer reads"));
         let agent = RemoteAgent { upstream: upstream.clone(), card: card.ok()?, skills: declared.skills.clone() };
         Some((name.clone(), Arc::new(agent)))
     };

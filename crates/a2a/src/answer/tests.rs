@@ -13,7 +13,8 @@ fn read(method: Method, expected: &Expected, results: &[Value]) -> Vec<Result<St
         course.read(&document, document.root()).map(|answer| {
             let places = |nodes: &[text::NodeId]| nodes.iter().map(|node| document.pointer(*node)).collect::<Vec<_>>().join(" ");
             let joined: Vec<String> = answer.joined.iter().map(|words| places(words)).collect();
-            let pieces: Vec<String> = answer.pieces.iter().map(|(node, id)| format!("{id}:{}", document.pointer(*node))).collect();
+            let pieces: Vec<String> =
+                answer.pieces.iter().map(|(node, id)| format!("{id}:{}", document.pointer(*node))).collect();
             format!("{} | {} | {} | {}", places(&answer.ids), joined.join(","), pieces.join(" "), places(&answer.files))
         })
     });
@@ -33,7 +34,8 @@ fn ids_words_and_files_are_found() {
         "history": [{"messageId": "m", "referenceTaskIds": ["r"], "parts": [{"text": "e"}], "metadata": {"taskId": "other"}}],
     });
     let told = read(Method::Send, &about(None, None), &[json!({"task": task})]);
-    let ids = "/task/id /task/contextId /task/status/message/taskId /task/status/message/contextId /task/history/0/referenceTaskIds/0";
+    let ids =
+        "/task/id /task/contextId /task/status/message/taskId /task/status/message/contextId /task/history/0/referenceTaskIds/0";
     let words = "/task/status/message/parts/0/text /task/status/message/parts/1/text,/task/artifacts/0/parts/1/text,\
                  /task/history/0/parts/0/text";
     assert_eq!(told, [Ok(format!("{ids} | {words} |  | /task/artifacts/0/parts/0/raw"))]);
@@ -42,7 +44,8 @@ fn ids_words_and_files_are_found() {
 #[test]
 fn a_stream_is_about_one_task() {
     let own = json!({"taskId": "t", "contextId": "c", "status": {"state": "TASK_STATE_WORKING"}});
-    let piece = json!({"taskId": "t", "contextId": "c", "artifact": {"artifactId": "x", "parts": [{"text": "sec"}, {"text": "ret"}]}});
+    let piece =
+        json!({"taskId": "t", "contextId": "c", "artifact": {"artifactId": "x", "parts": [{"text": "sec"}, {"text": "ret"}]}});
     let foreign = json!({"taskId": "u", "contextId": "c", "status": {"state": "TASK_STATE_COMPLETED"}});
     let results = [json!({"statusUpdate": own}), json!({"artifactUpdate": piece}), json!({"statusUpdate": foreign})];
     let told = read(Method::SendStreaming, &about(None, None), &results);
@@ -72,7 +75,15 @@ fn what_was_not_asked_for_is_no_answer() {
         (Method::GetTask, about(None, None), json!({"id": "x".repeat(257)}), "an id that is no plain word"),
         (Method::GetTask, about(Some("t"), None), json!({"id": "t", "status": 1}), "something that is no object"),
         (Method::GetTask, about(Some("t"), None), json!({"id": "t", "history": {}}), "a list that is none, or too long"),
-        (Method::SendStreaming, about(None, None), json!({"artifactUpdate": {"taskId": "t", "artifact": {"parts": []}}}), "a piece of an artifact without its id"),
+        (
+            Method::SendStreaming,
+            about(None, None),
+            json!({"artifactUpdate": {"taskId": "t", "artifact": {"parts": []}}}),
+            "a piece of an artifact without its id",
+        ),
+        (Method::GetTask, about(Some("t"), None), json!({"id": "t", "context_id": "d"}), "a member in another spelling"),
+        (Method::GetTask, about(Some("t"), None), json!({"id": "t", "Status": {}}), "a member in another spelling"),
+        (Method::Send, about(None, None), json!({"Task": task("t", "c")}), "a member in another spelling"),
     ];
     for (method, expected, result, why) in facts {
         assert_eq!(read(method, &expected, std::slice::from_ref(&result)), [Err(why)], "{result}");

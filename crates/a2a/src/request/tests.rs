@@ -17,7 +17,10 @@ fn read(method: Method, params: &Value) -> Result<String, (What, String)> {
         let words = request.joined.iter().flatten().count();
         let parts: Vec<&str> = request.parts.iter().copied().collect();
         let (files, links) = (request.files.len(), request.links.len());
-        format!("ids {ids:?} open {open:?} words {words} parts {parts:?} files {files} links {links} {:?} {}", request.skill, request.is_blocking)
+        format!(
+            "ids {ids:?} open {open:?} words {words} parts {parts:?} files {files} links {links} {:?} {}",
+            request.skill, request.is_blocking
+        )
     })
 }
 

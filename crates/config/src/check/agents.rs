@@ -28,7 +28,7 @@ pub(super) fn remote_agents(file: &raw::File, source: &dyn Source, report: &mut 
         let card = card.and_then(|bytes| match Card::read(&bytes) {
             Ok(card) => Some(card),
             Err(error) => {
-                report.file_problem(&raw.card, Position::START, shown(&error.to_string()).to_string());
+                report.file_problem(&raw.card, Position::START, error.to_string());
                 None
             }
         });
@@ -101,14 +101,7 @@ fn skills(written: &[String], card: &Card, path: &Path, report: &mut Report<'_>)
 }
 
 /// A JSON file below the main file; what is wrong is told.
-fn read(
-    written: &str,
-    path: &Path,
-    such_as: &str,
-    most: usize,
-    source: &dyn Source,
-    report: &mut Report<'_>,
-) -> Option<Vec<u8>> {
+fn read(written: &str, path: &Path, such_as: &str, most: usize, source: &dyn Source, report: &mut Report<'_>) -> Option<Vec<u8>> {
     let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
     if leaves || !written.ends_with(".json") {
         let message = format!("`{}` is not a JSON file below this file: expected such as `{such_as}`", shown(written));

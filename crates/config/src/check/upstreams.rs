@@ -230,7 +230,9 @@ fn variable(text: &str) -> Option<&str> {
 /// How the key is presented: as written, else as the kind's provider takes it.
 const fn key_header(raw: &raw::Upstream) -> KeyHeader {
     match (raw.key_header, raw.kind) {
-        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai | raw::Kind::Mcp | raw::Kind::A2a) => KeyHeader::Bearer,
+        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai | raw::Kind::Mcp | raw::Kind::A2a) => {
+            KeyHeader::Bearer
+        }
         (Some(raw::KeyHeader::XApiKey), _) | (None, raw::Kind::Anthropic) => KeyHeader::XApiKey,
         (Some(raw::KeyHeader::ApiKey), _) => KeyHeader::ApiKey,
     }

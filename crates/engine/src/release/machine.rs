@@ -274,7 +274,7 @@ impl<'p, P: Protocol> Machine<'p, P> {
         for node in &view.handles {
             let (Some(sealer), Some(name)) = (self.sealer.as_ref(), document.text(*node)) else { continue };
             let is_changed = changed.contains(node);
-            if is_changed && !matches!(sealer, Sealer::OfModel { .. }) {
+            if is_changed && !matches!(sealer, Sealer::Model { .. }) {
                 let what = "a state or an id in which something was found: it cannot go back as it was";
                 return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, what));
             }

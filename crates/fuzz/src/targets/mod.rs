@@ -1,6 +1,7 @@
 //! The parsers of outside bytes, and what has to hold for each.
 
 mod addresses;
+mod agents;
 mod answers;
 mod approvals;
 mod archives;
@@ -58,7 +59,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 46] = [
+pub const ALL: [Target; 49] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -98,6 +99,9 @@ pub const ALL: [Target; 46] = [
     mcp::TOOL_LISTS,
     mcp::CALLS,
     mcp::ARGUMENTS,
+    agents::CARDS,
+    agents::SAID,
+    agents::HEARD,
     addresses::TARGET,
     stdio::LINES,
     stdio::PROFILES,

@@ -49,6 +49,9 @@ fn read(a2a: &A2a, document: &Document<'_>, in_stream: bool) -> Result<Option<An
     }
 }
 
+/// Most files of one document that are found one by one: their kind is the same, and so is what is done with each.
+const MOST_FILES: usize = 64;
+
 fn told(answer: Answer) -> AnswerView {
     // What comes in pieces is put together by clients, by the artifact that it is of.
     let piece = |(node, artifact): (NodeId, String)| {
@@ -59,7 +62,7 @@ fn told(answer: Answer) -> AnswerView {
         pieces: answer.pieces.into_iter().map(piece).collect(),
         joined: answer.joined,
         handles: answer.ids,
-        uninspected: answer.files.into_iter().map(|node| (node, "file")).collect(),
+        uninspected: answer.files.into_iter().take(MOST_FILES).map(|node| (node, "file")).collect(),
         ..AnswerView::default()
     }
 }

@@ -1,4 +1,4 @@
-//! The Agent2Agent protocol, JSON-RPC binding, version 1.0: one message in, one answer or stream of events out; and the card.
+//! The `Agent2Agent` protocol, JSON-RPC binding, version 1.0: one message in, one answer or stream of events out; and the card.
 //!
 //! Pure translation: what is asked of which agent, which values are ids, words and files, and how a refusal is told so that a client
 //! outlives it. None of the client's own headers reaches the agent, nor its credential.
@@ -178,8 +178,8 @@ impl Protocol for A2a {
         ""
     }
 
-    fn understand(&self, head: &Head, document: &Document<'_>, snapshot: &Snapshot) -> Result<Understood, Refusal> {
-        read::understood(self, head, document, snapshot)
+    fn understand(&self, head: &Head, document: &Document<'_>, _snapshot: &Snapshot) -> Result<Understood, Refusal> {
+        read::understood(self, head, document)
     }
 
     fn upstream_headers(&self, head: &Head) -> HeaderMap {
@@ -230,9 +230,7 @@ impl Protocol for A2a {
 
     fn opened(&self, names: &[(String, String)]) {
         let ids = self.ids.get_or_init(|| names.to_vec());
-        let own = |sealed: Option<&String>| {
-            ids.iter().find(|(_, known)| Some(known) == sealed).map(|(id, _)| id.clone())
-        };
+        let own = |sealed: Option<&String>| ids.iter().find(|(_, known)| Some(known) == sealed).map(|(id, _)| id.clone());
         let asked = self.asked.get().cloned().unwrap_or_default();
         let expected = ::a2a::Expected { task: own(asked.task.as_ref()), context: own(asked.context.as_ref()) };
         let course = asked.method.map(|method| Course::new(method, expected));

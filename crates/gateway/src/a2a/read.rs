@@ -1,7 +1,6 @@
 //! Reads one message: what is asked of the agent, and what policies see of it.
 
 use ::a2a::{Fault, Method, Request, VERSION, What, is_spoken};
-use engine::Snapshot;
 use engine::ports::{AgentCall, Aim, Head, Understood};
 use http::{HeaderMap, HeaderValue};
 use mcp::{Body, Message};
@@ -17,7 +16,7 @@ use crate::mcp::{one, origin};
 const READ_CARD: &str = "AgentCard";
 
 /// What is asked. Remembers whom an answer is for, however the reading ends.
-pub(super) fn understood(a2a: &A2a, head: &Head, document: &Document<'_>, snapshot: &Snapshot) -> Result<Understood, Refusal> {
+pub(super) fn understood(a2a: &A2a, head: &Head, document: &Document<'_>) -> Result<Understood, Refusal> {
     if a2a.verb == Verb::Card {
         return Ok(card(a2a));
     }
@@ -46,10 +45,6 @@ pub(super) fn understood(a2a: &A2a, head: &Head, document: &Document<'_>, snapsh
     let request = request.map_err(|fault| refused(&fault))?;
     let effects = links(document, &request)?;
     let hosts: Vec<&str> = effects.iter().map(|effect| effect.resource.id()).collect();
-    let streams = snapshot.agents.get(&a2a.agent).is_some_and(|agent| agent.card.streams());
-    if method.is_streaming() && !streams && snapshot.agents.contains_key(&a2a.agent) {
-        return Err(Refusal::because(ReasonCode::RpcMethodUnknown, "the agent's card says that it does not stream"));
-    }
     let input = json!({
         "method": method.as_str(),
         "skill": request.skill.as_deref().unwrap_or_default(),

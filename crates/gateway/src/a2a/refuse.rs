@@ -79,10 +79,7 @@ pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId)
 fn number(asked: Option<&Asked>, code: ReasonCode) -> i64 {
     use ReasonCode as C;
     let method = asked.and_then(|asked| asked.method);
-    let is_push = matches!(
-        method,
-        Some(Method::CreatePush | Method::GetPush | Method::ListPush | Method::DeletePush)
-    );
+    let is_push = matches!(method, Some(Method::CreatePush | Method::GetPush | Method::ListPush | Method::DeletePush));
     match code {
         C::BodyMalformed | C::BodyNotUtf8 | C::BodyTooDeep | C::KeyDuplicate | C::SurrogateInvalid => -32700,
         C::MessageInvalid => -32600,

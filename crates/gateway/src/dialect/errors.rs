@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use model::ReasonCode as C;
 use model::{Dialect, ReasonCode, Refusal, RequestId};
 use serde_json::{Value, json};
 
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 /// Chosen so that the official SDKs raise their own exceptions: 401 `AuthenticationError`, 403 `PermissionDeniedError`,
 /// 404 `NotFoundError`, 400 `BadRequestError`, 429 `RateLimitError`, from 500 on `InternalServerError`.
 pub(super) const fn status(code: ReasonCode) -> StatusCode {
-    use ReasonCode as C;
     match code {
         C::CredentialMissing
         | C::CredentialUnknown
