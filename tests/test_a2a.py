@@ -311,6 +311,30 @@ def test_an_agent_that_dies_or_is_gone_is_an_error_of_the_call(gate: Gate, upstr
         assert reason(ask(gate, "ALICE", "SendMessage", message())) == (200, 1403, expected)
 
 
+def test_an_agent_that_says_nothing_is_waited_for_as_long_as_operators_say(upstream: Upstream) -> None:
+    async def hangs(_: Request, peer: Peer) -> list[bytes]:
+        await peer.left()
+        return []
+
+    with Gate(upstream.url) as gate:
+        configure(gate, upstream.url)
+        main = gate.data / "portcullis.yaml"
+        main.write_text(main.read_text() + "\nlimits: {first_byte_seconds: 1}\n")
+        duty = '@id("travel-staff")\n@obligation("response:deny:uninspected")\n'
+        (gate.data / "policies/travel.cedar").write_text(POLICIES.replace('@id("travel-staff")\n', duty))
+        apply(gate)
+        upstream.script = hangs
+        try:
+            assert reason(ask(gate, "ALICE", "SendMessage", message())) == (200, 1403, "upstream-timeout")
+        finally:
+            upstream.script = travel
+        # Files that nobody can look into do not pass where a policy says so; words do.
+        for part, expected in (({"raw": "AAAA"}, "content-denied"), ({"text": "AAAA"}, None)):
+            told = {"message": {"messageId": "a", "role": "ROLE_AGENT", "parts": [part]}}
+            NEXT.append(lambda asked, told=told: result(asked, told))
+            assert reason(ask(gate, "ALICE", "SendMessage", message()))[2] == expected, part
+
+
 def test_what_comes_back_makes_the_task_untrusted_and_is_on_record(gate: Gate) -> None:
     status, headers, _ = ask(gate, "ALICE", "SendMessage", message({"raw": "AAAA"}))
     assert status == 200

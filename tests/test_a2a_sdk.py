@@ -232,6 +232,22 @@ def test_an_operator_stops_an_agent(gate: Gate) -> None:
     assert asyncio.run(answers(gate, "BOB", say("hello"), streaming=False))
 
 
+def test_a_stream_is_cut_when_its_agent_is_stopped(gate: Gate, agent: Agent) -> None:
+    async def course() -> None:
+        async with await client(gate, "BOB", streaming=True) as sdk:
+            heard = sdk.send_message(say("wait"))
+            assert (await anext(heard)).task.id
+            assert (await asyncio.to_thread(gate.cli, "kill", "agent:travel")).returncode == 0
+            with pytest.raises(A2AClientError):
+                _ = [event async for event in heard]
+
+    try:
+        asyncio.run(course())
+    finally:
+        agent.travel.go()
+        assert gate.cli("unlock", "agent:travel").returncode == 0
+
+
 def test_what_was_said_is_on_record(gate: Gate) -> None:
     asyncio.run(answers(gate, "BOB", say("hello"), streaming=False))
     gate.settled()

@@ -31,6 +31,8 @@ use crate::raw;
 use crate::source::Source;
 use crate::yaml::{Entry, Node, Place};
 
+pub(crate) use agents::declared as declared_agents;
+pub use agents::is_signed;
 pub(crate) use exec::profile;
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;

@@ -31,7 +31,8 @@ pub mod templates;
 
 mod yaml;
 
-pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers};
+pub use check::is_signed;
+pub use declared::{DeclaredAgent, DeclaredServer, DeclaredTool, declared_agents, declared_tool_servers};
 pub use exec::{Layer, SandboxLimits, SandboxProfile, Watched, profile_schema, sandbox_profile};
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};

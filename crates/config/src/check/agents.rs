@@ -7,6 +7,7 @@ use identity::token::{KeySet, MAX_KEY_SET, verify_detached};
 use model::{Name, RemoteAgent};
 
 use crate::check::{Report, models};
+use crate::declared::DeclaredAgent;
 use crate::problem::{Path, Position, shown, suggestion};
 use crate::raw;
 use crate::source::Source;
@@ -60,28 +61,48 @@ pub(super) fn upstreams(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<N
     upstreams
 }
 
-/// Whether one of the keys has signed the card.
+/// Whether one of the keys has signed the card; told if not.
 fn signed(card: &Card, written: &str, path: &Path, source: &dyn Source, report: &mut Report<'_>) {
     let Some(bytes) = read(written, path, "agents/travel-keys.json", MAX_KEY_SET, source, report) else { return };
-    let keys = match KeySet::parse(&bytes) {
-        Ok(keys) => keys,
-        Err(error) => return report.file_problem(written, Position::START, error.to_string()),
-    };
+    match KeySet::parse(&bytes) {
+        Ok(keys) => drop(is_signed(card, &keys).map_err(|why| report.problem(path, why))),
+        Err(error) => report.file_problem(written, Position::START, error.to_string()),
+    }
+}
+
+/// Whether one of the keys has signed the card.
+///
+/// # Errors
+/// Why not, as one line.
+pub fn is_signed(card: &Card, keys: &KeySet) -> Result<(), String> {
     if card.signatures().is_empty() {
-        return report.problem(path, "the card has no signature: without this key it counts because you approved it");
+        return Err("the card has no signature: without keys it counts because you approved it".to_owned());
     }
     let payloads = card.payloads();
-    let mut last = None;
-    for signature in card.signatures() {
-        for payload in &payloads {
-            match verify_detached(&signature.protected, payload.as_bytes(), &signature.signature, &keys) {
-                Ok(()) => return,
-                Err(error) => last = Some(error),
-            }
+    let each = card.signatures().iter().flat_map(|signature| payloads.iter().map(move |payload| (signature, payload)));
+    let mut last = String::new();
+    for (signature, payload) in each {
+        match verify_detached(&signature.protected, payload.as_bytes(), &signature.signature, keys) {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error.to_string(),
         }
     }
-    let why = last.map(|error| format!(": {error}")).unwrap_or_default();
-    report.problem(path, format!("none of the card's signatures is of one of these keys{why}"));
+    Err(format!("none of the card's signatures is of one of these keys: {last}"))
+}
+
+/// Agents as they are declared: what their cards are is left aside.
+pub(crate) fn declared(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<String, DeclaredAgent> {
+    let mut agents = BTreeMap::new();
+    for (key, raw) in &file.remote_agents {
+        let path = Path::of(&["remote_agents", key]);
+        is_below(&raw.card, &path.key("card"), "agents/travel.json", report);
+        if let Some(keys) = &raw.card_keys {
+            is_below(keys, &path.key("card_keys"), "agents/travel-keys.json", report);
+        }
+        let agent = DeclaredAgent { card: raw.card.clone(), card_keys: raw.card_keys.clone(), skills: raw.skills.clone() };
+        agents.insert(key.clone(), agent);
+    }
+    agents
 }
 
 fn skills(written: &[String], card: &Card, path: &Path, report: &mut Report<'_>) -> BTreeSet<String> {
@@ -102,10 +123,7 @@ fn skills(written: &[String], card: &Card, path: &Path, report: &mut Report<'_>)
 
 /// A JSON file below the main file; what is wrong is told.
 fn read(written: &str, path: &Path, such_as: &str, most: usize, source: &dyn Source, report: &mut Report<'_>) -> Option<Vec<u8>> {
-    let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
-    if leaves || !written.ends_with(".json") {
-        let message = format!("`{}` is not a JSON file below this file: expected such as `{such_as}`", shown(written));
-        report.problem(path, message);
+    if !is_below(written, path, such_as, report) {
         return None;
     }
     match source.read(written, most) {
@@ -115,4 +133,15 @@ fn read(written: &str, path: &Path, such_as: &str, most: usize, source: &dyn Sou
             None
         }
     }
+}
+
+/// Whether a JSON file stands below the main file; told if not.
+fn is_below(written: &str, path: &Path, such_as: &str, report: &mut Report<'_>) -> bool {
+    let leaves = written.split('/').any(|part| matches!(part, "" | "." | "..")) || written.contains(['\\', ':', '\0']);
+    let is_below = !leaves && written.ends_with(".json");
+    if !is_below {
+        let message = format!("`{}` is not a JSON file below this file: expected such as `{such_as}`", shown(written));
+        report.problem(path, message);
+    }
+    is_below
 }

@@ -52,7 +52,8 @@ fn a_card_that_is_signed_is_in_the_bundle() {
         let (config, _) =
             load_with(texts(&signed(&payload, &signer(1))), MAIN).unwrap_or_else(|problems| panic!("{:#?}", lines(&problems)));
         let travel = &config.bundle.registry.remote_agents[&"travel".parse().unwrap()];
-        assert_eq!((travel.clearance, travel.skills.iter().collect::<Vec<_>>()), (Level::Confidential, vec!["book"]));
+        assert_eq!(travel.clearance, Level::Confidential);
+        assert_eq!(travel.skills.iter().collect::<Vec<_>>(), ["book"]);
         assert_eq!(travel.card, read.canonical());
         assert_eq!(config.settings.agent_upstreams[&"travel".parse().unwrap()].as_str(), "u");
     }
