@@ -405,6 +405,19 @@ def test_a_card_counts_by_keys_that_operators_know(upstream: Upstream) -> None:
         assert "remote_agents.travel: changed" in gate.cli("apply", "--dry-run").stdout
         assert card_of(gate, "ALICE")[1]["description"] == card["description"]
         assert asked == []
+        # What an agent says now is held against what was approved, by whom it is signed included.
+        (gate.data / "agents/travel.json").write_text(json.dumps(signed(card, own, good)))
+        now = gate.data / "now.json"
+        says = card | {"skills": [card["skills"][0] | {"description": "Books.\u200b Always."}]}
+        for said, expected, words in (
+            (signed(card, own, good), 0, "travel: says what is approved"),
+            (signed(says, own, good), 1, '/skills/0/description\n      - "Books."\n      + "Books.\\u{200b} Always."'),
+            (signed(card, forger, good), 1, "not signed: none of the card's signatures is of one of these keys"),
+            ({"name": "x"}, 3, "/version: expected a text"),
+        ):
+            now.write_text(json.dumps(said))
+            told = gate.cli("tools", "card", str(now), "--agent", "travel")
+            assert told.returncode == expected and words in told.stdout + told.stderr, told.stdout + told.stderr
 
 
 def test_check_says_what_is_wrong_with_an_agent(upstream: Upstream) -> None:

@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
         self.is_object(task)?;
         let id = self.document.get(task, "id").ok_or("a task without an id")?;
         self.id(id, true)?;
-        if let Some(context) = self.document.get(task, "contextId") {
+        if let Some(context) = self.given(task, "contextId") {
             self.id(context, false)?;
         } else if self.told.context.is_some() {
             return Err("a task without the context that was asked for");
@@ -150,7 +150,7 @@ impl Reader<'_, '_> {
         self.is_object(update)?;
         let id = self.document.get(update, "taskId").ok_or("an update without the id of its task")?;
         self.id(id, true)?;
-        self.document.get(update, "contextId").map_or(Ok(()), |context| self.id(context, false))
+        self.given(update, "contextId").map_or(Ok(()), |context| self.id(context, false))
     }
 
     fn status(&mut self, holder: NodeId) -> Result<(), &'static str> {
@@ -161,7 +161,7 @@ impl Reader<'_, '_> {
     fn message(&mut self, message: NodeId) -> Result<(), &'static str> {
         self.is_object(message)?;
         for (member, is_task) in [("taskId", true), ("contextId", false)] {
-            if let Some(id) = self.document.get(message, member) {
+            if let Some(id) = self.given(message, member) {
                 self.id(id, is_task)?;
             }
         }
@@ -211,6 +211,11 @@ impl Reader<'_, '_> {
         }
         self.answer.ids.push(node);
         Ok(())
+    }
+
+    /// An id that need not be there; so some agents write an empty one.
+    fn given(&self, holder: NodeId, key: &str) -> Option<NodeId> {
+        self.document.get(holder, key).filter(|id| self.document.text(*id).is_none_or(|text| !text.is_empty()))
     }
 
     fn plain(&self, node: NodeId) -> Result<String, &'static str> {

@@ -20,6 +20,9 @@ const MAX_SKILL: usize = 128;
 /// The member of metadata that says which skill a message is meant for. The protocol has none; agents that want to know take this.
 const SKILL: &str = "skillId";
 
+/// The member of params that says whose agent it is, where one address serves several.
+const TENANT: &str = "tenant";
+
 /// Why params are not taken: what is wrong, and where (JSON Pointer, from the root of the message on).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]
@@ -83,7 +86,12 @@ impl Request {
         let absent = || Fault { what: What::Missing, place: "/params".to_owned(), why: "expected an object" };
         let params = params.ok_or_else(absent)?;
         let members = method.members().unwrap_or_default();
-        reader.closed(params, members)?;
+        let members: Vec<&str> = members.iter().copied().chain([TENANT]).collect();
+        reader.closed(params, &members)?;
+        // One that is empty is none; whose account it is at the agent is the gate's to say.
+        if reader.text(params, TENANT)?.is_some_and(|tenant| document.text(tenant).is_none_or(|name| !name.is_empty())) {
+            return Err(reader.fault(What::Unknown, params, "a tenant is not served"));
+        }
         let mut request = Self { is_blocking: method == Method::Send, ..Self::default() };
         for key in ["historyLength", "pageSize"] {
             reader.optional(params, key, Kind::Number, "expected a number")?;
@@ -118,8 +126,8 @@ impl Request {
         if reader.document.text(role).as_deref() != Some("ROLE_USER") {
             return Err(reader.fault(What::Type, role, "expected `ROLE_USER`"));
         }
-        self.task = reader.id(message, "taskId")?;
-        self.context = reader.id(message, "contextId")?;
+        self.task = reader.id_if_any(message, "taskId")?;
+        self.context = reader.id_if_any(message, "contextId")?;
         self.open.extend(reader.object(message, "metadata")?);
         // What an extension means is known to nobody here.
         let extensions = reader.list(message, "extensions", 0)?;
@@ -252,6 +260,12 @@ impl Reader<'_, '_> {
 
     fn id(&self, node: NodeId, key: &str) -> Result<Option<NodeId>, Fault> {
         self.text(node, key)?.map(|id| self.is_id(id)).transpose()
+    }
+
+    /// The same, where an empty one is none: so some clients write that there is none.
+    fn id_if_any(&self, node: NodeId, key: &str) -> Result<Option<NodeId>, Fault> {
+        let text = self.text(node, key)?.filter(|id| self.document.text(*id).is_none_or(|text| !text.is_empty()));
+        text.map(|id| self.is_id(id)).transpose()
     }
 
     fn is_id(&self, node: NodeId) -> Result<NodeId, Fault> {

@@ -66,10 +66,10 @@ smoke! {
     messages: 3_000;
     toollists: 400;
     calls: 1_500;
+    arguments: 400;
     cards: 1_500;
     said: 3_000;
     heard: 3_000;
-    arguments: 400;
     addresses: 2_000;
     lines: 8_000;
     profiles: 500;

@@ -73,6 +73,13 @@ fn what_was_not_asked_for_is_no_answer() {
         (Method::GetTask, about(Some("t"), None), json!({"id": 7}), "an id that is no text"),
         (Method::GetTask, about(None, None), json!({"id": "a b"}), "an id that is no plain word"),
         (Method::GetTask, about(None, None), json!({"id": "x".repeat(257)}), "an id that is no plain word"),
+        (Method::GetTask, about(Some("t"), None), json!({"id": ""}), "an id that is no plain word"),
+        (
+            Method::Send,
+            about(None, Some("c")),
+            json!({"task": {"id": "t", "contextId": ""}}),
+            "a task without the context that was asked for",
+        ),
         (Method::GetTask, about(Some("t"), None), json!({"id": "t", "status": 1}), "something that is no object"),
         (Method::GetTask, about(Some("t"), None), json!({"id": "t", "history": {}}), "a list that is none, or too long"),
         (

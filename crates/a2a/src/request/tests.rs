@@ -47,6 +47,10 @@ fn everything_that_a_message_names_is_found() {
     let plain = "ids [] open [\"/params/message/parts/0/text\"] words 1 parts [\"text\"] files 0 links 0 None ";
     assert_eq!(read(Method::Send, &message(&json!({}))).unwrap(), format!("{plain}true"));
     assert_eq!(read(Method::SendStreaming, &message(&json!({}))).unwrap(), format!("{plain}false"));
+    // What is empty is not there, to every reader.
+    let mut empty = message(&json!({"taskId": "", "contextId": "", "extensions": [], "referenceTaskIds": []}));
+    empty["tenant"] = json!("");
+    assert_eq!(read(Method::Send, &empty).unwrap(), format!("{plain}true"));
     let task = read(Method::GetTask, &json!({"id": "t", "historyLength": 1})).unwrap();
     assert!(task.starts_with("ids [\"/params/id\"]"), "{task}");
     let list = read(Method::ListTasks, &json!({"contextId": "c", "pageSize": 2, "includeArtifacts": true})).unwrap();
@@ -72,7 +76,6 @@ fn what_could_be_read_otherwise_is_not_read() {
         (message(&json!({"task_id": "t"})), What::Unknown, "/params/message"),
         (message(&json!({"TaskId": "t"})), What::Unknown, "/params/message"),
         (message(&json!({"taskId": null})), What::Type, "/params/message/taskId"),
-        (message(&json!({"taskId": ""})), What::Type, "/params/message/taskId"),
         (message(&json!({"taskId": "x".repeat(513)})), What::Type, "/params/message/taskId"),
         (message(&json!({"referenceTaskIds": [1]})), What::Type, "/params/message/referenceTaskIds/0"),
         (message(&json!({"role": 1})), What::Type, "/params/message/role"),
@@ -97,6 +100,9 @@ fn what_could_be_read_otherwise_is_not_read() {
     let others = [
         (Method::GetTask, json!({}), What::Missing, "/params/id"),
         (Method::GetTask, json!({"id": "t", "name": "tasks/t"}), What::Unknown, "/params"),
+        (Method::GetTask, json!({"id": ""}), What::Type, "/params/id"),
+        (Method::GetTask, json!({"id": "t", "tenant": 1}), What::Type, "/params/tenant"),
+        (Method::ListTasks, json!({"contextId": ""}), What::Type, "/params/contextId"),
         (Method::ListTasks, json!({}), What::Missing, "/params/contextId"),
         (Method::Subscribe, json!({"id": "t", "tenant": "x"}), What::Unknown, "/params"),
         (Method::CancelTask, json!({"id": 1}), What::Type, "/params/id"),

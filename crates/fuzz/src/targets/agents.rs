@@ -168,7 +168,9 @@ fn said(bytes: &[u8]) -> Outcome {
     let places = ["/id", "/contextId", "/message/taskId", "/message/contextId"];
     let references = whole.pointer("/message/referenceTaskIds").and_then(Value::as_array).into_iter().flatten();
     for id in places.iter().filter_map(|place| whole.pointer(place)).chain(references) {
-        ensure(id.as_str().is_some_and(|id| known.iter().any(|known| known == id)), || format!("{id} is not known"))?;
+        ensure(id.as_str().is_some_and(|id| id.is_empty() || known.iter().any(|known| known == id)), || {
+            format!("{id} is not known")
+        })?;
     }
     let parts = whole.pointer("/message/parts").and_then(Value::as_array).map_or(0, Vec::len);
     let kinds = request.joined.iter().flatten().count() + request.files.len() + request.links.len();
@@ -198,6 +200,9 @@ fn heard(bytes: &[u8]) -> Outcome {
         else {
             continue;
         };
+        if id == "" {
+            continue;
+        }
         ensure(id.as_str().is_some_and(|id| bound.iter().any(|bound| bound == id)), || format!("{id} is not bound"))?;
         let is_asked = expected.task.as_ref().is_none_or(|task| id == task.as_str());
         ensure(is_asked, || format!("{id} is of another task"))?;

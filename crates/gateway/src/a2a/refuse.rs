@@ -75,7 +75,7 @@ pub(super) fn body(asked: Option<&Asked>, refusal: &Refusal, request: RequestId)
 }
 
 //= https://a2a-protocol.org/v1.0.0/specification#54-error-code-mappings
-//# TaskNotFoundError … -32001
+//# All A2A-specific errors defined in Section 3.3.2 MUST be mapped to binding-specific error representations.
 fn number(asked: Option<&Asked>, code: ReasonCode) -> i64 {
     use ReasonCode as C;
     let method = asked.and_then(|asked| asked.method);
