@@ -4,6 +4,7 @@
 //! not of the entries that passed, so that one wrong entry does not make everything that refers to it wrong too.
 
 mod access;
+mod agents;
 mod approvals;
 mod budgets;
 mod exec;
@@ -30,6 +31,8 @@ use crate::raw;
 use crate::source::Source;
 use crate::yaml::{Entry, Node, Place};
 
+pub(crate) use agents::declared as declared_agents;
+pub use agents::is_signed;
 pub(crate) use exec::profile;
 pub(crate) use policies::policies;
 pub(crate) use rules::rules;
@@ -161,6 +164,7 @@ pub(crate) fn registry(file: &raw::File, source: &dyn Source, report: &mut Repor
         operators: parties::operators(&file.operators, report),
         access: access::access(file, report),
         tool_servers: tools::tool_servers(file, source, report),
+        remote_agents: agents::remote_agents(file, source, report),
         segments: parties::groups(&file.segments, "segments", report),
         destinations: parties::destinations(&file.destinations, report),
     })

@@ -1,4 +1,4 @@
-//! Tool servers as the main file declares them, whatever their definitions are: for commands that bring definitions in.
+//! Tool servers and agents as the main file declares them, whatever their definitions and cards are: for commands that bring these in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,7 @@ use model::ToolEffect;
 use crate::check::{self, Report};
 use crate::load::read;
 use crate::problem::Problem;
+use crate::raw;
 use crate::source::Source;
 
 /// A tool server, without its definitions.
@@ -29,18 +30,41 @@ pub struct DeclaredTool {
     pub is_withdrawn: bool,
 }
 
+/// An agent outside, without its card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredAgent {
+    /// The JSON file with the approved card, relative to the main file; never outside its folder.
+    pub card: String,
+    /// The JSON file with the keys of which one has to have signed it, likewise.
+    pub card_keys: Option<String>,
+    /// The skills that are approved.
+    pub skills: Vec<String>,
+}
+
+/// The declared agents outside, as [`declared_tool_servers`].
+///
+/// # Errors
+/// Likewise.
+pub fn declared_agents(source: &dyn Source) -> Result<BTreeMap<String, DeclaredAgent>, Vec<Problem>> {
+    of_main(source, check::declared_agents)
+}
+
 /// The declared tool servers. Reads the main file alone: no definitions, no policies, no secret, no variable. A name may be any text.
 ///
 /// # Errors
 /// What keeps the main file from being read, and places of definitions that are none, sorted by position.
 pub fn declared_tool_servers(source: &dyn Source) -> Result<BTreeMap<String, DeclaredServer>, Vec<Problem>> {
+    of_main(source, check::declared)
+}
+
+fn of_main<D>(source: &dyn Source, declared: impl Fn(&raw::File, &mut Report<'_>) -> D) -> Result<D, Vec<Problem>> {
     let mut problems = Vec::new();
     let Some((node, file)) = read(source, &mut problems) else { return Err(problems) };
     let mut report = Report::new(source.main().to_owned(), &node, problems);
-    let servers = check::declared(&file, &mut report);
+    let declared = declared(&file, &mut report);
     let (mut problems, _) = report.finish();
     problems.sort();
-    if problems.is_empty() { Ok(servers) } else { Err(problems) }
+    if problems.is_empty() { Ok(declared) } else { Err(problems) }
 }
 
 /// The names of the declared virtual servers, sorted. Reads the main file alone.

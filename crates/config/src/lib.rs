@@ -15,6 +15,7 @@ mod placeholder;
 mod problem;
 mod raw;
 mod raw_access;
+mod raw_agents;
 mod raw_approvals;
 mod raw_budgets;
 mod raw_client_tools;
@@ -31,7 +32,10 @@ pub mod templates;
 
 mod yaml;
 
-pub use declared::{DeclaredServer, DeclaredTool, declared_tool_servers, declared_virtual_servers};
+pub use check::is_signed;
+pub use declared::{
+    DeclaredAgent, DeclaredServer, DeclaredTool, declared_agents, declared_tool_servers, declared_virtual_servers,
+};
 pub use exec::{Layer, SandboxLimits, SandboxProfile, Watched, profile_schema, sandbox_profile};
 pub use load::Config;
 pub use problem::{Position, Problem, Warning};

@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::raw_access::{Access, EnforcementPoint};
+pub(crate) use crate::raw_agents::RemoteAgent;
 pub(crate) use crate::raw_approvals::Approvals;
-use crate::raw_budgets::{Budget, Prices};
+pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_client_tools::ClientTools;
 pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
@@ -69,6 +70,9 @@ pub(crate) struct File {
     pub(crate) virtual_servers: BTreeMap<String, VirtualServer>,
     /// What becomes of functions and calls in the requests and answers of models.
     pub(crate) client_tools: Option<ClientTools>,
+    /// Agents outside that messages go to, by a name of your choice. In policies such a one is `Portcullis::Agent::"NAME"`, whether or
+    /// not `agents` has one of that name, which acts through the gate too.
+    pub(crate) remote_agents: BTreeMap<String, RemoteAgent>,
     /// Cedar policy files, relative to this file; `*` stands for any part of a file's name. Nothing is allowed unless a
     /// policy permits it. Default: `[policies/*.cedar]`.
     pub(crate) policies: Option<Vec<String>>,
@@ -109,6 +113,9 @@ pub(crate) enum Kind {
     /// A tool server that speaks the Model Context Protocol over Streamable HTTP: `base_url` is its whole endpoint, key as
     /// `Authorization: Bearer`. `tool_servers` say which tools it has.
     Mcp,
+    /// An agent that speaks the `Agent2Agent` protocol (JSON-RPC binding): `base_url` is its whole endpoint, key as
+    /// `Authorization: Bearer`. `remote_agents` say which card it has.
+    A2a,
 }
 
 /// A model provider.

@@ -47,6 +47,8 @@ pub struct Settings {
     pub virtual_servers: BTreeMap<Name, BTreeMap<String, (Name, String)>>,
     /// Tools that models ask for.
     pub client_tools: ClientTools,
+    /// The upstream of each agent that can be spoken to.
+    pub agent_upstreams: BTreeMap<Name, Name>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.

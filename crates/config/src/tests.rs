@@ -1,6 +1,7 @@
 //! Facts about whole configurations.
 
 mod access;
+mod agents;
 mod budgets;
 mod client_tools;
 mod examples;

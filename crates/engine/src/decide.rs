@@ -24,6 +24,7 @@ use crate::asked::offered;
 use crate::inspection::Inspected;
 use crate::meet::{self, Meeting};
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
+use crate::remote;
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
 use crate::streams::{self, EventSeal, Resumed};
@@ -98,7 +99,7 @@ impl Target {
     fn of<P: Protocol>(protocol: &P, inspected: &Inspected<'_>) -> Self {
         let kept = inspected.understood().model().and_then(|call| call.kept.as_ref()).zip(inspected.named().names.first());
         let method = match &inspected.understood().aim {
-            Aim::Model(_) => Method::POST,
+            Aim::Model(_) | Aim::Agent(_) => Method::POST,
             Aim::Server(call) => call.method.clone(),
         };
         let act = match (&method, &inspected.named().resumed) {
@@ -155,6 +156,14 @@ impl Permit {
     pub(crate) fn lists_tools_of(&self) -> Option<&Name> {
         match &self.aim {
             Resource::ToolServer(server) if self.outbound.is_empty() => Some(server),
+            _ => None,
+        }
+    }
+
+    /// The agent whose card is asked for, if that is it: then nothing leaves.
+    pub(crate) fn card_of(&self) -> Option<&Name> {
+        match &self.aim {
+            Resource::Agent(agent) if self.outbound.is_empty() => Some(agent),
             _ => None,
         }
     }
@@ -271,7 +280,8 @@ pub(crate) fn decide<W: World, P: Protocol>(
         return Err(refuse(ReasonCode::ToolNotFound.into(), plain));
     }
     // Not before: how long this takes would tell of a tool that there is.
-    if let Some(misfit) = tools::misfit(snapshot, inspected) {
+    let of_agent = || if is_permit { remote::misfit(snapshot, inspected) } else { None };
+    if let Some(misfit) = tools::misfit(snapshot, inspected).or_else(of_agent) {
         return Err(refuse(misfit, plain));
     }
     let told = || told(snapshot.refusals.explains(identified.chain()), &plain.answer);
@@ -349,6 +359,9 @@ fn headers<P: Protocol>(protocol: &P, head: &Head, inspected: &Inspected<'_>) ->
         headers.extend(mirrors.map(|mirrored| (mirrored.name.clone(), mirrored.value.clone())));
         stored::tell_session(inspected.named(), &mut headers);
     }
+    if let Aim::Agent(call) = &inspected.understood().aim {
+        headers.extend(call.headers.clone());
+    }
     headers
 }
 
@@ -375,6 +388,7 @@ fn input<P: Protocol>(
     let (action, arguments) = match &understood.aim {
         Aim::Model(_) => (Action::CallModel, None),
         Aim::Server(call) => tools::asked(inspected, call),
+        Aim::Agent(call) => (Action::SendMessage, Some(call.input.clone())),
     };
     asks.push(Ask { action, resource: inspected.aim().clone() });
     if let Aim::Server(call) = &understood.aim {
@@ -407,6 +421,7 @@ pub(crate) fn told(explains: bool, answer: &Answer) -> Refusal {
         Action::CallModel => Some(ReasonCode::ModelNotFound),
         Action::CallTool | Action::ListTools => Some(ReasonCode::ToolNotFound),
         Action::ReadResource | Action::GetPrompt => Some(ReasonCode::DocumentNotFound),
+        Action::SendMessage => Some(ReasonCode::AgentNotFound),
         _ => None,
     });
     let is_policy = matches!(answer.reason, ReasonCode::PolicyDenied | ReasonCode::PolicyForbidden);
@@ -430,6 +445,7 @@ fn outbound<P: Protocol>(
     match (&inspected.understood().aim, inspected.aim()) {
         (Aim::Model(call), Resource::Model(model)) => to_model(snapshot, protocol, identified, inspected, duties, (call, model)),
         (Aim::Server(call), _) => to_server(snapshot, inspected, duties, call),
+        (Aim::Agent(call), _) => remote::outbound(snapshot, inspected, duties, call),
         (Aim::Model(_), _) => Err(ReasonCode::Internal.into()),
     }
 }
@@ -475,7 +491,12 @@ fn to_server(
 }
 
 /// Plans the redactions of a request; which values they change.
-fn redact(document: &Document<'_>, hits: &[LeafHits], duties: &Duties, splices: &mut Splices) -> Result<Vec<NodeId>, Refusal> {
+pub(crate) fn redact(
+    document: &Document<'_>,
+    hits: &[LeafHits],
+    duties: &Duties,
+    splices: &mut Splices,
+) -> Result<Vec<NodeId>, Refusal> {
     let redacted = inspect::redact_document(document, hits, duties, Side::Request, splices);
     let refused = |denied: inspect::DeniedContent| {
         Refusal::because(ReasonCode::ContentDenied, format!("{} at {}", denied.kind, denied.place))

@@ -28,6 +28,7 @@ use crate::models;
 use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
 use crate::record::{self, Outcome};
 use crate::release::{self, Released};
+use crate::remote;
 use crate::respond::respond;
 use crate::snapshot::Snapshot;
 use crate::stored::{self, Named};
@@ -249,6 +250,10 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
+    if let Some(agent) = recorded.permit().card_of() {
+        return remote::card(world, protocol, client, call, &mut guard, agent).await;
+    }
+    protocol.opened(recorded.permit().names());
     if let Some(asked) = recorded.permit().resumed().and_then(|resumed| resumed.about.asked.as_deref()) {
         protocol.goes_on(asked);
     }
@@ -315,6 +320,7 @@ fn aim(snapshot: &Snapshot, understood: &Understood, named: &Named) -> Result<Re
             _ => Ok(Resource::Model(Name::new(model).map_err(|_| ReasonCode::ModelNotFound)?)),
         },
         Aim::Server(call) => tools::aim(snapshot, call),
+        Aim::Agent(call) => remote::aim(snapshot, call),
     }
 }
 

@@ -51,6 +51,7 @@ fn origin(permit: &Permit) -> String {
         Resource::Tool(id) => format!("tool:{id}"),
         Resource::ToolServer(name) => format!("server:{name}"),
         Resource::Document(id) => format!("document:{id}"),
+        Resource::Agent(name) => format!("agent:{name}"),
         aim => format!("model:{}", aim.id()),
     }
 }

@@ -27,6 +27,7 @@ mod oauth;
 pub mod ports;
 mod record;
 mod release;
+mod remote;
 mod respond;
 mod seams;
 mod snapshot;
@@ -47,6 +48,8 @@ pub use interaction::{interaction, list_models, show_model, turn_away};
 pub use oauth::{Base, Endpoint, Publication, RESOURCE_METADATA, is_here, issuer, publish_resource};
 pub use record::Recorded;
 pub use release::Released;
-pub use snapshot::{Budgets, Candour, Document, DocumentPlace, Limits, Member, Members, Off, Route, Scanning, Server, Snapshot};
+pub use snapshot::{
+    Budgets, Candour, Document, DocumentPlace, Limits, Member, Members, Off, RemoteAgent, Route, Scanning, Server, Snapshot,
+};
 pub use streams::Sessions;
 pub use verified::VerifiedTokens;

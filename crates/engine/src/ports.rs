@@ -26,10 +26,12 @@ use crate::snapshot::Snapshot;
 use crate::streams::Sessions;
 use crate::verified::VerifiedTokens;
 
+mod agent;
 mod asking;
 mod calls;
 mod protocol;
 
+pub use agent::AgentCall;
 pub use asking::{
     Answered, Asking, Denial, Found, Looked, Order, Page, Performs, Question, Questions, Requestable, Requesting, Said, Search,
     Searching, Sought, StepUp, Subject, Submission, Until,

@@ -19,6 +19,7 @@ use crate::label;
 use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
+use crate::remote;
 use crate::stored;
 use crate::streams::Session;
 
@@ -101,7 +102,11 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
         "text/event-stream" if status.is_success() => Ok(Form::Stream),
         "application/json" => Ok(Form::Document),
         // A session that has ended: clients begin anew when they are told so.
-        _ if status == StatusCode::NOT_FOUND && permit.model().is_none() => Err(ReasonCode::SessionUnknown.into()),
+        _ if status == StatusCode::NOT_FOUND
+            && matches!(permit.aim(), Resource::Tool(_) | Resource::ToolServer(_) | Resource::Document(_)) =>
+        {
+            Err(ReasonCode::SessionUnknown.into())
+        }
         _ if status.is_success() => {
             Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, "neither JSON nor an event stream"))
         }
@@ -330,16 +335,21 @@ impl<W: World, C: Client> Back<'_, W, C> {
     /// What marks the names in an answer that the provider keeps.
     fn sealer(&self) -> Option<Sealer> {
         let permit = self.recorded.permit();
+        if let Resource::Agent(agent) = permit.aim() {
+            let (handles, owner) = (self.world.handles(), stored::owner(self.call.identified.as_ref()?));
+            let known = permit.names().to_vec();
+            return Some(Sealer::Agent { handles, owner, bound: remote::bound(agent), known });
+        }
         if permit.model().is_none() {
             let identified = self.call.identified.as_ref()?;
             let (handles, owner) = (self.world.handles(), stored::owner(identified));
             let events = permit.events().map(|events| (Arc::clone(events), self.call.request));
-            return Some(Sealer::OfServer { handles, owner, state: permit.state(), events, about: OnceCell::new() });
+            return Some(Sealer::Server { handles, owner, state: permit.state(), events, about: OnceCell::new() });
         }
         let is_stored = permit.judgement().input.asks.iter().any(|ask| ask.action == Action::StoreRemotely);
         let is_kept = is_stored || permit.target().act.is_some();
         let identified = self.call.identified.as_ref().filter(|_| is_kept || !permit.names().is_empty())?;
-        Some(Sealer::OfModel {
+        Some(Sealer::Model {
             handles: self.world.handles(),
             owner: stored::owner(identified),
             mark: Mark::of(permit.model()?.as_str(), self.call.upstream.as_ref()?.as_str()),

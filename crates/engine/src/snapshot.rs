@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub servers: BTreeMap<Name, Arc<Server>>,
     /// Tools that models ask for.
     pub client_tools: Arc<ClientTools>,
+    /// Every agent outside that can be spoken to.
+    pub agents: BTreeMap<Name, Arc<RemoteAgent>>,
     /// The scanners in force.
     pub scanners: Scanning,
     /// Request fields beyond the tables that an operator admits, per dialect.
@@ -147,6 +149,17 @@ pub struct Member {
     pub tool: String,
     /// What callers are shown: its definition under the other name.
     pub definition: String,
+}
+
+/// An agent outside.
+#[derive(Debug, Clone)]
+pub struct RemoteAgent {
+    /// The upstream's name in the configuration.
+    pub upstream: Name,
+    /// Its approved card.
+    pub card: a2a::Card,
+    /// Its approved skills.
+    pub skills: BTreeSet<String>,
 }
 
 /// Documents of a tool server under one name.

@@ -13,6 +13,7 @@ use text::Document;
 use crate::admit::Identified;
 use crate::decide::Permit;
 use crate::ports::{Aim, ModelCall, ServerCall, Understood, Wants, World};
+use crate::remote;
 use crate::snapshot::Snapshot;
 use crate::streams::{self, Resumed, Session};
 use crate::tools;
@@ -57,6 +58,7 @@ pub(crate) fn open<W: World>(
         Aim::Model(call) if call.kept.is_none() && call.handles.is_empty() => Ok(Named::default()),
         Aim::Model(call) => of_model(world, snapshot, &owner(identified), document, call),
         Aim::Server(call) => of_server(world, snapshot, &owner(identified), document, call),
+        Aim::Agent(call) => remote::open(world, &owner(identified), document, call),
     }
 }
 

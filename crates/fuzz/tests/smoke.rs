@@ -68,6 +68,9 @@ smoke! {
     toollists: 400;
     calls: 1_500;
     arguments: 400;
+    cards: 1_500;
+    said: 3_000;
+    heard: 3_000;
     addresses: 2_000;
     lines: 8_000;
     profiles: 500;

@@ -3,6 +3,7 @@
 //! This crate translates. It decides nothing (that is `policy`, asked by `engine`), keeps nothing on disk (that is `store`)
 //! and has no way to send or to release bytes but those that the engine's proof types own.
 
+pub mod a2a;
 pub mod access;
 pub mod admin;
 pub mod client;

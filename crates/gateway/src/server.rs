@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::a2a::{self, A2a};
 use crate::access::forward::{Forwarded, Line};
 use crate::access::{self, AccessVoice, Evaluator, Requester, Searcher, requests};
 use crate::client::{Answer, Ending, HttpClient};
@@ -389,7 +390,9 @@ enum Route {
     Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
-    /// Whose tokens open the tool server at this path.
+    /// Something about an agent; refused, if that is not how it is asked.
+    A2a(Name, a2a::Verb, Option<Refusal>),
+    /// Whose tokens open the tool server or agent at this path.
     Resource(String),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
@@ -430,6 +433,21 @@ impl Route {
             }
             Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
             None => {}
+        }
+        match a2a::at(path) {
+            Some(Ok((agent, verb))) => {
+                let takes = if verb == a2a::Verb::Card { Method::GET } else { Method::POST };
+                let wrong = || Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}"));
+                return Self::A2a(agent, verb, (*method != takes).then(wrong));
+            }
+            Some(Err(())) => return Self::Refused(ReasonCode::RouteUnknown.into()),
+            None => {}
+        }
+        if let Some(Ok((agent, a2a::Verb::Tell))) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(a2a::at) {
+            return match *method {
+                Method::GET => Self::Resource(format!("/a2a/{agent}")),
+                _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
+            };
         }
         if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
             return match *method {
@@ -482,8 +500,17 @@ fn speaks_anthropic(headers: &HeaderMap, path: &str) -> bool {
         || path.strip_prefix("/v1/messages").is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
 }
 
+async fn serve_agent<W: World>(world: &W, a2a: A2a, refused: Option<Refusal>, head: &Head, client: &mut HttpClient) -> RequestId {
+    let a2a = a2a.at(Base::here(world, head), Base::of(world, head));
+    match refused {
+        None => engine::interaction(world, &a2a, head, client).await,
+        Some(refusal) => engine::turn_away(world, &a2a, head, client, &refusal).await,
+    }
+}
+
 async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, head: &Head, mut client: HttpClient) {
     let client = &mut client;
+    let voice = if speaks_anthropic { &ANTHROPIC } else { &OPENAI };
     match route {
         Route::Call(api, deployment) => {
             engine::interaction(world, &Adapter { api, deployment, stored: None }, head, client).await
@@ -498,11 +525,10 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::NoMcp(server, refusal) => {
             engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
         }
+        Route::A2a(agent, verb, refused) => serve_agent(world, A2a::new(agent, verb), refused, head, client).await,
         Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
-        Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
-        Route::Models => engine::list_models(world, &OPENAI, head, client).await,
-        Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
-        Route::Model(id) => engine::show_model(world, &OPENAI, head, client, &id).await,
+        Route::Models => engine::list_models(world, voice, head, client).await,
+        Route::Model(id) => engine::show_model(world, voice, head, client, &id).await,
         Route::Access(access::Endpoint::Metadata) => {
             engine::publish_access(world, &AccessVoice::new(&head.headers), head, client).await
         }
@@ -524,7 +550,6 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
-        Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
-        Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,
+        Route::Refused(refusal) => engine::turn_away(world, voice, head, client, &refusal).await,
     };
 }

@@ -44,8 +44,8 @@ pub use operator::{OperatorAct, OperatorRole};
 pub use place::{host_of, place};
 pub use reason::{Fault, ReasonCode, Refusal};
 pub use registry::{
-    Address, Agent, Bundle, ClientFeature, Count, Counted, Document, Group, Model, Party, Registry, RuleFiles, Tool, ToolEffect,
-    ToolServer, UserText,
+    Address, Agent, Bundle, ClientFeature, Count, Counted, Document, Group, Model, Party, Registry, RemoteAgent, RuleFiles, Tool,
+    ToolEffect, ToolServer, UserText,
 };
 pub use time::UnixMillis;
 pub use usage::{Charge, MAX_TOKENS, Usage};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, ReasonCode, Resource, UnixMillis};
+use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, PrincipalKind, ReasonCode, Resource, UnixMillis};
 
 /// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
 /// `model:NAME`, `server:NAME`, `tool:SERVER/NAME` or `all`.
@@ -190,6 +190,11 @@ impl LockSet {
         match aim {
             Resource::Model(name) => is_locked(LockTarget::Model(name.clone())).then_some(ReasonCode::ModelLocked),
             Resource::ToolServer(name) => is_locked(LockTarget::Server(name.clone())).then_some(ReasonCode::ToolLocked),
+            // Who is stopped is not spoken to either.
+            Resource::Agent(name) => {
+                let agent = PrincipalId::new(PrincipalKind::Agent, name.clone());
+                is_locked(LockTarget::Principal(agent)).then_some(ReasonCode::PrincipalLocked)
+            }
             Resource::Tool(id) => {
                 let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
                 (is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server)).then_some(ReasonCode::ToolLocked)
@@ -251,6 +256,23 @@ mod tests {
             let locks = LockSet::default().with(target.clone(), LockKind::Kill);
             assert_eq!(locks.stops(&credential, &chain, Some(&model)), expected, "{target}");
             assert_eq!(locks.without(&target).and_then(|free| free.stops(&credential, &chain, Some(&model))), None);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_is_stopped_is_not_spoken_to_either() -> Result<(), Box<dyn std::error::Error>> {
+        let credential = Name::new("pk_1")?;
+        let chain = Chain::new(vec!["user:a".parse()?])?;
+        let travel = Resource::Agent(Name::new("travel")?);
+        for (target, expected) in [
+            ("agent:travel", Some(ReasonCode::PrincipalLocked)),
+            ("agent:other", None),
+            ("user:travel", None),
+            ("server:travel", None),
+        ] {
+            let locks = LockSet::default().with(target.parse()?, LockKind::Kill);
+            assert_eq!(locks.stops(&credential, &chain, Some(&travel)), expected, "{target}");
         }
         Ok(())
     }

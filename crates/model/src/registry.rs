@@ -189,6 +189,18 @@ pub struct ToolServer {
     pub features: BTreeSet<ClientFeature>,
 }
 
+/// An agent outside that messages go to. As a party of the vocabulary it is `Agent::"NAME"`, whether or not one of that name acts
+/// through the gate too.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RemoteAgent {
+    /// The highest level of data it may see.
+    pub clearance: Level,
+    /// Its card as it was approved, without signatures, as one text (RFC 8785). What it says of itself later changes nothing here.
+    pub card: String,
+    /// Those of its skills that are approved.
+    pub skills: BTreeSet<String>,
+}
+
 /// Every declared party and model.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Registry {
@@ -213,6 +225,9 @@ pub struct Registry {
     /// Tool servers. Absent where there are none, so a bundle without any keeps the digest that it had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tool_servers: BTreeMap<Name, ToolServer>,
+    /// Agents that messages go to. Absent where there are none, as above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remote_agents: BTreeMap<Name, RemoteAgent>,
     /// Segments that places outside lie in, such as a region. Absent where there are none, as above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub segments: BTreeMap<Name, Group>,

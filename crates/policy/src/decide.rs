@@ -224,6 +224,7 @@ impl PolicySnapshot {
                 let tool = self.tools.call(tool, arguments, &context).map_err(error)?;
                 (triple.1, context) = (tool.action, tool.context);
             }
+            (Resource::Agent(_), Action::SendMessage) => context = tools::said(arguments, context).map_err(error)?,
             (Resource::Document(_), Action::ReadResource) => context = tools::read(arguments, context).map_err(error)?,
             _ => {}
         }

@@ -80,7 +80,9 @@ pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Op
     if matches!(&ask.resource, Resource::Model(name) if !registry.models.contains_key(name)) {
         return Some(ReasonCode::ModelNotFound);
     }
-    if matches!(&ask.resource, Resource::Agent(name) if !registry.agents.contains_key(name)) {
+    // Messages go to agents that nobody has a key of, too.
+    let is_remote = |name: &Name| ask.action == Action::SendMessage && registry.remote_agents.contains_key(name);
+    if matches!(&ask.resource, Resource::Agent(name) if !registry.agents.contains_key(name) && !is_remote(name)) {
         return Some(ReasonCode::PrincipalUnknown);
     }
     if matches!(&ask.resource, Resource::Foreign(foreign) if !registry.access.knows(foreign)) {

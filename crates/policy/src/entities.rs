@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression, Schema};
-use model::{Level, Name, PrincipalId, PrincipalKind, Registry, UserText};
+use model::{Agent, Level, Name, PrincipalId, PrincipalKind, Registry, UserText};
 
 use crate::foreign::Words;
 use crate::vocabulary::uid;
@@ -33,16 +33,20 @@ pub(crate) fn build(registry: &Registry, words: &Words, schema: Option<&Schema>)
         let party = PrincipalId::new(PrincipalKind::Service, name.clone());
         entities.push(tagged(registry, &party, plain("Service", name, "Group", &service.groups)?)?);
     }
-    for (name, agent) in &registry.agents {
+    let nobody = Agent::default();
+    let remote = registry.remote_agents.keys().filter(|name| !registry.agents.contains_key(*name)).map(|name| (name, &nobody));
+    for (name, agent) in registry.agents.iter().chain(remote) {
         let autonomous = strings(agent.autonomous.iter().map(|action| action.as_str()));
         let user_text = match agent.user_text {
             UserText::Mixed => "mixed",
             UserText::Verbatim => "verbatim",
         };
-        let attributes = HashMap::from([
+        let mut attributes = HashMap::from([
             ("autonomous".to_owned(), autonomous),
             ("userText".to_owned(), RestrictedExpression::new_string(user_text.to_owned())),
         ]);
+        let clearance = registry.remote_agents.get(name).map(|remote| RestrictedExpression::new_long(level(remote.clearance)));
+        attributes.extend(clearance.map(|clearance| ("clearance".to_owned(), clearance)));
         let party = PrincipalId::new(PrincipalKind::Agent, name.clone());
         let entity = with_attributes("Agent", name, attributes, parents("Group", &agent.groups)?)?;
         entities.push(tagged(registry, &party, entity)?);

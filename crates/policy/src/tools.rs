@@ -210,6 +210,41 @@ pub(crate) fn read(arguments: Option<&str>, context: Context) -> Result<Context,
     context::with(context, &context::evaluated([("input".to_owned(), input)])?)
 }
 
+/// What policies see of what is said to an agent, with what stands there where nothing is said: where another enforcement point asks.
+static MESSAGE: LazyLock<(Record, Value)> = LazyLock::new(|| {
+    let texts = || Shape::Set(Box::new(Shape::Text));
+    let fields = [
+        ("method", Shape::Text, Value::from("")),
+        ("skill", Shape::Text, Value::from("")),
+        ("parts", texts(), Value::Array(Vec::new())),
+        ("hosts", texts(), Value::Array(Vec::new())),
+        ("bytes", Shape::Long, Value::from(0)),
+        ("isBlocking", Shape::Bool, Value::from(false)),
+        ("isNew", Shape::Bool, Value::from(false)),
+    ];
+    let nothing = fields.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())).collect();
+    let record = fields.into_iter().map(|(name, shape, _)| (name.to_owned(), shape::Field { shape, is_required: true }));
+    (Record(record.collect()), Value::Object(nothing))
+});
+
+/// Something that is said to an agent, with what is known of it (JSON text; what is not there is as if nothing were said), within
+/// the context that it shares with other asks.
+///
+/// # Errors
+/// One line: it is not of its types, or has more than policies see.
+pub(crate) fn said(arguments: Option<&str>, context: Context) -> Result<Context, String> {
+    let (record, nothing) = &*MESSAGE;
+    let mut values = object(arguments.unwrap_or("{}"))?;
+    for (name, value) in nothing.as_object().into_iter().flatten() {
+        values.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let Arguments { input, unmodelled } = argument::read(record, &values)?;
+    if !unmodelled.is_empty() {
+        return Err("something is told of a message that no policy can see".to_owned());
+    }
+    context::with(context, &context::evaluated([("input".to_owned(), input)])?)
+}
+
 /// Reads arguments as strictly as the gate reads requests: where two readers could see different values, there is none.
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     Document::parse(text.as_bytes(), &Limits::default()).map_err(|error| match error {

@@ -56,7 +56,11 @@ impl PolicySnapshot {
         }
         Some(match uid.type_name().to_string().strip_prefix("Portcullis::")? {
             "Group" => (names(&registry.groups), "group"),
-            "Agent" => (names(&registry.agents), "agent"),
+            "Agent" => {
+                let mut agents = names(&registry.agents);
+                agents.extend(registry.remote_agents.keys().map(model::Name::as_str));
+                (agents, "agent")
+            }
             "Model" => (names(&registry.models), "model"),
             "ModelGroup" => (names(&registry.model_groups), "model group"),
             "Segment" => (names(&registry.segments), "segment"),

@@ -196,7 +196,9 @@ fn changes(before: &Bundle, after: &Bundle) -> Vec<String> {
         lines.push("enforcement points, access or attributes: changed".to_owned());
     }
     let none = serde_json::Map::new();
-    for section in ["groups", "users", "services", "agents", "model_groups", "models", "operators", "tool_servers"] {
+    for section in
+        ["groups", "users", "services", "agents", "model_groups", "models", "operators", "tool_servers", "remote_agents"]
+    {
         // A section in which nothing stands is left out of a bundle.
         let [old, new] = [&old, &new].map(|registry| registry.get(section).and_then(Value::as_object).unwrap_or(&none));
         lines.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{section}.{name}: removed")));

@@ -9,7 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
 use engine::{
-    Budgets, Candour, ClientMode, ClientTool, ClientTools, Limits, Off, RefusedCall, Route, Scanning, Server, Snapshot,
+    Budgets, Candour, ClientMode, ClientTool, ClientTools, Limits, Off, RefusedCall, RemoteAgent, Route, Scanning, Server,
+    Snapshot,
 };
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
@@ -181,6 +182,7 @@ fn build(
         routes: routes(settings),
         servers: servers(bundle, settings),
         client_tools: Arc::new(client_tools(bundle, settings)),
+        agents: agents(bundle, settings),
         scanners,
         admitted: settings.fields.clone(),
         limits: limits(settings),
@@ -322,6 +324,20 @@ fn client_tools(bundle: &Bundle, settings: &Settings) -> ClientTools {
         },
         tools: tools.collect(),
     }
+}
+
+/// The agents outside that can be spoken to.
+fn agents(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<RemoteAgent>> {
+    let agent = |(name, upstream): (&model::Name, &model::Name)| {
+        let declared = bundle.registry.remote_agents.get(name)?;
+        // What was checked when it was applied reads again; who has no card is not spoken to.
+        let card = a2a::Card::read(declared.card.as_bytes());
+        let card = card
+            .inspect_err(|error| tracing::warn!(agent = %name, %error, "an agent cannot be spoken to: its card no longer reads"));
+        let agent = RemoteAgent { upstream: upstream.clone(), card: card.ok()?, skills: declared.skills.clone() };
+        Some((name.clone(), Arc::new(agent)))
+    };
+    settings.agent_upstreams.iter().filter_map(agent).collect()
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -295,7 +295,7 @@ impl Gate {
             }),
             LockTarget::Principal(id) => match id.kind {
                 PrincipalKind::User => registry.users.contains_key(&id.name) || is_vouched_for(&id.name),
-                PrincipalKind::Agent => registry.agents.contains_key(&id.name),
+                PrincipalKind::Agent => registry.agents.contains_key(&id.name) || registry.remote_agents.contains_key(&id.name),
                 PrincipalKind::Service => registry.services.contains_key(&id.name) || is_vouched_for(&id.name),
                 PrincipalKind::Operator => registry.operators.contains_key(&id.name),
                 PrincipalKind::Pep => registry.access.points.contains_key(&id.name),

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("portcullis-budget", Layer::Rules),
     ("portcullis-behavior", Layer::Rules),
     ("portcullis-mcp", Layer::Rules),
+    ("portcullis-a2a", Layer::Rules),
     ("portcullis-response", Layer::Rules),
     ("portcullis-evidence", Layer::Rules),
     ("portcullis-engine", Layer::Pipeline),

@@ -22,8 +22,13 @@ pub(super) fn models(file: &raw::File, report: &mut Report<'_>) -> BTreeMap<Mode
             if report.reference(&at, &route.name, "upstreams", "upstream").is_some()
                 && let Some(upstream) = file.upstreams.get(&route.name)
             {
-                if matches!(upstream.kind, raw::Kind::Mcp) {
-                    report.problem(&at, format!("`{}` is a tool server (`kind: mcp`), and serves no models", shown(&route.name)));
+                let other = match upstream.kind {
+                    raw::Kind::Mcp => Some("a tool server (`kind: mcp`)"),
+                    raw::Kind::A2a => Some("an agent (`kind: a2a`)"),
+                    raw::Kind::Openai | raw::Kind::Anthropic => None,
+                };
+                if let Some(other) = other {
+                    report.problem(&at, format!("`{}` is {other}, and serves no models", shown(&route.name)));
                 }
                 dialects.extend(dialects_of(upstream));
             }
@@ -60,11 +65,11 @@ pub(super) fn dialects_of(upstream: &raw::Upstream) -> BTreeSet<Dialect> {
     if listed.is_empty() { dialect(upstream.kind).into_iter().collect() } else { listed }
 }
 
-/// The model API that a kind of upstream speaks; a tool server speaks none.
+/// The model API that a kind of upstream speaks; a tool server and an agent speak none.
 pub(super) const fn dialect(kind: raw::Kind) -> Option<Dialect> {
     match kind {
         raw::Kind::Openai => Some(Dialect::Openai),
         raw::Kind::Anthropic => Some(Dialect::Anthropic),
-        raw::Kind::Mcp => None,
+        raw::Kind::Mcp | raw::Kind::A2a => None,
     }
 }

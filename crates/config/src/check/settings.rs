@@ -9,7 +9,7 @@ use crate::check::listen::listen;
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
-use crate::check::{Report, access, approvals, budgets, issuers, models, tools};
+use crate::check::{Report, access, agents, approvals, budgets, issuers, models, tools};
 use crate::problem::{Path, shown, suggestion};
 use crate::raw;
 use crate::settings::{Control, Danger, Evidence, Limits, Logging, Refusals, Retention, Settings};
@@ -52,6 +52,7 @@ pub(crate) fn settings(
         tool_revisions: tools::revisions(file),
         virtual_servers: tools::virtual_servers(file, report),
         client_tools: tools::client_tools(file, report),
+        agent_upstreams: agents::upstreams(file, report),
         issuers,
         tokens,
         access_url,

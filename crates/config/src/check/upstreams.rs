@@ -59,10 +59,11 @@ pub(super) fn upstreams(
             report.problem(&path.key("base_url"), message);
         }
         for (index, kind) in raw.dialects.iter().flatten().enumerate() {
-            if matches!(kind, raw::Kind::Mcp) || matches!(raw.kind, raw::Kind::Mcp) {
+            let serves_none = |kind: raw::Kind| matches!(kind, raw::Kind::Mcp | raw::Kind::A2a);
+            if serves_none(*kind) || serves_none(raw.kind) {
                 report.problem(
                     &path.key("dialects").index(index),
-                    "a tool server (`kind: mcp`) speaks no model API, and the reverse",
+                    "a tool server (`kind: mcp`) or agent (`kind: a2a`) speaks no model API, and the reverse",
                 );
             }
         }
@@ -94,7 +95,7 @@ pub(super) fn upstreams(
 fn place(raw: &raw::Upstream, path: &Path, vault: &Vault<'_>, report: &mut Report<'_>) -> Option<BaseUrl> {
     match (&raw.base_url, &raw.exec) {
         (Some(written), None) => {
-            let read = if matches!(raw.kind, raw::Kind::Mcp) { url::endpoint } else { url::base_url };
+            let read = if matches!(raw.kind, raw::Kind::Mcp | raw::Kind::A2a) { url::endpoint } else { url::base_url };
             base_url(written, read, &path.key("base_url"), vault, report)
         }
         (None, Some(_)) => Some(BaseUrl { is_tls: false, host: "127.0.0.1".to_owned(), port: NOWHERE, prefix: String::new() }),
@@ -229,7 +230,9 @@ fn variable(text: &str) -> Option<&str> {
 /// How the key is presented: as written, else as the kind's provider takes it.
 const fn key_header(raw: &raw::Upstream) -> KeyHeader {
     match (raw.key_header, raw.kind) {
-        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai | raw::Kind::Mcp) => KeyHeader::Bearer,
+        (Some(raw::KeyHeader::Authorization), _) | (None, raw::Kind::Openai | raw::Kind::Mcp | raw::Kind::A2a) => {
+            KeyHeader::Bearer
+        }
         (Some(raw::KeyHeader::XApiKey), _) | (None, raw::Kind::Anthropic) => KeyHeader::XApiKey,
         (Some(raw::KeyHeader::ApiKey), _) => KeyHeader::ApiKey,
     }

@@ -68,6 +68,7 @@ pub(super) fn files(
             Kind::Openai => "openai",
             Kind::Anthropic => "anthropic",
             Kind::Mcp => "mcp",
+            Kind::A2a => "a2a",
         };
         let lines = [
             Some(format!("  {}:", upstream.name)),

@@ -169,7 +169,7 @@ impl Import {
                 (false, Kind::Openai) => {
                     Some(format!("the gate calls `/v1/…` below `{name}`, whether or not that ends in `/v1`"))
                 }
-                (false, Kind::Anthropic | Kind::Mcp) => None,
+                (false, Kind::Anthropic | Kind::Mcp | Kind::A2a) => None,
             };
             return Ok((format!("${{{name}}}"), differs));
         }
@@ -189,7 +189,7 @@ impl Import {
             Kind::Openai if !ends_in_version => {
                 (plain, Some("LiteLLM called `/chat/completions` below it, the gate calls `/v1/chat/completions`".to_owned()))
             }
-            Kind::Openai | Kind::Anthropic | Kind::Mcp => (plain, None),
+            Kind::Openai | Kind::Anthropic | Kind::Mcp | Kind::A2a => (plain, None),
         })
     }
 

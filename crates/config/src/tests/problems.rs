@@ -187,7 +187,7 @@ fn what_is_refused() {
         (
             "upstreams: {u: {kind: opnai, base_url: https://x.example}}\nmodels: {m: {upstreams: [{name: u, model: x}]}}\n",
             &[
-                "portcullis.yaml:1:23: upstreams.u.kind: expected one of `openai`, `anthropic`, `mcp`, found the text `opnai`, did you mean \
+                "portcullis.yaml:1:23: upstreams.u.kind: expected one of `openai`, `anthropic`, `mcp`, `a2a`, found the text `opnai`, did you mean \
                `openai`?",
             ],
         ),

@@ -32,9 +32,12 @@ impl Base {
     /// The address; none if tokens of no issuer open anything here.
     #[must_use]
     pub fn of<W: World>(world: &W, head: &Head) -> Option<Self> {
-        if !world.has_issuers() {
-            return None;
-        }
+        if world.has_issuers() { Self::here(world, head) } else { None }
+    }
+
+    /// The address, whoever opens what stands there; none if operators have given none and no name of this machine was asked for.
+    #[must_use]
+    pub fn here<W: World>(world: &W, head: &Head) -> Option<Self> {
         let given = world.snapshot().access_url.clone();
         let given = given.or_else(|| world.issuing().map(|issuing| Arc::from(issuing.gate.url.as_str())));
         if let Some(url) = given {
@@ -47,7 +50,9 @@ impl Base {
         is_here(name).then(|| Self::Here(value.clone()))
     }
 
-    fn url(&self, path: &str) -> String {
+    /// The address of what stands at `path`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
         match self {
             Self::Given(url) => format!("{}{path}", url.trim_end_matches('/')),
             Self::Here(host) => format!("http://{}{path}", host.to_str().unwrap_or_default()),

@@ -1,5 +1,6 @@
 //! What the engine needs from a protocol: what a request is aimed at, what the strings of an answer are, how a refusal is told.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use budget::Allowance;
@@ -9,7 +10,7 @@ use mcp::Version;
 use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
-use super::{Calls, Function, Head};
+use super::{AgentCall, Calls, Function, Head};
 use crate::snapshot::{DocumentPlace, Snapshot};
 
 /// What a protocol adapter understood of a request.
@@ -34,6 +35,8 @@ pub enum Aim {
     Model(ModelCall),
     /// A tool server, or one of its tools.
     Server(ServerCall),
+    /// An agent outside.
+    Agent(AgentCall),
 }
 
 impl Understood {
@@ -42,7 +45,7 @@ impl Understood {
     pub const fn model(&self) -> Option<&ModelCall> {
         match &self.aim {
             Aim::Model(call) => Some(call),
-            Aim::Server(_) => None,
+            Aim::Server(_) | Aim::Agent(_) => None,
         }
     }
 }
@@ -283,6 +286,8 @@ pub struct AnswerView {
     pub usage_untold: Option<Range<usize>>,
     /// Values in whose place something else is told: what they announce is not served here.
     pub replaced: Vec<(Range<usize>, String)>,
+    /// Values that no scanner understands, and what they are: findings of their own.
+    pub uninspected: Vec<(NodeId, &'static str)>,
     /// Whether every lane of the stream ends here.
     pub is_last: bool,
     /// Whether two readers could take pieces of it for different lanes: such a document is not released.
@@ -379,6 +384,13 @@ pub trait Protocol: Voice {
     fn goes_on(&self, _asked: &str) {}
     /// Which documents and prompts the caller is shown. Told to those who understand [`Wants::Documents`], before the answer comes.
     fn may_show(&self, _places: Vec<DocumentPlace>) {}
+    /// What the ids of a request are: as the agent writes each, and as the caller does. Told before the answer comes.
+    fn opened(&self, _names: &[(String, String)]) {}
+    /// The card of an agent as it is served here, with the skills that are shown; none if the gate has no address. Asked of those who
+    /// understand an [`AgentCall`].
+    fn agent_card(&self, _card: &a2a::Card, _skills: &BTreeSet<String>) -> Option<serde_json::Value> {
+        None
+    }
     /// A reader of the calls that a model asks for in an answer; none where answers hold none.
     fn calls(&self, _in_stream: bool, _limits: text::Limits) -> Option<Box<dyn Calls>> {
         None

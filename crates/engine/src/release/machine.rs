@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::{DeniedContent, Hit, Lane, LeafHits, Scanners};
-use model::{Act, Duties, Finding, ReasonCode, Refusal, Side};
+use model::{Act, Duties, Finding, FindingGroup, FindingKind, ReasonCode, Refusal, Side, Span};
 use text::{Document, NodeId, Splices};
 
 use super::Released;
@@ -304,11 +304,12 @@ impl<'p, P: Protocol> Machine<'p, P> {
         let changed = inspect::redact_document(document, &hits, &self.duties, Side::Response, &mut splices)
             .map_err(|denied| refuse(&denied))?;
         self.findings.extend(inspect::findings(document, &hits, Side::Response));
+        self.unread(document, view)?;
         for node in &view.handles {
             let (Some(sealer), Some(name)) = (self.sealer.as_ref(), document.text(*node)) else { continue };
             let is_changed = changed.contains(node);
-            if is_changed && matches!(sealer, Sealer::OfServer { .. }) {
-                let what = "a state in which something was found: it cannot go back as it was";
+            if is_changed && !matches!(sealer, Sealer::Model { .. }) {
+                let what = "a state or an id in which something was found: it cannot go back as it was";
                 return Err(Refusal::because(ReasonCode::UpstreamResponseInvalid, what));
             }
             if let Some(sealed) = sealer.seal(&name)?.filter(|_| !is_changed) {
@@ -331,6 +332,20 @@ impl<'p, P: Protocol> Machine<'p, P> {
             Shown::Never => true,
         };
         Ok(Held { event, splices, pieces, token_records, edited, is_hidden, speaks: view.speaks_of_calls })
+    }
+
+    /// What no scanner understands is found as such; nothing can be taken out of it.
+    fn unread(&mut self, document: &Document<'_>, view: &AnswerView) -> Result<(), Refusal> {
+        for (node, part) in &view.uninspected {
+            let (kind, group) = (FindingKind::made(format!("uninspected:{part}")), FindingGroup::Uninspected);
+            let place = document.pointer(*node);
+            if !matches!(self.duties.act(Side::Response, &kind, group), Act::Allow | Act::Mask) {
+                return Err(Refusal::because(ReasonCode::ContentDenied, format!("{kind} at {place}")));
+            }
+            let span = Span { start: 0, end: 0 };
+            self.findings.add(Finding { kind, group, side: Side::Response, place, span });
+        }
+        Ok(())
     }
 
     /// Hits in whole values. A hit inside a token record condemns the record instead of being spliced.

@@ -1,4 +1,4 @@
-//! Names in an answer that its task alone can use: of what a provider keeps, of states and events of a tool server.
+//! Names in an answer that its caller may say again: bound to the task that is told them.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::streams::EventSeal;
 /// Binds names in an answer to the task that is told them.
 pub(crate) enum Sealer {
     /// Of what a provider keeps.
-    OfModel {
+    Model {
         handles: Arc<identity::Handles>,
         /// As whom.
         owner: String,
@@ -22,7 +22,7 @@ pub(crate) enum Sealer {
         is_kept: bool,
     },
     /// Of what goes on at a tool server.
-    OfServer {
+    Server {
         handles: Arc<identity::Handles>,
         /// As whom.
         owner: String,
@@ -33,27 +33,44 @@ pub(crate) enum Sealer {
         /// What is known of the call, once that was made; none inside if no header could hold it.
         about: OnceCell<Option<String>>,
     },
+    /// Of tasks and contexts of an agent.
+    Agent {
+        handles: Arc<identity::Handles>,
+        /// As whom.
+        owner: String,
+        /// What they are bound to: the agent.
+        bound: [u8; 32],
+        /// Ids that the request knows already: as the agent writes them, and as the task does.
+        known: Vec<(String, String)>,
+    },
 }
 
 impl Sealer {
     /// Seals the name of something; `Ok(None)` for what stays as it is.
     pub(super) fn seal(&self, name: &str) -> Result<Option<String>, Refusal> {
         match self {
-            Self::OfModel { handles, owner, mark, known, is_kept } => {
+            Self::Model { handles, owner, mark, known, is_kept } => {
                 let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
                 Ok(known.or_else(|| handles.seal(owner, *mark, name).filter(|_| *is_kept)))
             }
-            Self::OfServer { handles, owner, state, .. } => {
+            Self::Server { handles, owner, state, .. } => {
                 let sealed = state.and_then(|state| handles.seal_bound(owner, &state, name));
                 let what = "a state that cannot be bound to its request: it is longer than 16 KiB, or belongs to none";
                 sealed.map(Some).ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, what))
+            }
+            Self::Agent { handles, owner, bound, known } => {
+                let known = known.iter().find(|(known, _)| known == name).map(|(_, sealed)| sealed.clone());
+                let sealed = known.or_else(|| handles.seal_bound(owner, bound, name));
+                sealed
+                    .map(Some)
+                    .ok_or_else(|| Refusal::because(ReasonCode::UpstreamResponseInvalid, "an id that cannot be bound"))
             }
         }
     }
 
     /// By what the client can come back to what follows an event; none where it cannot.
     pub(super) fn seal_event(&self, id: &str) -> Option<String> {
-        let Self::OfServer { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
+        let Self::Server { handles, owner, events: Some((events, request)), about, .. } = self else { return None };
         let about = about.get_or_init(|| events.about(*request)).as_deref()?;
         events.seal(handles, owner, id, about)
     }

@@ -131,6 +131,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         declines_store: false,
     };
     let snapshot = Snapshot {
+        agents: BTreeMap::new(),
         digest: Digest([7; 32]),
         policy: Arc::new(PolicySnapshot::load(&bundle, &targets).unwrap()),
         servers: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The parsers of outside bytes, and what has to hold for each.
 
 mod addresses;
+mod agents;
 mod answers;
 mod approvals;
 mod archives;
@@ -59,7 +60,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 47] = [
+pub const ALL: [Target; 50] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -100,6 +101,9 @@ pub const ALL: [Target; 47] = [
     mcp::TOOL_LISTS,
     mcp::CALLS,
     mcp::ARGUMENTS,
+    agents::CARDS,
+    agents::SAID,
+    agents::HEARD,
     addresses::TARGET,
     stdio::LINES,
     stdio::PROFILES,

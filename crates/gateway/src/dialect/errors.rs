@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use model::ReasonCode as C;
 use model::{Dialect, ReasonCode, Refusal, RequestId};
 use serde_json::{Value, json};
 
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 /// 404 `NotFoundError`, 400 `BadRequestError`, 429 `RateLimitError`, from 500 on `InternalServerError`.
 #[expect(clippy::too_many_lines, reason = "a table: one row per code")]
 pub(super) const fn status(code: ReasonCode) -> StatusCode {
-    use ReasonCode as C;
     match code {
         C::CredentialMissing
         | C::CredentialUnknown
@@ -56,6 +56,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::ModelNotFound
         | C::ToolNotFound
         | C::DocumentNotFound
+        | C::AgentNotFound
         | C::RpcMethodUnknown
         | C::SessionUnknown
         | C::StoredNotFound

@@ -36,6 +36,7 @@ use serde_json::{Value, json};
 use text::{Document, NodeId};
 
 pub use api::Api;
+pub(crate) use remote::destination;
 pub use stored::{Act, Stored, at as stored_at};
 
 /// Reads a request. `deployment` is the model if the path names it: then it counts, whatever the body says. `admitted` are names of top-level fields that an operator lets pass although no row knows them.

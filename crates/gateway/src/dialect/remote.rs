@@ -10,7 +10,7 @@ pub(super) fn is_data(url: &str) -> bool {
 
 /// The host in lower case, and the port if it is not the scheme's own. `None` unless the URL is an absolute, unambiguous `http`
 /// or `https` URL.
-pub(super) fn destination(url: &str) -> Option<String> {
+pub(crate) fn destination(url: &str) -> Option<String> {
     if url.chars().any(|character| character <= ' ' || character == '\\' || character.is_control() || character.is_whitespace()) {
         return None;
     }

@@ -14,6 +14,9 @@ mod refuse;
 mod tests;
 mod wants;
 
+pub(crate) use read::{one, origin};
+pub(crate) use refuse::challenge;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -272,6 +275,13 @@ impl Protocol for Mcp {
 /// Events, without those that say nothing at all.
 #[derive(Debug)]
 pub struct Events(SseReader);
+
+impl Events {
+    /// The same for another protocol.
+    pub(crate) const fn over(reader: SseReader) -> Self {
+        Self(reader)
+    }
+}
 
 impl EventReader for Events {
     fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ReasonCode> {

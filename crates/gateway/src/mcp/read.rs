@@ -255,7 +255,7 @@ fn revision(head: &RequestHead, document: &Document<'_>, message: Option<&Messag
 
 /// A page of another origin can make a browser send requests, with what it has stored for this one; and a name of its own can be made
 /// to lead here, so only names of this machine say that a page is the gate's.
-fn origin(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn origin(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = || Refusal::because(ReasonCode::HostNotAllowed, "the Origin is not this gate");
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).ok_or_else(refused)?;
@@ -288,7 +288,7 @@ fn head_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Head<'h> {
 }
 
 /// The one value of a header.
-fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal> {
+pub(crate) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal> {
     match head_of(headers, name) {
         Head::Absent => Ok(None),
         Head::One(value) => match std::str::from_utf8(value) {

@@ -41,7 +41,7 @@ pub(super) fn whole(
 }
 
 /// Which credential is wanted (RFC 6750, section 3), and where stands whose (RFC 9728, section 5.1).
-fn challenge(metadata: Option<&str>, code: ReasonCode) -> HeaderValue {
+pub(crate) fn challenge(metadata: Option<&str>, code: ReasonCode) -> HeaderValue {
     let plain = HeaderValue::from_static("Bearer");
     let Some(metadata) = metadata else { return plain };
     // Who has shown nothing is told of no error.

@@ -105,12 +105,12 @@ pub(super) fn short(bytes: &[u8]) -> String {
     hex::encode(sha256(bytes).0.get(..16).unwrap_or_default())
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+pub(super) fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Form)
 }
 
 /// One reading: what stands twice, is not UTF-8, or has half a surrogate is refused before anything is looked up.
-fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
+pub(super) fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
     strict(&decode(part)?)
         .and_then(|value| match value {
             Value::Object(members) => Some(members),

@@ -74,13 +74,24 @@ impl KeySet {
 
     /// Checks the signature by the key that the token's header names, or by the only one that fits if it names none.
     pub(super) fn check(&self, token: &Unverified) -> Result<(), TokenError> {
-        let fitting = |key: &&Key| token.key_id.as_ref().is_none_or(|id| key.id.as_ref() == Some(id));
-        let ready = |key: &Key| key.ready.iter().position(|(algorithm, _)| *algorithm == token.algorithm);
+        self.check_by(token.key_id.as_deref(), token.algorithm, token.signed.as_bytes(), &token.signature)
+    }
+
+    /// Likewise for what is no token.
+    pub(super) fn check_by(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<(), TokenError> {
+        let fitting = |key: &&Key| key_id.is_none_or(|id| key.id.as_deref() == Some(id));
+        let ready = |key: &Key| key.ready.iter().position(|(fitting, _)| *fitting == algorithm);
         let found: Vec<&ParsedPublicKey> =
             self.keys.iter().filter(fitting).filter_map(|key| Some(&key.ready.get(ready(key)?)?.1)).collect();
         // Ids are unique among the keys of one kind; where they are not, or where there is none, nobody said which key is meant.
         let [key] = found.as_slice() else { return Err(TokenError::KeyUnknown) };
-        key.verify_sig(token.signed.as_bytes(), &token.signature).map_err(|_| TokenError::Signature)
+        key.verify_sig(signed, signature).map_err(|_| TokenError::Signature)
     }
 }
 

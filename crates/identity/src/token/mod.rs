@@ -7,6 +7,7 @@
 
 mod access;
 mod algorithm;
+mod detached;
 mod details;
 mod error;
 mod exchange;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use access::{Bearer, GroupRule, IssuerRules, verify_access};
 pub use algorithm::Algorithm;
+pub use detached::{sign_detached, verify_detached};
 pub use details::{details, grant_of};
 pub use error::TokenError;
 pub use exchange::{Exchange, ExchangeError, TASK, TASK_TOKEN, derive};

@@ -162,6 +162,7 @@ fn small(registry: &Registry, input: &DecisionInput) -> Registry {
         users: some(&registry.users, |name| of(PrincipalKind::User, name)),
         services: some(&registry.services, |name| of(PrincipalKind::Service, name)),
         agents: some(&registry.agents, |name| of(PrincipalKind::Agent, name) || is_asked(&Resource::Agent(name.clone()))),
+        remote_agents: some(&registry.remote_agents, |name| is_asked(&Resource::Agent(name.clone()))),
         models: some(&registry.models, |name| is_asked(&Resource::Model(name.clone()))),
         tool_servers: some(&registry.tool_servers, is_server),
         segments: registry.segments.clone(),

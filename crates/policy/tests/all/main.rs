@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod access;
+mod agents;
 mod bad_input;
 mod decide;
 mod delegation;

@@ -175,6 +175,7 @@ pub(crate) fn registry() -> impl Strategy<Value = Registry> {
                 clearance: levels[usize::from(members[at] >> 5 & 3)],
             };
             Registry {
+                remote_agents: Default::default(),
                 groups: nest('g', &groups),
                 users: (0..3).map(|at| (name(&format!("u{at}")), party(at))).collect(),
                 services: BTreeMap::from([(name("s0"), party(3))]),

@@ -27,6 +27,7 @@ pub(crate) fn registry() -> Registry {
     let model =
         |groups: &[&str], clearance| Model { groups: names(groups), dialects: BTreeSet::from([Dialect::Openai]), clearance };
     Registry {
+        remote_agents: Default::default(),
         groups: BTreeMap::from([
             (name("all"), group(&[])),
             (name("staff"), group(&["all"])),

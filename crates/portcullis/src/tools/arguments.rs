@@ -37,6 +37,20 @@ Exit codes: 0 all that is approved is as it was, 1 something of it changed or is
         #[arg(long, value_name = "NAME")]
         server: String,
     },
+    /// Show what an agent's card says now that is otherwise than approved, member by member, and whether it is signed.
+    #[command(
+        after_help = "Hidden and control characters are written out. Long values are cut, with a mark; --json has them whole.
+
+Exit codes: 0 as approved, 1 changed or not signed by a key of `card_keys`, 3 invalid input."
+    )]
+    Card {
+        /// What the agent publishes at `/.well-known/agent-card.json`; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The agent's name in portcullis.yaml.
+        #[arg(long, value_name = "NAME")]
+        agent: String,
+    },
     /// Show what changed, ask, and write the new definitions of declared tools into the server's file of definitions.
     #[command(
         after_help = "The file as it was stays beside it, with the ending `.before`. Nothing is put in force: that is `portcullis apply`.

@@ -35,10 +35,14 @@ struct Pair<'d> {
 
 /// What differs, in the order of keys. None if the definitions are the same.
 pub(super) fn changes(old: &Definition, new: &Definition) -> Vec<Change> {
+    let (Some(old), Some(new)) = (old.document(), new.document()) else { return Vec::new() };
+    between(&old, &new)
+}
+
+/// What differs between two canonical texts, likewise.
+pub(super) fn between(old: &Document<'_>, new: &Document<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (Some(old), Some(new)) = (old.document(), new.document()) else { return changes };
-    let pair = Pair { old: &old, new: &new };
-    pair.compare(old.root(), new.root(), &mut changes);
+    Pair { old, new }.compare(old.root(), new.root(), &mut changes);
     changes
 }
 

@@ -3,6 +3,7 @@
 
 mod approve;
 mod arguments;
+mod card;
 mod changes;
 mod diff;
 mod list;
@@ -26,6 +27,7 @@ pub(crate) fn command(cli: &Cli, data: &Path, command: &Tools) -> anyhow::Result
         Tools::List => list::list(cli, data).map(Ok),
         Tools::Propose { file, server } => propose::propose(cli, data, file, server).map(Ok),
         Tools::Diff { file, server } => diff::command(cli, data, file, server).map(Ok),
+        Tools::Card { file, agent } => card::command(cli, data, file, agent).map(Ok),
         Tools::Approve { file, server, yes } => approve::approve(cli, data, file, server, *yes),
     };
     done.unwrap_or_else(|problems| Ok(told(cli, &problems)))

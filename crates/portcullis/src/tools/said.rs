@@ -131,7 +131,7 @@ pub(super) fn is_input(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn bytes(file: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn bytes(file: &Path) -> io::Result<Vec<u8>> {
     if !is_input(file) {
         return files::read_bounded(file, MAX_BYTES);
     }
