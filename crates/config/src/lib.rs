@@ -37,7 +37,7 @@ pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
     Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging,
-    Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, Trust, Upstream, Webhook,
+    Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, ToolScopes, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

@@ -13,7 +13,7 @@ use identity::Secret;
 use identity::token::{Gate, IssuerRules};
 use identity::webhook::WebhookKey;
 use ipnet::IpNet;
-use model::{Dialect, ModelName, Name};
+use model::{Dialect, ModelName, Name, ToolEffect};
 use response::Terms;
 
 use crate::exec::SandboxProfile;
@@ -41,6 +41,8 @@ pub struct Settings {
     pub step_up: Option<StepUp>,
     /// The upstream of each tool server that can be spoken to.
     pub tool_upstreams: BTreeMap<Name, Name>,
+    /// The scopes that tokens of issuers need at tool servers. They only ever take away from what the bundle allows.
+    pub tool_scopes: BTreeMap<Name, ToolScopes>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -59,6 +61,17 @@ pub struct Settings {
     pub telemetry: Option<Telemetry>,
     /// What is weakened.
     pub danger: Danger,
+}
+
+/// The scopes that a tool server asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolScopes {
+    /// For everything.
+    pub all: BTreeSet<String>,
+    /// For what reads, writes and so on, besides.
+    pub effects: BTreeMap<ToolEffect, BTreeSet<String>>,
+    /// For a tool, besides.
+    pub tools: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// How operators are told of what waits for them, and how they may answer.

@@ -22,6 +22,7 @@ use crate::admit::Identified;
 use crate::approval;
 use crate::inspection::Inspected;
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
+use crate::scopes;
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
 use crate::streams::{self, EventSeal, Resumed};
@@ -263,6 +264,10 @@ pub(crate) fn decide<W: World, P: Protocol>(
     let lifted = if is_permit { None } else { approval::lifted(snapshot, inspected, &plain) };
     if !is_permit && lifted.is_none() {
         return Err(refuse(told(), plain));
+    }
+    // Before anybody is asked to approve what could not be done all the same.
+    if let Some(lacking) = scopes::lacking(snapshot, identified, inspected) {
+        return Err(refuse(lacking, plain));
     }
     let resumed = inspected.named().resumed.as_ref();
     let duties = Arc::new(streams::united(lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));

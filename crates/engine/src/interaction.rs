@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use identity::token::At;
 use model::{Around, Name, ReasonCode, Refusal, RequestId, Resource, UnixMillis};
 use text::Document;
 
@@ -83,7 +84,7 @@ pub async fn turn_away<W: World, V: Voice, C: Client>(
     refusal: &Refusal,
 ) -> RequestId {
     let mut call = Call::begin(world);
-    let ended = match admit(world, head, call.request, call.at).await {
+    let ended = match admit(world, head, place(voice.resource()), call.request, call.at).await {
         Ok((identified, _)) => {
             call.identified = Some(identified);
             Err(refusal.clone())
@@ -189,7 +190,8 @@ async fn path<W: World, P: Protocol, C: Client>(
     call: &mut Call,
 ) -> Result<(), Refusal> {
     // Who? Before anything of the body is read.
-    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
+    let shown_at = place(protocol.resource());
+    let (identified, mut guard) = admit(world, head, shown_at, call.request, call.at).await?;
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     call.identified = Some(identified);
 
@@ -215,7 +217,7 @@ async fn path<W: World, P: Protocol, C: Client>(
             Err(refusal) => {
                 approval::awaited(world, client, call, &mut guard, refusal).await?;
                 // It may have been a long wait: who calls is found out anew, too.
-                let (identified, anew) = admit(world, head, call.request, world.now()).await?;
+                let (identified, anew) = admit(world, head, shown_at, call.request, world.now()).await?;
                 (call.identified, guard) = (Some(identified), anew);
                 continue;
             }
@@ -264,6 +266,14 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
+}
+
+/// Where a credential is shown.
+const fn place(resource: Option<&str>) -> At<'_> {
+    match resource {
+        Some(name) => At::Resource(name),
+        None => At::Gate,
+    }
 }
 
 /// What is asked, what is in it, what does the task carry, may it? Synchronous, by one snapshot.

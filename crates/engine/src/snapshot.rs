@@ -13,6 +13,7 @@ use policy::PolicySnapshot;
 use response::Terms;
 
 use crate::ports::StepUp;
+use crate::scopes::ServerScopes;
 
 /// One version of everything an evaluation reads.
 #[derive(Debug, Clone)]
@@ -115,6 +116,8 @@ pub struct Server {
     pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.
     pub features: BTreeSet<ClientFeature>,
+    /// The scopes that tokens of issuers need.
+    pub scopes: ServerScopes,
 }
 
 /// Documents of a tool server under one name.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::ports::Order;
 use engine::ports::{Head, World};
-use engine::{Base, Endpoint};
+use engine::{Endpoint, Opening};
 use http::{HeaderMap, Method, Request};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -493,10 +493,12 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
         Route::Mcp(server, verb) => {
-            engine::interaction(world, &Mcp::by(server, verb).opened_by(Base::of(world, head)), head, client).await
+            let opening = Opening::of(world, head, &engine::path_of(&server), &server);
+            engine::interaction(world, &Mcp::by(server, verb).opened_by(opening), head, client).await
         }
         Route::NoMcp(server, refusal) => {
-            engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
+            let opening = Opening::of(world, head, &engine::path_of(&server), &server);
+            engine::turn_away(world, &Mcp::new(server).opened_by(opening), head, client, &refusal).await
         }
         Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
-use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Server, Snapshot};
+use engine::{Budgets, Candour, Limits, Off, Route, Scanning, Server, ServerScopes, Snapshot};
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
 use gateway::upstream::{KeyHeader, Reach, Upstream, UpstreamTable};
@@ -267,10 +267,25 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         };
         let documents = declared.documents.iter().filter_map(document);
         let (documents, features) = (documents.collect(), declared.features.clone());
-        let server = Server { upstream: upstream.clone(), tools, order, documents, features };
+        let scopes = settings.tool_scopes.get(name).map(|scopes| needed(scopes, declared)).unwrap_or_default();
+        let server = Server { upstream: upstream.clone(), tools, order, documents, features, scopes };
         Some((name.clone(), Arc::new(server)))
     };
     settings.tool_upstreams.iter().filter_map(server).collect()
+}
+
+/// What each tool needs: by what it does, and by its name.
+fn needed(scopes: &config::ToolScopes, declared: &model::ToolServer) -> ServerScopes {
+    let of = |(name, tool): (&String, &model::Tool)| {
+        let by_effect = tool.effects.iter().filter_map(|effect| scopes.effects.get(effect)).flatten();
+        let needed = by_effect.chain(scopes.tools.get(name).into_iter().flatten()).cloned().collect();
+        (name.clone(), needed)
+    };
+    ServerScopes {
+        all: scopes.all.clone(),
+        read: scopes.effects.get(&model::ToolEffect::Read).cloned().unwrap_or_default(),
+        tools: declared.tools.iter().map(of).collect(),
+    }
 }
 
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {

@@ -49,6 +49,7 @@ pub(crate) fn settings(
         upstreams,
         routes: models::routes(file),
         tool_upstreams: tools::upstreams(file, report),
+        tool_scopes: tools::scopes(file, report),
         issuers,
         tokens,
         access_url,

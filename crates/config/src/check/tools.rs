@@ -3,6 +3,7 @@
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
 mod documents;
+mod scopes;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ use crate::raw;
 use crate::raw_tools::{self, Effect};
 use crate::schema::sorted;
 use crate::source::Source;
+
+pub(super) use scopes::scopes;
 
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;

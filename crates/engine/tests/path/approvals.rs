@@ -122,6 +122,7 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         order: vec!["order".to_owned()],
         documents: BTreeMap::new(),
         features: BTreeSet::new(),
+        scopes: engine::ServerScopes::default(),
     };
     let scripted = scripted("", Off::default());
     Snapshot {

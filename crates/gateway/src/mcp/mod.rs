@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
-use engine::{Base, DocumentPlace, Server, Snapshot};
+use engine::{DocumentPlace, Opening, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp::{Id, Method, Pinned, Version};
@@ -48,8 +48,8 @@ pub enum Verb {
 pub struct Mcp {
     server: Name,
     verb: Verb,
-    /// The address of the gate, if tokens of some issuer open the server: there stands whose.
-    opened_by: Option<Base>,
+    /// By whose tokens it is opened.
+    opening: Opening,
     /// The server as operators have it now: a message that is judged anew is held against what holds then.
     serving: Mutex<Option<Arc<Server>>>,
     /// What the one message of this call is, once it has been read.
@@ -86,17 +86,17 @@ struct Asked {
 impl Mcp {
     /// The adapter for one message to the server of this name.
     #[must_use]
-    pub const fn new(server: Name) -> Self {
+    pub fn new(server: Name) -> Self {
         Self::by(server, Verb::Tell)
     }
 
     /// The adapter for one request to the server of this name.
     #[must_use]
-    pub const fn by(server: Name, verb: Verb) -> Self {
+    pub fn by(server: Name, verb: Verb) -> Self {
         Self {
             server,
             verb,
-            opened_by: None,
+            opening: Opening::default(),
             serving: Mutex::new(None),
             asked: OnceLock::new(),
             shown: OnceLock::new(),
@@ -106,10 +106,10 @@ impl Mcp {
         }
     }
 
-    /// The same with the address at which stands whose tokens open the server (RFC 9728).
+    /// The same with whose tokens open the server (RFC 9728).
     #[must_use]
-    pub fn opened_by(self, opened_by: Option<Base>) -> Self {
-        Self { opened_by, ..self }
+    pub fn opened_by(self, opening: Opening) -> Self {
+        Self { opening, ..self }
     }
 
     /// The server as it was when the message was judged last.
@@ -140,8 +140,11 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        let metadata = || self.opened_by.as_ref().map(|base| base.metadata(&format!("/mcp/{}", self.server)));
-        refuse::whole(self.asked.get(), metadata, refusal, request)
+        refuse::whole(self.asked.get(), &self.opening, refusal, request)
+    }
+
+    fn resource(&self) -> Option<&str> {
+        self.opening.resource.as_deref()
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {

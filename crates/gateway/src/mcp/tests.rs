@@ -29,6 +29,7 @@ fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
         tools,
         documents: BTreeMap::new(),
         features: BTreeSet::new(),
+        scopes: engine::ServerScopes::default(),
     }
 }
 
