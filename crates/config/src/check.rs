@@ -6,6 +6,7 @@
 mod access;
 mod approvals;
 mod budgets;
+mod credentials;
 mod exec;
 mod issuers;
 mod listen;

@@ -17,6 +17,7 @@ mod raw;
 mod raw_access;
 mod raw_approvals;
 mod raw_budgets;
+mod raw_credentials;
 mod raw_exec;
 mod raw_issuers;
 mod raw_limits;
@@ -36,8 +37,8 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Limits, Listen, Logging,
-    Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, ToolScopes, Trust, Upstream, Webhook,
+    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Lending, LendingSource, Limits, Listen, Logging,
+    OauthSettings, Per, Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, ToolScopes, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

@@ -25,6 +25,7 @@ use crate::event::{Event, Facts, Timings};
 use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
+use crate::lending;
 use crate::models;
 use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
 use crate::record::{self, Outcome};
@@ -222,6 +223,8 @@ async fn path<W: World, P: Protocol, C: Client>(
                 continue;
             }
         };
+        // With whose credential, where the upstream wants somebody's own? Without one nothing is sent.
+        let (permit, lent) = lending::lend(world, head, call, &mut guard, permit).await?;
         // How much? What a policy refuses costs nothing; what has no room is recorded as refused.
         let permit = account::reserve(world, &snapshot, call, permit)?;
         // The record stands before the effect; without it there is none.
@@ -232,7 +235,7 @@ async fn path<W: World, P: Protocol, C: Client>(
             call.snapshot = world.snapshot();
             continue;
         }
-        let recorded = record::intent(world, &snapshot, call.identified()?, permit, call.account.reserved(), &guard).await?;
+        let recorded = record::intent(world, &snapshot, call.identified()?, (permit, lent), call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
         // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::ports::Order;
-use engine::ports::{Head, World};
+use engine::ports::{Head, Step, World};
 use engine::{Endpoint, Opening};
 use http::{HeaderMap, Method, Request};
 use hyper::body::{Body, Incoming};
@@ -403,6 +403,8 @@ enum Route {
     Issuer(Endpoint),
     /// As much of it as is not there.
     NoIssuer(Refusal),
+    /// A page for people who connect themselves to an upstream.
+    Connect(Step),
     Refused(Refusal),
 }
 
@@ -443,6 +445,10 @@ impl Route {
                 return Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
             }
             None => {}
+        }
+        if let Some(step) = oauth::step(path) {
+            let only = || Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET"));
+            return if *method == Method::GET { Self::Connect(step) } else { only() };
         }
         match access::at(path) {
             Some((endpoint, takes)) if takes == *method => return Self::Access(endpoint),
@@ -525,6 +531,7 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::AccessRequest(order) => engine::request_access(world, &Requester::new(&head.headers, order), head, client).await,
         Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
+        Route::Connect(step) => engine::connect(world, &OauthVoice, head, client, step).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
         Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,

@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::files::{Folder, Noting};
 use crate::gate::now;
+use crate::wallet;
 
 /// Everything that is wrong, one line each.
 pub(crate) type Problems = Vec<String>;
@@ -299,8 +300,14 @@ fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {
         let key = upstream.api_key.as_ref().map(|key| (key.expose(), form));
         let proxy = upstream.proxy.as_deref().map(proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?;
         let reach = Reach { trust: trust(&upstream.trust), proxy, connect: upstream.connect };
-        let made = Upstream::new(&upstream.base_url.to_string(), key, reach);
-        table.insert(name.clone(), made.map_err(|problem| vec![format!("upstreams.{name}.{problem}")])?);
+        let told = |problem: String| vec![format!("upstreams.{name}.{problem}")];
+        let made = Upstream::new(&upstream.base_url.to_string(), key, reach).map_err(|problem| told(problem.to_string()))?;
+        if let Some(lending) = &upstream.lending {
+            wallet::check(lending, settings).map_err(|problem| told(format!("credential.{problem}")))?;
+            table.insert(name.clone(), made.lending(form));
+        } else {
+            table.insert(name.clone(), made);
+        }
     }
     Ok(table)
 }

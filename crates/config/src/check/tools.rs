@@ -20,7 +20,7 @@ use crate::raw_tools::{self, Effect};
 use crate::schema::sorted;
 use crate::source::Source;
 
-pub(super) use scopes::scopes;
+pub(super) use scopes::{is_scope, scopes};
 
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;
