@@ -256,7 +256,7 @@ def test_backups_leave_it_out(gate: LendingGate, tmp_path: pathlib.Path) -> None
     assert gate.keep("fixed", "alice", SECRET).returncode == 0
     (tmp_path / "phrase").write_text("correct horse battery staple")
     (tmp_path / "phrase").chmod(0o600)
-    made = gate.cli("backup", str(tmp_path / "b.tar"), "--keys", "--passphrase-file", str(tmp_path / "phrase"))
+    made = gate.cli("backup", str(tmp_path / "b.tar"), "--with-keys", "--passphrase-file", str(tmp_path / "phrase"))
     assert made.returncode == 0, made.stderr
     assert b"credentials/kept" not in (tmp_path / "b.tar").read_bytes()
 

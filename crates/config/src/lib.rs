@@ -37,8 +37,9 @@ pub use load::Config;
 pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
-    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Lending, LendingSource, Limits, Listen, Logging,
-    OauthSettings, Per, Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, ToolScopes, Trust, Upstream, Webhook,
+    Approving, BaseUrl, Budgets, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer, KeyHeader, Lending, LendingSource,
+    Limits, Listen, Logging, OauthSettings, Per, Priced, Proxy, Refusals, Retention, Route, Settings, Signal, StepUp, Telemetry,
+    Tls, ToolScopes, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

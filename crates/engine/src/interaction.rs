@@ -235,7 +235,8 @@ async fn path<W: World, P: Protocol, C: Client>(
             call.snapshot = world.snapshot();
             continue;
         }
-        let recorded = record::intent(world, &snapshot, call.identified()?, (permit, lent), call.account.reserved(), &guard).await?;
+        let recorded =
+            record::intent(world, &snapshot, call.identified()?, (permit, lent), call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
         // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.

@@ -310,9 +310,7 @@ pub trait Approvals: Send + Sync {
 }
 
 /// Everything at once.
-pub trait World:
-    Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Approvals + Lending + Upstreams
-{
+pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Approvals + Lending + Upstreams {
     /// 10 random bytes for a request id.
     fn random(&self) -> [u8; 10];
     /// 32 random bytes for the ids of tokens; none if there is no randomness.

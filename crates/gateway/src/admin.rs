@@ -427,13 +427,7 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
         }
         ["admin", "v1", "credentials", rest @ ..] => {
             may(OperatorAct::ManageKeys)?;
-            let order = match rest {
-                [] => CredentialOrder::Keep(read(body).await?),
-                ["connect"] => CredentialOrder::Connect(read(body).await?),
-                ["remove"] => CredentialOrder::Remove(read(body).await?),
-                _ => return Err(ReasonCode::RouteUnknown.into()),
-            };
-            admin.credentials(by, order).await
+            admin.credentials(by, order(rest, body).await?).await
         }
         ["admin", "v1", "usage"] => {
             may(OperatorAct::ReadState)?;
@@ -446,6 +440,16 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             admin.query(by, query).await
         }
         _ => keep(admin, by, segments, body).await,
+    }
+}
+
+/// What is to be done with credentials for upstreams.
+async fn order(rest: &[&str], body: Incoming) -> Result<CredentialOrder, Refusal> {
+    match rest {
+        [] => read(body).await.map(CredentialOrder::Keep),
+        ["connect"] => read(body).await.map(CredentialOrder::Connect),
+        ["remove"] => read(body).await.map(CredentialOrder::Remove),
+        _ => Err(ReasonCode::RouteUnknown.into()),
     }
 }
 

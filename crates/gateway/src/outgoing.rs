@@ -155,7 +155,11 @@ impl OauthClient {
     pub async fn metadata(&self) -> Result<Arc<ServerMetadata>, ClientError> {
         if let Some(token_endpoint) = &self.config.token_endpoint {
             let authorization_endpoint = self.config.authorization_endpoint.clone();
-            return Ok(Arc::new(ServerMetadata { authorization_endpoint, token_endpoint: token_endpoint.clone(), tells_issuer: false }));
+            return Ok(Arc::new(ServerMetadata {
+                authorization_endpoint,
+                token_endpoint: token_endpoint.clone(),
+                tells_issuer: false,
+            }));
         }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, known)) = known.filter(|(at, _)| at.elapsed() < HOLDS) {

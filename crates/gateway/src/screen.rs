@@ -78,7 +78,8 @@ impl Screen {
         let (screen, looking) = (self.clone(), (self.lookup)(name.to_owned()));
         Box::pin(async move {
             let addresses = looking.await?;
-            if addresses.is_empty() || addresses.len() > MAX_ADDRESSES || !addresses.iter().all(|address| screen.admits(*address)) {
+            if addresses.is_empty() || addresses.len() > MAX_ADDRESSES || !addresses.iter().all(|address| screen.admits(*address))
+            {
                 return Err(refused());
             }
             Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
@@ -142,7 +143,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let is_global = first & 0xe000 == 0x2000;
     // 2001::/23 (Teredo, ORCHID and others), documentation, 6to4, which holds an IPv4 address.
-    let is_special = (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || first == 0x2002 || (first == 0x3fff && second < 0x1000);
+    let is_special =
+        (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || first == 0x2002 || (first == 0x3fff && second < 0x1000);
     is_global && !is_special
 }
 
@@ -198,16 +200,36 @@ mod tests {
 
     #[test]
     fn what_is_public() {
-        for address in ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.0.1.1", "223.255.255.255"] {
+        for address in
+            ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.0.1.1", "223.255.255.255"]
+        {
             assert!(is_public(at(address)), "{address}");
         }
         for address in ["2606:4700::1111", "2001:4860::8888", "2a00::1", "2001:200::1", "::ffff:8.8.8.8"] {
             assert!(is_public(at(address)), "{address}");
         }
         for address in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1", "172.31.9.9",
-            "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.1.1", "198.51.100.1", "203.0.113.9",
-            "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.9.9",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.1.1",
+            "198.51.100.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
         ] {
             assert!(!is_public(at(address)), "{address}");
             assert!(!is_public(at(&format!("::ffff:{address}"))), "mapped {address}");
@@ -216,8 +238,21 @@ mod tests {
             assert!(!is_public(at(&format!("::{address}"))), "compatible {address}");
         }
         for address in [
-            "::", "::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "2001::1", "2001:db8::1", "2001:10::1", "2002:a00:1::1",
-            "3fff::1", "100::1", "5f00::1", "64:ff9b::808:808",
+            "::",
+            "::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "2001::1",
+            "2001:db8::1",
+            "2001:10::1",
+            "2002:a00:1::1",
+            "3fff::1",
+            "100::1",
+            "5f00::1",
+            "64:ff9b::808:808",
         ] {
             assert!(!is_public(at(address)), "{address}");
         }
@@ -226,7 +261,8 @@ mod tests {
     #[test]
     fn operators_open_networks_and_their_own_addresses() {
         let screen = Screen::new(&["10.1.0.0/16".parse().unwrap()], ["https://idp.internal/a", "http://127.0.0.1:8080"]);
-        let facts = [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("10.2.0.1", false), ("169.254.169.254", false), ("9.9.9.9", true)];
+        let facts =
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("10.2.0.1", false), ("169.254.169.254", false), ("9.9.9.9", true)];
         for (address, expected) in facts {
             assert_eq!(screen.admits(at(address)), expected, "{address}");
         }
@@ -242,7 +278,12 @@ mod tests {
         for (uri, expected) in facts {
             assert_eq!(screen.is_own(&uri.parse().unwrap()), expected, "{uri}");
         }
-        for (uri, is_good) in [("https://[::1]/", false), ("https://127.0.0.1/", false), ("https://[::ffff:a9fe:a9fe]/", false), ("https://1.1.1.1/", true)] {
+        for (uri, is_good) in [
+            ("https://[::1]/", false),
+            ("https://127.0.0.1/", false),
+            ("https://[::ffff:a9fe:a9fe]/", false),
+            ("https://1.1.1.1/", true),
+        ] {
             assert_eq!(screen.check(&uri.parse().unwrap()).is_ok(), is_good, "{uri}");
         }
     }

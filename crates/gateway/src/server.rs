@@ -389,8 +389,8 @@ enum Route {
     Mcp(Name, mcp::Verb),
     /// As much of it as is not there.
     NoMcp(Name, Refusal),
-    /// Whose tokens open the tool server at this path.
-    Resource(String),
+    /// What anybody may open.
+    Open(Open),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
     /// Requests for approval of other enforcement points.
@@ -403,9 +403,15 @@ enum Route {
     Issuer(Endpoint),
     /// As much of it as is not there.
     NoIssuer(Refusal),
+    Refused(Refusal),
+}
+
+/// What is served to whoever asks.
+enum Open {
+    /// Whose tokens open the tool server at this path.
+    Resource(String),
     /// A page for people who connect themselves to an upstream.
     Connect(Step),
-    Refused(Refusal),
 }
 
 impl Route {
@@ -435,7 +441,7 @@ impl Route {
         }
         if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
             return match *method {
-                Method::GET => Self::Resource(format!("/mcp/{server}")),
+                Method::GET => Self::Open(Open::Resource(engine::path_of(&server))),
                 _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
             };
         }
@@ -448,7 +454,7 @@ impl Route {
         }
         if let Some(step) = oauth::step(path) {
             let only = || Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET"));
-            return if *method == Method::GET { Self::Connect(step) } else { only() };
+            return if *method == Method::GET { Self::Open(Open::Connect(step)) } else { only() };
         }
         match access::at(path) {
             Some((endpoint, takes)) if takes == *method => return Self::Access(endpoint),
@@ -488,6 +494,13 @@ fn speaks_anthropic(headers: &HeaderMap, path: &str) -> bool {
         || path.strip_prefix("/v1/messages").is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
 }
 
+async fn serve_open<W: World>(world: &W, open: Open, head: &Head, client: &mut HttpClient) -> RequestId {
+    match open {
+        Open::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
+        Open::Connect(step) => engine::connect(world, &OauthVoice, head, client, step).await,
+    }
+}
+
 async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, head: &Head, mut client: HttpClient) {
     let client = &mut client;
     match route {
@@ -506,7 +519,7 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             let opening = Opening::of(world, head, &engine::path_of(&server), &server);
             engine::turn_away(world, &Mcp::new(server).opened_by(opening), head, client, &refusal).await
         }
-        Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
+        Route::Open(open) => serve_open(world, open, head, client).await,
         Route::Models if speaks_anthropic => engine::list_models(world, &ANTHROPIC, head, client).await,
         Route::Models => engine::list_models(world, &OPENAI, head, client).await,
         Route::Model(id) if speaks_anthropic => engine::show_model(world, &ANTHROPIC, head, client, &id).await,
@@ -531,7 +544,6 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         Route::AccessRequest(order) => engine::request_access(world, &Requester::new(&head.headers, order), head, client).await,
         Route::NoAccess(refusal) => engine::turn_away(world, &AccessVoice::new(&head.headers), head, client, &refusal).await,
         Route::Issuer(endpoint) => engine::issuer(world, &OauthVoice, head, client, endpoint).await,
-        Route::Connect(step) => engine::connect(world, &OauthVoice, head, client, step).await,
         Route::NoIssuer(refusal) => engine::turn_away(world, &OauthVoice, head, client, &refusal).await,
         Route::Refused(refusal) if speaks_anthropic => engine::turn_away(world, &ANTHROPIC, head, client, &refusal).await,
         Route::Refused(refusal) => engine::turn_away(world, &OPENAI, head, client, &refusal).await,

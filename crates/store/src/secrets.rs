@@ -53,6 +53,9 @@ pub struct KeptCredential {
     pub changed: UnixMillis,
 }
 
+/// A credential with its secret, if there is one.
+type Found = Option<(KeptCredential, Zeroizing<Vec<u8>>)>;
+
 /// A line of the file.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +135,7 @@ impl Secrets {
     ///
     /// # Errors
     /// [`StoreError`] when it was altered.
-    pub fn find(&self, upstream: &Name, holder: &PrincipalId) -> Result<Option<(KeptCredential, Zeroizing<Vec<u8>>)>, StoreError> {
+    pub fn find(&self, upstream: &Name, holder: &PrincipalId) -> Result<Found, StoreError> {
         let state = self.lock();
         let Some(line) = state.lines.iter().find(|line| line.is(upstream, holder)) else { return Ok(None) };
         let secret = open(line, state.key.as_ref())?;
@@ -320,7 +323,11 @@ mod tests {
     fn holds(folder: &Path, bytes: &[u8]) -> bool {
         fs::read_dir(folder).unwrap().any(|item| {
             let path = item.unwrap().path();
-            if path.is_dir() { holds(&path, bytes) } else { fs::read(path).unwrap().windows(bytes.len()).any(|seen| seen == bytes) }
+            if path.is_dir() {
+                holds(&path, bytes)
+            } else {
+                fs::read(path).unwrap().windows(bytes.len()).any(|seen| seen == bytes)
+            }
         })
     }
 

@@ -98,7 +98,8 @@ fn client(
     report: &mut Report<'_>,
 ) -> Option<OauthSettings> {
     let issuer = issuers::address(written.issuer, &path.key("issuer"), report);
-    for (key, address) in [("authorization_endpoint", written.authorization_endpoint), ("token_endpoint", written.token_endpoint)] {
+    for (key, address) in [("authorization_endpoint", written.authorization_endpoint), ("token_endpoint", written.token_endpoint)]
+    {
         if let Some(address) = address {
             issuers::address(address, &path.key(key), report);
         }

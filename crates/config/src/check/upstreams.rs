@@ -90,19 +90,8 @@ pub(super) fn upstreams(
             let key_header = key_header(raw);
             let (kind, dialects) = (dialect(raw.kind), dialects_of(raw));
             let declines_store = raw.decline_store.unwrap_or_else(|| keeps_by_default(&base_url.host));
-            let upstream = Upstream {
-                kind,
-                dialects,
-                base_url,
-                exec,
-                api_key,
-                lending,
-                key_header,
-                declines_store,
-                trust,
-                proxy,
-                connect,
-            };
+            let upstream =
+                Upstream { kind, dialects, base_url, exec, api_key, lending, key_header, declines_store, trust, proxy, connect };
             upstreams.insert(name, upstream);
         }
     }

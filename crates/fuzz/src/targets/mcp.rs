@@ -205,7 +205,14 @@ fn servers() -> Result<Servers, String> {
     let documents = documents.filter_map(|(name, document)| Some((Name::new(name).ok()?, document))).collect();
     Ok(BTreeMap::from([(
         name.clone(),
-        Arc::new(Server { upstream: name, order: tools.keys().cloned().collect(), tools, documents, features: ALL.into() }),
+        Arc::new(Server {
+            upstream: name,
+            order: tools.keys().cloned().collect(),
+            tools,
+            documents,
+            features: ALL.into(),
+            scopes: engine::ServerScopes::default(),
+        }),
     )]))
 }
 

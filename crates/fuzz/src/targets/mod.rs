@@ -24,6 +24,7 @@ mod proxied;
 mod questions;
 mod requests;
 mod rules;
+mod servers;
 mod settings;
 mod sse;
 mod stdio;
@@ -58,7 +59,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 46] = [
+pub const ALL: [Target; 48] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -81,6 +82,8 @@ pub const ALL: [Target; 46] = [
     tokens::CLAIMS,
     issuers::TARGET,
     issuers::DISCOVERY,
+    servers::METADATA,
+    servers::TOKENS,
     forms::TARGET,
     config::TARGET,
     settings::PRICES,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 ///
 /// Chosen so that the official SDKs raise their own exceptions: 401 `AuthenticationError`, 403 `PermissionDeniedError`,
 /// 404 `NotFoundError`, 400 `BadRequestError`, 429 `RateLimitError`, from 500 on `InternalServerError`.
+#[expect(clippy::too_many_lines, reason = "a table: one row per code")]
 pub(super) const fn status(code: ReasonCode) -> StatusCode {
     use ReasonCode as C;
     match code {

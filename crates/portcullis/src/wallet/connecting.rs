@@ -61,9 +61,15 @@ type Hash = [u8; 32];
 
 enum Phase {
     /// Nobody has opened the ticket yet.
-    Waiting { ticket: Hash },
+    Waiting {
+        ticket: Hash,
+    },
     /// Somebody was sent on.
-    Sent { state: Hash, cookie: Hash, verifier: Secret },
+    Sent {
+        state: Hash,
+        cookie: Hash,
+        verifier: Secret,
+    },
     /// One of the steps runs now.
     Working,
     Done(Name),
@@ -141,12 +147,11 @@ impl Wallet {
     /// Takes the step that fits, once: nobody else finds it again.
     fn take<T>(&self, fits: impl Fn(&Phase) -> Option<T>) -> Option<(String, What, T)> {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = flows.iter_mut().filter(|flow| flow.is_open()).find_map(|flow| {
+        flows.iter_mut().filter(|flow| flow.is_open()).find_map(|flow| {
             let with = fits(&flow.phase)?;
             flow.phase = Phase::Working;
             Some((flow.id.clone(), flow.what.clone(), with))
-        });
-        found
+        })
     }
 
     fn set(&self, id: &str, phase: Phase) {
@@ -191,7 +196,8 @@ impl Gate {
         let (state, cookie) = (fresh().ok()?, fresh().ok()?);
         let pkce = Pkce::new(&random::<32>().ok()?);
         let address = what.client.authorization_address(&what.redirect_uri(), &state, &pkce).await;
-        let told = |error: &gateway::outgoing::ClientError| tracing::warn!(upstream = %what.upstream, %error, "nobody can be sent on");
+        let told =
+            |error: &gateway::outgoing::ClientError| tracing::warn!(upstream = %what.upstream, %error, "nobody can be sent on");
         let location = address.inspect_err(told).ok()?;
         let (hashed, known_by) = (hash(&state), hash(&cookie));
         self.wallet.set(id, Phase::Sent { state: hashed, cookie: known_by, verifier: pkce.verifier });
@@ -246,7 +252,8 @@ impl Gate {
         let is_code = |code: &&str| code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
         let code = query.get("code").filter(is_code).ok_or("no code came back")?;
         let redeemed = what.client.redeem(code, verifier, &what.redirect_uri()).await;
-        let told = |error: &gateway::outgoing::ClientError| tracing::warn!(upstream = %what.upstream, %error, "a code is not redeemed");
+        let told =
+            |error: &gateway::outgoing::ClientError| tracing::warn!(upstream = %what.upstream, %error, "a code is not redeemed");
         let tokens = redeemed.inspect_err(told).map_err(|_| "the authorization server does not redeem the code")?;
         if !self.wallet.is_working(id) {
             return Err("another one was begun");

@@ -59,11 +59,15 @@ impl Wallet {
         *failed = None;
         // Whoever gives back what it was shown has exchanged nothing: the caller's token would reach the upstream.
         if tokens.access.expose() == subject.expose() {
-            return Err(Refusal::because(ReasonCode::ConnectionEnded, "the authorization server gave the caller's own token back"));
+            return Err(Refusal::because(
+                ReasonCode::ConnectionEnded,
+                "the authorization server gave the caller's own token back",
+            ));
         }
         let id = Name::new(&format!("ux_{}", hex::encode(random::<8>()?))).map_err(|_| ReasonCode::Internal)?;
         let holds = tokens.expires_in.unwrap_or(UNTOLD).min(LONGEST).saturating_sub(EARLY);
-        let kept = Exchanged { id: id.clone(), secret: tokens.access.clone(), until: Instant::now() + Duration::from_secs(holds) };
+        let kept =
+            Exchanged { id: id.clone(), secret: tokens.access.clone(), until: Instant::now() + Duration::from_secs(holds) };
         let mut exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
         if exchanged.len() >= MAX_EXCHANGED {
             exchanged.retain(|_, kept| kept.until > Instant::now());

@@ -181,7 +181,8 @@ impl Wallet {
     /// The client of an authorization server, made once for a place.
     fn client(&self, place: &str, oauth: &OauthSettings, settings: &Settings) -> Result<Arc<OauthClient>, Refusal> {
         // What else may have changed about it is part of the key: a secret is not, so it is compared by what it is.
-        let mut text = Zeroizing::new(format!("{place}\n{:?}\n{:?}\n{:?}\n", oauth.scopes, oauth.audience, settings.private_networks));
+        let mut text =
+            Zeroizing::new(format!("{place}\n{:?}\n{:?}\n{:?}\n", oauth.scopes, oauth.audience, settings.private_networks));
         text.push_str(oauth.authorization_endpoint.as_deref().unwrap_or_default());
         text.push_str(oauth.client_secret.as_ref().map_or("", Secret::expose));
         text.push_str(&format!("{:?}{:?}{}", oauth.ca, oauth.proxy, oauth.secret_in_form));
@@ -350,7 +351,13 @@ mod tests {
     fn a_token_is_renewed_before_it_ends() {
         let held = |expires, ended| Held { access: "x".to_owned(), expires, refresh: None, ended };
         let now = UnixMillis(1_000_000);
-        let facts = [(None, false, true), (Some(31), false, true), (Some(30), false, false), (Some(0), false, false), (None, true, false)];
+        let facts = [
+            (None, false, true),
+            (Some(31), false, true),
+            (Some(30), false, false),
+            (Some(0), false, false),
+            (None, true, false),
+        ];
         for (seconds, ended, expected) in facts {
             assert_eq!(held(seconds.map(|seconds| now.plus_seconds(seconds)), ended).is_fresh(now), expected, "{seconds:?}");
         }

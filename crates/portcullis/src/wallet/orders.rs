@@ -107,7 +107,12 @@ impl Gate {
     }
 
     /// Records it durably, then keeps it.
-    pub(super) async fn keep_credential(&self, by: &Operator, told: KeptCredential, secret: Zeroizing<Vec<u8>>) -> Result<(), Refusal> {
+    pub(super) async fn keep_credential(
+        &self,
+        by: &Operator,
+        told: KeptCredential,
+        secret: Zeroizing<Vec<u8>>,
+    ) -> Result<(), Refusal> {
         let KeptCredential { id, upstream, holder, kind, .. } = &told;
         self.noted(by, format!("upstream credential kept: {kind} {id} of {holder} at {upstream}")).await?;
         let secrets = Arc::clone(&self.wallet.secrets);
