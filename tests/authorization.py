@@ -55,6 +55,8 @@ class AuthorizationServer:
                 query = dict(urllib.parse.parse_qsl(address.query))
                 if address.path == "/.well-known/oauth-authorization-server":
                     self.reply(200, json.dumps(server.described()).encode())
+                elif address.path == "/jwks" and hasattr(server, "key"):
+                    self.reply(200, json.dumps({"keys": [server.key.jwk()]}).encode())
                 elif address.path == "/authorize":
                     self.reply(302, b"", location=server.allowed(query))
                 else:
