@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod credentials;
 mod examples;
 mod fuzz;
 mod issuers;

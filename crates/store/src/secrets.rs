@@ -13,7 +13,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -66,7 +66,7 @@ struct Line {
 }
 
 /// All credentials, and the key that they are encrypted under; none before the first.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct State {
     lines: Vec<Line>,
     key: Option<EpochKey>,
@@ -76,12 +76,14 @@ struct State {
 pub struct Secrets {
     file: PathBuf,
     provider: Arc<dyn KeyProvider>,
-    state: Mutex<State>,
+    state: RwLock<State>,
+    /// Held while the file is changed. Readers do not wait for the disk.
+    writing: Mutex<()>,
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Secrets").field("n_credentials", &self.lock().lines.len()).finish_non_exhaustive()
+        formatter.debug_struct("Secrets").field("n_credentials", &self.state().lines.len()).finish_non_exhaustive()
     }
 }
 
@@ -120,13 +122,13 @@ impl Secrets {
         for line in &state.lines {
             open(line, state.key.as_ref())?;
         }
-        Ok(Self { file, provider, state: Mutex::new(state) })
+        Ok(Self { file, provider, state: RwLock::new(state), writing: Mutex::new(()) })
     }
 
     /// What is kept, sorted by upstream and holder; never a secret.
     #[must_use]
     pub fn list(&self) -> Vec<KeptCredential> {
-        let mut all: Vec<KeptCredential> = self.lock().lines.iter().map(|line| line.told.clone()).collect();
+        let mut all: Vec<KeptCredential> = self.state().lines.iter().map(|line| line.told.clone()).collect();
         all.sort_unstable_by_key(|told| (told.upstream.clone(), told.holder.to_string()));
         all
     }
@@ -136,7 +138,7 @@ impl Secrets {
     /// # Errors
     /// [`StoreError`] when it was altered.
     pub fn find(&self, upstream: &Name, holder: &PrincipalId) -> Result<Found, StoreError> {
-        let state = self.lock();
+        let state = self.state();
         let Some(line) = state.lines.iter().find(|line| line.is(upstream, holder)) else { return Ok(None) };
         let secret = open(line, state.key.as_ref())?;
         Ok(Some((line.told.clone(), secret)))
@@ -147,11 +149,13 @@ impl Secrets {
     /// # Errors
     /// [`StoreError`] when there is no room, or it cannot be written; then what was kept before still is.
     pub fn keep(&self, told: KeptCredential, secret: &[u8]) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        self.put(&mut state, told, secret)
+        let _writing = self.begin();
+        self.put(told, secret)
     }
 
-    fn put(&self, state: &mut State, told: KeptCredential, secret: &[u8]) -> Result<(), StoreError> {
+    /// The caller holds the file.
+    fn put(&self, told: KeptCredential, secret: &[u8]) -> Result<(), StoreError> {
+        let state = self.state().clone();
         let others: Vec<Line> = state.lines.iter().filter(|line| !line.is(&told.upstream, &told.holder)).cloned().collect();
         if others.len() >= MAX_CREDENTIALS || secret.len() > MAX_SECRET {
             return Err(damaged("no room for one more credential, or it is too long"));
@@ -163,7 +167,7 @@ impl Secrets {
         let mut lines = others;
         lines.push(seal(told, secret, &key)?);
         self.write(&lines)?;
-        *state = State { lines, key: Some(key) };
+        self.replace(State { lines, key: Some(key) });
         Ok(())
     }
 
@@ -172,10 +176,10 @@ impl Secrets {
     /// # Errors
     /// As [`Secrets::keep`].
     pub fn renew(&self, told: &KeptCredential, secret: &[u8], now: UnixMillis) -> Result<bool, StoreError> {
-        let mut state = self.lock();
-        let is_there = state.lines.iter().any(|line| line.told.id == told.id);
+        let _writing = self.begin();
+        let is_there = self.state().lines.iter().any(|line| line.told.id == told.id);
         if is_there {
-            self.put(&mut state, KeptCredential { changed: now, ..told.clone() }, secret)?;
+            self.put(KeptCredential { changed: now, ..told.clone() }, secret)?;
         }
         Ok(is_there)
     }
@@ -199,11 +203,12 @@ impl Secrets {
     /// How many credentials of a holder are kept.
     #[must_use]
     pub fn n_of(&self, holder: &str) -> usize {
-        self.lock().lines.iter().filter(|line| line.told.holder.to_string() == holder).count()
+        self.state().lines.iter().filter(|line| line.told.holder.to_string() == holder).count()
     }
 
     fn take_away(&self, is_it: impl Fn(&KeptCredential) -> bool) -> Result<usize, StoreError> {
-        let mut state = self.lock();
+        let _writing = self.begin();
+        let state = self.state().clone();
         let n_before = state.lines.len();
         let left: Vec<&Line> = state.lines.iter().filter(|line| !is_it(&line.told)).collect();
         let n_taken = n_before.saturating_sub(left.len());
@@ -214,7 +219,8 @@ impl Secrets {
         let again = |line: &&Line| seal(line.told.clone(), &open(line, state.key.as_ref())?, &next);
         let lines: Vec<Line> = left.iter().map(again).collect::<Result<_, StoreError>>()?;
         self.write(&lines)?;
-        let old = std::mem::replace(&mut *state, State { lines, key: Some(next) }).key;
+        let old = state.key.clone();
+        self.replace(State { lines, key: Some(next) });
         old.map_or(Ok(()), |old| self.provider.destroy_credentials(old.id))?;
         Ok(n_taken)
     }
@@ -230,9 +236,17 @@ impl Secrets {
         write_atomic(&self.file, &text, 0o600).map_err(StoreError::io("write", &self.file))
     }
 
-    /// Whatever a thread that panicked has left is what is on the disk: the state changes after it.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is on the disk by now.
+    fn replace(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn begin(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -36,7 +36,8 @@ impl Store {
                 ..Header::new(EntryKind::Admin, (self.clock)())
             };
             self.log.durable(Draft::plain(header)).await?;
-            self.secrets.erase(subject)?;
+            let (secrets, holder) = (Arc::clone(&self.secrets), subject.to_owned());
+            tokio::task::spawn_blocking(move || secrets.erase(&holder)).await.map_err(|_| StoreError::Thread)??;
         }
         let remark = format!("erasure: {shown}, {} keys", keys.len());
         Ok(self.erase_keys(&keys, by, vec![remark]).await? > 0 || n_credentials > 0)
