@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod approvals;
 mod budgets;
+mod credentials;
 mod exec;
 mod issuers;
 mod listen;

@@ -19,6 +19,7 @@ mod raw_agents;
 mod raw_approvals;
 mod raw_budgets;
 mod raw_client_tools;
+mod raw_credentials;
 mod raw_exec;
 mod raw_issuers;
 mod raw_limits;
@@ -42,8 +43,8 @@ pub use problem::{Position, Problem, Warning};
 pub use schema::json_schema;
 pub use settings::{
     Approving, BaseUrl, Budgets, ClientMode, ClientTool, ClientTools, Control, Danger, Evidence, Exec, ForwardedHeader, Issuer,
-    KeyHeader, Limits, Listen, Logging, Priced, Proxy, Refusals, RefusedCall, Retention, Route, Settings, Signal, StepUp,
-    Telemetry, Tls, Trust, Upstream, Webhook,
+    KeyHeader, Lending, LendingSource, Limits, Listen, Logging, OauthSettings, Per, Priced, Proxy, Refusals, RefusedCall,
+    Retention, Route, Settings, Signal, StepUp, Telemetry, Tls, ToolScopes, Trust, Upstream, Webhook,
 };
 pub use source::{Source, SourceError, Texts};
 

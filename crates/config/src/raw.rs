@@ -13,6 +13,7 @@ pub(crate) use crate::raw_agents::RemoteAgent;
 pub(crate) use crate::raw_approvals::Approvals;
 pub(crate) use crate::raw_budgets::{Budget, Prices};
 pub(crate) use crate::raw_client_tools::ClientTools;
+pub(crate) use crate::raw_credentials::Credential;
 pub(crate) use crate::raw_exec::Exec;
 pub(crate) use crate::raw_issuers::{Algorithm, Issuer, Tokens, Typ};
 pub(crate) use crate::raw_limits::{Evidence, Limits, Retention};
@@ -31,6 +32,10 @@ pub(crate) struct File {
     pub(crate) listen: Listen,
     /// The model providers, by a name of your choice.
     pub(crate) upstreams: BTreeMap<String, Upstream>,
+    /// Networks beside the public internet in which addresses may lie that others have named, such as the key set in an issuer's
+    /// metadata: `10.0.0.0/8`. An address that you have written yourself, and what else its host names on the same port, needs no
+    /// such entry.
+    pub(crate) private_networks: Vec<String>,
     /// The proxy through which upstreams are reached. Without this key none is used, whatever the environment says.
     pub(crate) proxy: Option<Proxy>,
     /// The models that clients can ask for, by the name that they ask with.
@@ -138,6 +143,9 @@ pub(crate) struct Upstream {
     /// The gate's own credential there. Clients never see it. May be left out for a server that asks for none.
     #[serde(default)]
     pub(crate) api_key: Option<Secret>,
+    /// A credential of each user's or each agent's own, in the place of `api_key`; for tool servers. No agent ever sees it.
+    #[serde(default)]
+    pub(crate) credential: Option<Credential>,
     /// The header in which the key is presented; its kind's own if left out. Azure OpenAI takes `api-key`.
     #[serde(default)]
     pub(crate) key_header: Option<KeyHeader>,

@@ -50,6 +50,30 @@ pub(crate) struct ToolServer {
     /// (`answerServer`).
     #[serde(default)]
     pub(crate) client_features: Vec<Feature>,
+    /// The scopes that a token of an issuer has to have been granted, beside what policies permit; none, if you say nothing. A key
+    /// of the gate has no scopes and needs none.
+    #[serde(default)]
+    pub(crate) scopes: Scopes,
+}
+
+/// The scopes that a tool server asks for. A call needs all that apply to it.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Scopes {
+    /// For everything that is asked of it, the handshake and lists too.
+    pub(crate) all: Vec<String>,
+    /// For tools that read, for documents and prompts.
+    pub(crate) read: Vec<String>,
+    /// For tools that change something.
+    pub(crate) write: Vec<String>,
+    /// For tools that send something out.
+    pub(crate) egress: Vec<String>,
+    /// For tools that change something for good.
+    pub(crate) destructive: Vec<String>,
+    /// For tools that handle credentials.
+    pub(crate) credential: Vec<String>,
+    /// For a tool, by its name.
+    pub(crate) tools: BTreeMap<String, Vec<String>>,
 }
 
 /// A revision of the Model Context Protocol.

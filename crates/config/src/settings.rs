@@ -13,7 +13,7 @@ use identity::Secret;
 use identity::token::{Gate, IssuerRules};
 use identity::webhook::WebhookKey;
 use ipnet::IpNet;
-use model::{Dialect, ModelName, Name};
+use model::{Dialect, ModelName, Name, ToolEffect};
 use response::Terms;
 
 use crate::exec::SandboxProfile;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub listen: Listen,
     /// The upstreams by name.
     pub upstreams: BTreeMap<Name, Upstream>,
+    /// Networks beside the public internet in which addresses may lie that others have named.
+    pub private_networks: Vec<IpNet>,
     /// Where each alias is served, in order of preference; never empty.
     pub routes: BTreeMap<ModelName, Vec<Route>>,
     /// Whose tokens are taken.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub client_tools: ClientTools,
     /// The upstream of each agent that can be spoken to.
     pub agent_upstreams: BTreeMap<Name, Name>,
+    /// The scopes that tokens of issuers need at tool servers. They only ever take away from what the bundle allows.
+    pub tool_scopes: BTreeMap<Name, ToolScopes>,
     /// How much a refused caller is told.
     pub refusals: Refusals,
     /// Unknown request fields that may pass, per dialect.
@@ -113,6 +117,17 @@ pub enum RefusedCall {
     Replace,
     /// It passes, and the refusal is recorded.
     Annotate,
+}
+
+/// The scopes that a tool server asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolScopes {
+    /// For everything.
+    pub all: BTreeSet<String>,
+    /// For what reads, writes and so on, besides.
+    pub effects: BTreeMap<ToolEffect, BTreeSet<String>>,
+    /// For a tool, besides.
+    pub tools: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// How operators are told of what waits for them, and how they may answer.
@@ -286,6 +301,8 @@ pub struct Upstream {
     pub exec: Option<Exec>,
     /// The gate's credential there.
     pub api_key: Option<Secret>,
+    /// Where a credential of somebody's own comes from, in the place of that.
+    pub lending: Option<Lending>,
     /// How it is presented.
     pub key_header: KeyHeader,
     /// Whether it is told to keep nothing where a chat completion does not say.
@@ -296,6 +313,62 @@ pub struct Upstream {
     pub proxy: Option<Arc<Proxy>>,
     /// Longest wait for a connection.
     pub connect: Duration,
+}
+
+/// A credential of somebody's own, for an upstream.
+#[derive(Debug, Clone)]
+pub struct Lending {
+    /// Whose it is.
+    pub per: Per,
+    /// Where it comes from.
+    pub source: LendingSource,
+}
+
+/// Whose a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// The user's at the head of the chain.
+    User,
+    /// The agent's that holds the connection.
+    Agent,
+}
+
+/// Where a credential of somebody's own comes from.
+#[derive(Debug, Clone)]
+pub enum LendingSource {
+    /// An operator has handed it over.
+    Static,
+    /// An authorization server hands it out, once the user has allowed it.
+    Oauth(Box<OauthSettings>),
+    /// An authorization server gives it for the caller's own token.
+    Exchange(Box<OauthSettings>),
+}
+
+/// The gate as a client of an authorization server.
+#[derive(Debug, Clone)]
+pub struct OauthSettings {
+    /// The server's issuer identifier.
+    pub issuer: String,
+    /// Where people are sent, if not where its metadata say.
+    pub authorization_endpoint: Option<String>,
+    /// Its token endpoint, if not where its metadata say.
+    pub token_endpoint: Option<String>,
+    /// The gate's name there.
+    pub client_id: String,
+    /// Its secret there.
+    pub client_secret: Option<Secret>,
+    /// Whether that stands in the form.
+    pub secret_in_form: bool,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// For which resource.
+    pub resource: String,
+    /// For which audience, where a token is exchanged.
+    pub audience: Option<String>,
+    /// The authorities of the server's certificate, instead of Mozilla's: PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The proxy on the way.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 /// How an upstream is verified, and what is shown to it: PEM texts that nobody has parsed yet.

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod budgets;
 mod client_tools;
+mod credentials;
 mod examples;
 mod fuzz;
 mod issuers;

@@ -12,7 +12,7 @@ use model::{Name, ReasonCode};
 use crate::event::Event;
 use crate::guard::{Guard, while_connected};
 use crate::meet::{Link, Meeting};
-use crate::ports::{Client, ReplyHead, SendError, World};
+use crate::ports::{Client, Lent, ReplyHead, SendError, World};
 use crate::record::Recorded;
 use crate::snapshot::Limits;
 
@@ -87,6 +87,12 @@ impl Attempt<'_> {
                 told
             }
         }
+    }
+
+    /// The credential of somebody's own that it was recorded with.
+    #[must_use]
+    pub const fn lent(&self) -> Option<&Lent> {
+        self.recorded.lent()
     }
 
     /// How long to wait for the answer's head.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity::token::{self, Bearer, IssuerRules, KeySet, TokenError, Unverified};
+use identity::token::{self, At, Bearer, IssuerRules, KeySet, Scopes, TokenError, Unverified};
 use identity::{Plane, Shown};
 use model::{Chain, Credential, CredentialId, Holder, Mandate, Name, ReasonCode, Refusal, RequestId, UnixMillis};
 
@@ -34,6 +34,7 @@ pub struct Identified {
     credential: Arc<Credential>,
     chain: Chain,
     mandate: Mandate,
+    scopes: Option<Scopes>,
 }
 
 impl Identified {
@@ -67,6 +68,12 @@ impl Identified {
         &self.mandate
     }
 
+    /// The scopes that an issuer has granted; none where no issuer had a say.
+    #[must_use]
+    pub const fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
     /// The same party, on behalf of whom it asks for a token: the chain that the token will have.
     pub(crate) fn on_behalf(mut self, chain: Chain, mandate: Mandate) -> Self {
         self.chain = chain;
@@ -75,10 +82,11 @@ impl Identified {
     }
 }
 
-/// Verifies the presented credential and looks at the locks.
+/// Verifies the presented credential and looks at the locks. `place`: where it is shown, for a token that is not for all of the gate.
 pub(crate) async fn admit<W: World>(
     world: &W,
     head: &Head,
+    place: At<'_>,
     request: RequestId,
     at: UnixMillis,
 ) -> Result<(Identified, Guard), Refusal> {
@@ -86,10 +94,10 @@ pub(crate) async fn admit<W: World>(
     match identity::shown_in_request(headers, head.query.as_deref())? {
         Shown::Key(key) => admit_key(world, key, request, at).map_err(Refusal::new),
         Shown::Token(token) => {
-            let Bearer { credential, parents, mandate, issuer, .. } = verified(world, token, at).await?;
+            let Bearer { credential, parents, mandate, issuer, scopes, .. } = verified(world, token, place, at).await?;
             // As long as the token would be taken: until its issuer's clock, which may be late, says that it has ended.
             let skew = issuer.and_then(|name| world.issuer_named(&name)).map_or(0, |rules| rules.skew);
-            let seen = Seen { request, at, credential: Arc::new(credential), skew, parents, mandate };
+            let seen = Seen { request, at, credential: Arc::new(credential), skew, parents, mandate, scopes };
             looked_at(world, seen).map_err(Refusal::new)
         }
     }
@@ -104,6 +112,7 @@ struct Seen {
     skew: u64,
     parents: Vec<CredentialId>,
     mandate: Mandate,
+    scopes: Option<Scopes>,
 }
 
 /// Verifies a key.
@@ -117,19 +126,19 @@ pub(crate) fn admit_key<W: World>(
     let credential = world.credential(&presented.hash);
     identity::verify(&presented, credential.as_deref(), at, Plane::Data)?;
     let credential = credential.ok_or(ReasonCode::CredentialUnknown)?;
-    looked_at(world, Seen { request, at, credential, skew: 0, parents: Vec::new(), mandate: Mandate::default() })
+    looked_at(world, Seen { request, at, credential, skew: 0, parents: Vec::new(), mandate: Mandate::default(), scopes: None })
 }
 
 /// Looks at the locks: on the credential, on everybody in its chain, and on what it descends from.
 fn looked_at<W: World>(world: &W, seen: Seen) -> Result<(Identified, Guard), ReasonCode> {
-    let Seen { request, at, credential, skew, parents, mandate } = seen;
+    let Seen { request, at, credential, skew, parents, mandate, scopes } = seen;
     let Holder::Data { chain } = &credential.holder else { return Err(ReasonCode::CredentialWrongPlane) };
     let chain = chain.clone();
     let task = mandate.task.as_ref().map(|task| task.id.clone());
     let ends = end(world, &credential, &parents, skew);
     let mut guard = Guard::new(credential.id.clone(), chain.clone()).descending(parents, task).until(ends);
     guard.check(world)?;
-    Ok((Identified { request, at, credential, chain, mandate }, guard))
+    Ok((Identified { request, at, credential, chain, mandate, scopes }, guard))
 }
 
 /// When a credential ends, or the first key that it descends from: on the clock that never goes back.
@@ -140,19 +149,22 @@ fn end<W: World>(world: &W, credential: &Credential, parents: &[CredentialId], s
     Some(world.monotonic().saturating_add(left))
 }
 
-/// Verifies a token: of the gate itself, or of an issuer that operators trust. What it descends from is looked at as well.
-pub(crate) async fn verified<W: World>(world: &W, token: &str, at: UnixMillis) -> Result<Bearer, Refusal> {
+/// Verifies a token, shown at `place`: of the gate itself, or of an issuer that operators trust. What it descends from is looked at
+/// as well.
+pub(crate) async fn verified<W: World>(world: &W, token: &str, place: At<'_>, at: UnixMillis) -> Result<Bearer, Refusal> {
     let digest = token::digest_of(token);
     if let Some(kept) = world.verified().find(&digest).filter(|kept| kept.holds_at(at) && stands_on(world, kept, at)) {
+        // It was accepted once, perhaps somewhere else.
+        kept.bearer.audience.check(place).map_err(told)?;
         return stands(world, kept.bearer.clone(), &kept.basis, at);
     }
     let token = Unverified::parse(token).map_err(told)?;
     let (bearer, basis) = match world.issuing().filter(|issuing| issuing.gate.url == token.issuer()) {
         Some(issuing) => {
-            let bearer = token::verify_task(&token, &issuing.gate, &issuing.keys, at).map_err(told)?;
+            let bearer = token::verify_task_at(&token, &issuing.gate, &issuing.keys, place, at).map_err(told)?;
             (bearer, Basis::Gate(issuing))
         }
-        None => of_issuer(world, &token, at).await?,
+        None => of_issuer(world, &token, place, at).await?,
     };
     world.verified().keep(digest, &bearer, basis.clone(), at);
     stands(world, bearer, &basis, at)
@@ -175,20 +187,20 @@ fn stands_on<W: World>(world: &W, kept: &Kept, at: UnixMillis) -> bool {
     basis.is_some_and(|basis| basis.is(&kept.basis))
 }
 
-async fn of_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<(Bearer, Basis), Refusal> {
-    match by_issuer(world, token, at) {
+async fn of_issuer<W: World>(world: &W, token: &Unverified, place: At<'_>, at: UnixMillis) -> Result<(Bearer, Basis), Refusal> {
+    match by_issuer(world, token, place, at) {
         // The issuer may have a new key since its keys were fetched; asked once.
         Err(TokenError::KeyUnknown | TokenError::KeysStale) => {
             world.renew(token.issuer()).await;
-            by_issuer(world, token, at).map_err(told)
+            by_issuer(world, token, place, at).map_err(told)
         }
         verified => verified.map_err(told),
     }
 }
 
-fn by_issuer<W: World>(world: &W, token: &Unverified, at: UnixMillis) -> Result<(Bearer, Basis), TokenError> {
+fn by_issuer<W: World>(world: &W, token: &Unverified, place: At<'_>, at: UnixMillis) -> Result<(Bearer, Basis), TokenError> {
     let (rules, keys) = trusted(world, token.issuer(), at)?;
-    let bearer = token::verify_access(token, &rules, &keys, at)?;
+    let bearer = token::verify_access_at(token, &rules, &keys, place, at)?;
     Ok((bearer, Basis::Issuer(rules, keys)))
 }
 

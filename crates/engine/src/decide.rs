@@ -25,6 +25,7 @@ use crate::inspection::Inspected;
 use crate::meet::{self, Meeting};
 use crate::ports::{Aim, Head, ModelCall, Protocol, ServerCall, Wants, World};
 use crate::remote;
+use crate::scopes;
 use crate::snapshot::{DocumentPlace, Snapshot};
 use crate::stored;
 use crate::streams::{self, EventSeal, Resumed};
@@ -294,6 +295,10 @@ pub(crate) fn decide<W: World, P: Protocol>(
         Ok(offered) => offered,
         Err(refusal) => return Err(refuse(refusal, plain)),
     };
+    // Before anybody is asked to approve what could not be done all the same.
+    if let Some(lacking) = scopes::lacking(snapshot, identified, inspected) {
+        return Err(refuse(lacking, plain));
+    }
     let resumed = inspected.named().resumed.as_ref();
     let duties = Arc::new(streams::united(lifted.as_ref().unwrap_or(&plain).answer.duties(), resumed));
     let outbound = match outbound(snapshot, protocol, identified, inspected, &duties) {

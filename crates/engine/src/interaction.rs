@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use identity::token::At;
 use model::{Around, Name, ReasonCode, Refusal, RequestId, Resource, UnixMillis};
 use text::Document;
 
@@ -23,6 +24,7 @@ use crate::event::{Event, Facts, Timings};
 use crate::guard::{Guard, at_once, give_way};
 use crate::inspection::inspect;
 use crate::label;
+use crate::lending;
 use crate::meet::act_in_session;
 use crate::models;
 use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
@@ -84,7 +86,7 @@ pub async fn turn_away<W: World, V: Voice, C: Client>(
     refusal: &Refusal,
 ) -> RequestId {
     let mut call = Call::begin(world);
-    let ended = match admit(world, head, call.request, call.at).await {
+    let ended = match admit(world, head, place(voice.resource()), call.request, call.at).await {
         Ok((identified, _)) => {
             call.identified = Some(identified);
             Err(refusal.clone())
@@ -190,7 +192,8 @@ async fn path<W: World, P: Protocol, C: Client>(
     call: &mut Call,
 ) -> Result<(), Refusal> {
     // Who? Before anything of the body is read.
-    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
+    let shown_at = place(protocol.resource());
+    let (identified, mut guard) = admit(world, head, shown_at, call.request, call.at).await?;
     call.timings.admit = world.monotonic().saturating_sub(call.started);
     call.identified = Some(identified);
 
@@ -216,11 +219,13 @@ async fn path<W: World, P: Protocol, C: Client>(
             Err(refusal) => {
                 approval::awaited(world, client, call, &mut guard, refusal).await?;
                 // It may have been a long wait: who calls is found out anew, too.
-                let (identified, anew) = admit(world, head, call.request, world.now()).await?;
+                let (identified, anew) = admit(world, head, shown_at, call.request, world.now()).await?;
                 (call.identified, guard) = (Some(identified), anew);
                 continue;
             }
         };
+        // With whose credential, where the upstream wants somebody's own? Without one nothing is sent.
+        let (permit, lent) = lending::lend(world, head, call, &mut guard, permit).await?;
         // How much? What a policy refuses costs nothing; what has no room is recorded as refused.
         let permit = account::reserve(world, &snapshot, call, permit)?;
         // The record stands before the effect; without it there is none.
@@ -231,7 +236,8 @@ async fn path<W: World, P: Protocol, C: Client>(
             call.snapshot = world.snapshot();
             continue;
         }
-        let recorded = record::intent(world, &snapshot, call.identified()?, permit, call.account.reserved(), &guard).await?;
+        let recorded =
+            record::intent(world, &snapshot, call.identified()?, (permit, lent), call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);
         // Writing was a wait. If operators have changed something meanwhile, the call is judged once more, by what holds now;
         // the intent that stands in the log then has no effect of its own, and the one that follows is what counts.
@@ -269,6 +275,14 @@ async fn path<W: World, P: Protocol, C: Client>(
     call.timings.upstream = world.monotonic().saturating_sub(sent);
 
     respond(world, protocol, client, call, &mut guard, &recorded, reply).await
+}
+
+/// Where a credential is shown.
+const fn place(resource: Option<&str>) -> At<'_> {
+    match resource {
+        Some(name) => At::Resource(name),
+        None => At::Gate,
+    }
 }
 
 /// What is asked, what is in it, what does the task carry, may it? Synchronous, by one snapshot.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::Name;
 use text::{Document, Limits, Splices, quote};
 
+use crate::scopes::ServerScopes;
 use crate::snapshot::{Member, Members, Server};
 
 impl Server {
@@ -34,6 +35,7 @@ impl Server {
             features: BTreeSet::new(),
             revision: None,
             members: Some(members),
+            scopes: ServerScopes::default(),
         }
     }
 }

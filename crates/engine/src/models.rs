@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use identity::token::At;
 use model::{Action, Answer, Ask, DecisionInput, Dialect, Facts, ModelName, Name, ReasonCode, Refusal, Resource, Verdict};
 
 use policy::{Could, Listable, Lister};
@@ -28,7 +29,7 @@ pub(crate) async fn list<W: World, P: Catalogue, C: Client>(
     client: &mut C,
     call: &mut Call,
 ) -> Result<(), Refusal> {
-    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
+    let (identified, mut guard) = admit(world, head, At::Gate, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
     let names = shown(world, &call.snapshot, identified, call.snapshot.routes.keys());
     let input = input(world, identified, protocol.dialect(), &names);
@@ -47,7 +48,7 @@ pub(crate) async fn one<W: World, P: Catalogue, C: Client>(
     call: &mut Call,
     id: &str,
 ) -> Result<(), Refusal> {
-    let (identified, mut guard) = admit(world, head, call.request, call.at).await?;
+    let (identified, mut guard) = admit(world, head, At::Gate, call.request, call.at).await?;
     let identified = call.identified.insert(identified);
     let wanted = Name::new(id).map_err(|_| ReasonCode::ModelNotFound)?;
     if call.snapshot.routes.keys().all(|name| *name != wanted) {

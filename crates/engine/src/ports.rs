@@ -11,10 +11,11 @@ use budget::Counters;
 use bytes::Bytes;
 use evidence::{Header, RecordError};
 use http::{HeaderMap, StatusCode};
+use identity::Secret;
 use identity::token::{Gate as TokenGate, IssuerRules, KeySet, Signer};
 use model::{
-    Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, Origin, PrincipalId, ReasonCode, RequestId,
-    UnixMillis,
+    Chain, Credential, CredentialId, Digest, Label, LockSet, LockTarget, Name, Origin, PrincipalId, ReasonCode, Refusal,
+    RequestId, UnixMillis,
 };
 use response::{AskError, Misfit, Standing, Terms, Wanted};
 use text::Splices;
@@ -193,6 +194,59 @@ pub trait Upstreams: Send + Sync {
     fn remember(&self, upstream: &Name, is_ok: bool);
 }
 
+/// A credential of somebody's own, lent for one call. Nothing of it prints.
+#[derive(Debug, Clone)]
+pub struct Lent {
+    /// Which one, as the log has it.
+    pub id: Name,
+    /// How it came about: `static`, `oauth` or `exchange`.
+    pub kind: &'static str,
+    /// Whose it is.
+    pub holder: PrincipalId,
+    /// For which address it was given: it goes nowhere else.
+    pub place: Arc<str>,
+    /// What the upstream is shown.
+    pub secret: Secret,
+}
+
+/// A page on the way to a connection.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// The first: whoever has been given this ticket is sent on.
+    Begin(Secret),
+    /// The way back, with what the authorization server has put into the query.
+    Return,
+}
+
+/// A page for a person. Its text holds nothing that a caller has written.
+#[derive(Debug, Clone, Default)]
+pub struct WebPage {
+    /// Where the browser goes on.
+    pub location: Option<String>,
+    /// By what it is known again.
+    pub cookie: Option<String>,
+    /// What is shown.
+    pub text: &'static str,
+}
+
+/// Credentials for upstreams that are a user's or an agent's own.
+pub trait Lending: Send + Sync {
+    /// The credential that `upstream` is shown in a call of `chain`; none, if it takes none of somebody's own. `token`: what the caller
+    /// has shown, where an issuer has made it for the caller.
+    fn lend(
+        &self,
+        _upstream: &Name,
+        _chain: &Chain,
+        _token: Option<&Secret>,
+    ) -> impl Future<Output = Result<Option<Lent>, Refusal>> + Send {
+        std::future::ready(Ok(None))
+    }
+    /// A page; none where there is nothing.
+    fn connect(&self, _step: Step, _head: &Head) -> impl Future<Output = Option<WebPage>> + Send {
+        std::future::ready(None)
+    }
+}
+
 /// What was used of every budget.
 pub trait Accounts: Send + Sync {
     /// The counters; they outlive every snapshot.
@@ -260,7 +314,7 @@ pub trait Approvals: Send + Sync {
 }
 
 /// Everything at once.
-pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Approvals + Upstreams {
+pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Records + Approvals + Lending + Upstreams {
     /// 10 random bytes for a request id.
     fn random(&self) -> [u8; 10];
     /// 32 random bytes for the ids of tokens; none if there is no randomness.

@@ -22,7 +22,8 @@ use crate::event::Event;
 use crate::guard::Guard;
 use crate::interaction::Call;
 use crate::label;
-use crate::ports::{Record, Voice, World};
+use crate::lending;
+use crate::ports::{Lent, Record, Voice, World};
 use crate::snapshot::Snapshot;
 
 /// Most entries of their own that the findings of one answer get, besides those that bring a new label; the rest is counted
@@ -58,6 +59,7 @@ pub struct Recorded {
     permit: Permit,
     request: RequestId,
     index: Option<u64>,
+    lent: Option<Lent>,
 }
 
 impl Recorded {
@@ -70,6 +72,11 @@ impl Recorded {
     #[must_use]
     pub const fn request(&self) -> RequestId {
         self.request
+    }
+
+    /// The credential of somebody's own that was recorded with it.
+    pub(crate) const fn lent(&self) -> Option<&Lent> {
+        self.lent.as_ref()
     }
 
     /// The entry's index in the log; none when an operator has switched evidence off.
@@ -136,7 +143,7 @@ pub(crate) async fn intent<W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
-    permit: Permit,
+    (permit, lent): (Permit, Option<Lent>),
     charge: Option<&Charge>,
     guard: &Guard,
 ) -> Result<Recorded, Refusal> {
@@ -147,16 +154,17 @@ pub(crate) async fn intent<W: World>(
         reason: ReasonCode::Permitted,
     });
     found(world, identified.request(), &judgement.findings);
+    let with = (&permit, lent.as_ref());
     let index =
-        if snapshot.off.evidence { None } else { Some(write_intent(world, snapshot, identified, &permit, charge, guard).await?) };
-    Ok(Recorded { permit, request: identified.request(), index })
+        if snapshot.off.evidence { None } else { Some(write_intent(world, snapshot, identified, with, charge, guard).await?) };
+    Ok(Recorded { permit, request: identified.request(), index, lent })
 }
 
 async fn write_intent<W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
-    permit: &Permit,
+    (permit, lent): (&Permit, Option<&Lent>),
     charge: Option<&Charge>,
     guard: &Guard,
 ) -> Result<u64, Refusal> {
@@ -181,6 +189,7 @@ async fn write_intent<W: World>(
     header.notes.extend(goes_on.map(|about| format!("goes on: {} {}", about.request, about.tool.as_deref().unwrap_or("news"))));
     header.notes.extend(permit.approval().into_iter().flat_map(approval::notes));
     header.notes.extend(permit.offered().iter().map(|note| plain(snapshot, note)));
+    header.notes.extend(lent.map(lending::note));
     let content = IntentContent {
         input: Cow::Borrowed(&judgement.input),
         answer: Cow::Borrowed(&judgement.answer),

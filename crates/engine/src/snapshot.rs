@@ -15,6 +15,7 @@ use response::Terms;
 use crate::asked::ClientTools;
 use crate::counted::Counts;
 use crate::ports::StepUp;
+use crate::scopes::ServerScopes;
 
 /// One version of everything an evaluation reads.
 #[derive(Debug, Clone)]
@@ -129,6 +130,8 @@ pub struct Server {
     pub revision: Option<Version>,
     /// The tools of others, where the gate itself is the server and these stand behind it.
     pub members: Option<Members>,
+    /// The scopes that tokens of issuers need.
+    pub scopes: ServerScopes,
 }
 
 /// Tools of several servers under one address.

@@ -4,7 +4,7 @@
 //! what verifying has given, under the SHA-256 of the whole token, never the token. It is a pure function of the token, the
 //! rules and the keys, but for the time: so it is used again only while rules and keys are the very same (a fetch, a rotation or
 //! an `apply` makes new ones) and the time lies between when it was verified and when the token ends. Everything else is looked
-//! at in every call: how old the keys are, whether what the token descends from still stands, and locks.
+//! at in every call: for whom it is, how old the keys are, whether what the token descends from still stands, and locks.
 //!
 //! INVARIANT: only tokens that were accepted are kept. A reader takes no lock: a shard is an immutable map behind an atomic
 //! pointer, and who adds copies it. Shards are bounded; for one too many the one that ends first is forgotten.
@@ -127,7 +127,7 @@ impl VerifiedTokens {
 
 #[cfg(test)]
 mod tests {
-    use identity::token::{Bearer, Ed25519Signer, Gate, KeySet, Signer};
+    use identity::token::{Audience, Bearer, Ed25519Signer, Gate, KeySet, Signer};
     use model::{Chain, Credential, Digest, Holder, Mandate, Name, UnixMillis};
     use serde_json::Value;
 
@@ -143,7 +143,8 @@ mod tests {
             created: UnixMillis(0),
             expires: Some(UnixMillis(ends)),
         };
-        Bearer { credential, parents: Vec::new(), mandate: Mandate::default(), may_act: None, issuer: None }
+        let (mandate, audience) = (Mandate::default(), Audience::Gate);
+        Bearer { credential, parents: Vec::new(), mandate, may_act: None, issuer: None, audience, scopes: None }
     }
 
     fn basis() -> Basis {

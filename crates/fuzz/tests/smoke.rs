@@ -51,6 +51,8 @@ smoke! {
     claims: 3_000;
     keysets: 3_000;
     discovery: 5_000;
+    servers: 5_000;
+    granted: 5_000;
     forms: 10_000;
     config: 500;
     prices: 300;

@@ -13,7 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use identity::Plane;
+use identity::{Plane, Secret};
 use model::{
     ApprovalAnswer, Credential, Holder, LockKind, LockTarget, Name, OperatorAct, OperatorRole, PrincipalId, PrincipalKind,
     ReasonCode, Refusal,
@@ -91,6 +91,62 @@ pub struct UsageQuery {
     pub since: Option<u64>,
 }
 
+/// What is done with credentials for upstreams that are somebody's own.
+#[derive(Debug)]
+pub enum CredentialOrder {
+    /// Lists them, without what they are.
+    List,
+    /// Keeps a fixed one.
+    Keep(KeepSpec),
+    /// Begins to connect somebody.
+    Connect(ConnectSpec),
+    /// Says how far that has come.
+    Look(String),
+    /// Takes one away for good.
+    Remove(RemoveSpec),
+}
+
+/// A fixed credential.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepSpec {
+    /// The upstream.
+    pub upstream: Name,
+    /// Whose it is: `user:NAME` or `agent:NAME`, or the name alone.
+    pub holder: String,
+    /// What it is.
+    #[serde(deserialize_with = "secret")]
+    pub secret: Secret,
+}
+
+impl std::fmt::Debug for KeepSpec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("KeepSpec").field("upstream", &self.upstream).field("holder", &self.holder).finish_non_exhaustive()
+    }
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
+}
+
+/// Who is to be connected.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectSpec {
+    /// To which upstream.
+    pub upstream: Name,
+    /// As in [`KeepSpec::holder`].
+    pub holder: String,
+}
+
+/// What is taken away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveSpec {
+    /// Its id.
+    pub id: Name,
+}
+
 /// The policy administrator of NIST SP 800-207, as the admin API needs it. Answers are JSON documents for people and
 /// programs; none holds a secret but the one that `create_key` and `rotate_key` hand to their caller.
 pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
@@ -129,6 +185,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn expire_key(&self, by: &Operator, id: Name, in_seconds: u64) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Makes a new key for the gate's own tokens; the one before it still verifies them, the one before that no longer does.
     fn rotate_token_key(&self, by: &Operator) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Credentials for upstreams that are somebody's own. Keeping and taking away are recorded before they are done.
+    fn credentials(&self, by: &Operator, order: CredentialOrder) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Puts a configuration in force: all or nothing.
     fn apply(&self, by: &Operator, spec: &ApplySpec) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Every bundle that came in force, newest first.
@@ -248,6 +306,14 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["admin", "v1", "locks"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_locks())),
         (&Method::GET, ["admin", "v1", "bundles"]) => may(OperatorAct::ReadState).and_then(|()| admin.bundles().map(Body::Json)),
         (&Method::GET, ["admin", "v1", "keys"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.list_keys())),
+        (&Method::GET, ["admin", "v1", "credentials"]) => {
+            may(OperatorAct::ReadState)?;
+            admin.credentials(&by, CredentialOrder::List).await.map(Body::Json)
+        }
+        (&Method::GET, ["admin", "v1", "credentials", "connect", id]) => {
+            may(OperatorAct::ManageKeys)?;
+            admin.credentials(&by, CredentialOrder::Look((*id).to_owned())).await.map(Body::Json)
+        }
         (&Method::GET, ["admin", "v1", "approvals"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.approvals())),
         (&Method::GET, ["admin", "v1", "approvals", id]) => {
             may(OperatorAct::AnswerApprovals)?;
@@ -359,6 +425,10 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             let spec: ApplySpec = read(body).await?;
             admin.apply(by, &spec).await
         }
+        ["admin", "v1", "credentials", rest @ ..] => {
+            may(OperatorAct::ManageKeys)?;
+            admin.credentials(by, order(rest, body).await?).await
+        }
         ["admin", "v1", "usage"] => {
             may(OperatorAct::ReadState)?;
             let query: UsageQuery = read(body).await?;
@@ -370,6 +440,16 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             admin.query(by, query).await
         }
         _ => keep(admin, by, segments, body).await,
+    }
+}
+
+/// What is to be done with credentials for upstreams.
+async fn order(rest: &[&str], body: Incoming) -> Result<CredentialOrder, Refusal> {
+    match rest {
+        [] => read(body).await.map(CredentialOrder::Keep),
+        ["connect"] => read(body).await.map(CredentialOrder::Connect),
+        ["remove"] => read(body).await.map(CredentialOrder::Remove),
+        _ => Err(ReasonCode::RouteUnknown.into()),
     }
 }
 

@@ -26,6 +26,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
+use crate::screen::{Resolver, Screen};
 use crate::tls::{UnusableMaterial, mismatch, pair, roots, unusable};
 
 /// Most bytes of a proxy's answer.
@@ -117,10 +118,34 @@ pub(crate) struct Connector {
 impl Connector {
     /// Connects as `trust` says, through `proxy` if there is one, within `patience`.
     pub(crate) fn new(trust: &Trust<'_>, proxy: Option<Proxy>, patience: Duration) -> Result<Self, UnusableMaterial> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(patience));
+        Self::with(trust, proxy, patience, None)
+    }
+
+    /// The same, for addresses that others may have named: where `screen` allows it.
+    pub(crate) fn screened(
+        trust: &Trust<'_>,
+        proxy: Option<Proxy>,
+        patience: Duration,
+        screen: Screen,
+    ) -> Result<Self, UnusableMaterial> {
+        Self::with(trust, proxy, patience, Some(screen))
+    }
+
+    fn with(
+        trust: &Trust<'_>,
+        proxy: Option<Proxy>,
+        patience: Duration,
+        screen: Option<Screen>,
+    ) -> Result<Self, UnusableMaterial> {
+        let plain = |resolver| {
+            let mut http = HttpConnector::new_with_resolver(resolver);
+            http.enforce_http(false);
+            http.set_nodelay(true);
+            http.set_connect_timeout(Some(patience));
+            http
+        };
+        let http = plain(Resolver::system());
+        let screened = screen.map(|screen| (screen.clone(), plain(Resolver::through(screen))));
         let name: Arc<dyn ResolveServerName + Send + Sync> = match trust.server_name {
             None => Arc::new(DefaultServerNameResolver::default()),
             Some(name) => {
@@ -128,7 +153,7 @@ impl Connector {
                 Arc::new(FixedServerNameResolver::new(name))
             }
         };
-        let tunnel = Tunnel { http, proxy: proxy.map(Arc::new) };
+        let tunnel = Tunnel { http, screened, proxy: proxy.map(Arc::new) };
         Ok(Self { inner: HttpsConnector::new(tunnel, client_config(trust)?, false, name), patience })
     }
 }
@@ -151,7 +176,9 @@ impl Service<Uri> for Connector {
 /// A byte stream to the upstream: plain TCP, or a tunnel.
 #[derive(Clone)]
 struct Tunnel {
-    http: HttpConnector,
+    http: HttpConnector<Resolver>,
+    /// For addresses that no operator has written.
+    screened: Option<(Screen, HttpConnector<Resolver>)>,
     proxy: Option<Arc<Proxy>>,
 }
 
@@ -165,8 +192,13 @@ impl Service<Uri> for Tunnel {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
+        let screened = self.screened.as_mut().filter(|(screen, _)| !screen.is_own(&target));
+        // A proxy resolves names itself: there it is the proxy that keeps them out of networks.
+        if let Some(Err(refused)) = screened.as_ref().map(|(screen, _)| screen.check(&target)) {
+            return Box::pin(async move { Err(refused.into()) });
+        }
         let Some(proxy) = self.proxy.clone() else {
-            let connecting = self.http.call(target);
+            let connecting = screened.map_or(&mut self.http, |(_, http)| http).call(target);
             return Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) });
         };
         let name = Arc::new(DefaultServerNameResolver::default());

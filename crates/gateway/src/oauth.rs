@@ -2,10 +2,11 @@
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::Voice;
+use engine::ports::{Step, Voice};
 use engine::{Endpoint, Publication};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use identity::Secret;
 use model::{ReasonCode, Refusal, RequestId};
 use serde_json::json;
 
@@ -21,6 +22,18 @@ pub fn at(path: &str) -> Option<(Endpoint, Method)> {
         "/oauth/jwks" => Some((Endpoint::Publish(Publication::Keys), Method::GET)),
         "/.well-known/oauth-authorization-server" => Some((Endpoint::Publish(Publication::Metadata), Method::GET)),
         _ => None,
+    }
+}
+
+/// The page at a path on the way to a connection with an upstream.
+#[must_use]
+pub fn step(path: &str) -> Option<Step> {
+    match path.strip_prefix("/oauth/")? {
+        "callback" => Some(Step::Return),
+        rest => rest.strip_prefix("connect/").filter(|ticket| !ticket.contains('/')).map(|ticket| {
+            // Whoever knows it is let in, so it is treated as a secret from here on.
+            Step::Begin(Secret::new(ticket.to_owned()))
+        }),
     }
 }
 

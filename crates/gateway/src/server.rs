@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::ports::Order;
-use engine::ports::{Head, World};
-use engine::{Base, Endpoint};
+use engine::ports::{Head, Step, World};
+use engine::{Base, Endpoint, Opening};
 use http::{HeaderMap, Method, Request};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -392,8 +392,8 @@ enum Route {
     NoMcp(Name, Refusal),
     /// Something about an agent; refused, if that is not how it is asked.
     A2a(Name, a2a::Verb, Option<Refusal>),
-    /// Whose tokens open the tool server or agent at this path.
-    Resource(String),
+    /// What anybody may open.
+    Open(Open),
     /// Questions of other enforcement points.
     Access(access::Endpoint),
     /// Requests for approval of other enforcement points.
@@ -407,6 +407,14 @@ enum Route {
     /// As much of it as is not there.
     NoIssuer(Refusal),
     Refused(Refusal),
+}
+
+/// What is served to whoever asks.
+enum Open {
+    /// Whose tokens open the tool server at this path.
+    Resource(String),
+    /// A page for people who connect themselves to an upstream.
+    Connect(Step),
 }
 
 impl Route {
@@ -445,13 +453,13 @@ impl Route {
         }
         if let Some(Ok((agent, a2a::Verb::Tell))) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(a2a::at) {
             return match *method {
-                Method::GET => Self::Resource(format!("/a2a/{agent}")),
+                Method::GET => Self::Open(Open::Resource(format!("/a2a/{agent}"))),
                 _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
             };
         }
         if let Some(Ok(server)) = path.strip_prefix(engine::RESOURCE_METADATA).and_then(mcp::at) {
             return match *method {
-                Method::GET => Self::Resource(mcp::path(&server)),
+                Method::GET => Self::Open(Open::Resource(engine::path_of(&server))),
                 _ => Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET")),
             };
         }
@@ -461,6 +469,10 @@ impl Route {
                 return Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, format!("use {takes}")));
             }
             None => {}
+        }
+        if let Some(step) = oauth::step(path) {
+            let only = || Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET"));
+            return if *method == Method::GET { Self::Open(Open::Connect(step)) } else { only() };
         }
         match access::at(path) {
             Some((endpoint, takes)) if takes == *method => return Self::Access(endpoint),
@@ -508,6 +520,13 @@ async fn serve_agent<W: World>(world: &W, a2a: A2a, refused: Option<Refusal>, he
     }
 }
 
+async fn serve_open<W: World>(world: &W, open: Open, head: &Head, client: &mut HttpClient) -> RequestId {
+    match open {
+        Open::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
+        Open::Connect(step) => engine::connect(world, &OauthVoice, head, client, step).await,
+    }
+}
+
 async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, head: &Head, mut client: HttpClient) {
     let client = &mut client;
     let voice = if speaks_anthropic { &ANTHROPIC } else { &OPENAI };
@@ -520,13 +539,15 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
             engine::interaction(world, &Adapter { api: Api::Responses, deployment: None, stored }, head, client).await
         }
         Route::Mcp(server, verb) => {
-            engine::interaction(world, &Mcp::by(server, verb).opened_by(Base::of(world, head)), head, client).await
+            let opening = Opening::of(world, head, &engine::path_of(&server), &server);
+            engine::interaction(world, &Mcp::by(server, verb).opened_by(opening), head, client).await
         }
         Route::NoMcp(server, refusal) => {
-            engine::turn_away(world, &Mcp::new(server).opened_by(Base::of(world, head)), head, client, &refusal).await
+            let opening = Opening::of(world, head, &engine::path_of(&server), &server);
+            engine::turn_away(world, &Mcp::new(server).opened_by(opening), head, client, &refusal).await
         }
         Route::A2a(agent, verb, refused) => serve_agent(world, A2a::new(agent, verb), refused, head, client).await,
-        Route::Resource(path) => engine::publish_resource(world, &OauthVoice, head, client, &path).await,
+        Route::Open(open) => serve_open(world, open, head, client).await,
         Route::Models => engine::list_models(world, voice, head, client).await,
         Route::Model(id) => engine::show_model(world, voice, head, client, &id).await,
         Route::Access(access::Endpoint::Metadata) => {

@@ -62,6 +62,8 @@ pub struct Upstream {
     base_url: String,
     /// The gate's credential there, as a header; marked sensitive.
     key: Option<(HeaderName, HeaderValue)>,
+    /// How it is shown a credential of somebody's own, if it takes that in its place.
+    lends: Option<KeyHeader>,
     /// One client per slot of [`workers`]: a connection belongs to the thread whose poller it is registered with.
     clients: Vec<HttpsClient>,
     health: Health,
@@ -83,7 +85,14 @@ impl Upstream {
         let key = key.map(|(key, form)| header(key, form)).transpose().map_err(unprintable)?;
         let connector = Connector::new(&reach.trust, reach.proxy, reach.connect)?;
         let clients = std::iter::repeat_n(connector, workers::n_slots()).map(client).collect();
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), key, clients, health: Health::default() })
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { base_url, key, lends: None, clients, health: Health::default() })
+    }
+
+    /// The same, which is shown a credential of somebody's own, in this form.
+    #[must_use]
+    pub fn lending(self, form: KeyHeader) -> Self {
+        Self { lends: Some(form), key: None, ..self }
     }
 }
 
@@ -166,8 +175,15 @@ fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<By
     }
     // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Some((name, value)) = &upstream.key {
-        headers.insert(name.clone(), value.clone());
+    match (upstream.lends, attempt.lent()) {
+        (None, None) => headers.extend(upstream.key.clone()),
+        // Operators may have given the upstream another address since it was lent.
+        (Some(form), Some(lent)) if *lent.place == *upstream.base_url => {
+            let (name, value) = header(lent.secret.expose(), form).ok()?;
+            headers.insert(name, value);
+        }
+        // Without the one that it is to be shown, or with one that is for another upstream, nothing is sent.
+        _ => return None,
     }
     let mut request = Request::builder().method(attempt.method()).uri(uri).body(Full::new(attempt.body())).ok()?;
     *request.headers_mut() = headers;

@@ -8,6 +8,7 @@
 //! `now` and random bytes come in as parameters. It does not decide who may do what, and nothing that it returns is a proof:
 //! `Identified` is made in `engine`.
 
+mod client;
 mod form;
 mod handle;
 mod issue;
@@ -18,6 +19,7 @@ pub mod token;
 mod verify;
 pub mod webhook;
 
+pub use client::{Pkce, client_secret_basic, escaped, form};
 pub use form::{Form, FormError};
 pub use handle::{Handles, Mark, Opened, digest_of};
 pub use issue::{Issued, RotateError, Rotated, issue, rotate};

@@ -10,7 +10,7 @@ use config::{Config, Control, Refusals, Settings, Source as _, SourceError};
 use engine::ports::StepUp;
 use engine::{
     Budgets, Candour, ClientMode, ClientTool, ClientTools, Limits, Off, RefusedCall, RemoteAgent, Route, Scanning, Server,
-    Snapshot,
+    ServerScopes, Snapshot,
 };
 use gateway::connect::{Proxy, Trust, client_config};
 use gateway::telemetry::{Collector, Exporter, Signals, Telemetry};
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::files::{Folder, Noting};
 use crate::gate::now;
+use crate::wallet;
 
 /// Everything that is wrong, one line each.
 pub(crate) type Problems = Vec<String>;
@@ -288,7 +289,8 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         let revision = settings.tool_revisions.get(name).copied();
         let place = settings.upstreams.get(upstream).map(place).unwrap_or_default();
         let upstream = upstream.clone();
-        let server = Server { upstream, place, tools, order, counts, documents, features, revision, members: None };
+        let scopes = settings.tool_scopes.get(name).map(|scopes| needed(scopes, declared)).unwrap_or_default();
+        let server = Server { upstream, place, tools, order, counts, documents, features, revision, members: None, scopes };
         Some((name.clone(), Arc::new(server)))
     };
     let mut servers: BTreeMap<model::Name, Arc<Server>> = settings.tool_upstreams.iter().filter_map(server).collect();
@@ -340,6 +342,20 @@ fn agents(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Rem
     settings.agent_upstreams.iter().filter_map(agent).collect()
 }
 
+/// What each tool needs: by what it does, and by its name.
+fn needed(scopes: &config::ToolScopes, declared: &model::ToolServer) -> ServerScopes {
+    let of = |(name, tool): (&String, &model::Tool)| {
+        let by_effect = tool.effects.iter().filter_map(|effect| scopes.effects.get(effect)).flatten();
+        let needed = by_effect.chain(scopes.tools.get(name).into_iter().flatten()).cloned().collect();
+        (name.clone(), needed)
+    };
+    ServerScopes {
+        all: scopes.all.clone(),
+        read: scopes.effects.get(&model::ToolEffect::Read).cloned().unwrap_or_default(),
+        tools: declared.tools.iter().map(of).collect(),
+    }
+}
+
 fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {
     let mut table = UpstreamTable::new();
     for (name, upstream) in &settings.upstreams {
@@ -351,8 +367,14 @@ fn table(settings: &Settings) -> Result<UpstreamTable, Problems> {
         let key = upstream.api_key.as_ref().map(|key| (key.expose(), form));
         let proxy = upstream.proxy.as_deref().map(proxy).transpose().map_err(|problem| vec![format!("proxy.{problem}")])?;
         let reach = Reach { trust: trust(&upstream.trust), proxy, connect: upstream.connect };
-        let made = Upstream::new(&upstream.base_url.to_string(), key, reach);
-        table.insert(name.clone(), made.map_err(|problem| vec![format!("upstreams.{name}.{problem}")])?);
+        let told = |problem: String| vec![format!("upstreams.{name}.{problem}")];
+        let made = Upstream::new(&upstream.base_url.to_string(), key, reach).map_err(|problem| told(problem.to_string()))?;
+        if let Some(lending) = &upstream.lending {
+            wallet::check(lending, settings).map_err(|problem| told(format!("credential.{problem}")))?;
+            table.insert(name.clone(), made.lending(form));
+        } else {
+            table.insert(name.clone(), made);
+        }
     }
     Ok(table)
 }

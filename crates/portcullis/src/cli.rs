@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::connect::Connect;
+use crate::credential::Credential;
 use crate::exec::Exec;
 use crate::tools::Tools;
 
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Credentials.
     #[command(subcommand)]
     Key(Key),
+    /// Credentials for upstreams that are a user's or an agent's own.
+    #[command(subcommand)]
+    Credential(Credential),
     /// Stop something for good.
     Revoke {
         /// credential:ID, user:NAME, agent:NAME, service:NAME, operator:NAME, model:NAME, server:NAME, tool:SERVER/NAME or all.

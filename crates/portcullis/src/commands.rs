@@ -17,6 +17,7 @@ use crate::bring;
 use crate::certificates;
 use crate::cli::{Audit, Cli, Command, Import, Init, Key, seconds};
 use crate::connect;
+use crate::credential;
 use crate::doctor;
 use crate::files;
 use crate::gate::{now, random};
@@ -79,6 +80,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(show(cli, answer, |value| output::table(value.get("bundles"), &["at", "by", "digest", "files", "state"])))
         }
         Command::Key(key) => keys(cli, data, key).await,
+        Command::Credential(command) => credential::command(cli, command).await,
         Command::Revoke { target } => lock(cli, data, target, "revoke").await,
         Command::Kill { target } => lock(cli, data, target, "kill").await,
         Command::Unlock { target } => {

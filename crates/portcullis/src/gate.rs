@@ -26,6 +26,7 @@ use crate::approvals::Desk;
 use crate::bridges::Bridges;
 use crate::certificates::Certificates;
 use crate::tokens;
+use crate::wallet::Wallet;
 
 /// What operators have put in force, with the text it came from.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Gate {
     pub(crate) shares: tokens::Shares,
     /// What operators are asked to approve.
     pub(crate) desk: Desk,
+    /// Credentials for upstreams that are somebody's own.
+    pub(crate) wallet: Arc<Wallet>,
     /// Configurations come in force one at a time, in the order of the log.
     pub(crate) applying: Semaphore,
     /// The calls that run now.
@@ -114,6 +117,7 @@ impl Gate {
         let ledgers = RwLock::new(store.ledgers());
         let handles = ArcSwap::from_pointee(identity::Handles::new(&tokio::task::block_in_place(|| store.token_seeds())?));
         let desk = tokio::task::block_in_place(|| Desk::open(&store));
+        let wallet = Arc::new(Wallet::new(Arc::clone(store.secrets()), tokio::runtime::Handle::current()));
         let running = Running::new(in_force.config.settings.limits.concurrent);
         Ok(Self {
             data: data.to_owned(),
@@ -135,6 +139,7 @@ impl Gate {
             counters: Counters::default(),
             shares: tokens::Shares::default(),
             desk,
+            wallet,
             applying: Semaphore::new(1),
             running,
             started: Instant::now(),

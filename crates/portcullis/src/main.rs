@@ -12,6 +12,7 @@ mod certificates;
 mod cli;
 mod commands;
 mod connect;
+mod credential;
 mod doctor;
 mod exec;
 mod explain;
@@ -32,6 +33,7 @@ mod tokens;
 mod tools;
 mod tour;
 mod usage;
+mod wallet;
 mod warm;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::admin::{Administrator, ApplySpec, KeySpec, LogQuery, Operator, UsageQuery};
+use gateway::admin::{Administrator, ApplySpec, CredentialOrder, KeySpec, LogQuery, Operator, UsageQuery};
 use identity::ENTROPY;
 use model::{
     AdminAct, ApprovalAnswer, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind,
@@ -172,6 +172,10 @@ impl Administrator for Gate {
         Ok(json!({"id": id}))
     }
 
+    async fn credentials(&self, by: &Operator, order: CredentialOrder) -> Result<Value, Refusal> {
+        self.order(by, order).await
+    }
+
     async fn apply(&self, by: &Operator, spec: &ApplySpec) -> Result<Value, Refusal> {
         let by = By {
             operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
@@ -273,7 +277,7 @@ impl Gate {
     }
 
     /// Whether a lock's target exists; a lock on what does not exist yet is allowed, and worth a word.
-    fn is_known(&self, target: &LockTarget) -> bool {
+    pub(crate) fn is_known(&self, target: &LockTarget) -> bool {
         let in_force = self.in_force.load();
         let registry = &in_force.config.bundle.registry;
         // Parties of issuers are not declared: `user:ISSUER:SUBJECT`.

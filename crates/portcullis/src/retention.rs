@@ -74,7 +74,8 @@ pub(crate) async fn retain(gate: &Gate, by: By, dry_run: bool) -> Result<Value, 
 /// is misspelt erases nothing.
 pub(crate) async fn erase(gate: &Gate, by: By, subject: &str, dry_run: bool) -> Result<Value, Refusal> {
     let keys = gate.store.n_keys_of(subject);
-    if keys == 0 {
+    let credentials = gate.store.secrets().n_of(subject);
+    if keys == 0 && credentials == 0 {
         let what = "nothing is kept of this subject: expected `user:NAME`, `agent:NAME`, `service:NAME` or `node`, as in the log";
         return Err(Refusal::because(ReasonCode::FieldType, what));
     }
@@ -83,7 +84,7 @@ pub(crate) async fn erase(gate: &Gate, by: By, subject: &str, dry_run: bool) -> 
         erased.map_err(|error| Refusal::because(ReasonCode::EvidenceUnavailable, error.to_string()))?;
         gate.desk.erase(subject, None).await;
     }
-    Ok(json!({"subject": subject, "keys": keys, "erased": !dry_run}))
+    Ok(json!({"subject": subject, "keys": keys, "credentials": credentials, "erased": !dry_run}))
 }
 
 fn row(aged: &Aged) -> Value {

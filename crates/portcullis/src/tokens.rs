@@ -70,6 +70,7 @@ pub(crate) fn trusted(settings: &Settings) -> Result<Vec<IssuerConfig>, Problems
             jwks_uri: issuer.jwks_uri.clone(),
             ca: issuer.ca.clone(),
             proxy,
+            networks: settings.private_networks.clone(),
             refresh: issuer.refresh,
             least_gap: issuer.least_gap,
             max_age: issuer.max_key_age,

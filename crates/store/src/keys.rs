@@ -60,6 +60,24 @@ pub trait KeyProvider: Send + Sync + std::fmt::Debug {
     /// [`StoreError`] when it cannot be kept.
     fn add_token(&self) -> Result<(), StoreError>;
 
+    /// Every key that credentials for upstreams are encrypted under, oldest first. More than one only while it is changed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a key is not acceptable.
+    fn credentials(&self) -> Result<Vec<EpochKey>, StoreError>;
+
+    /// Makes the next key for credentials, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be kept.
+    fn add_credentials(&self) -> Result<EpochKey, StoreError>;
+
+    /// Destroys a key for credentials; what only it opens is gone for ever.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be destroyed.
+    fn destroy_credentials(&self, id: u32) -> Result<(), StoreError>;
+
     /// Destroys a content key; what only it wraps is gone for ever.
     ///
     /// # Errors
@@ -67,7 +85,7 @@ pub trait KeyProvider: Send + Sync + std::fmt::Debug {
     fn destroy_content(&self, id: u32) -> Result<(), StoreError>;
 }
 
-/// Keys as files: `log-N.key`, `content-N.key` and `token-N.key`, mode 600.
+/// Keys as files: `log-N.key`, `content-N.key`, `token-N.key` and `credential-N.key`, mode 600.
 #[derive(Debug, Clone)]
 pub struct FileKeys {
     folder: PathBuf,
@@ -77,6 +95,8 @@ pub struct FileKeys {
 const TOKEN_FORM: &str = "portcullis-token-key+";
 /// First words of a content key's file.
 const CONTENT_FORM: &str = "portcullis-content-key+";
+/// First words of the file of a key for credentials.
+const CREDENTIAL_FORM: &str = "portcullis-credential-key+";
 
 impl FileKeys {
     /// The keys in `folder`.
@@ -114,8 +134,32 @@ impl FileKeys {
         Ok(ids)
     }
 
-    fn read_content(&self, id: u32) -> Result<EpochKey, StoreError> {
-        Ok(EpochKey { id, bytes: self.read_key("content", CONTENT_FORM, id)? })
+    fn read_all(&self, kind: &str, form: &str) -> Result<Vec<EpochKey>, StoreError> {
+        let read = |id| Ok(EpochKey { id, bytes: self.read_key(kind, form, id)? });
+        self.ids(kind)?.into_iter().map(read).collect()
+    }
+
+    fn add(&self, kind: &str, form: &str) -> Result<EpochKey, StoreError> {
+        let id = self.ids(kind)?.pop().unwrap_or(0).saturating_add(1);
+        let bytes = random_key()?;
+        let text = Zeroizing::new(format!("{form}{id}+{}", STANDARD.encode(*bytes)));
+        write(&self.file(kind, id), &text)?;
+        Ok(EpochKey { id, bytes })
+    }
+
+    fn destroy(&self, kind: &str, id: u32) -> Result<(), StoreError> {
+        let path = self.file(kind, id);
+        // Overwritten first: what stands in the same blocks is gone even if the file system keeps them.
+        let length = fs::metadata(&path).map_err(StoreError::io("destroy", &path))?.len();
+        let zeroes = vec![0_u8; usize::try_from(length).unwrap_or(0)];
+        let overwrite = || {
+            let mut file = fs::OpenOptions::new().write(true).open(&path)?;
+            std::io::Write::write_all(&mut file, &zeroes)?;
+            file.sync_all()?;
+            fs::remove_file(&path)?;
+            sync_folder(&path)
+        };
+        overwrite().map_err(StoreError::io("destroy", &path))
     }
 
     fn read_key(&self, kind: &str, form: &str, id: u32) -> Result<Zeroizing<[u8; 32]>, StoreError> {
@@ -138,15 +182,23 @@ impl KeyProvider for FileKeys {
     }
 
     fn content(&self) -> Result<Vec<EpochKey>, StoreError> {
-        self.ids("content")?.into_iter().map(|id| self.read_content(id)).collect()
+        self.read_all("content", CONTENT_FORM)
     }
 
     fn add_content(&self) -> Result<EpochKey, StoreError> {
-        let id = self.ids("content")?.pop().unwrap_or(0).saturating_add(1);
-        let bytes = random_key()?;
-        let text = Zeroizing::new(format!("{CONTENT_FORM}{id}+{}", STANDARD.encode(*bytes)));
-        write(&self.file("content", id), &text)?;
-        Ok(EpochKey { id, bytes })
+        self.add("content", CONTENT_FORM)
+    }
+
+    fn credentials(&self) -> Result<Vec<EpochKey>, StoreError> {
+        self.read_all("credential", CREDENTIAL_FORM)
+    }
+
+    fn add_credentials(&self) -> Result<EpochKey, StoreError> {
+        self.add("credential", CREDENTIAL_FORM)
+    }
+
+    fn destroy_credentials(&self, id: u32) -> Result<(), StoreError> {
+        self.destroy("credential", id)
     }
 
     fn tokens(&self) -> Result<Vec<Zeroizing<[u8; 32]>>, StoreError> {
@@ -160,18 +212,7 @@ impl KeyProvider for FileKeys {
     }
 
     fn destroy_content(&self, id: u32) -> Result<(), StoreError> {
-        let path = self.file("content", id);
-        // Overwritten first: what stands in the same blocks is gone even if the file system keeps them.
-        let length = fs::metadata(&path).map_err(StoreError::io("destroy", &path))?.len();
-        let zeroes = vec![0_u8; usize::try_from(length).unwrap_or(0)];
-        let overwrite = || {
-            let mut file = fs::OpenOptions::new().write(true).open(&path)?;
-            std::io::Write::write_all(&mut file, &zeroes)?;
-            file.sync_all()?;
-            fs::remove_file(&path)?;
-            sync_folder(&path)
-        };
-        overwrite().map_err(StoreError::io("destroy", &path))
+        self.destroy("content", id)
     }
 }
 

@@ -6,7 +6,9 @@
 //! keys/log-N.key             Ed25519, signs checkpoints (0600)
 //! keys/token-N.key           Ed25519, signs task tokens (0600)
 //! keys/content-N.key         AES-256, wraps the subjects' keys (0600)
+//! keys/credential-N.key      AES-256, encrypts credentials for upstreams (0600)
 //! content/subjects           the subjects' keys, wrapped
+//! credentials/kept           credentials for upstreams, encrypted
 //! log/journal/FIRST.seg      the truth: entries and their encrypted content, append-only
 //! log/tile/...               C2SP tlog-tiles: hashes and entry bundles, made from the journal
 //! log/checkpoint             the signed head of the tree
@@ -53,6 +55,10 @@ impl Layout {
 
     pub(crate) fn content(&self) -> PathBuf {
         self.root.join("content")
+    }
+
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.root.join("credentials")
     }
 
     pub(crate) fn subjects(&self) -> PathBuf {

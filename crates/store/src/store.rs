@@ -34,6 +34,7 @@ use crate::projection::{self, Projection, Projector};
 use crate::queue::{Class, Job, Queue, Reply};
 use crate::recover::Cut;
 use crate::row::{Filter, Row};
+use crate::secrets::Secrets;
 use crate::usage::{UsageBy, UsageRow};
 use crate::vault::{Plain, Vault};
 use crate::writer::{Writer, run_writer};
@@ -66,6 +67,7 @@ pub struct Store {
     vault: Arc<Vault>,
     keys: Arc<dyn KeyProvider>,
     issuers: IssuerKeys,
+    secrets: Arc<Secrets>,
     clock: Clock,
     opened: Opened,
     /// As of the start.
@@ -102,6 +104,7 @@ impl Store {
         if let Some(digest) = &folder.replay.bundle {
             Bundles::new(&folder.layout).read(digest)?;
         }
+        let secrets = Arc::new(Secrets::open(&folder.layout, Arc::clone(&folder.keys))?);
         let connection = projection::open(&folder.layout.projection())?;
         let Folder {
             layout,
@@ -146,6 +149,7 @@ impl Store {
             port: Arc::clone(&port),
             vault,
             issuers: IssuerKeys::new(&layout, Arc::clone(&keys)),
+            secrets,
             keys,
             clock: options.clock,
             opened: Opened { cut: recovered.cut.clone(), unknown, migrated_from },
@@ -243,6 +247,12 @@ impl Store {
     #[must_use]
     pub const fn issuer_keys(&self) -> &IssuerKeys {
         &self.issuers
+    }
+
+    /// Credentials for upstreams.
+    #[must_use]
+    pub const fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// Makes the next key for tokens. Blocks on the disk.

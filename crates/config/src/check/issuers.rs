@@ -99,7 +99,7 @@ fn check_declared(file: &raw::File, issuer: &str, report: &mut Report<'_>) {
     }
 }
 
-fn address(text: &str, path: &Path, report: &mut Report<'_>) -> Option<BaseUrl> {
+pub(super) fn address(text: &str, path: &Path, report: &mut Report<'_>) -> Option<BaseUrl> {
     let read = url::base_url(text);
     match &read {
         Err(what) => report.problem(path, format!("not the address of an issuer: {what}")),

@@ -53,6 +53,11 @@ fn ext_authz(raw: &str, taken: [SocketAddr; 2], path: &Path, report: &mut Report
     Some(address)
 }
 
+/// Networks in which addresses may lie that others have named.
+pub(super) fn private_networks(raw: &[String], report: &mut Report<'_>) -> Vec<IpNet> {
+    trusted_proxies(raw, &Path::of(&["private_networks"]), report)
+}
+
 /// Networks of proxies. Whoever may write the header may choose an address, so a network that is nearly everybody is an error.
 fn trusted_proxies(raw: &[String], path: &Path, report: &mut Report<'_>) -> Vec<IpNet> {
     let mut networks = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Dialect;
 
-use crate::check::listen::listen;
+use crate::check::listen::{listen, private_networks};
 use crate::check::proxy::proxy;
 use crate::check::telemetry::telemetry;
 use crate::check::upstreams::{Vault, upstreams};
@@ -43,16 +43,19 @@ pub(crate) fn settings(
     let step_up = access::step_up(file, report);
     let approving = approvals::approving(file, proxied.as_ref(), &vault, report);
     // Last, for what comes before is checked whether or not the addresses are right.
+    let private_networks = private_networks(&file.private_networks, report);
     let listen = listen(file, &danger, &vault, report)?;
     Some(Settings {
         listen,
         upstreams,
+        private_networks,
         routes: models::routes(file),
         tool_upstreams: tools::upstreams(file, report),
         tool_revisions: tools::revisions(file),
         virtual_servers: tools::virtual_servers(file, report),
         client_tools: tools::client_tools(file, report),
         agent_upstreams: agents::upstreams(file, report),
+        tool_scopes: tools::scopes(file, report),
         issuers,
         tokens,
         access_url,

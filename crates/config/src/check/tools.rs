@@ -6,6 +6,7 @@ mod clients;
 mod counts;
 mod documents;
 mod joined;
+mod scopes;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ use crate::source::Source;
 
 pub(super) use clients::client_tools;
 pub(super) use joined::virtual_servers;
+pub(super) use scopes::{is_scope, scopes};
 
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;

@@ -9,7 +9,7 @@ use model::Name;
 use crate::check::listen::MAX_PEM;
 use crate::check::models::{dialect, dialects_of};
 use crate::check::proxy::{Proxied, pem};
-use crate::check::{Report, exec, url};
+use crate::check::{Report, credentials, exec, url};
 use crate::placeholder::objection;
 use crate::problem::{Path, shown};
 use crate::raw;
@@ -47,7 +47,7 @@ pub(super) fn upstreams(
                                `danger.plaintext_upstreams: true`";
                 report.problem(&path.key("base_url"), message);
             }
-            if api_key.is_none() && !url.is_loopback() && exec.is_none() {
+            if api_key.is_none() && raw.credential.is_none() && !url.is_loopback() && exec.is_none() {
                 report.warn(&path, "no `api_key`: calls go there without a credential");
             }
         }
@@ -74,17 +74,25 @@ pub(super) fn upstreams(
             None => Some(None),
             Some(resolved) => resolved.map(Some),
         };
+        let lending = match &raw.credential {
+            None => Some(None),
+            Some(written) => {
+                let place = path.key("credential");
+                credentials::lending(raw, written, base_url.as_ref(), &place, (proxied, vault), report).map(Some)
+            }
+        };
         let exec = match exec {
             None => Some(None),
             Some(checked) => checked.map(Some),
         };
-        if let (Some(name), Some(base_url), Some(api_key), Some(exec)) = (name, base_url, api_key, exec) {
+        let (Some(name), Some(base_url), Some(api_key)) = (name, base_url, api_key) else { continue };
+        if let (Some(exec), Some(lending)) = (exec, lending) {
             let connect = Duration::from_secs(raw.connect_seconds);
             let key_header = key_header(raw);
             let (kind, dialects) = (dialect(raw.kind), dialects_of(raw));
             let declines_store = raw.decline_store.unwrap_or_else(|| keeps_by_default(&base_url.host));
             let upstream =
-                Upstream { kind, dialects, base_url, exec, api_key, key_header, declines_store, trust, proxy, connect };
+                Upstream { kind, dialects, base_url, exec, api_key, lending, key_header, declines_store, trust, proxy, connect };
             upstreams.insert(name, upstream);
         }
     }

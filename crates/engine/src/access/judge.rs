@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::HeaderMap;
+use identity::token::At;
 use model::{
     Access, Action, Ask, Asked, Chain, Challenge, Credential, DecisionInput, Duty, Facts, Foreign, Label, Mandate, Name, Point,
     PrincipalId, PrincipalKind, ReasonCode, Refusal, RequestId, Resource, Verdict,
@@ -214,7 +215,7 @@ async fn whom<W: World>(
 async fn shown<W: World>(world: &W, identified: &Identified, request: RequestId, headers: &HeaderMap) -> Result<About, Refusal> {
     let head =
         Head { peer: String::new(), is_proxy: false, certificate: None, headers: headers.clone(), query: None, trace: None };
-    let (party, _) = admit(world, &head, request, identified.at()).await?;
+    let (party, _) = admit(world, &head, At::Gate, request, identified.at()).await?;
     if party.chain().actor().is_some_and(|actor| actor.kind == PrincipalKind::Pep) {
         return Err(ReasonCode::CredentialWrongPlane.into());
     }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evidence::{EntryKind, Header, IntentContent, QUESTION_NOTE};
 use http::{HeaderMap, StatusCode};
+use identity::token::At;
 use model::{Challenge, DecisionInput, Name, Point, PrincipalKind, ReasonCode, Refusal, RequestId, Verdict};
 
 use crate::admit::{admit, admit_key};
@@ -82,7 +83,7 @@ async fn questions<W: World, A: Asking, C: Client>(
 async fn asks<W: World>(world: &W, key: Option<&[u8]>, head: &Head, call: &mut Call) -> Result<(Name, Guard), Refusal> {
     let (identified, guard) = match key {
         Some(key) => admit_key(world, key, call.request, call.at)?,
-        None => admit(world, head, call.request, call.at).await?,
+        None => admit(world, head, At::Gate, call.request, call.at).await?,
     };
     let identified = call.identified.insert(identified);
     call.timings.admit = world.monotonic().saturating_sub(call.started);

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use evidence::{Capped, EntryKind, Header, IntentContent, Observed};
 use identity::Form;
-use identity::token::{Bearer, Exchange, TaskToken, derive, details, grant_of, mint};
+use identity::token::{At, Audience, Bearer, Exchange, TaskToken, derive, details, grant_of, mint};
 use model::{
     Action, Around, Ask, Credential, DecisionInput, Facts, Label, Mandate, Name, ReasonCode, Refusal, Resource, Verdict,
 };
 use serde_json::json;
 
+use super::resource::{Base, SERVERS, path_of};
 use super::{document, issuing, request, wrong};
 use crate::account;
 use crate::admit::{Identified, verified};
@@ -43,13 +44,16 @@ pub(super) async fn exchange<W: World, C: Client>(
     let issuing = issuing(world)?;
     let (form, _) = request(world, head, client, call).await?;
     let actor = call.identified()?.credential().clone();
-    let wanted = wanted(&form, &issuing, &actor)?;
-    let subject = verified(world, wanted.subject, call.at).await.map_err(of_subject)?;
+    let base = Base::of(world, head);
+    let wanted = wanted(&form, &issuing, &actor, |name| target(&call.snapshot, &issuing, base.as_ref(), name))?;
+    let servers = base.as_ref().and_then(|base| base.resource(SERVERS));
+    let shown_at = servers.as_deref().map_or(At::Gate, At::Below);
+    let subject = verified(world, wanted.subject, shown_at, call.at).await.map_err(of_subject)?;
     // Reading and fetching were waits.
     call.snapshot = world.snapshot();
     let random = world.entropy().ok_or(ReasonCode::Internal)?;
-    let asks_for =
-        Exchange { subject: &subject, actor: &actor, grant: wanted.grant.clone(), purpose: wanted.purpose.clone(), random };
+    let Wanted { grant, purpose, audience, .. } = wanted;
+    let asks_for = Exchange { subject: &subject, actor: &actor, grant, purpose, audience, random };
     let token = derive(&asks_for, &issuing.gate, world.now()).map_err(|error| error.refusal())?;
     let mut guard =
         Guard::new(actor.id.clone(), token.chain.clone()).descending(token.parents.clone(), Some(token.task.id.clone()));
@@ -85,9 +89,24 @@ struct Wanted<'a> {
     subject: &'a str,
     grant: Option<model::Grant>,
     purpose: Option<Name>,
+    audience: Option<Audience>,
 }
 
-fn wanted<'a>(form: &'a Form, issuing: &Issuing, actor: &Credential) -> Result<Wanted<'a>, Refusal> {
+/// The gate, or a tool server behind it, by the name that the metadata of resources tell.
+fn target(snapshot: &Snapshot, issuing: &Issuing, base: Option<&Base>, name: &str) -> Option<Audience> {
+    if name == issuing.gate.url {
+        return Some(Audience::Gate);
+    }
+    let is_it = |server: &Name| base.and_then(|base| base.resource(&path_of(server))).is_some_and(|resource| resource == name);
+    snapshot.servers.keys().any(is_it).then(|| Audience::Resources(BTreeSet::from([name.to_owned()])))
+}
+
+fn wanted<'a>(
+    form: &'a Form,
+    issuing: &Issuing,
+    actor: &Credential,
+    target: impl Fn(&str) -> Option<Audience>,
+) -> Result<Wanted<'a>, Refusal> {
     if form.get("grant_type") != Some(GRANT_TYPE) {
         return Err(wrong("grant_type", &format!("expected {GRANT_TYPE}")));
     }
@@ -99,11 +118,13 @@ fn wanted<'a>(form: &'a Form, issuing: &Issuing, actor: &Credential) -> Result<W
     if form.get("requested_token_type").is_some() && !is_type("requested_token_type") {
         return Err(wrong("requested_token_type", &format!("expected {ACCESS_TOKEN}")));
     }
-    for name in ["audience", "resource"] {
-        if form.get(name).is_some_and(|target| target != issuing.gate.url) {
-            return Err(wrong(name, "a task token is for this gate alone"));
-        }
+    if form.get("audience").is_some_and(|audience| audience != issuing.gate.url) {
+        return Err(wrong("audience", "a task token is for this gate alone; for a part of it write `resource`"));
     }
+    //= https://www.rfc-editor.org/rfc/rfc8707#section-2
+    //# The requested resource is invalid, missing, unknown, or malformed.
+    let unknown = || wrong("resource", "names neither this gate nor a tool server behind it");
+    let audience = form.get("resource").map(|name| target(name).ok_or_else(unknown)).transpose()?;
     if form.get("scope").is_some() {
         return Err(wrong("scope", "there are no scopes here, write authorization_details"));
     }
@@ -118,7 +139,7 @@ fn wanted<'a>(form: &'a Form, issuing: &Issuing, actor: &Credential) -> Result<W
     let grant = grant.map_err(|what| Refusal::because(ReasonCode::GrantMalformed, format!("authorization_details: {what}")))?;
     let purpose = form.get("purpose").map(Name::new).transpose();
     let purpose = purpose.map_err(|_| wrong("purpose", "expected a word of letters, digits and ._-@:/"))?;
-    Ok(Wanted { subject, grant, purpose })
+    Ok(Wanted { subject, grant, purpose, audience })
 }
 
 /// What is wrong with the subject's token is told as such: the client itself is known.

@@ -22,7 +22,7 @@ use crate::interaction::{Call, finish};
 use crate::ports::{Client, Head, Issuing, Voice, World};
 
 pub use publish::Publication;
-pub use resource::{Base, METADATA as RESOURCE_METADATA, is_here, publish_resource};
+pub use resource::{Base, MAIN, METADATA as RESOURCE_METADATA, Opening, is_here, path_of, publish_resource};
 
 /// Longest body of a request to these endpoints, in bytes: two tokens, a key, and details.
 const MAX_BODY: usize = 48 << 10;

@@ -1,6 +1,6 @@
 //! What a client may ask of tokens, and only of its own: those in whose chain it stands.
 
-use identity::token::{Bearer, TokenError, Unverified, details, verify_task};
+use identity::token::{At, Bearer, TokenError, Unverified, details, verify_task_at};
 use model::{Holder, LockTarget, PrincipalId, Refusal, UnixMillis};
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn read<W: World>(world: &W, issuing: &Issuing, token: &str) -> Result<Bearer, T
     if token.issuer() != issuing.gate.url {
         return Err(TokenError::IssuerUnknown);
     }
-    verify_task(&token, &issuing.gate, &issuing.keys, world.now())
+    verify_task_at(&token, &issuing.gate, &issuing.keys, At::Nowhere, world.now())
 }
 
 fn belongs(bearer: &Bearer, client: Option<&PrincipalId>) -> bool {
@@ -92,7 +92,7 @@ fn told(issuing: &Issuing, bearer: &Bearer) -> Value {
         inner => json!({"sub": link, "act": inner}),
     });
     json!({
-        "active": true, "token_type": "Bearer", "iss": issuing.gate.url, "aud": issuing.gate.url,
+        "active": true, "token_type": "Bearer", "iss": issuing.gate.url, "aud": bearer.audience.claim(&issuing.gate.url),
         "sub": chain.subject(), "client_id": chain.actor(), "act": act, "jti": bearer.credential.id,
         "iat": seconds(bearer.credential.created), "exp": bearer.credential.expires.map(seconds),
         "task": task.map(|task| &task.id), "purpose": task.and_then(|task| task.purpose.as_ref()),

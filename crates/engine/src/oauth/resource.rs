@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::HOST;
-use model::{ReasonCode, Refusal, RequestId};
+use model::{Name, ReasonCode, Refusal, RequestId};
 use serde_json::json;
 
 use super::document;
@@ -14,6 +14,7 @@ use crate::interaction::{Call, finish};
 use crate::ports::{Client, Head, Voice, World};
 use crate::release;
 use crate::respond::stamp;
+use crate::scopes::joined;
 
 /// What stands in front of a resource's path where its metadata are.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -50,6 +51,13 @@ impl Base {
         is_here(name).then(|| Self::Here(value.clone()))
     }
 
+    /// The name of the resource at `path`, as tokens have it in `aud`; none where only a caller says what the gate is called: a token
+    /// for a neighbour on this machine would do then.
+    #[must_use]
+    pub fn resource(&self, path: &str) -> Option<String> {
+        matches!(self, Self::Given(_)).then(|| self.url(path))
+    }
+
     /// The address of what stands at `path`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
@@ -65,6 +73,40 @@ impl Base {
         self.url(&format!("{METADATA}{path}"))
     }
 }
+
+/// By whose tokens a tool server is opened, as its callers are told and as tokens name it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opening {
+    /// Its name in `aud`; none where it has none.
+    pub resource: Option<String>,
+    /// Where stands whose tokens open it; none if those of no issuer do.
+    pub metadata: Option<String>,
+    /// The scopes that everything asked of it needs, with spaces between.
+    pub scopes: String,
+}
+
+impl Opening {
+    /// The server of this name, at `path`.
+    #[must_use]
+    pub fn of<W: World>(world: &W, head: &Head, path: &str, server: &Name) -> Self {
+        let Some(base) = Base::of(world, head) else { return Self::default() };
+        let snapshot = world.snapshot();
+        let scopes = snapshot.servers.get(server).map(|server| joined(&server.scopes.all)).unwrap_or_default();
+        Self { resource: base.resource(path), metadata: Some(base.metadata(path)), scopes }
+    }
+}
+
+/// The path of a tool server.
+#[must_use]
+pub fn path_of(server: &Name) -> String {
+    if server.as_str() == MAIN { SERVERS.trim_end_matches('/').to_owned() } else { format!("{SERVERS}{server}") }
+}
+
+/// The server that the path without a name stands for.
+pub const MAIN: &str = "mcp";
+
+/// What stands in front of a tool server's name in its path.
+pub(super) const SERVERS: &str = "/mcp/";
 
 /// Whether a name without its port is one of this machine.
 #[must_use]
@@ -94,11 +136,18 @@ async fn publish<W: World, C: Client>(
 ) -> Result<(), Refusal> {
     let base = Base::of(world, head);
     let base = base.ok_or_else(|| Refusal::because(ReasonCode::RouteUnknown, "tokens of no issuer are taken here"))?;
-    let (mut headers, body) = document(&json!({
+    let named = path.strip_prefix(SERVERS).or_else(|| SERVERS.strip_prefix(path).and(Some(MAIN)));
+    let server = named.and_then(|name| Name::new(name).ok());
+    let supported = server.and_then(|name| Some(call.snapshot.servers.get(&name)?.scopes.supported())).unwrap_or_default();
+    let mut metadata = json!({
         "resource": base.url(path),
         "authorization_servers": world.issuer_urls(),
         "bearer_methods_supported": ["header"],
-    }));
+    });
+    if let Some(members) = metadata.as_object_mut().filter(|_| !supported.is_empty()) {
+        members.insert("scopes_supported".to_owned(), json!(supported));
+    }
+    let (mut headers, body) = document(&metadata);
     call.status = 200;
     call.has_begun = true;
     stamp(&mut headers, call);

@@ -339,6 +339,10 @@ pub trait Voice: Send + Sync {
     fn is_own_word(&self, _word: &str) -> bool {
         false
     }
+    /// The name of the resource that is spoken for (RFC 8707), where it is one of its own: tokens for it alone count there.
+    fn resource(&self) -> Option<&str> {
+        None
+    }
     /// Puts what is left of budgets among the headers of an answer; what an upstream says of its own goes. Nothing, where no
     /// budget ever applies.
     fn allow(&self, _allowance: &Allowance, _headers: &mut HeaderMap) {}

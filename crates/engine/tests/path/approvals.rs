@@ -129,6 +129,7 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         features: BTreeSet::new(),
         revision: None,
         members: None,
+        scopes: engine::ServerScopes::default(),
     };
     let scripted = scripted("", Off::default());
     Snapshot {

@@ -288,6 +288,8 @@ impl Approvals for Paused {
     }
 }
 
+impl engine::ports::Lending for Paused {}
+
 impl World for Paused {
     fn random(&self) -> [u8; 10] {
         [self.scripted.desk.next(); 10]

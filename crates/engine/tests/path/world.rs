@@ -405,6 +405,8 @@ impl Approvals for Scripted {
     }
 }
 
+impl engine::ports::Lending for Scripted {}
+
 impl World for Scripted {
     fn random(&self) -> [u8; 10] {
         [9; 10]

@@ -213,6 +213,7 @@ fn servers() -> Result<Servers, String> {
         features: ALL.into(),
         revision: None,
         members: None,
+        scopes: engine::ServerScopes::default(),
     });
     Ok(BTreeMap::from([(name, kb)]))
 }

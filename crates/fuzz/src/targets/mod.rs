@@ -26,6 +26,7 @@ mod proxied;
 mod questions;
 mod requests;
 mod rules;
+mod servers;
 mod settings;
 mod sse;
 mod stdio;
@@ -60,7 +61,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 50] = [
+pub const ALL: [Target; 52] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -84,6 +85,8 @@ pub const ALL: [Target; 50] = [
     tokens::CLAIMS,
     issuers::TARGET,
     issuers::DISCOVERY,
+    servers::METADATA,
+    servers::TOKENS,
     forms::TARGET,
     config::TARGET,
     settings::PRICES,

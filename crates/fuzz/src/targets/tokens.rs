@@ -234,7 +234,7 @@ fn exchanged(subject: &Bearer) -> Result<bool, String> {
         expires: Some(NOW.plus_seconds(600)),
     };
     let grant = grant_of(br#"[{"type":"call_model","models":["small"]}]"#)?;
-    let asked = Exchange { subject, actor: &actor, grant: Some(grant.clone()), purpose: None, random: [3; 32] };
+    let asked = Exchange { subject, actor: &actor, grant: Some(grant.clone()), purpose: None, audience: None, random: [3; 32] };
     let Ok(made) = derive(&asked, &gate(), NOW) else { return Ok(false) };
     let ends = [subject.credential.expires, actor.expires].into_iter().flatten().min();
     ensure(ends.is_none_or(|end| made.expires <= end), || "a token outlives what it came from".to_owned())?;

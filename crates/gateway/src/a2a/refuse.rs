@@ -6,6 +6,7 @@
 
 use ::a2a::Method;
 use bytes::Bytes;
+use engine::Opening;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mcp::Id;
@@ -39,7 +40,7 @@ pub(super) fn whole(
     }
     let status = status(verb, asked, refusal.code);
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, challenge(metadata().as_deref(), refusal.code));
+        headers.insert(WWW_AUTHENTICATE, challenge(&Opening { metadata: metadata(), ..Opening::default() }, refusal));
     }
     (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
 }

@@ -44,6 +44,9 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::PlaceUndeclared
         | C::LinkMissing
         | C::GrantExceeded
+        | C::InsufficientScope
+        | C::ConnectionMissing
+        | C::ConnectionEnded
         | C::ApprovalRequired
         | C::ApprovalRefused
         | C::ApprovalNotRequestable

@@ -3,37 +3,26 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderValue, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::{StatusCode, Uri};
 use identity::token::{KeySet, KeySetError, MAX_KEY_SET};
 use serde_json::Value;
 use text::Document;
 
 use super::IssuerConfig;
-use crate::connect::{Connector, Trust};
+use crate::screen::Screen;
 use crate::tls::UnusableMaterial;
+use crate::web::{Web, WebError, is_tls};
 
 /// Longest fetch of one document.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Most bytes of headers.
-const MAX_HEADER_BUFFER: usize = 64 << 10;
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("`{0}` is neither https nor on this machine")]
-    Address(String),
-    #[error("`{0}` does not answer")]
-    Unreachable(String),
-    #[error("`{0}` does not answer in time")]
-    Late(String),
+    #[error(transparent)]
+    Web(#[from] WebError),
     #[error("`{0}` answers {1}, expected 200")]
     Status(String, StatusCode),
-    #[error("`{0}` is no document that can be read, of at most {MAX_KEY_SET} bytes")]
-    Document(String),
     #[error("{0}")]
     Discovery(DiscoveryError),
     #[error("{0}")]
@@ -56,19 +45,16 @@ pub enum DiscoveryError {
 
 /// A client of issuers; it keeps no connection.
 pub(super) struct Fetcher {
-    client: Client<Connector, Empty<Bytes>>,
+    web: Web,
 }
 
 impl Fetcher {
     /// # Errors
     /// The issuer's authorities cannot be used.
     pub(super) fn new(config: &IssuerConfig) -> Result<Self, UnusableMaterial> {
-        let trust = Trust { ca: config.ca.as_deref(), ..Trust::default() };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .http1_max_buf_size(MAX_HEADER_BUFFER)
-            .build(Connector::new(&trust, config.proxy.clone(), PATIENCE)?);
-        Ok(Self { client })
+        let own = [Some(config.rules.url.as_str()), config.jwks_uri.as_deref()];
+        let screen = Screen::new(&config.networks, own.into_iter().flatten());
+        Ok(Self { web: Web::new(config.ca.as_deref(), config.proxy.clone(), screen, PATIENCE)? })
     }
 
     /// The keys as they are now, and the document that they were read from.
@@ -90,24 +76,8 @@ impl Fetcher {
 
     /// One document. An issuer that is reached by TLS does not send the gate where there is none.
     async fn document(&self, address: &str, needs_tls: bool) -> Result<Bytes, FetchError> {
-        let uri: Option<Uri> = address.parse().ok().filter(|_| is_fetchable(address) && (is_tls(address) || !needs_tls));
-        let uri = uri.ok_or_else(|| FetchError::Address(address.to_owned()))?;
-        let host = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-        let request = Request::get(uri)
-            .header(HOST, host.ok_or_else(|| FetchError::Address(address.to_owned()))?)
-            .header(ACCEPT, "application/json")
-            .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
-            .map_err(|_| FetchError::Address(address.to_owned()))?;
-        let whole = async {
-            let response = self.client.request(request).await.map_err(|_| FetchError::Unreachable(address.to_owned()))?;
-            if response.status() != StatusCode::OK {
-                return Err(FetchError::Status(address.to_owned(), response.status()));
-            }
-            let body = Limited::new(response.into_body(), MAX_KEY_SET).collect().await;
-            body.map(http_body_util::Collected::to_bytes).map_err(|_| FetchError::Document(address.to_owned()))
-        };
-        tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err(FetchError::Late(address.to_owned())))
+        let (status, body) = self.web.ask(address, needs_tls, None, MAX_KEY_SET).await?;
+        if status == StatusCode::OK { Ok(body) } else { Err(FetchError::Status(address.to_owned(), status)) }
     }
 }
 
@@ -126,10 +96,6 @@ pub fn key_set_address(document: &[u8], issuer: &str) -> Result<String, Discover
         return Err(DiscoveryError::OtherIssuer);
     }
     value.get("jwks_uri").and_then(Value::as_str).map(ToOwned::to_owned).ok_or(DiscoveryError::NoKeySet)
-}
-
-fn is_tls(address: &str) -> bool {
-    address.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Whether something may be fetched there: by https, or by http from this machine.

@@ -17,6 +17,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use engine::ports::Trusted;
 use identity::token::{IssuerRules, KeySet};
+use ipnet::IpNet;
 use model::{Name, UnixMillis};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -48,6 +49,8 @@ pub struct IssuerConfig {
     pub ca: Option<Vec<u8>>,
     /// The proxy on the way.
     pub proxy: Option<Proxy>,
+    /// Networks beside the public internet in which its documents may name addresses.
+    pub networks: Vec<IpNet>,
     /// Between two fetches when all is well.
     pub refresh: Duration,
     /// Between two fetches at least.

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use engine::ports::{AnswerView, EventReader, Head, Protocol, StreamEvent, Understood, Voice};
-use engine::{Base, DocumentPlace, Server, Snapshot};
+use engine::{DocumentPlace, Opening, Server, Snapshot};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp::{Id, Method, Version};
@@ -52,8 +52,8 @@ pub enum Verb {
 pub struct Mcp {
     server: Name,
     verb: Verb,
-    /// The address of the gate, if tokens of some issuer open the server: there stands whose.
-    opened_by: Option<Base>,
+    /// By whose tokens it is opened.
+    opening: Opening,
     /// The server as operators have it now: a message that is judged anew is held against what holds then.
     serving: Mutex<Option<Arc<Server>>>,
     /// What the one message of this call is, once it has been read.
@@ -96,17 +96,17 @@ struct Asked {
 impl Mcp {
     /// The adapter for one message to the server of this name.
     #[must_use]
-    pub const fn new(server: Name) -> Self {
+    pub fn new(server: Name) -> Self {
         Self::by(server, Verb::Tell)
     }
 
     /// The adapter for one request to the server of this name.
     #[must_use]
-    pub const fn by(server: Name, verb: Verb) -> Self {
+    pub fn by(server: Name, verb: Verb) -> Self {
         Self {
             server,
             verb,
-            opened_by: None,
+            opening: Opening::default(),
             serving: Mutex::new(None),
             asked: OnceLock::new(),
             shown: OnceLock::new(),
@@ -116,10 +116,10 @@ impl Mcp {
         }
     }
 
-    /// The same with the address at which stands whose tokens open the server (RFC 9728).
+    /// The same with whose tokens open the server (RFC 9728).
     #[must_use]
-    pub fn opened_by(self, opened_by: Option<Base>) -> Self {
-        Self { opened_by, ..self }
+    pub fn opened_by(self, opening: Opening) -> Self {
+        Self { opening, ..self }
     }
 
     /// The server as it was when the message was judged last.
@@ -136,19 +136,10 @@ impl Mcp {
     }
 }
 
-/// The one that `/mcp` alone stands for.
-const MAIN: &str = "mcp";
-
-/// Where a server is reached at the gate.
-#[must_use]
-pub fn path(server: &Name) -> String {
-    if server.as_str() == MAIN { "/mcp".to_owned() } else { format!("/mcp/{server}") }
-}
-
 /// The server that a path names, `/mcp/{server}`; `Err` if no server can have that name.
 #[must_use]
 pub fn at(path: &str) -> Option<Result<Name, ()>> {
-    let name = if path == "/mcp" { MAIN } else { path.strip_prefix("/mcp/")? };
+    let name = if path == "/mcp" { engine::MAIN } else { path.strip_prefix("/mcp/")? };
     Some(Name::new(name).map_err(drop).and_then(|name| if name.as_str().contains('/') { Err(()) } else { Ok(name) }))
 }
 
@@ -158,8 +149,11 @@ impl Voice for Mcp {
     }
 
     fn refusal(&self, refusal: &Refusal, request: RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        let metadata = || self.opened_by.as_ref().map(|base| base.metadata(&path(&self.server)));
-        refuse::whole(self.asked.get(), metadata, refusal, request)
+        refuse::whole(self.asked.get(), &self.opening, refusal, request)
+    }
+
+    fn resource(&self) -> Option<&str> {
+        self.opening.resource.as_deref()
     }
 
     fn stream_refusal(&self, refusal: &Refusal, request: RequestId) -> Bytes {

@@ -5,6 +5,7 @@
 //! spoken (400), a method that nobody has (404), a session that has ended (404), a gate that serves nobody now (503).
 
 use bytes::Bytes;
+use engine::Opening;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp::{Id, Version};
@@ -22,7 +23,7 @@ const REFUSED: i64 = 1403;
 /// A refusal as a whole answer.
 pub(super) fn whole(
     asked: Option<&Asked>,
-    metadata: impl FnOnce() -> Option<String>,
+    opening: &Opening,
     refusal: &Refusal,
     request: RequestId,
 ) -> (StatusCode, HeaderMap, Bytes) {
@@ -34,19 +35,24 @@ pub(super) fn whole(
         headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
     }
     let status = status(asked, refusal.code);
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(http::header::WWW_AUTHENTICATE, challenge(metadata().as_deref(), refusal.code));
+    if status == StatusCode::UNAUTHORIZED || refusal.code == ReasonCode::InsufficientScope {
+        headers.insert(http::header::WWW_AUTHENTICATE, challenge(opening, refusal));
     }
     (status, headers, Bytes::from(body(asked, refusal, request).to_string()))
 }
 
-/// Which credential is wanted (RFC 6750, section 3), and where stands whose (RFC 9728, section 5.1).
-pub(crate) fn challenge(metadata: Option<&str>, code: ReasonCode) -> HeaderValue {
+/// Which credential is wanted (RFC 6750, section 3), with which scopes, and where stands whose (RFC 9728, section 5.1).
+pub(crate) fn challenge(opening: &Opening, refusal: &Refusal) -> HeaderValue {
     let plain = HeaderValue::from_static("Bearer");
-    let Some(metadata) = metadata else { return plain };
-    // Who has shown nothing is told of no error.
-    let error = if code == ReasonCode::CredentialMissing { "" } else { r#"error="invalid_token", "# };
-    HeaderValue::from_str(&format!(r#"Bearer {error}resource_metadata="{metadata}""#)).unwrap_or(plain)
+    let Some(metadata) = &opening.metadata else { return plain };
+    let (error, scopes) = match refusal.code {
+        // Who has shown nothing is told of no error.
+        ReasonCode::CredentialMissing => ("", opening.scopes.as_str()),
+        ReasonCode::InsufficientScope => (r#"error="insufficient_scope", "#, refusal.detail.as_deref().unwrap_or_default()),
+        _ => (r#"error="invalid_token", "#, opening.scopes.as_str()),
+    };
+    let scope = if scopes.is_empty() { String::new() } else { format!(r#"scope="{scopes}", "#) };
+    HeaderValue::from_str(&format!(r#"Bearer {error}{scope}resource_metadata="{metadata}""#)).unwrap_or(plain)
 }
 
 /// A refusal as an error of JSON-RPC.
@@ -116,6 +122,8 @@ fn status(asked: Option<&Asked>, code: ReasonCode) -> StatusCode {
         // Before 2026-07-28 an unknown method is an error like every other.
         C::RpcMethodUnknown if is_stateless(asked) || !is_answered => own,
         C::HeaderMismatch | C::ProtocolVersionUnsupported | C::MessageInvalid | C::SessionUnknown | C::HostNotAllowed => own,
+        // Asks the client's OAuth for more, and ends no session.
+        C::InsufficientScope => own,
         C::FieldMissing if is_stateless(asked) => own,
         _ if own == StatusCode::UNAUTHORIZED || code == C::Overloaded || code == C::Draining => own,
         _ if is_answered => StatusCode::OK,

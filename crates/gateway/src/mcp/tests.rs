@@ -33,6 +33,7 @@ fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
         features: BTreeSet::new(),
         revision: None,
         members: None,
+        scopes: engine::ServerScopes::default(),
     }
 }
 

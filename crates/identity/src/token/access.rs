@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::jws::{Unverified, sha256, short};
 use super::keys::KeySet;
-use super::{Algorithm, TokenError};
+use super::{Algorithm, At, Audience, TokenError};
 
 /// Most values of a claim that is a list.
 const MAX_LIST: usize = 1024;
@@ -45,6 +45,9 @@ pub struct IssuerRules {
     pub groups: Option<GroupRule>,
 }
 
+/// The scopes of a token, as its issuer has granted them.
+pub type Scopes = BTreeSet<String>;
+
 /// Whom a token stands for, and within what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
@@ -58,13 +61,31 @@ pub struct Bearer {
     pub may_act: Option<PrincipalId>,
     /// The issuer's name; none for the gate itself.
     pub issuer: Option<Name>,
+    /// For whom it is.
+    pub audience: Audience,
+    /// The scopes that an issuer has granted, to this token or to the one that it descends from; none where no issuer had a say.
+    pub scopes: Option<Scopes>,
 }
 
-/// Holds a token against the rules and keys of its issuer, at `now`.
+/// Holds a token for the gate as a whole against the rules and keys of its issuer, at `now`.
+///
+/// # Errors
+/// As [`verify_access_at`].
+pub fn verify_access(token: &Unverified, rules: &IssuerRules, keys: &KeySet, now: UnixMillis) -> Result<Bearer, TokenError> {
+    verify_access_at(token, rules, keys, At::Gate, now)
+}
+
+/// Holds a token against the rules and keys of its issuer, at `now`, where it is shown.
 ///
 /// # Errors
 /// [`TokenError`]; the signature is looked at before any claim but `iss`.
-pub fn verify_access(token: &Unverified, rules: &IssuerRules, keys: &KeySet, now: UnixMillis) -> Result<Bearer, TokenError> {
+pub fn verify_access_at(
+    token: &Unverified,
+    rules: &IssuerRules,
+    keys: &KeySet,
+    at: At<'_>,
+    now: UnixMillis,
+) -> Result<Bearer, TokenError> {
     if token.issuer != rules.url {
         return Err(TokenError::IssuerUnknown);
     }
@@ -75,7 +96,8 @@ pub fn verify_access(token: &Unverified, rules: &IssuerRules, keys: &KeySet, now
     if !token.is_access_token && !rules.any_type {
         return Err(TokenError::Type);
     }
-    check_audience(&token.claims, &rules.audiences)?;
+    let audience = Audience::read(&token.claims, &rules.audiences)?;
+    audience.check(at)?;
     let times = Times::read(&token.claims, rules.skew, now)?;
     check_restrictions(&token.claims)?;
     if !rules.any_type {
@@ -97,7 +119,8 @@ pub fn verify_access(token: &Unverified, rules: &IssuerRules, keys: &KeySet, now
     };
     let mandate = Mandate { federated: Some(Federated { principal, groups }), ..Mandate::default() };
     let may_act = token.claims.get("may_act").and_then(|claim| claim.get("sub")?.as_str()?.parse().ok());
-    Ok(Bearer { credential, parents: Vec::new(), mandate, may_act, issuer: Some(rules.name.clone()) })
+    let scopes = Some(scopes(&token.claims)?);
+    Ok(Bearer { credential, parents: Vec::new(), mandate, may_act, issuer: Some(rules.name.clone()), audience, scopes })
 }
 
 /// The ledger of a subject without a task. It is the subject's and not the token's: another token does not start clean.
@@ -138,7 +161,7 @@ pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Re
 }
 
 /// The texts of a claim that is a text or a list of texts.
-fn texts(value: &Value) -> Option<Vec<&str>> {
+pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::String(text) => Some(vec![text]),
         Value::Array(items) if items.len() <= MAX_LIST => items.iter().map(Value::as_str).collect(),
@@ -146,9 +169,17 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-pub(super) fn check_audience(claims: &Map<String, Value>, ours: &BTreeSet<String>) -> Result<(), TokenError> {
-    let named = claims.get("aud").and_then(texts).ok_or(TokenError::Claim("aud"))?;
-    if named.iter().any(|name| ours.contains(*name)) { Ok(()) } else { Err(TokenError::Audience) }
+//= https://www.rfc-editor.org/rfc/rfc8693#section-4.2
+//# The value of the "scope" claim is a JSON string containing a space-separated list of scopes associated with the token
+/// The scopes that were granted: `scope`, and `scp`, which some issuers have in its place, as a text or a list.
+fn scopes(claims: &Map<String, Value>) -> Result<Scopes, TokenError> {
+    let mut scopes = Scopes::new();
+    for name in ["scope", "scp"] {
+        let Some(value) = claims.get(name) else { continue };
+        let texts = texts(value).ok_or(TokenError::Claim("scope"))?;
+        scopes.extend(texts.into_iter().flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty()).map(str::to_owned));
+    }
+    Ok(scopes)
 }
 
 /// What makes a token less than its chain says. To pass over it would make more of the token than its issuer did.

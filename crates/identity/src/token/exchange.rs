@@ -2,6 +2,7 @@
 
 use model::{Chain, Credential, Grant, Holder, Name, PrincipalKind, ReasonCode, Refusal, Task, UnixMillis};
 
+use super::Audience;
 use super::access::Bearer;
 use super::task::{Gate, MAX_PARENTS, TaskToken};
 
@@ -16,6 +17,8 @@ pub struct Exchange<'a> {
     pub grant: Option<Grant>,
     /// A word for the task. A delegated task keeps its own.
     pub purpose: Option<Name>,
+    /// For whom the token is to be; nothing means for whom the subject's is.
+    pub audience: Option<Audience>,
     /// 32 fresh random bytes: for the ids of the token and the task.
     pub random: [u8; 32],
 }
@@ -37,6 +40,9 @@ pub enum ExchangeError {
     /// Nobody said what the task needs.
     #[error("authorization_details: say what the task needs; a token for everything is not made")]
     NoGrant,
+    /// For somebody whom the parent is not for.
+    #[error("resource: the subject token does not open it")]
+    Target,
     /// More than the parent has.
     #[error("authorization_details: more than the subject token was granted")]
     Widened,
@@ -56,7 +62,7 @@ impl ExchangeError {
     #[must_use]
     pub fn refusal(self) -> Refusal {
         let code = match self {
-            Self::Actor | Self::Chain | Self::Purpose | Self::Descent => ReasonCode::ExchangeRefused,
+            Self::Actor | Self::Chain | Self::Purpose | Self::Descent | Self::Target => ReasonCode::ExchangeRefused,
             Self::NoGrant => ReasonCode::GrantMalformed,
             Self::Widened => ReasonCode::GrantExceeded,
             Self::Expired => ReasonCode::CredentialExpired,
@@ -72,6 +78,10 @@ impl ExchangeError {
 pub fn derive(asked: &Exchange<'_>, gate: &Gate, now: UnixMillis) -> Result<TaskToken, ExchangeError> {
     let chain = chain(asked)?;
     let task = task(asked)?;
+    let audience = asked.audience.clone().unwrap_or_else(|| asked.subject.audience.clone());
+    if !audience.is_within(&asked.subject.audience) {
+        return Err(ExchangeError::Target);
+    }
     let mut parents = asked.subject.parents.clone();
     parents.extend([asked.subject.credential.id.clone(), asked.actor.id.clone()]);
     parents.sort();
@@ -88,7 +98,9 @@ pub fn derive(asked: &Exchange<'_>, gate: &Gate, now: UnixMillis) -> Result<Task
     }
     let id = id(TASK_TOKEN, asked.random.iter().take(16)).ok_or(ExchangeError::Chain)?;
     let federated = asked.subject.mandate.federated.clone();
-    Ok(TaskToken { id, chain, task, federated, parents, issued: UnixMillis(0).plus_seconds(now.seconds()), expires })
+    let scopes = asked.subject.scopes.clone();
+    let issued = UnixMillis(0).plus_seconds(now.seconds());
+    Ok(TaskToken { id, chain, task, federated, audience, scopes, parents, issued, expires })
 }
 
 /// The subject's chain with the actor at its end. Who holds the parent may narrow it for itself.

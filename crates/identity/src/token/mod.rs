@@ -7,6 +7,7 @@
 
 mod access;
 mod algorithm;
+mod audience;
 mod detached;
 mod details;
 mod error;
@@ -18,8 +19,9 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Bearer, GroupRule, IssuerRules, verify_access};
+pub use access::{Bearer, GroupRule, IssuerRules, Scopes, verify_access, verify_access_at};
 pub use algorithm::Algorithm;
+pub use audience::{At, Audience};
 pub use detached::{sign_detached, verify_detached};
 pub use details::{details, grant_of};
 pub use error::TokenError;
@@ -27,4 +29,4 @@ pub use exchange::{Exchange, ExchangeError, TASK, TASK_TOKEN, derive};
 pub use jws::{MAX_TOKEN, Unverified, digest_of};
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET, MAX_KEYS};
 pub use signer::{Ed25519Signer, SignError, Signer};
-pub use task::{Gate, TaskToken, attest, mint, task_ledger, verify_task};
+pub use task::{Gate, TaskToken, attest, mint, task_ledger, verify_task, verify_task_at};

@@ -7,12 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{Chain, Credential, CredentialId, Federated, Holder, Mandate, Name, PrincipalId, Task, UnixMillis};
 use serde_json::{Map, Value, json};
 
-use super::access::{Bearer, Times, check_audience, text};
+use super::access::{Bearer, Scopes, Times, text};
 use super::details::{details, read};
 use super::jws::{Unverified, short};
 use super::keys::KeySet;
 use super::signer::{SignError, Signer};
-use super::{Algorithm, TokenError};
+use super::{Algorithm, At, Audience, TokenError};
 use crate::Secret;
 
 /// Most credentials that a token may descend from.
@@ -23,7 +23,7 @@ const OWN: &str = "portcullis";
 /// The gate as an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
-    /// Its `iss`, and the only `aud` of its tokens.
+    /// Its `iss`, and the `aud` of those of its tokens that are for no resource alone.
     pub url: String,
     /// Longest life of a token, in seconds.
     pub lifetime: u64,
@@ -40,6 +40,10 @@ pub struct TaskToken {
     pub task: Task,
     /// The subject, where an issuer vouched for it.
     pub federated: Option<Federated>,
+    /// For whom it is.
+    pub audience: Audience,
+    /// The scopes that the subject's issuer has granted, where it had a say.
+    pub scopes: Option<Scopes>,
     /// Every credential that it descends from.
     pub parents: Vec<CredentialId>,
     /// When it was made.
@@ -58,13 +62,16 @@ impl TaskToken {
             inner => json!({"sub": link, "act": inner}),
         });
         let mut claims = json!({
-            "iss": gate.url, "aud": gate.url, "sub": self.chain.subject(), "client_id": self.chain.actor(), "act": act,
+            "iss": gate.url, "aud": self.audience.claim(&gate.url), "sub": self.chain.subject(), "client_id": self.chain.actor(), "act": act,
             "jti": self.id, "iat": self.issued.seconds(), "exp": self.expires.seconds(),
             "task": self.task.id, "authorization_details": details(&self.task.grant),
             OWN: {"parents": self.parents, "groups": self.federated.as_ref().map(|federated| &federated.groups)},
         });
         if let (Some(purpose), Some(members)) = (&self.task.purpose, claims.as_object_mut()) {
             members.insert("purpose".to_owned(), json!(purpose));
+        }
+        if let Some(own) = claims.get_mut(OWN).and_then(Value::as_object_mut) {
+            own.insert("scopes".to_owned(), json!(self.scopes));
         }
         claims
     }
@@ -80,7 +87,8 @@ impl TaskToken {
             expires: Some(self.expires),
         };
         let mandate = Mandate { federated: self.federated, task: Some(self.task), ..Mandate::default() };
-        Ok(Bearer { credential, parents: self.parents, mandate, may_act: None, issuer: None })
+        let (audience, scopes) = (self.audience, self.scopes);
+        Ok(Bearer { credential, parents: self.parents, mandate, may_act: None, issuer: None, audience, scopes })
     }
 
     /// The ledger of every task that this holder has for this subject. It is nothing that the holder can choose: another exchange
@@ -123,11 +131,19 @@ fn signed(typ: &str, claims: &Value, signer: &dyn Signer) -> Result<String, Sign
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// Holds a token against the gate's own keys, at `now`. The clock is our own, so there is no skew.
+/// Holds a token for the gate as a whole against the gate's own keys, at `now`.
+///
+/// # Errors
+/// As [`verify_task_at`].
+pub fn verify_task(token: &Unverified, gate: &Gate, keys: &KeySet, now: UnixMillis) -> Result<Bearer, TokenError> {
+    verify_task_at(token, gate, keys, At::Gate, now)
+}
+
+/// Holds a token against the gate's own keys, at `now`, where it is shown. The clock is our own, so there is no skew.
 ///
 /// # Errors
 /// [`TokenError`]; everything that the gate writes into a token has to be there.
-pub fn verify_task(token: &Unverified, gate: &Gate, keys: &KeySet, now: UnixMillis) -> Result<Bearer, TokenError> {
+pub fn verify_task_at(token: &Unverified, gate: &Gate, keys: &KeySet, at: At<'_>, now: UnixMillis) -> Result<Bearer, TokenError> {
     if token.issuer != gate.url {
         return Err(TokenError::IssuerUnknown);
     }
@@ -138,15 +154,16 @@ pub fn verify_task(token: &Unverified, gate: &Gate, keys: &KeySet, now: UnixMill
     if !token.is_access_token {
         return Err(TokenError::Type);
     }
-    check_audience(&token.claims, &BTreeSet::from([gate.url.clone()]))?;
+    let audience = Audience::read(&token.claims, &BTreeSet::from([gate.url.clone()]))?;
+    audience.check(at)?;
     let times = Times::read(&token.claims, 0, now)?;
     if token.claims.contains_key("cnf") {
         return Err(TokenError::Bound);
     }
-    read_claims(&token.claims, times)?.bearer(token)
+    read_claims(&token.claims, times, audience)?.bearer(token)
 }
 
-fn read_claims(claims: &Map<String, Value>, times: Times) -> Result<TaskToken, TokenError> {
+fn read_claims(claims: &Map<String, Value>, times: Times, audience: Audience) -> Result<TaskToken, TokenError> {
     let subject: PrincipalId = parsed(claims, "sub")?;
     let chain = chain(subject.clone(), claims.get("act").ok_or(TokenError::Claim("act"))?)?;
     let grant = claims.get("authorization_details").and_then(|value| read(value).ok());
@@ -161,11 +178,17 @@ fn read_claims(claims: &Map<String, Value>, times: Times) -> Result<TaskToken, T
             Some(Federated { principal: subject, groups: groups.into_iter().collect() })
         }
     };
+    // Tokens of an older version of the gate do not say; they end within a day, and nothing that asks for scopes is open to them.
+    let scopes = match own.get("scopes") {
+        Some(Value::Null) => None,
+        None => federated.as_ref().map(|_| Scopes::new()),
+        Some(scopes) => Some(serde_json::from_value(scopes.clone()).map_err(|_| TokenError::Claim(OWN))?),
+    };
     if parents.is_empty() || parents.len() > MAX_PARENTS {
         return Err(TokenError::Claim(OWN));
     }
     let Times { issued, expires } = times;
-    Ok(TaskToken { id: parsed(claims, "jti")?, chain, task, federated, parents, issued, expires })
+    Ok(TaskToken { id: parsed(claims, "jti")?, chain, task, federated, audience, scopes, parents, issued, expires })
 }
 
 /// The chain: the subject, then the actors from the innermost `act` to the outermost, who holds the token.

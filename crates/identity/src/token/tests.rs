@@ -292,7 +292,7 @@ fn granted(text: &str) -> Grant {
 }
 
 fn exchange(subject: &Bearer, actor: &model::Credential, grant: Option<&str>) -> Result<super::TaskToken, ExchangeError> {
-    let asked = Exchange { subject, actor, grant: grant.map(granted), purpose: None, random: [5; 32] };
+    let asked = Exchange { subject, actor, grant: grant.map(granted), purpose: None, audience: None, random: [5; 32] };
     derive(&asked, &gate(), NOW)
 }
 
@@ -358,6 +358,7 @@ fn another_exchange_leads_to_the_same_ledger() {
         actor: &actor("agent:bot", None),
         grant: Some(granted(SMALL)),
         purpose: None,
+        audience: None,
         random: [6; 32],
     };
     let second = derive(&asked, &gate(), NOW).unwrap();

@@ -29,14 +29,24 @@ pub(super) fn permissions(data: &Path, findings: &mut Findings) {
         }
     };
     look(data, 0o022);
-    for name in
-        ["keys", "log", "content", "bundles", "issuers", "quickstart.env", "admin.sock", "projection.db", "content/subjects"]
-    {
+    for name in [
+        "keys",
+        "log",
+        "content",
+        "credentials",
+        "bundles",
+        "issuers",
+        "quickstart.env",
+        "admin.sock",
+        "projection.db",
+        "content/subjects",
+    ] {
         look(&data.join(name), 0o077);
     }
     for item in fs::read_dir(data.join("keys")).into_iter().flatten().flatten() {
         look(&item.path(), 0o177);
     }
+    look(&data.join("credentials/kept"), 0o077);
     for name in ["portcullis.yaml", "policies"] {
         look(&data.join(name), 0o022);
     }
@@ -49,6 +59,11 @@ pub(super) fn permissions(data: &Path, findings: &mut Findings) {
     }
     if let Err(error) = files::check_owner(data) {
         findings.add("permissions", State::Bad, error.to_string(), "run doctor as the gate's user");
+    }
+    if let Ok(length) = fs::metadata(data.join("credentials/kept")).map(|metadata| metadata.len())
+        && length > 0
+    {
+        findings.note("credentials", "credentials/kept holds credentials for upstreams, encrypted: `portcullis credential list`");
     }
     let handed = data.join("quickstart.env");
     if handed.exists() {

@@ -114,7 +114,8 @@ pub fn holds(path: &str) -> bool {
 
 /// Below `config/`, and not where the folder keeps its own files.
 fn is_configuration(path: &str) -> bool {
-    const OWN: [&str; 9] = ["keys", "log", "content", "bundles", "issuers", "lock", "format", "admin.sock", "projection.db"];
+    const OWN: [&str; 10] =
+        ["keys", "log", "content", "credentials", "bundles", "issuers", "lock", "format", "admin.sock", "projection.db"];
     path.strip_prefix(CONFIG).and_then(|rest| rest.split('/').next()).is_some_and(|first| !OWN.contains(&first))
 }
 

@@ -19,15 +19,28 @@ const MAX_ERASED: usize = 8 * ERASED_PER_ENTRY;
 const MAX_SUBJECT: usize = 300;
 
 impl Store {
-    /// Erases a subject, such as `user:alice`: records it durably, then destroys its keys. Blocks on the disk while it rewraps
-    /// the other keys. `false` if the subject has no content.
+    /// Erases a subject, such as `user:alice`: records it durably, then destroys its keys and takes its credentials for upstreams
+    /// away. Blocks on the disk while it rewraps the other keys. `false` if there was nothing of the subject.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be recorded, or the keys cannot be written.
     pub async fn erase(&self, subject: &str, by: By) -> Result<bool, StoreError> {
         let keys = self.vault.key_ids(subject);
-        let remark = format!("erasure: {}, {} keys", subject.chars().take(MAX_SUBJECT).collect::<String>(), keys.len());
-        Ok(self.erase_keys(&keys, by, vec![remark]).await? > 0)
+        let shown = subject.chars().take(MAX_SUBJECT).collect::<String>();
+        let n_credentials = self.secrets.n_of(subject);
+        if n_credentials > 0 {
+            let header = Header {
+                operator: by.operator.clone(),
+                credential: by.credential.clone(),
+                notes: vec![format!("erasure: {shown}, {n_credentials} credentials for upstreams")],
+                ..Header::new(EntryKind::Admin, (self.clock)())
+            };
+            self.log.durable(Draft::plain(header)).await?;
+            let (secrets, holder) = (Arc::clone(&self.secrets), subject.to_owned());
+            tokio::task::spawn_blocking(move || secrets.erase(&holder)).await.map_err(|_| StoreError::Thread)??;
+        }
+        let remark = format!("erasure: {shown}, {} keys", keys.len());
+        Ok(self.erase_keys(&keys, by, vec![remark]).await? > 0 || n_credentials > 0)
     }
 
     /// How many keys the content of a subject has: none, if there is nothing of it.
