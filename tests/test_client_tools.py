@@ -4,6 +4,7 @@ A scripted provider says what a model would; the clients are the official packag
 
 import asyncio
 import json
+import pathlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -656,6 +657,22 @@ def test_observing_records_what_is_offered(tmp_path: object) -> None:
         rows = json.loads(gate.cli("audit", "query", "--json", "--limit", "20").stdout)["rows"]
         text = json.dumps([json.loads(gate.cli("audit", "query", "--json", "--request", row["request"]).stdout) for row in rows if row.get("request")])
         assert "callTool" in text
+
+
+def test_a_request_becomes_a_section(world: tuple[Gate, Upstream, Model], tmp_path: pathlib.Path) -> None:
+    gate, upstream, model = world
+    model.said = chat_plain([])
+    ask(gate, "chat", [MAIL, CLOCK])
+    recorded = tmp_path / "request.json"
+    # `pay` was not offered: it is gone, in both.
+    for mail, word in [(MAIL, "0 changed, 1 gone, 0 new, 2 as approved"), (MAIL | {"description": "Sends mails."}, "1 changed, 1 gone, 0 new, 1 as approved")]:
+        body = upstream.requests[-1].json()
+        body["tools"][0]["function"] = {"name": mail["name"], "description": mail["description"], "parameters": mail["inputSchema"]}
+        recorded.write_text(json.dumps(body))
+        shown = gate.cli("tools", "diff", str(recorded), "--server", "desk")
+        assert word in shown.stdout and shown.returncode == 1, shown.stdout
+    proposed = gate.cli("tools", "propose", str(recorded), "--server", "fresh").stdout
+    assert "runs: client" in proposed and "send_mail: {effects: [egress]}" in proposed and "upstream" not in proposed
 
 
 def test_annotating_lets_it_pass_and_records() -> None:

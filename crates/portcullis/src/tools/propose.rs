@@ -83,7 +83,7 @@ fn others(data: &Path, said: &Said) -> (Declared, Vec<String>) {
 
 /// The file itself if the configuration can name it as it is; else one that is to be made.
 fn definitions(data: &Path, file: &Path, server: &str, said: &Said) -> (String, bool) {
-    let is_usable = !said.is_whole_answer && said.refused.is_empty() && !is_input(file);
+    let is_usable = !said.is_whole_answer && !said.is_request && said.refused.is_empty() && !is_input(file);
     match below(data, file).filter(|_| is_usable) {
         Some(path) => (path, true),
         None => (format!("tools/{server}.json"), false),
@@ -120,6 +120,18 @@ fn effects(proposal: &Proposal) -> Vec<&'static str> {
 }
 
 impl Draft<'_> {
+    /// Where the tools run.
+    const fn place(&self) -> [&'static str; 2] {
+        if self.said.is_request {
+            ["    # The client runs them: the gate decides on a call where a model asks for it.", "    runs: client"]
+        } else {
+            [
+                "    # An upstream with `kind: mcp`, for calls through the gate; without one, it is declared for policies alone.",
+                "    # upstream: NAME",
+            ]
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             format!(
@@ -131,11 +143,9 @@ impl Draft<'_> {
         lines.push(self.next());
         lines.extend(self.warnings.iter().map(|warning| format!("# Warning: {warning}")));
         lines.push(format!("tool_servers:\n  {}:", key(self.server)));
+        lines.push(format!("    definitions: {}", self.definitions.0));
+        lines.extend(self.place().map(ToOwned::to_owned));
         lines.extend([
-            format!("    definitions: {}", self.definitions.0),
-            "    # An upstream with `kind: mcp`, for calls through the gate; without one, it is declared for policies alone."
-                .to_owned(),
-            "    # upstream: NAME".to_owned(),
             "    # The highest level of data that it may see: public, internal, confidential or restricted.".to_owned(),
             "    clearance: public".to_owned(),
         ]);

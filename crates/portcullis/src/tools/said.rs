@@ -30,6 +30,8 @@ pub(super) struct Said {
     pub(super) has_more: bool,
     /// Whether it is a whole JSON-RPC answer, and not the result alone.
     pub(super) is_whole_answer: bool,
+    /// Whether it is a request to a model, and the tools are functions that it offers.
+    pub(super) is_request: bool,
 }
 
 /// One tool.
@@ -70,7 +72,7 @@ impl Said {
         refused.extend(bad.iter().filter_map(|wrong| {
             wrong.tool().map(|tool| Refused { tool: Some(tool.to_owned()), reason: plain(&wrong.to_string()) })
         }));
-        Ok(Self { tools: announced(&document, tools, good), refused, has_more, is_whole_answer })
+        Ok(Self { tools: announced(&document, tools, good), refused, has_more, is_whole_answer, is_request: false })
     }
 
     /// Why a tool that was announced cannot be pinned.
@@ -111,7 +113,8 @@ pub(super) fn from_file(file: &Path) -> Result<Said, Problems> {
     let called = called(file);
     let bytes = bytes(file).map_err(|error| vec![format!("`{called}` cannot be read: {error}")])?;
     let listed = of_request(&bytes);
-    Said::read(listed.as_deref().unwrap_or(&bytes)).map_err(|what| vec![format!("{called}: {what}")])
+    let said = Said::read(listed.as_deref().unwrap_or(&bytes)).map_err(|what| vec![format!("{called}: {what}")])?;
+    Ok(Said { is_request: listed.is_some(), ..said })
 }
 
 /// What a request to a model offers, in the form of a server's list; none if it is no such request.

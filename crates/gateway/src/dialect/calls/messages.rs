@@ -44,10 +44,24 @@ pub(super) fn speaks(document: &Document<'_>, kind: &str, in_stream: bool) -> bo
             let delta = member(document, root, "delta");
             holds("delta") || delta.is_some_and(|delta| member(document, delta, "partial_json").is_some())
         }
-        (true, _) => false,
+        // What no reader should take for a call, and one that goes by the form does.
+        (true, _) => {
+            begins_with_call(document) || member(document, root, "content_block").is_some_and(|block| is_call(document, block))
+        }
         (false, _) => elements(document, document.get(root, "content"))
-            .any(|block| text_of(document, block, "type") == "tool_use" || is_confusable(document, block, BLOCK)),
+            .any(|block| is_call(document, block) || is_confusable(document, block, BLOCK)),
     }
+}
+
+fn is_call(document: &Document<'_>, block: NodeId) -> bool {
+    text_of(document, block, "type") == "tool_use"
+}
+
+/// Whether a message that an event tells as a whole holds a call.
+fn begins_with_call(document: &Document<'_>) -> bool {
+    let message = member(document, document.root(), "message");
+    let blocks = message.and_then(|message| document.get(message, "content"));
+    elements(document, blocks).any(|block| is_call(document, block))
 }
 
 impl Messages {
@@ -57,7 +71,7 @@ impl Messages {
         let mut is_odd = is_confusable(document, document.root(), ROOT);
         for (ordinal, block) in elements(document, document.get(document.root(), "content")).enumerate() {
             is_odd |= is_confusable(document, block, BLOCK);
-            if text_of(document, block, "type") != "tool_use" {
+            if !is_call(document, block) {
                 continue;
             }
             let input = member(document, block, "input");
@@ -79,7 +93,7 @@ impl Messages {
         self.is_in_order &= index == Some(self.n_blocks);
         self.n_blocks = self.n_blocks.saturating_add(1);
         let block = member(document, document.root(), "content_block").ok_or_else(odd)?;
-        let is_call = text_of(document, block, "type") == "tool_use";
+        let is_call = is_call(document, block);
         if is_confusable(document, block, BLOCK) {
             return Err(odd());
         }
@@ -109,13 +123,14 @@ impl Messages {
     fn event(&mut self, document: &Document<'_>, kind: &str, calls: &mut Vec<Call>) -> Result<Parts, Refusal> {
         let root = document.root();
         let index = count_of(document, root, "index");
+        let has_block = member(document, root, "content_block").is_some_and(|block| is_call(document, block));
+        if (has_block && kind != "content_block_start") || (begins_with_call(document) && kind != "message_start") {
+            return Err(odd());
+        }
         let call = calls.iter_mut().enumerate().find(|(_, call)| Some(call.place) == index);
         match (kind, call) {
             ("message_start", _) => {
-                let message = member(document, root, "message");
-                let blocks = message.and_then(|message| document.get(message, "content"));
-                let is_call = |block| text_of(document, block, "type") == "tool_use";
-                if std::mem::replace(&mut self.has_begun, true) || elements(document, blocks).any(is_call) {
+                if std::mem::replace(&mut self.has_begun, true) || begins_with_call(document) {
                     return Err(invalid("a message begins twice, or with a call of a tool"));
                 }
                 Ok(Parts::default())

@@ -149,6 +149,7 @@ impl Responses {
                     _ => return Err(astray()),
                 }
             }
+            _ if member(document, root, "item").is_some_and(|item| is_call(document, item)) => return Err(astray()),
             _ if output(document, true).is_some() => return self.copy(document, calls),
             _ => {}
         }
