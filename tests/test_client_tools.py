@@ -665,7 +665,7 @@ def test_a_request_becomes_a_section(world: tuple[Gate, Upstream, Model], tmp_pa
     ask(gate, "chat", [MAIL, CLOCK])
     recorded = tmp_path / "request.json"
     # `pay` was not offered: it is gone, in both.
-    for mail, word in [(MAIL, "0 changed, 1 gone, 0 new, 2 as approved"), (MAIL | {"description": "Sends mails."}, "1 changed, 1 gone, 0 new, 1 as approved")]:
+    for mail, word in [(MAIL, "1 gone, 2 as approved"), (MAIL | {"description": "Sends mails."}, "1 changed, 1 gone")]:
         body = upstream.requests[-1].json()
         body["tools"][0]["function"] = {"name": mail["name"], "description": mail["description"], "parameters": mail["inputSchema"]}
         recorded.write_text(json.dumps(body))
