@@ -62,6 +62,8 @@ pub struct Answer {
     pub pieces: Vec<(NodeId, String)>,
     /// Values that are bytes, as base64.
     pub files: Vec<NodeId>,
+    /// Lists of ids of other tasks than the one that was asked for: whose they are nobody knows here, and a name that is told can be used.
+    pub foreign: Vec<NodeId>,
 }
 
 impl Course {
@@ -165,9 +167,16 @@ impl Reader<'_, '_> {
                 self.id(id, is_task)?;
             }
         }
-        for reference in self.list(message, "referenceTaskIds")? {
-            self.plain(reference)?;
-            self.answer.ids.push(reference);
+        let references = self.list(message, "referenceTaskIds")?;
+        let mut is_own = true;
+        for reference in &references {
+            let id = self.plain(*reference)?;
+            is_own &= self.told.task.as_ref() == Some(&id);
+        }
+        if is_own {
+            self.answer.ids.extend(references);
+        } else {
+            self.answer.foreign.extend(self.document.get(message, "referenceTaskIds"));
         }
         let words = self.parts(message)?;
         self.answer.joined.push(words);

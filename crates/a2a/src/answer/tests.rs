@@ -34,8 +34,8 @@ fn ids_words_and_files_are_found() {
         "history": [{"messageId": "m", "referenceTaskIds": ["r"], "parts": [{"text": "e"}], "metadata": {"taskId": "other"}}],
     });
     let told = read(Method::Send, &about(None, None), &[json!({"task": task})]);
-    let ids =
-        "/task/id /task/contextId /task/status/message/taskId /task/status/message/contextId /task/history/0/referenceTaskIds/0";
+    // Whose task `r` is nobody knows: it is told to nobody.
+    let ids = "/task/id /task/contextId /task/status/message/taskId /task/status/message/contextId";
     let words = "/task/status/message/parts/0/text /task/status/message/parts/1/text,/task/artifacts/0/parts/1/text,\
                  /task/history/0/parts/0/text";
     assert_eq!(told, [Ok(format!("{ids} | {words} |  | /task/artifacts/0/parts/0/raw"))]);

@@ -1,12 +1,12 @@
 //! Values and their normal forms.
 
-use text::{MAX_VALUES, normal_form, values};
+use text::{Document, Kind, Limits, MAX_VALUES, normal_form, values};
 
 use super::{Outcome, Target, ensure, seen, texts};
 
 pub(super) const TARGET: Target = Target {
     name: "values",
-    what: "values in text (numbers, dates, accounts, addresses): spans hold, normal forms are their own normal form",
+    what: "values in text (numbers, dates, accounts, addresses): spans hold, normal forms are their own normal form; amounts are never less than the number",
     seeds,
     words: &[
         "1,234.56",
@@ -78,6 +78,7 @@ fn seeds() -> Vec<Vec<u8>> {
 
 fn run(bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);
+    counted(&text)?;
     let found = values(&text);
     ensure(found.len() <= MAX_VALUES, || "too many values".to_owned())?;
     let mut last = 0;
@@ -96,4 +97,18 @@ fn run(bytes: &[u8]) -> Outcome {
     let mut kinds: Vec<String> = found.iter().map(|value| format!("{:?}", value.kind)).collect();
     kinds.truncate(5);
     Ok(seen(kinds))
+}
+
+/// What a tool is counted in is a number as JSON writes them and nothing else, and never less than the number.
+fn counted(text: &str) -> Result<(), String> {
+    let document = Document::parse(text.as_bytes(), &Limits::default());
+    let is_number = document.is_ok_and(|document| document.kind(document.root()) == Kind::Number) && text.trim() == text;
+    let counted = budget::thousandths(text);
+    ensure(counted.is_some() == is_number, || format!("{text:?} is counted as {counted:?}"))?;
+    let (Some(counted), Ok(number)) = (counted, text.parse::<f64>()) else { return Ok(()) };
+    let wanted = number.abs() * 1000.0;
+    let found = if counted == u64::MAX { f64::INFINITY } else { counted.to_string().parse().unwrap_or(f64::NAN) };
+    let is_enough = found >= wanted * (1.0 - 1e-9);
+    let is_close = found <= wanted * (1.0 + 1e-9) + 1.0 || counted == u64::MAX && wanted > 1e18;
+    ensure(is_enough && is_close, || format!("{text:?} is counted as {counted}"))
 }

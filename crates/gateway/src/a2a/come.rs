@@ -13,7 +13,7 @@ use super::{A2a, Asked};
 /// What is said of one message.
 pub(super) fn view(a2a: &A2a, document: &Document<'_>, in_stream: bool) -> AnswerView {
     match read(a2a, document, in_stream) {
-        Ok(Some(answer)) => told(answer),
+        Ok(Some(answer)) => told(document, answer),
         Ok(None) => AnswerView::default(),
         Err(why) => AnswerView { refused: Some(why), ..AnswerView::default() },
     }
@@ -52,7 +52,7 @@ fn read(a2a: &A2a, document: &Document<'_>, in_stream: bool) -> Result<Option<An
 /// Most files of one document that are found one by one: their kind is the same, and so is what is done with each.
 const MOST_FILES: usize = 64;
 
-fn told(answer: Answer) -> AnswerView {
+fn told(document: &Document<'_>, answer: Answer) -> AnswerView {
     // What comes in pieces is put together by clients, by the artifact that it is of.
     let piece = |(node, artifact): (NodeId, String)| {
         let lane = LaneId(format!("artifact/{artifact}"));
@@ -62,6 +62,7 @@ fn told(answer: Answer) -> AnswerView {
         pieces: answer.pieces.into_iter().map(piece).collect(),
         joined: answer.joined,
         handles: answer.ids,
+        replaced: answer.foreign.into_iter().map(|list| (document.span(list), "[]".to_owned())).collect(),
         uninspected: answer.files.into_iter().take(MOST_FILES).map(|node| (node, "file")).collect(),
         ..AnswerView::default()
     }

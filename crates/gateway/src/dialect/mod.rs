@@ -83,9 +83,7 @@ pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bo
 }
 
 fn speaks_of_calls(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> bool {
-    let told = document.get(document.root(), "type").and_then(|kind| document.text(kind));
-    let kind = told.unwrap_or_else(|| name.unwrap_or_default().into());
-    calls::speaks(api, document, &kind, in_stream)
+    calls::speaks(api, document, name, in_stream)
 }
 
 /// A reader of the calls that a model asks for in an answer.

@@ -134,7 +134,9 @@ fn place(upstream: &config::Upstream, lending: &config::Lending) -> String {
         LendingSource::Oauth(oauth) | LendingSource::Exchange(oauth) => {
             let OauthSettings { issuer, client_id, resource, .. } = &**oauth;
             let token_endpoint = oauth.token_endpoint.as_deref().unwrap_or("-");
-            text.push_str(&format!("oauth\n{issuer}\n{token_endpoint}\n{client_id}\n{resource}"));
+            // What was given for other scopes is another credential, wider or narrower.
+            let (scopes, audience) = (oauth.scopes.join(" "), oauth.audience.as_deref().unwrap_or("-"));
+            text.push_str(&format!("oauth\n{issuer}\n{token_endpoint}\n{client_id}\n{resource}\n{scopes}\n{audience}"));
         }
     }
     hex::encode(digest(&SHA256, text.as_bytes()))

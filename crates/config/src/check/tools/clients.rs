@@ -19,6 +19,7 @@ const MAX_NAME: usize = 128;
 /// Tools that models ask for, by the names that they have there.
 pub(in crate::check) fn client_tools(file: &raw::File, report: &mut Report<'_>) -> ClientTools {
     let mut tools = BTreeMap::<String, Vec<ClientTool>>::new();
+    let (mut has_patterns, mut withdrawn) = (false, Vec::new());
     for (key, raw) in &file.tool_servers {
         let path = Path::of(&["tool_servers", key]);
         let patterns = patterns(raw, &path, report);
@@ -30,7 +31,8 @@ pub(in crate::check) fn client_tools(file: &raw::File, report: &mut Report<'_>) 
             );
         }
         let Ok(server) = Name::new(key) else { continue };
-        for (tool, _) in raw.tools.iter().filter(|(_, tool)| !tool.withdrawn) {
+        has_patterns |= !patterns.is_empty();
+        for (tool, raw_tool) in &raw.tools {
             for pattern in &patterns {
                 let name = pattern.replace(TOOL, tool);
                 let one = ClientTool {
@@ -39,6 +41,10 @@ pub(in crate::check) fn client_tools(file: &raw::File, report: &mut Report<'_>) 
                     agents: agents.clone(),
                     runs_at_client: raw.runs.is_some(),
                 };
+                if raw_tool.withdrawn {
+                    withdrawn.push((name, one));
+                    continue;
+                }
                 let named = tools.entry(name.clone()).or_default();
                 if let Some(other) = named.iter().find(|other| meets(&other.agents, &one.agents)) {
                     let message = format!(
@@ -53,7 +59,14 @@ pub(in crate::check) fn client_tools(file: &raw::File, report: &mut Report<'_>) 
             }
         }
     }
-    let default = if tools.is_empty() { ClientMode::Off } else { ClientMode::Enforce };
+    // What is withdrawn is declared still, and denied, where nothing else is called so: unknown it would pass where others do.
+    for (name, one) in withdrawn {
+        let named = tools.entry(name).or_default();
+        if !named.iter().any(|other| meets(&other.agents, &one.agents)) {
+            named.push(one);
+        }
+    }
+    let default = if has_patterns { ClientMode::Enforce } else { ClientMode::Off };
     let (mode, refused) = file.client_tools.as_ref().map_or((default, Refused::default()), |raw| {
         let mode = match raw.mode {
             Mode::Observe => ClientMode::Observe,

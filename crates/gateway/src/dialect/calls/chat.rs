@@ -281,6 +281,9 @@ fn pieces(document: &Document<'_>, holder: NodeId, choice: u64, in_stream: bool)
         is_odd |= is_confusable(document, node, &["index", "id", "type", "function", "custom"]);
         let function = member(document, node, "function");
         let is_custom = member(document, node, "custom").is_some() || text_of(document, node, "type") == "custom";
+        // Without an index readers differ in which call an element goes on with, as soon as there are two.
+        let is_placed = !in_stream || count_of(document, node, "index").is_some();
+        is_odd |= !is_placed && (ordinal > 0 || elements(document, list).nth(1).is_some());
         let place = place(document, node, ordinal, in_stream);
         pieces.push(Piece { choice, place, node, function, is_custom });
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use text::{Document, NodeId};
 
 use super::write::{self, Edit};
-use super::{Call, Form, Parts, count_of, elements, invalid, is_confusable, member, name_of, text_of};
+use super::{Call, Form, Parts, count_of, elements, invalid, is_confusable, is_told_otherwise, member, name_of, text_of};
 
 /// Keys that say which calls there are.
 const ROOT: &[&str] = &["type", "index", "content", "content_block", "delta", "message", "stop_reason"];
@@ -57,6 +57,19 @@ fn is_call(document: &Document<'_>, block: NodeId) -> bool {
     text_of(document, block, "type") == "tool_use"
 }
 
+/// Whether a message that an event tells as a whole has blocks: clients count those that follow behind them.
+fn has_blocks(document: &Document<'_>) -> bool {
+    let message = member(document, document.root(), "message");
+    elements(document, message.and_then(|message| document.get(message, "content"))).next().is_some()
+}
+
+/// Whether a message that an event tells as a whole, or a block of it, has keys that some readers take for others.
+fn is_odd_message(document: &Document<'_>) -> bool {
+    let Some(message) = member(document, document.root(), "message") else { return false };
+    let mut blocks = elements(document, document.get(message, "content"));
+    is_confusable(document, message, ROOT) || blocks.any(|block| is_confusable(document, block, BLOCK))
+}
+
 /// Whether a message that an event tells as a whole holds a call.
 fn begins_with_call(document: &Document<'_>) -> bool {
     let message = member(document, document.root(), "message");
@@ -86,6 +99,13 @@ impl Messages {
             });
         }
         if is_odd { Err(odd()) } else { Ok(parts) }
+    }
+
+    /// Whether a piece of arguments is of a block that has not begun.
+    fn is_early(&self, document: &Document<'_>, index: Option<u64>) -> bool {
+        let delta = member(document, document.root(), "delta");
+        let is_piece = delta.is_some_and(|delta| member(document, delta, "partial_json").is_some());
+        is_piece && index.is_none_or(|index| index >= self.n_blocks)
     }
 
     fn start(&mut self, document: &Document<'_>, calls: &mut Vec<Call>) -> Result<Parts, Refusal> {
@@ -133,9 +153,15 @@ impl Messages {
                 if std::mem::replace(&mut self.has_begun, true) || begins_with_call(document) {
                     return Err(invalid("a message begins twice, or with a call of a tool"));
                 }
+                if is_odd_message(document) {
+                    return Err(odd());
+                }
+                self.is_in_order &= !has_blocks(document);
                 Ok(Parts::default())
             }
             ("content_block_start", _) => self.start(document, calls),
+            // Arguments of a block that nobody has begun: some clients put them before those that are told later.
+            ("content_block_delta", None) if self.is_early(document, index) => Err(odd()),
             ("content_block_delta", Some((key, call))) => {
                 let delta = member(document, root, "delta").ok_or_else(odd)?;
                 let is_piece = text_of(document, delta, "type") == "input_json_delta";
@@ -201,7 +227,7 @@ impl Form for Messages {
         if !self.in_stream {
             return Self::whole(document, calls);
         }
-        if is_confusable(document, document.root(), ROOT) {
+        if is_confusable(document, document.root(), ROOT) || is_told_otherwise(document, event) {
             return Err(odd());
         }
         self.event(document, &kind_of(document, event), calls)

@@ -37,13 +37,21 @@ pub(super) fn reader(api: Api, in_stream: bool, limits: Limits) -> Option<Box<dy
 }
 
 /// Whether a document of an answer may hold a call, or something that a reader could take for one.
-pub(super) fn speaks(api: Api, document: &Document<'_>, kind: &str, in_stream: bool) -> bool {
+pub(super) fn speaks(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> bool {
+    let told = text_of(document, document.root(), "type");
+    let kind = if told.is_empty() { name.unwrap_or_default().to_owned() } else { told };
     match api {
         Api::Chat => chat::speaks(document),
-        Api::Messages => messages::speaks(document, kind, in_stream),
-        Api::Responses => responses::speaks(document, kind, in_stream),
+        Api::Messages => is_told_otherwise(document, name) || messages::speaks(document, &kind, in_stream),
+        Api::Responses => is_told_otherwise(document, name) || responses::speaks(document, &kind, in_stream),
         Api::Completions | Api::Embeddings | Api::CountTokens => false,
     }
+}
+
+/// Whether an event's name says something else than what stands in it: clients go by either.
+fn is_told_otherwise(document: &Document<'_>, event: Option<&str>) -> bool {
+    let told = text_of(document, document.root(), "type");
+    event.is_some_and(|event| !event.is_empty() && !told.is_empty() && event != told)
 }
 
 /// One call of an answer.
@@ -54,6 +62,8 @@ struct Call {
     /// Its place there, as the upstream counts.
     place: u64,
     id: String,
+    /// The id of the item that it is, where items have ids.
+    item: String,
     name: String,
     arguments: String,
     is_complete: bool,

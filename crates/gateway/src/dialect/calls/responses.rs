@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use text::{Document, NodeId};
 
 use super::write::{self, Edit};
-use super::{Call, Form, Parts, count_of, elements, invalid, is_confusable, member, name_of, text_of};
+use super::{Call, Form, Parts, count_of, elements, invalid, is_confusable, is_told_otherwise, member, name_of, text_of};
 
 /// Keys that say which calls there are.
 const ROOT: &[&str] = &["type", "output_index", "item", "item_id", "output", "response", "delta", "arguments", "name"];
@@ -53,9 +53,25 @@ pub(super) fn speaks(document: &Document<'_>, kind: &str, in_stream: bool) -> bo
     if item.is_some_and(|item| is_call(document, item)) {
         return true;
     }
+    let holder = if in_stream { member(document, root, "response") } else { None };
+    if holder.is_some_and(|holder| is_confusable(document, holder, ROOT)) {
+        return true;
+    }
     let Some((holder, list)) = output(document, in_stream) else { return false };
     let mut items = elements(document, Some(list));
     is_confusable(document, holder, ROOT) || items.any(|item| is_call(document, item) || is_confusable(document, item, ITEM))
+}
+
+/// Whether an event that belongs to a call by its place belongs to another one by its item's id, or names another function: clients join
+/// by either.
+fn is_of_another(document: &Document<'_>, call: &Call) -> bool {
+    let root = document.root();
+    let item = member(document, root, "item").map(|item| text_of(document, item, "id")).unwrap_or_default();
+    let differs = |told: &str, known: &str| !told.is_empty() && told != known;
+    differs(&text_of(document, root, "item_id"), &call.item)
+        || differs(&item, &call.item)
+        || differs(&name_of(document, root, "name"), call.name.rsplit('.').next().unwrap_or_default())
+            && differs(&name_of(document, root, "name"), &call.name)
 }
 
 /// A call as a whole item.
@@ -67,6 +83,7 @@ fn whole(document: &Document<'_>, item: NodeId, place: u64) -> Call {
         id: text_of(document, item, "call_id"),
         // The name within a namespace is no name of its own.
         name: if namespace.is_empty() { name } else { format!("{namespace}.{name}") },
+        item: text_of(document, item, "id"),
         arguments: text_of(document, item, "arguments"),
         is_complete: true,
         ..Call::default()
@@ -115,6 +132,9 @@ impl Responses {
         let key = calls.iter().position(|call| Some(call.place) == index);
         let waits = Parts { waits: key.into_iter().collect() };
         let call = key.and_then(|key| calls.get_mut(key));
+        if call.as_ref().is_some_and(|call| is_of_another(document, call)) {
+            return Err(otherwise());
+        }
         match kind {
             "response.output_item.added" => return self.added(document, calls),
             "response.function_call_arguments.delta" => {
@@ -151,6 +171,9 @@ impl Responses {
             }
             _ if member(document, root, "item").is_some_and(|item| is_call(document, item)) => return Err(astray()),
             _ if output(document, true).is_some() => return self.copy(document, calls),
+            _ if member(document, root, "response").is_some_and(|holder| is_confusable(document, holder, ROOT)) => {
+                return Err(odd());
+            }
             _ => {}
         }
         Ok(waits)
@@ -264,7 +287,7 @@ impl Form for Responses {
         if !self.in_stream {
             return Self::document(document, calls);
         }
-        if is_confusable(document, document.root(), ROOT) {
+        if is_confusable(document, document.root(), ROOT) || is_told_otherwise(document, event) {
             return Err(odd());
         }
         self.event(document, &kind_of(document, event), calls)
