@@ -488,6 +488,59 @@ def test_games_with_indexes_release_nothing(world: tuple[Gate, Upstream, Model])
         assert "upstream" in broken(gate, "responses-stream")
 
 
+def test_what_readers_put_together_otherwise_releases_nothing(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    unplaced = [{"id": name, "type": "function", "function": {"name": name, "arguments": ""}} for name in ("send_mail", "clock")]
+    model.said = stream([chunk({"tool_calls": unplaced}), chunk({"tool_calls": [{"function": {"arguments": GOOD[1]}}]}), chunk({}, "tool_calls"), DONE])
+    assert "upstream" in broken(gate, "chat-stream"), "elements without an index"
+    whole = json.loads(message()) | {"stop_reason": None}
+    text, use = {"type": "text", "text": ""}, {"type": "tool_use", "id": "x", "name": BAD[0], "input": json.loads(BAD[1])}
+    early = event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": '{"to":"rival"}'})
+    named = b"event: content_block_delta\ndata: " + json.dumps({"type": "ping", "index": 0, "delta": {"partial_json": "1"}}).encode() + b"\n\n"
+    started = lambda content: [event("message_start", message=whole | content), *block(0, *GOOD), event("message_stop")]
+    games = {
+        "blocks before the first": started({"content": [text]}),
+        "content in other letters": started({"content": [], "Content": [use]}),
+        "a block in other letters": started({"content": [{"Type": "tool_use"}]}),
+        "arguments before their block": [event("message_start", message=whole | {"content": []}), early, *block(0, *GOOD), event("message_stop")],
+        "another name than type": [event("message_start", message=whole | {"content": []}), *block(0, *GOOD)[:-1], named, event("message_stop")],
+    }
+    for name, events in games.items():
+        model.said = stream(events)
+        assert "upstream" in broken(gate, "messages-stream"), name
+    one, other = item(0, *GOOD), item(1, "clock", "{}")
+    added = [("response.output_item.added", {"output_index": at, "item": whole | {"arguments": ""}}) for at, whole in enumerate((one, other))]
+    hidden = {"output_index": 0, "item": said_item(0, ""), "response": {"output": [item(0, *BAD)]}}
+    games = {
+        "another item": [*added, ("response.function_call_arguments.delta", {"output_index": 0, "item_id": "fc_1", "delta": GOOD[1]})],
+        "another id at the end": [added[0], ("response.output_item.done", {"output_index": 0, "item": one | {"id": "fc_9"}})],
+        "another function": [added[0], ("response.function_call_arguments.done", {"output_index": 0, "arguments": GOOD[1], "name": "clock"})],
+        "output in other letters": [("response.completed", {"response": {"Output": [item(0, *BAD)]}})],
+    }
+    for name, events in games.items():
+        begun = [("response.created", {"response": response([], "in_progress")}), *events]
+        model.said = stream([event(kind, sequence_number=number, **data) for number, (kind, data) in enumerate(begun)])
+        assert "upstream" in broken(gate, "responses-stream"), name
+    begun = event("response.created", sequence_number=0, response=response([], "in_progress"))
+    model.said = stream([begun, b"event: response.completed\ndata: " + json.dumps({"type": "response.output_item.added"} | hidden).encode() + b"\n\n"])
+    assert "upstream" in broken(gate, "responses-stream"), "another name than type"
+
+
+def test_a_tool_that_was_withdrawn_is_not_unknown(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    main = gate.data / "portcullis.yaml"
+    before = main.read_text()
+    assert before.count("send_mail: {effects: [read]") == 1, before
+    main.write_text(before.replace("send_mail: {effects: [read]", "send_mail: {withdrawn: true, effects: [read]").replace("mode: enforce", "mode: observe"))
+    try:
+        apply(gate)
+        model.said = chat_plain([GOOD])
+        assert ask(gate, "chat").calls == []
+    finally:
+        main.write_text(before)
+        apply(gate)
+
+
 def test_long_arguments(world: tuple[Gate, Upstream, Model]) -> None:
     gate, _, model = world
     text = "word " * 60_000
