@@ -40,7 +40,10 @@ fn tools_have_the_names_that_models_use() {
         .iter()
         .flat_map(|(name, of)| of.iter().map(move |tool| format!("{name} {}/{} {}", tool.server, tool.tool, tool.runs_at_client)))
         .collect();
-    assert_eq!(named, ["gone desk/gone true", "mcp__kb__search kb/search false", "search_kb kb/search false", "send desk/send true"]);
+    assert_eq!(
+        named,
+        ["gone desk/gone true", "mcp__kb__search kb/search false", "search_kb kb/search false", "send desk/send true"]
+    );
     assert!(tools.tools["send"][0].agents.iter().map(ToString::to_string).eq(["bot"]));
     // Who declares something has decided that it counts; who declares nothing has what was there before.
     assert_eq!((tools.mode, tools.refused), (ClientMode::Enforce, RefusedCall::Replace));

@@ -10,7 +10,7 @@ use http::header::{ACCEPT, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcp::heads::{Head, Heads};
 use mcp::{Body, Message, Meta, Method, Sender, Unfit, Version, heads, meta};
-use model::{ReasonCode, Refusal};
+use model::{Name, ReasonCode, Refusal};
 use text::{Document, Kind, NodeId};
 
 use super::come::{self, Serves};
@@ -35,6 +35,10 @@ pub(super) fn understood(
     servers: &Servers,
 ) -> Result<Understood, Refusal> {
     let front = servers.get(&mcp.server).map(|server| &**server);
+    let serves = |server: &Name| {
+        *mcp.serving.lock().unwrap_or_else(PoisonError::into_inner) = servers.get(server).map(Arc::clone);
+    };
+    serves(&mcp.server);
     if mcp.verb != Verb::Tell {
         if front.is_some_and(|front| front.members.is_some() || front.revision.is_some_and(Version::is_stateless)) {
             return Err(Refusal::because(ReasonCode::MethodNotAllowed, "use POST: there are no sessions here"));
@@ -56,7 +60,7 @@ pub(super) fn understood(
     let called = message.as_ref().ok().filter(|_| method == Some(Method::CallTool));
     let called = called.and_then(|message| document.text(document.get(message.params()?, "name")?)).map(Cow::into_owned);
     let place = front::place(mcp, servers, called.as_deref());
-    *mcp.serving.lock().unwrap_or_else(PoisonError::into_inner) = servers.get(&place.server).map(Arc::clone);
+    serves(&place.server);
     let server = servers.get(&place.server).map(|server| &**server);
     // A message that is judged anew is the same message.
     mcp.asked.get_or_init(|| {
