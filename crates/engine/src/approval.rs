@@ -172,7 +172,7 @@ fn text(snapshot: &Snapshot, identified: &Identified, exact: &Exact<'_>, body: &
     told.insert("action".to_owned(), json!("callTool"));
     told.insert("tool".to_owned(), json!(format!("{}/{}", exact.server, exact.tool)));
     // The same bundle can stand before another server tomorrow.
-    let place = snapshot.servers.get(&exact.server).map(|server| server.place.as_str());
+    let place = snapshot.servers.get(exact.server).map(|server| server.place.as_str());
     told.insert("server".to_owned(), json!(place.unwrap_or_default()));
     told.insert("chain".to_owned(), json!(identified.chain()));
     told.insert("task".to_owned(), json!(task));

@@ -129,7 +129,7 @@ fn every_kind() -> BTreeMap<&'static str, Header> {
         task: "k7Qm2x9Lp0aZ".parse().unwrap(),
         usage: Usage { input: 31, output: 4096, ..Usage::default() },
         cost: None,
-        counted: std::collections::BTreeMap::new(),
+        counted: BTreeMap::new(),
         is_estimate: true,
     };
     let used = Charge {

@@ -96,23 +96,8 @@ pub(super) fn understood(
     let name = place.tool.clone().or(name);
     let wants = wants::of(document, &message, method, name.clone(), server)?;
     let told_in = place.told(method, version);
-    let mut headers = HeaderMap::new();
-    headers.insert(VERSION, HeaderValue::from_static(told_in.as_str()));
-    if told_in.is_stateless() {
-        write(&mut headers, &METHOD, method.map(Method::as_str))?;
-        write(&mut headers, &NAME, name.as_deref().map(heads::encode).as_deref())?;
-    } else if method == Some(Method::Initialize) {
-        // The handshake finds out which revision is spoken.
-        headers.remove(VERSION);
-    }
-    let session = if version.is_stateless() { None } else { one(&head.headers, &SESSION)? };
-    if session.is_some() && place.is_front(version) {
-        return Err(Refusal::because(ReasonCode::SessionUnknown, "there are no sessions here"));
-    }
-    if session.is_none() && !place.is_front(version) && matches!(method, None | Some(Method::Cancelled | Method::Progress)) {
-        // Without a session the server cannot tell whose request is meant, and the number may be another party's.
-        return Err(Refusal::because(ReasonCode::SessionUnknown, "what is said of another request belongs to a session"));
-    }
+    let headers = repeated(told_in, method, name.as_deref())?;
+    let session = session(head, version, method, place.is_front(version))?;
     let mirrors = match (version.is_stateless(), told_in.is_stateless()) {
         (true, true) => mirrors(Some(head), document, &wants, server),
         (false, true) => mirrors(None, document, &wants, server),
@@ -192,6 +177,33 @@ fn without_message(mcp: &Mcp, head: &RequestHead) -> Result<Understood, Refusal>
         introduces: None,
         last_event: if mcp.verb == Verb::Hear { one(&head.headers, &LAST_EVENT)? } else { None },
     }))
+}
+
+/// The headers that repeat what a message says, in the revision in which the server is told.
+fn repeated(version: Version, method: Option<Method>, name: Option<&str>) -> Result<HeaderMap, Refusal> {
+    let mut headers = HeaderMap::new();
+    headers.insert(VERSION, HeaderValue::from_static(version.as_str()));
+    if version.is_stateless() {
+        write(&mut headers, &METHOD, method.map(Method::as_str))?;
+        write(&mut headers, &NAME, name.map(heads::encode).as_deref())?;
+    } else if method == Some(Method::Initialize) {
+        // The handshake finds out which revision is spoken.
+        headers.remove(VERSION);
+    }
+    Ok(headers)
+}
+
+/// The session that a message belongs to. Where the gate itself is the server there are none.
+fn session(head: &RequestHead, version: Version, method: Option<Method>, is_front: bool) -> Result<Option<String>, Refusal> {
+    let session = if version.is_stateless() { None } else { one(&head.headers, &SESSION)? };
+    if session.is_some() && is_front {
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "there are no sessions here"));
+    }
+    if session.is_none() && !is_front && matches!(method, None | Some(Method::Cancelled | Method::Progress)) {
+        // Without a session the server cannot tell whose request is meant, and the number may be another party's.
+        return Err(Refusal::because(ReasonCode::SessionUnknown, "what is said of another request belongs to a session"));
+    }
+    Ok(session)
 }
 
 /// The values of a message that can be told in part: arguments, and answers to what was asked.
