@@ -141,17 +141,21 @@ class Browser:
         self._step = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()), NoRedirect())
 
     def open(self, address: str) -> tuple[int, str]:
-        """To the end of the way: status and page."""
+        """To the end of the way: status and page. What asks whether it goes on is told that it does."""
         try:
-            with self._opener.open(address, timeout=30) as page:
+            if "/oauth/connect/" in address:
+                self._opener.open(address, timeout=30).close()
+            with self._opener.open(address, data=b"" if "/oauth/connect/" in address else None, timeout=30) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
     def step(self, address: str) -> tuple[int, str | None]:
-        """One step: status, and where it would go on."""
+        """One step: status, and where it would go on. What asks whether it goes on is told that it does."""
         try:
-            with self._step.open(address, timeout=30) as page:
+            if "/oauth/connect/" in address:
+                self._step.open(address, timeout=30).close()
+            with self._step.open(address, data=b"" if "/oauth/connect/" in address else None, timeout=30) as page:
                 return page.status, page.headers.get("location")
         except urllib.error.HTTPError as error:
             return error.code, error.headers.get("location")

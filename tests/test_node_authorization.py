@@ -82,7 +82,7 @@ def world() -> Iterator[World]:
         timer = threading.Timer(300, process.kill)
         timer.start()
         try:
-            settings = {"redirect": f"{gate.url.rstrip('/')}/oauth/callback", "resource": f"{upstream.url}/mcp"}
+            settings = {"redirect": f"{gate.url.rstrip('/')}/oauth/callback/kb", "resource": f"{upstream.url}/mcp"}
             process.stdin.write(f"{json.dumps(settings)}\n")
             process.stdin.flush()
             while not (line := process.stdout.readline()).startswith("{"):

@@ -297,7 +297,7 @@ def test_a_user_connects_and_calls(gate: LendingGate, server: AuthorizationServe
     assert [server.tokens[value.removeprefix("Bearer ")] for value in shown(upstream)] == ["alice-there", "bob-there", "alice-there"]
     asked = server.sent[-1]
     assert (asked["response_type"], asked["code_challenge_method"], asked["scope"]) == ("code", "S256", "a b:c")
-    assert asked["resource"] == f"{upstream.url}/web" and asked["redirect_uri"] == f"{gate.url.rstrip('/')}/oauth/callback"
+    assert asked["resource"] == f"{upstream.url}/web" and asked["redirect_uri"] == f"{gate.url.rstrip('/')}/oauth/callback/web"
     redeemed = [form for form in server.said if form["grant_type"] == "authorization_code"][-1]
     assert redeemed["resource"] == f"{upstream.url}/web" and redeemed["authorization"].startswith("Basic ")
     assert "client_secret" not in redeemed
@@ -463,6 +463,33 @@ def test_attack_of_another_issuer(gate: LendingGate, server: AuthorizationServer
     browser.step(changed(back, iss=issuer if issuer != "/" else f"{server.url}/"))
     assert gate.state(begun) == ("failed", "the answer is not of the authorization server that was asked")
     assert len(server.said) == n_before
+
+
+def test_attack_a_ticket_that_is_passed_on(gate: LendingGate, server: AuthorizationServer) -> None:
+    """Whoever opens it is told for whom and what it is, goes on by a word of their own, and by no page of another site."""
+    begun = gate.begin("alice")
+    n_before = len(server.said)
+    for _ in range(3):
+        with urllib.request.urlopen(begun["address"], timeout=20) as shown:
+            page, cookie, policy = shown.read().decode(), shown.headers["set-cookie"], shown.headers["content-security-policy"]
+        assert "`user:alice`" in page and "`web`" in page and "<form method=post>" in page
+        assert "SameSite=Strict" in cookie and "HttpOnly" in cookie and "default-src 'none'; frame-ancestors 'none'" in policy
+    assert gate.state(begun)[0] == "waiting", "looking at it changes nothing"
+    # What another site makes a browser send comes without the cookie.
+    with urllib.request.urlopen(urllib.request.Request(begun["address"], data=b"", method="POST"), timeout=20) as refused:
+        assert refused.status == 200 and "Not connected" in refused.read().decode() and refused.headers["location"] is None
+    assert gate.state(begun)[0] == "waiting" and len(server.said) == n_before
+    assert Browser().open(begun["address"])[0] == 200 and gate.state(begun)[0] == "connected"
+
+
+def test_attack_the_way_back_of_another_upstream(gate: LendingGate, server: AuthorizationServer) -> None:
+    """Mix-up (RFC 9700, 4.4): each upstream has a way back of its own."""
+    begun, browser, back = sent_on(gate, server)
+    n_before = len(server.said)
+    for place in ("/oauth/callback/swap?", "/oauth/callback/nobody?", "/oauth/callback/?", "/oauth/callback?"):
+        assert browser.step(back.replace("/oauth/callback/web?", place))[0] in (401, 404), place
+    assert gate.state(begun)[0] == "opened" and len(server.said) == n_before
+    assert browser.step(back)[0] == 200 and gate.state(begun)[0] == "connected"
 
 
 def test_attack_nobody_but_the_last_ticket(gate: LendingGate, server: AuthorizationServer) -> None:

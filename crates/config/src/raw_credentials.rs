@@ -38,7 +38,7 @@ pub(crate) enum Per {
 }
 
 /// Tokens of an authorization server, by a code with PKCE (S256), renewed as needed. The address at which people come back is
-/// `access.url`, else `tokens.url`, with `/oauth/callback` behind it: register exactly that.
+/// `access.url`, else `tokens.url`, with `/oauth/callback/UPSTREAM` behind it, by the name of the upstream: register exactly that.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Oauth {

@@ -176,9 +176,9 @@ fn text(snapshot: &Snapshot, identified: &Identified, exact: &Exact<'_>, body: &
     told.insert("server".to_owned(), json!(place.unwrap_or_default()));
     told.insert("chain".to_owned(), json!(identified.chain()));
     told.insert("task".to_owned(), json!(task));
-    if let Some(arguments) = document.get(params, "arguments") {
-        told.insert("arguments".to_owned(), exactly(&document, arguments)?);
-    }
+    // None are told as an empty object, by models always.
+    let arguments = document.get(params, "arguments").map(|arguments| exactly(&document, arguments)).transpose()?;
+    told.insert("arguments".to_owned(), arguments.unwrap_or_else(|| json!({})));
     // Whatever else goes with it, as answers to what the server asked and the state that it wants back.
     let is_more = |member: &NodeId| document.key(*member).is_none_or(|key| !["name", "arguments", "_meta"].contains(&&*key));
     for member in document.children(params).filter(is_more) {

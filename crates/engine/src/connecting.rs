@@ -21,6 +21,11 @@ use crate::respond::stamp;
 /// Longest time for a page: a code is redeemed within it.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// What pages may do: nothing.
+const TELLING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// What the page with a button may do.
+const ASKING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+
 /// Serves one page. Returns the id under which it is counted.
 pub async fn connect<W: World, V: Voice, C: Client>(world: &W, voice: &V, head: &Head, client: &mut C, step: Step) -> RequestId {
     let mut call = Call::begin(world);
@@ -32,10 +37,12 @@ async fn page<W: World, C: Client>(world: &W, head: &Head, client: &mut C, call:
     let page = timely(world, PATIENCE, ReasonCode::UpstreamTimeout, world.connect(step, head)).await?;
     let page = page.ok_or(ReasonCode::RouteUnknown)?;
     let mut headers = HeaderMap::new();
+    // Where a form leads on to from here is the authorization server, which browsers count as a place that the form goes to.
+    let policy = if page.asks { ASKING } else { TELLING };
     let fixed: [(HeaderName, &str); 5] = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        (CONTENT_SECURITY_POLICY, policy),
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
     ];
@@ -48,7 +55,9 @@ async fn page<W: World, C: Client>(world: &W, head: &Head, client: &mut C, call:
         }
     }
     let status = if is_redirect { StatusCode::SEE_OTHER } else { StatusCode::OK };
-    let body = Bytes::from(format!("<!doctype html><meta charset=utf-8><title>Portcullis</title><p>{}</p>\n", page.text));
+    let button = if page.asks { "<form method=post><button>Go on</button></form>\n" } else { "" };
+    let body = format!("<!doctype html><meta charset=utf-8><title>Portcullis</title><p>{}</p>\n{button}", page.text);
+    let body = Bytes::from(body);
     call.status = status.as_u16();
     call.has_begun = true;
     stamp(&mut headers, call);

@@ -123,13 +123,16 @@ pub(crate) async fn act_in_session<W: World, P: Protocol, C: Client>(
         return act(world, client, guard, limits, recorded, Part::Call(None)).await;
     };
     let links = world.sessions().links();
-    if let Some(link) = links.get(&meeting.key) {
+    // Somebody else's account there is somebody else's session.
+    let lent = recorded.lent().map(|lent| identity::digest_of(&["lent", &hex::encode(meeting.key), lent.id.as_str()]));
+    let key = lent.unwrap_or(meeting.key);
+    if let Some(link) = links.get(&key) {
         let reply = act(world, client, guard, limits, recorded, Part::Call(Some(&link))).await?;
         // A server that does not know the session any more has done nothing (2025-11-25, Transports): it is met anew, once.
         if reply.head.status != StatusCode::NOT_FOUND {
             return Ok(reply);
         }
-        links.remove(&meeting.key, &link);
+        links.remove(&key, &link);
     }
     let begun = act(world, client, guard, limits, recorded, Part::Begin(meeting)).await?;
     let link = begun_by(world, protocol, client, guard, limits, begun).await?;
@@ -137,7 +140,7 @@ pub(crate) async fn act_in_session<W: World, P: Protocol, C: Client>(
     if !met.head.status.is_success() {
         return Err(ReasonCode::UpstreamResponseInvalid);
     }
-    links.insert(meeting.key, link.clone());
+    links.insert(key, link.clone());
     act(world, client, guard, limits, recorded, Part::Call(Some(&link))).await
 }
 

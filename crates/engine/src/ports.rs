@@ -2,6 +2,7 @@
 //!
 //! Static dispatch throughout: one `World` and one `Protocol` per call, known when the binary is built.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub use asking::{
     Answered, Asking, Denial, Found, Looked, Order, Page, Performs, Question, Questions, Requestable, Requesting, Said, Search,
     Searching, Sought, StepUp, Subject, Submission, Until,
 };
-pub use calls::{CallAsked, Calls, Fate, Function};
+pub use calls::{CallAsked, Calls, Fate, Function, MAX_FUNCTIONS};
 pub use protocol::{
     Aim, AnswerView, Catalogue, Demand, EventReader, Form, Kept, LaneId, LeafUse, Mirrored, ModelCall, Place, Protocol, Reported,
     ServerCall, Shown, StreamEvent, Told, Understood, Voice, Wants,
@@ -212,10 +213,12 @@ pub struct Lent {
 /// A page on the way to a connection.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// The first: whoever has been given this ticket is sent on.
+    /// The first: whoever has been given this ticket is told what comes of it. Nothing comes of the page itself.
+    Show(Secret),
+    /// Whoever has been told goes on.
     Begin(Secret),
-    /// The way back, with what the authorization server has put into the query.
-    Return,
+    /// The way back to the upstream of this name, with what the authorization server has put into the query.
+    Return(Name),
 }
 
 /// A page for a person. Its text holds nothing that a caller has written.
@@ -225,8 +228,10 @@ pub struct WebPage {
     pub location: Option<String>,
     /// By what it is known again.
     pub cookie: Option<String>,
-    /// What is shown.
-    pub text: &'static str,
+    /// What is shown. Names of the gate's own configuration may stand in it, and nothing that could be markup.
+    pub text: Cow<'static, str>,
+    /// Whether the person has to say that it goes on.
+    pub asks: bool,
 }
 
 /// Credentials for upstreams that are a user's or an agent's own.

@@ -7,7 +7,7 @@ use engine::{Endpoint, Publication};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use identity::Secret;
-use model::{ReasonCode, Refusal, RequestId};
+use model::{Name, ReasonCode, Refusal, RequestId};
 use serde_json::json;
 
 use crate::dialect::allowance;
@@ -27,14 +27,15 @@ pub fn at(path: &str) -> Option<(Endpoint, Method)> {
 
 /// The page at a path on the way to a connection with an upstream.
 #[must_use]
-pub fn step(path: &str) -> Option<Step> {
-    match path.strip_prefix("/oauth/")? {
-        "callback" => Some(Step::Return),
-        rest => rest.strip_prefix("connect/").filter(|ticket| !ticket.contains('/')).map(|ticket| {
-            // Whoever knows it is let in, so it is treated as a secret from here on.
-            Step::Begin(Secret::new(ticket.to_owned()))
-        }),
+pub fn step(path: &str, is_post: bool) -> Option<Step> {
+    let rest = path.strip_prefix("/oauth/")?;
+    if let Some(upstream) = rest.strip_prefix("callback/").filter(|_| !is_post) {
+        return Name::new(upstream).ok().map(Step::Return);
     }
+    let ticket = rest.strip_prefix("connect/").filter(|ticket| !ticket.contains('/'))?;
+    // Whoever knows it is let in, so it is treated as a secret from here on.
+    let ticket = Secret::new(ticket.to_owned());
+    Some(if is_post { Step::Begin(ticket) } else { Step::Show(ticket) })
 }
 
 /// Tells refusals as OAuth clients read them: `error` is the standard's, `code` and `request_id` are ours.

@@ -470,9 +470,10 @@ impl Route {
             }
             None => {}
         }
-        if let Some(step) = oauth::step(path) {
+        if let Some(step) = oauth::step(path, *method == Method::POST) {
             let only = || Self::NoIssuer(Refusal::because(ReasonCode::MethodNotAllowed, "use GET"));
-            return if *method == Method::GET { Self::Open(Open::Connect(step)) } else { only() };
+            let is_asked = matches!(*method, Method::GET | Method::POST);
+            return if is_asked { Self::Open(Open::Connect(step)) } else { only() };
         }
         match access::at(path) {
             Some((endpoint, takes)) if takes == *method => return Self::Access(endpoint),

@@ -8,7 +8,7 @@ use text::{Document, NodeId};
 use super::ClientMode;
 use crate::admit::Identified;
 use crate::inspection::Inspected;
-use crate::ports::Function;
+use crate::ports::{Function, MAX_FUNCTIONS};
 use crate::snapshot::Snapshot;
 
 /// Most functions that the record of a request names one by one.
@@ -24,6 +24,10 @@ pub(crate) fn offered(snapshot: &Snapshot, identified: &Identified, inspected: &
     let functions = inspected.understood().model().map(|call| call.functions.as_slice()).unwrap_or_default();
     if tools.mode == ClientMode::Off || functions.is_empty() {
         return Ok(Vec::new());
+    }
+    // Behind so many nobody has read on.
+    if tools.mode == ClientMode::Enforce && functions.len() > MAX_FUNCTIONS {
+        return Err(Refusal::because(ReasonCode::ClientToolUnknown, format!("more than {MAX_FUNCTIONS} functions")));
     }
     let document = inspected.document();
     let mut notes = Vec::new();

@@ -6,6 +6,9 @@ use text::NodeId;
 
 use super::StreamEvent;
 
+/// Most functions of a request that are looked at one by one; more are one too many for every provider.
+pub const MAX_FUNCTIONS: usize = 4096;
+
 /// A function of the client that a request offers to the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {

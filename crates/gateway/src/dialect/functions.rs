@@ -1,12 +1,9 @@
 //! The functions of the client that a request offers to a model, in one form for every API.
 
-use engine::ports::Function;
+use engine::ports::{Function, MAX_FUNCTIONS};
 use text::{Document, Kind, NodeId};
 
 use super::api::Api;
-
-/// Most functions of a request that are looked at one by one. A request with more has one too many for every provider.
-const MAX_FUNCTIONS: usize = 4096;
 
 /// The functions of a request, in their order. Tools that the provider runs, and custom tools that take text, are none.
 pub(super) fn functions(api: Api, document: &Document<'_>) -> Vec<Function> {

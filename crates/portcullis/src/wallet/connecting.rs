@@ -78,7 +78,8 @@ enum Phase {
 
 impl What {
     fn redirect_uri(&self) -> String {
-        format!("{}/oauth/callback", self.base.trim_end_matches('/'))
+        // One of its own for each: what one authorization server gives is never brought to another (RFC 9700, section 4.4).
+        format!("{}/oauth/callback/{}", self.base.trim_end_matches('/'), self.upstream)
     }
 
     fn is_tls(&self) -> bool {
@@ -144,11 +145,19 @@ impl Wallet {
         Some(json!({"id": id, "state": state, "detail": more, "upstream": flow.what.upstream, "holder": flow.what.holder}))
     }
 
+    /// What a ticket is for that nobody has gone on with yet.
+    fn waiting(&self, ticket: &Secret) -> Option<What> {
+        let shown = hash(ticket.expose());
+        let flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |flow: &&Flow| flow.is_open() && matches!(flow.phase, Phase::Waiting { ticket } if ticket == shown);
+        flows.iter().find(is_it).map(|flow| flow.what.clone())
+    }
+
     /// Takes the step that fits, once: nobody else finds it again.
-    fn take<T>(&self, fits: impl Fn(&Phase) -> Option<T>) -> Option<(String, What, T)> {
+    fn take<T>(&self, fits: impl Fn(&What, &Phase) -> Option<T>) -> Option<(String, What, T)> {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
         flows.iter_mut().filter(|flow| flow.is_open()).find_map(|flow| {
-            let with = fits(&flow.phase)?;
+            let with = fits(&flow.what, &flow.phase)?;
             flow.phase = Phase::Working;
             Some((flow.id.clone(), flow.what.clone(), with))
         })
@@ -176,14 +185,37 @@ impl Flow {
 }
 
 fn page(text: &'static str) -> WebPage {
-    WebPage { text, ..WebPage::default() }
+    WebPage { text: text.into(), ..WebPage::default() }
+}
+
+/// The cookie of somebody who has seen what a connection is for. No other site's page sends it along, so nobody goes on unasked.
+fn asked_name(is_tls: bool) -> &'static str {
+    if is_tls { "__Host-portcullis-asked" } else { "portcullis-asked" }
 }
 
 impl Gate {
-    /// The ticket was opened: on to the authorization server.
-    pub(super) async fn begin_connecting(&self, ticket: &Secret) -> Option<WebPage> {
+    /// The ticket was opened: what comes of it if the person goes on. Programs that look at addresses change nothing by that.
+    pub(super) fn show_connecting(&self, ticket: &Secret) -> Option<WebPage> {
+        let what = self.wallet.waiting(ticket)?;
+        let (upstream, holder) = (&what.upstream, &what.holder);
+        let text = format!(
+            "`{holder}` will use `{upstream}` with the account that you are signed in to there, or sign in to next. \
+             Go on only if you are `{holder}`, or mean to lend your account to everything that acts in this name."
+        );
+        let secure = if what.is_tls() { "; Secure" } else { "" };
+        let name = asked_name(what.is_tls());
+        let cookie = format!("{name}=1; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", LIFETIME.as_secs());
+        Some(WebPage { text: text.into(), cookie: Some(cookie), asks: true, ..WebPage::default() })
+    }
+
+    /// The person goes on: to the authorization server.
+    pub(super) async fn begin_connecting(&self, ticket: &Secret, head: &Head) -> Option<WebPage> {
+        let what = self.wallet.waiting(ticket)?;
+        if cookie(head, asked_name(what.is_tls())) != Some("1") {
+            return Some(page("Not connected. Open the address itself, with cookies, and press the button there."));
+        }
         let shown = hash(ticket.expose());
-        let is_it = |phase: &Phase| matches!(phase, Phase::Waiting { ticket } if *ticket == shown).then_some(());
+        let is_it = |_: &What, phase: &Phase| matches!(phase, Phase::Waiting { ticket } if *ticket == shown).then_some(());
         let (id, what, ()) = self.wallet.take(is_it)?;
         let sent = self.send_on(&id, &what).await;
         if sent.is_none() {
@@ -204,15 +236,17 @@ impl Gate {
         let secure = if what.is_tls() { "; Secure" } else { "" };
         let name = cookie_name(id, what.is_tls());
         let cookie = format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}", LIFETIME.as_secs());
-        Some(WebPage { location: Some(location), cookie: Some(cookie), text: "You are sent on." })
+        Some(WebPage { location: Some(location), cookie: Some(cookie), ..page("You are sent on.") })
     }
 
     /// Somebody has come back from an authorization server.
-    pub(super) async fn come_back(&self, head: &Head) -> Option<WebPage> {
+    pub(super) async fn come_back(&self, upstream: &Name, head: &Head) -> Option<WebPage> {
         let query = Form::parse(head.query.as_deref().unwrap_or_default().as_bytes()).ok()?;
         let shown = hash(query.get("state")?);
-        let is_it = |phase: &Phase| match phase {
-            Phase::Sent { state, cookie, verifier } if *state == shown => Some((*cookie, verifier.clone())),
+        let is_it = |what: &What, phase: &Phase| match phase {
+            Phase::Sent { state, cookie, verifier } if *state == shown && what.upstream == *upstream => {
+                Some((*cookie, verifier.clone()))
+            }
             _ => None,
         };
         // Whatever comes of it, this state is used.

@@ -311,8 +311,9 @@ impl Lending for Gate {
 
     async fn connect(&self, step: Step, head: &Head) -> Option<WebPage> {
         match step {
-            Step::Begin(ticket) => self.begin_connecting(&ticket).await,
-            Step::Return => self.come_back(head).await,
+            Step::Show(ticket) => self.show_connecting(&ticket),
+            Step::Begin(ticket) => self.begin_connecting(&ticket, head).await,
+            Step::Return(upstream) => self.come_back(&upstream, head).await,
         }
     }
 }
