@@ -291,7 +291,7 @@ def test_what_a_server_does_wrong_in_a_handshake_is_an_error_of_the_call() -> No
         ("out of order", lambda asked: answer(500, b"{}"), "upstream-unavailable"),
     ]
     old = Old()
-    with in_front_of(old) as (gate, _):
+    with in_front_of(old) as (gate, upstream):
         for what, greeting, expected in facts:
             old.greeting = greeting
             assert reason(echo(gate, "ALICE", "x"))[2] == expected, what
@@ -301,6 +301,10 @@ def test_what_a_server_does_wrong_in_a_handshake_is_an_error_of_the_call() -> No
         old.sessions.append(None)
         old.greeting = lambda asked: whole(asked, good | {"protocolVersion": "2025-11-25"})
         assert said(echo(gate, "BOB", "x")) == "None echo x"
+        # What such a one does not find is no session: nothing is sent a second time.
+        old.sessions.clear()
+        before = len(upstream.requests)
+        assert reason(echo(gate, "BOB", "y"))[1] is not None and len(upstream.requests) == before + 1
         gate.settled()
         assert gate.cli("audit", "verify").returncode == 0
 

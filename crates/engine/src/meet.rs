@@ -129,7 +129,8 @@ pub(crate) async fn act_in_session<W: World, P: Protocol, C: Client>(
     if let Some(link) = links.get(&key) {
         let reply = act(world, client, guard, limits, recorded, Part::Call(Some(&link))).await?;
         // A server that does not know the session any more has done nothing (2025-11-25, Transports): it is met anew, once.
-        if reply.head.status != StatusCode::NOT_FOUND {
+        // One that has no names for sessions says something else by it.
+        if reply.head.status != StatusCode::NOT_FOUND || link.session.is_none() {
             return Ok(reply);
         }
         links.remove(&key, &link);
