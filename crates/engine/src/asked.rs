@@ -6,6 +6,7 @@
 
 mod judge;
 mod offered;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use judge::{Asking, decided, governs};
 pub(crate) use offered::offered;
+pub use weigh::{Trial, trial};
 
 /// Tools that models ask for, as operators declare them.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +90,8 @@ impl ClientTool {
 
 impl ClientTools {
     /// The one tool of this name that the acting party may offer; none where there are several.
-    fn named(&self, chain: &Chain, name: &str) -> Option<&Arc<ClientTool>> {
+    #[must_use]
+    pub fn named(&self, chain: &Chain, name: &str) -> Option<&Arc<ClientTool>> {
         let mut of_party = self.tools.get(name)?.iter().filter(|tool| is_of(tool, chain));
         of_party.next().filter(|_| of_party.next().is_none())
     }

@@ -42,7 +42,7 @@ mod verified;
 pub use access::{answer_questions, claims, publish_access, request_access, search};
 pub use act::Attempt;
 pub use admit::Identified;
-pub use asked::{ClientMode, ClientTool, ClientTools, RefusedCall};
+pub use asked::{ClientMode, ClientTool, ClientTools, RefusedCall, Trial, trial};
 pub use connecting::connect;
 pub use counted::{Counts, rows};
 pub use decide::{Judgement, Permit};

@@ -1,4 +1,4 @@
-//! Labels of running tasks: grow-only ledgers and their effective label; pure.
+//! Labels of running tasks, and where the values of a call come from; pure.
 //!
 //! A [`Ledger`] is a set of observations and of named acts. The effective label is a pure function of the set, so copies of a
 //! ledger can be merged in any order. Nothing is ever taken out; at a bound a ledger collapses upwards: taint stays, grounding
@@ -30,12 +30,14 @@
 //! This crate does not decide, reads no clock and keeps nothing on disk: a ledger is written to the log by its owner, as JSON.
 
 mod act;
+mod conversation;
 pub mod fields;
 mod ledger;
 mod ledgers;
 mod origin;
 
 pub use act::{ActKind, MAX_ACTS, NamedAct};
+pub use conversation::{Call, CallFacts, Conversation, Origin};
 pub use ledger::{Ledger, MAX_OBSERVATIONS, MAX_ORIGIN_BYTES, Observation};
 pub use ledgers::Ledgers;
 pub use origin::{Answered, Grounding, MAX_KEPT, MAX_OWN, MAX_PIECES, MIN_SEARCHED, Place, Provenance, Source, UserText};

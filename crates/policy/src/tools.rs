@@ -317,6 +317,7 @@ fn written(shape: &Shape) -> String {
     match shape {
         Shape::Bool => "__cedar::Bool".to_owned(),
         Shape::Long => "__cedar::Long".to_owned(),
+        Shape::Decimal => "__cedar::decimal".to_owned(),
         Shape::Text => "__cedar::String".to_owned(),
         Shape::Set(item) => format!("Set<{}>", written(item)),
         Shape::Record(fields) => record(fields),

@@ -24,6 +24,22 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "Without --config: the calls in the data folder's log, each against the bundle that was in force.\n\
+With --config: conversations, one a line, in the shape of OpenAI chat completions:\n  \
+{\"id\": …, \"agent\": …, \"user\": …, \"task\": {\"tools\": […]}, \"messages\": […]}\n\
+One verdict per call that a model asks for, one a line:\n  \
+{\"id\": …, \"call\": 0, \"tool\": …, \"verdict\": \"permit\"|\"deny\"|\"challenge\", \"reason\": …, \"because\": […], \"origins\": […]}")]
+pub(crate) struct Replay {
+    /// A request (req_…); with --config files of conversations, `-` for standard input.
+    #[arg(value_name = "REQUEST|FILE")]
+    pub(crate) what: Vec<String>,
+    /// A folder with portcullis.yaml and policies: what would it say of conversations that were recorded elsewhere? Needs no gate.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -90,11 +106,8 @@ pub(crate) enum Command {
     /// The log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Decide every recorded call again, from the data folder alone, and compare.
-    Replay {
-        /// Only this request.
-        request: Option<String>,
-    },
+    /// Decide every recorded call again, from the data folder alone, and compare; or decide the calls of recorded conversations.
+    Replay(Replay),
     /// Look for secrets and personal data in files, folders, standard input or JSON Lines. Needs no gate.
     Scan(Scan),
     /// Write the data folder into one file, while the gate runs or not.

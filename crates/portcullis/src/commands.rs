@@ -15,7 +15,7 @@ use crate::audit;
 use crate::backup;
 use crate::bring;
 use crate::certificates;
-use crate::cli::{Audit, Cli, Command, Import, Init, Key, seconds};
+use crate::cli::{Audit, Cli, Command, Import, Init, Key, Replay, seconds};
 use crate::connect;
 use crate::credential;
 use crate::doctor;
@@ -90,7 +90,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Approvals(command) => approve::command(cli, data, command).await,
         Command::Explain { request } => explain(cli, data, request).await,
         Command::Audit(command) => audit_command(cli, data, command).await,
-        Command::Replay { request } => replay(cli, data, request.as_deref()),
+        Command::Replay(options) => replayed(cli, data, options),
         Command::Scan(options) => Ok(scan::scan(options, cli.json)),
         Command::Backup(options) => backup::backup(data, options, cli.json).await,
         Command::Restore(options) => backup::restore(data, options, cli.json).await,
@@ -339,6 +339,19 @@ async fn erase(cli: &Cli, data: &Path, subject: &str, dry_run: bool, confirm: Op
             ),
         }
     }))
+}
+
+/// What was recorded here, or what was recorded elsewhere.
+fn replayed(cli: &Cli, data: &Path, options: &Replay) -> anyhow::Result<Exit> {
+    match (&options.config, options.what.as_slice()) {
+        (Some(folder), files) => Ok(crate::traces::replay(cli, folder, files)),
+        (None, []) => replay(cli, data, None),
+        (None, [request]) => replay(cli, data, Some(request)),
+        (None, [..]) => {
+            output::note("without --config one request at most: portcullis replay req_…");
+            Ok(Exit::Invalid)
+        }
+    }
 }
 
 fn replay(cli: &Cli, data: &Path, request: Option<&str>) -> anyhow::Result<Exit> {

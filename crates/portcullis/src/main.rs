@@ -32,6 +32,7 @@ mod scan;
 mod tokens;
 mod tools;
 mod tour;
+mod traces;
 mod usage;
 mod wallet;
 mod warm;

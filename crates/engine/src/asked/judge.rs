@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evidence::{Capped, EntryKind, IntentContent, QUESTION_NOTE};
-use model::{Action, Around, Ask, Awaited, DecisionInput, Duties, ReasonCode, Refusal, RequestId, Resource, Side, Verdict};
+use model::{Action, Around, Ask, Awaited, DecisionInput, ReasonCode, Refusal, RequestId, Resource, Verdict};
 use response::{Standing, Wanted};
-use text::{Document, Kind, Splices};
 
 use super::offered::shown;
+use super::weigh::{Weighed, weigh};
 use super::{ClientMode, ClientTool, RefusedCall};
 use crate::account;
 use crate::admit::Identified;
 use crate::approval::{self, Exact};
-use crate::decide::{Judgement, asked, told};
+use crate::decide::{Judgement, told};
 use crate::guard::Guard;
 use crate::inspection::count;
 use crate::ports::{ApprovalError, CallAsked, Fate, Record, World};
@@ -147,47 +147,22 @@ fn judge<W: World>(
     id: RequestId,
 ) -> Judged {
     let Some(tool) = known else { return Judged::refused(None, None, ReasonCode::ClientToolUnknown.into()) };
+    let identified = asking.identified;
     let arguments = if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() };
-    let document = match Document::parse(arguments.as_bytes(), &snapshot.limits.json()) {
-        Ok(document) if document.kind(document.root()) == Kind::Object => document,
-        Ok(_) => return Judged::refused(Some(tool), None, unreadable("they are no object")),
-        Err(error) => return Judged::refused(Some(tool), None, unreadable(&error.to_string())),
+    let hides = || tools::hides(snapshot, identified, &aim(&tool));
+    let input = |findings: &[model::Finding]| input(world, snapshot, asking, &tool, (arguments, findings));
+    let Weighed { plain, lifted, refusal } = weigh(snapshot, &tool, arguments, input, hides);
+    let (plain, lifted) = match (plain, lifted, refusal) {
+        (plain, _, Some(refusal)) => return Judged::refused(Some(tool), plain, refusal),
+        (None, ..) => return Judged::refused(Some(tool), None, ReasonCode::Internal.into()),
+        (Some(plain), None, None) => {
+            return Judged { tool: Some(tool), judgement: Some(plain), refusal: None, wanted: None, standing: None };
+        }
+        (Some(plain), Some(lifted), None) => (plain, lifted),
     };
-    let Ok(scanners) = snapshot.scanners.ready() else {
-        return Judged::refused(Some(tool), None, ReasonCode::RulesPending.into());
-    };
-    let hits = inspect::inspect_document(scanners, &document);
-    let findings = inspect::findings(&document, &hits, Side::Request);
-    let input = input(world, snapshot, asking, &tool, (arguments, &findings));
-    let answer = asked(snapshot, &input);
-    let plain = Judgement { input, answer, findings };
-    let explains = snapshot.refusals.explains(asking.identified.chain());
-    let is_permit = plain.answer.verdict == Verdict::Permit;
-    if !is_permit && tools::hides(snapshot, asking.identified, &aim(&tool)) {
-        return Judged::refused(Some(tool), Some(plain), ReasonCode::ToolNotFound.into());
-    }
-    // Not before: only who could make some call learns what the schema demands.
-    if let Err(misfit) = tool.pinned.arguments().read(arguments) {
-        let refusal = Refusal::because(ReasonCode::ArgumentsInvalid, misfit.to_string());
-        return Judged::refused(Some(tool), Some(plain), refusal);
-    }
-    let is_challenge = plain.answer.verdict == Verdict::Challenge;
-    let lifted = if is_challenge { approval::lifted_by(snapshot, &plain) } else { None };
-    if !is_permit && lifted.is_none() {
-        let refusal = told(explains, &plain.answer);
-        return Judged::refused(Some(tool), Some(plain), refusal);
-    }
-    let duties = Duties::new(lifted.as_ref().unwrap_or(&plain).answer.duties().links().to_vec());
-    let redacted = inspect::redact_document(&document, &hits, &duties, Side::Request, &mut Splices::new());
-    if redacted.is_err() || redacted.is_ok_and(|changed| !changed.is_empty()) {
-        let refusal = Refusal::because(ReasonCode::ContentDenied, "something in the arguments may not leave");
-        return Judged::refused(Some(tool), Some(plain), refusal);
-    }
-    let Some(lifted) = lifted else {
-        return Judged { tool: Some(tool), judgement: Some(plain), refusal: None, wanted: None, standing: None };
-    };
+    let explains = snapshot.refusals.explains(identified.chain());
     let exact = Exact { server: &tool.server, tool: &tool.tool, request: id };
-    match approval::wanted_for(world, snapshot, asking.identified, &exact, &plain, &message(&tool.tool, arguments)) {
+    match approval::wanted_for(world, snapshot, identified, &exact, &plain, &message(&tool.tool, arguments)) {
         Err(refusal) => Judged::refused(Some(tool), Some(plain), refusal),
         Ok(wanted) => match world.approval_of_call(&wanted, id) {
             Some(standing) => {
@@ -199,10 +174,6 @@ fn judge<W: World>(
             }
         },
     }
-}
-
-fn unreadable(why: &str) -> Refusal {
-    Refusal::because(ReasonCode::ArgumentsInvalid, why.to_owned())
 }
 
 /// The call as a message to a tool server would hold it: what is approved of the one is approved of the other.

@@ -35,6 +35,12 @@ fn record(
     for (name, given) in values {
         let path = join(path, name);
         match record.0.get(name) {
+            Some(field) if field.shape == Shape::Decimal => match decimal(given) {
+                Some(exact) => fields.push((name.clone(), RestrictedExpression::new_decimal(exact))),
+                None => {
+                    unmodelled.insert(path);
+                }
+            },
             Some(field) => fields.push((name.clone(), value(&field.shape, given, &path, unmodelled)?)),
             None => {
                 unmodelled.insert(path);
@@ -53,9 +59,8 @@ fn value(shape: &Shape, given: &Value, path: &str, unmodelled: &mut BTreeSet<Str
     match (shape, given) {
         (Shape::Bool, Value::Bool(given)) => Ok(RestrictedExpression::new_bool(*given)),
         (Shape::Text, Value::String(given)) => Ok(RestrictedExpression::new_string(given.clone())),
-        (Shape::Long, Value::Number(given)) => match given.as_i64() {
+        (Shape::Long, Value::Number(given)) => match given.as_i64().or_else(|| whole(given.as_f64()?)) {
             Some(whole) => Ok(RestrictedExpression::new_long(whole)),
-            // 1.0 is a whole number in JSON Schema; read as another, it would be rounded somewhere.
             None => wrong("whole number of 64 bits"),
         },
         (Shape::Set(item), Value::Array(given)) => {
@@ -65,9 +70,29 @@ fn value(shape: &Shape, given: &Value, path: &str, unmodelled: &mut BTreeSet<Str
         (Shape::Record(fields), Value::Object(given)) => record(fields, given, path, unmodelled),
         (Shape::Bool, _) => wrong("boolean"),
         (Shape::Text, _) => wrong("text"),
-        (Shape::Long, _) => wrong("number"),
+        (Shape::Long | Shape::Decimal, _) => wrong("number"),
         (Shape::Set(_), _) => wrong("list"),
         (Shape::Record(_), _) => wrong("object"),
+    }
+}
+
+/// `10.0`, which JSON Schema takes for a whole number: some models write every number so. Beyond 2^53 readers round.
+fn whole(number: f64) -> Option<i64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && number.abs() <= MOST;
+    is_whole.then(|| format!("{number:.0}").parse().ok()).flatten()
+}
+
+/// A number as Cedar's decimal. As a double, as JSON's readers take it; below 10^11 these lie closer than a tenth of the last decimal.
+pub(super) fn decimal(given: &Value) -> Option<String> {
+    const MOST: f64 = 100_000_000_000.0;
+    let number = given.as_f64().filter(|number| number.abs() < MOST)?;
+    // The shortest text that is read as the same double.
+    let text = number.to_string();
+    match text.split_once('.') {
+        None => Some(format!("{text}.0")),
+        Some((_, decimals)) if decimals.len() <= 4 => Some(text),
+        Some(_) => None,
     }
 }
 

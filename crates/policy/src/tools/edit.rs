@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::argument::join;
+use super::argument::{decimal, join};
 use super::shape::{Record, Shape};
 
 /// The type of an argument, by its names from the outside in.
@@ -20,7 +20,7 @@ pub(crate) fn shape<'r, N: AsRef<str>>(record: &'r Record, names: &[N]) -> Optio
 pub(crate) fn least(shape: &Shape) -> Value {
     match shape {
         Shape::Bool => Value::Bool(false),
-        Shape::Long => Value::from(0),
+        Shape::Long | Shape::Decimal => Value::from(0),
         Shape::Text => Value::String(String::new()),
         Shape::Set(_) => Value::Array(Vec::new()),
         Shape::Record(record) => Value::Object(least_of(record)),
@@ -73,6 +73,7 @@ fn strip_below(fields: &mut Map<String, Value>, record: &Record, path: &str, is_
     fields.retain(|name, value| {
         let path = join(path, name);
         match record.0.get(name) {
+            Some(field) if field.shape == Shape::Decimal && decimal(value).is_none() => !is_unwanted(&path),
             Some(field) => {
                 strip_value(&field.shape, value, &path, is_unwanted);
                 true

@@ -69,6 +69,8 @@ pub(crate) enum Shape {
     Bool,
     /// A whole number of 64 bits.
     Long,
+    /// A number of at most four decimals, below 10^11 either way. Never required: what does not fit exactly is unmodelled in its call.
+    Decimal,
     Text,
     /// Order and repetition are not seen by policies.
     Set(Box<Self>),
@@ -175,7 +177,7 @@ impl Reader<'_> {
                 continue;
             }
             if let Some((shape, may_be_absent)) = self.shape(schema, &pointer, depth.saturating_add(1)) {
-                let is_required = required.contains(&name.as_str()) && !may_be_absent;
+                let is_required = required.contains(&name.as_str()) && !may_be_absent && shape != Shape::Decimal;
                 record.0.insert(name.clone(), Field { shape, is_required });
             }
         }
@@ -221,13 +223,14 @@ impl Reader<'_> {
                     self.report(&join(pointer, "items"), "items that may be null have no Cedar type".to_owned());
                     return None;
                 }
+                if item == Shape::Decimal {
+                    self.report(&join(pointer, "items"), "a list of `number` has no Cedar type; one of `integer` has".to_owned());
+                    return None;
+                }
                 Shape::Set(Box::new(item))
             }
             "object" => Shape::Record(self.record(object, pointer, depth)),
-            "number" => {
-                self.report(pointer, "`number` has no exact Cedar type; `integer` has".to_owned());
-                return None;
-            }
+            "number" => Shape::Decimal,
             other => {
                 self.report(pointer, format!("type `{}` has no Cedar type", other.escape_debug()));
                 return None;

@@ -272,7 +272,7 @@ fn call() -> impl Strategy<Value = DecisionInput> {
         ("private", json!([true, false])),
         ("target", json!([{"repo": "ours"}, {"repo": "theirs"}])),
         ("assignee", json!(["eve"])),
-        ("weight", json!([1])),
+        ("weight", json!([1.000_05])),
     ];
     let fields = proptest::sample::subsequence(fields, 0..=4);
     let arguments = (select(vec!["a", "b", "a bug", "other"]), fields, 0..12_usize).prop_map(|(title, fields, at)| {

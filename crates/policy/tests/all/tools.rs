@@ -95,7 +95,8 @@ fn what_does_not_fit_is_refused_and_never_rounded() {
         (json!({"title": "a", "priority": i64::MAX}), ""),
         (json!({"title": "a", "priority": i64::MIN}), ""),
         (json!({"title": "a", "priority": 9_223_372_036_854_775_808_u64}), "argument `priority` is no whole number of 64 bits"),
-        (json!({"title": "a", "priority": 1.0}), "argument `priority` is no whole number of 64 bits"),
+        (json!({"title": "a", "priority": 1.0}), ""),
+        (json!({"title": "a", "priority": 1e17}), "argument `priority` is no whole number of 64 bits"),
         (json!({"title": "a", "priority": 1.5}), "argument `priority` is no whole number of 64 bits"),
         (json!({"title": "a", "priority": null}), "argument `priority` is no number"),
         (json!({"title": "a", "assignee": null}), "argument `assignee` is no text"),
@@ -140,6 +141,42 @@ fn what_does_not_fit_is_refused_and_never_rounded() {
     }
 }
 
+/// A number is a decimal where it fits one exactly; where it does not, no policy can see it.
+#[test]
+fn numbers_are_decimals_or_unmodelled() {
+    let text = "permit (principal, action == github::Action::\"create_issue\", resource)
+        when { context.input has weight && context.input.weight.lessThanOrEqual(decimal(\"100.0\")) };";
+    let snapshot = snapshot(text);
+    let cases = [
+        (json!(100), Verdict::Permit),
+        (json!(99.9999), Verdict::Permit),
+        (json!(1e2), Verdict::Permit),
+        (json!(-3.5), Verdict::Permit),
+        (json!(100.0001), Verdict::Deny),
+        (json!(99.99999), Verdict::Deny),
+        (json!(1e11), Verdict::Deny),
+        (json!(-1e300), Verdict::Deny),
+        (json!("5"), Verdict::Deny),
+        (json!(null), Verdict::Deny),
+    ];
+    for (weight, expected) in cases {
+        let answer = snapshot.decide(&call("github/create_issue", &json!({"title": "a", "weight": weight})));
+        assert_eq!(answer.verdict, expected, "{weight}: {answer:?}");
+    }
+    let none = snapshot.decide(&call("github/create_issue", &json!({"title": "a"})));
+    assert_eq!(none.verdict, Verdict::Deny);
+    // Some models write whole numbers so.
+    let whole = |number: &str| {
+        let mut asked = call("github/create_issue", &json!({}));
+        asked.facts.arguments = Some(format!("{{\"title\": \"a\", \"weight\": 1, \"priority\": {number}}}"));
+        snapshot.decide(&asked).verdict
+    };
+    assert_eq!(["10.0", "10", "1e1", "10.5", "1e16"].map(whole), {
+        use Verdict::{Deny, Permit};
+        [Permit, Permit, Permit, Deny, Deny]
+    });
+}
+
 /// What no policy can see is told by name, and a tool that changes or sends something is not called with it.
 #[test]
 fn unmodelled_arguments_stop_what_has_effects() {
@@ -148,7 +185,7 @@ fn unmodelled_arguments_stop_what_has_effects() {
          forbid (principal, action in Portcullis::Action::\"read\", resource) when { context.unmodelled.contains(\"raw\") };",
     );
     let facts = [
-        ("github/create_issue", json!({"title": "a", "weight": 1.5}), "baseline-unmodelled"),
+        ("github/create_issue", json!({"title": "a", "weight": 1.500_05}), "baseline-unmodelled"),
         ("github/create_issue", json!({"title": "a", "extra": null}), "baseline-unmodelled"),
         ("github/create_issue", json!({"title": "a", "target": {"repo": "ours", "mode": 1}}), "baseline-unmodelled"),
         (
@@ -198,7 +235,8 @@ permit (principal, action == github::Action::\"create_issue\", resource) when { 
 permit (principal, action == github::Action::\"create_isue\", resource);";
     expect![[r#"
         policies/p.cedar:1:79: the types Long and String are not compatible; for policy `policies/p.cedar#1`, both operands to a `==` expression must have compatible types. Types must be exactly equal to be compatible
-        policies/p.cedar:2:79: for policy `policies/p.cedar#2`, attribute `input.weight` in context for github::Action::"create_issue" not found; did you mean `target`?
+        policies/p.cedar:2:79: for policy `policies/p.cedar#2`, unable to guarantee safety of access to optional attribute `input.weight` in context for github::Action::"create_issue"; try testing for the attribute's presence with `context.input has weight && ..`
+        policies/p.cedar:2:79: the types Long and decimal are not compatible; for policy `policies/p.cedar#2`, both operands to a `==` expression must have compatible types. Types must be exactly equal to be compatible
         policies/p.cedar:3:79: for policy `policies/p.cedar#3`, unable to guarantee safety of access to optional attribute `input.priority` in context for github::Action::"create_issue"; try testing for the attribute's presence with `context.input has priority && ..`
         policies/p.cedar:4:30: for policy `policies/p.cedar#4`, unrecognized action `github::Action::"create_isue"`; did you mean `github::Action::"create_issue"`?"#]]
     .assert_eq(&problems(text).join("\n"));
@@ -211,6 +249,7 @@ permit (principal, action == github::Action::\"create_isue\", resource);";
 fn what_has_no_type_is_reported() {
     let properties = json!({
         "n": {"type": "number"},
+        "ns": {"type": "array", "items": {"type": "number"}},
         "any": {},
         "yes": true,
         "two": {"type": ["string", "integer"]},
@@ -267,8 +306,8 @@ fn what_has_no_type_is_reported() {
         /properties/holes/items: items that may be null have no Cedar type
         /properties/map/additionalProperties: arguments without fixed names have no Cedar type
         /properties/mixed/type: `type` beside a reference is not read
-        /properties/n: `number` has no exact Cedar type; `integer` has
         /properties/needs/required: `required` is no list of names
+        /properties/ns/items: a list of `number` has no Cedar type; one of `integer` has
         /properties/null: no type is named
         /properties/numbered/type: `type` is neither a name nor a list of names
         /properties/odd-type/type: `type` is neither a name nor a list of names

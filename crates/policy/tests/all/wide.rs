@@ -58,7 +58,7 @@ pub(crate) fn schema() -> String {
             groups.join(", ")
         )
     };
-    let create = "title: String, priority?: Long, labels?: Set<String>, private?: Bool, target?: { repo: String, fork?: Bool }, assignee?: String";
+    let create = "title: String, priority?: Long, labels?: Set<String>, private?: Bool, target?: { repo: String, fork?: Bool }, assignee?: String, weight?: decimal";
     let verb = |name: &str, said: &str| {
         let pep = format!(
             "{{ name: String, subject: {{ role?: String }}, action: {{ {said} }}, resource: {{ status?: String }}, context: {{}} }}"
@@ -182,7 +182,7 @@ fn arguments() -> impl Strategy<Value = (&'static str, Json)> {
         ("private", json!([true, false])),
         ("target", json!([{"repo": "ours"}, {"repo": "theirs", "fork": true}, {"repo": "ours", "mode": 1}])),
         ("assignee", json!(["eve"])),
-        ("weight", json!([1.5])),
+        ("weight", json!([1.5, 1.500_05, 40])),
     ];
     let create = (select(vec!["a bug", "a wish"]), subsequence(fields, 0..=4), 0..6_usize).prop_map(|(title, fields, at)| {
         let field = |(name, values): (&str, Json)| {
@@ -250,12 +250,24 @@ pub(crate) fn beside(input: &DecisionInput, ask: &Ask) -> Vec<(&'static str, Jso
         Resource::Tool(tool) => {
             let all: Map<String, Json> = serde_json::from_str(input.facts.arguments.as_deref().unwrap()).unwrap();
             let known: &[&str] = match tool.as_str() {
-                "github/create_issue" => &["title", "priority", "labels", "private", "target", "assignee"],
+                "github/create_issue" => &["title", "priority", "labels", "private", "target", "assignee", "weight"],
                 "github/read_issue" => &["number"],
                 _ => &[],
             };
             let (mut seen, unseen): (Map<_, _>, Map<_, _>) =
                 all.into_iter().partition(|(name, _)| known.contains(&name.as_str()));
+            let mut unseen = unseen;
+            match seen.remove("weight") {
+                // One decimal too many.
+                Some(weight) if weight == json!(1.500_05) => {
+                    unseen.insert("weight".to_owned(), weight);
+                }
+                Some(weight) => {
+                    let text = if weight == json!(40) { "40.0".to_owned() } else { weight.to_string() };
+                    seen.insert("weight".to_owned(), json!({"__extn": {"fn": "decimal", "arg": text}}));
+                }
+                None => {}
+            }
             let mut names: Vec<String> = unseen.into_iter().map(|(name, _)| name).collect();
             if let Some(target) = seen.get_mut("target").and_then(Json::as_object_mut)
                 && target.remove("mode").is_some()

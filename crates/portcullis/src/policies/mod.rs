@@ -71,12 +71,17 @@ struct Ready {
     policies: PolicySnapshot,
 }
 
+/// The configuration of a folder in which secrets need not be there.
+pub(crate) fn blindly(folder: &Path) -> Result<Config, Problems> {
+    let source = Blind(Folder::new(folder.to_owned()));
+    let lookup = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| stand_in(name)));
+    let read = Config::load(&source, &lookup).map(|(config, _)| config);
+    read.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
 impl Ready {
     fn read(folder: &Path) -> Result<Self, Problems> {
-        let source = Blind(Folder::new(folder.to_owned()));
-        let lookup = |name: &str| Some(std::env::var(name).unwrap_or_else(|_| stand_in(name)));
-        let (config, _) =
-            Config::load(&source, &lookup).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Problems>())?;
+        let config = blindly(folder)?;
         let policies = bring::compile(&config.bundle)?;
         Ok(Self { folder: folder.to_owned(), bundle: config.bundle, policies })
     }

@@ -22,10 +22,11 @@ pub(super) fn of(tool: &Tool, input: &str, path: &Path, report: &mut Report<'_>)
         report.key_problem(&path.key("ident"), format!("`{}` stands under `free` too: which of both is it?", shown(name)));
     }
     let is_mixed = tool.output == raw_tools::Output::Mixed;
-    if !is_mixed && !(free.is_empty() && ident.is_empty()) {
+    let names_any = !free.is_empty() || !ident.is_empty();
+    if !is_mixed && names_any {
         report.key_problem(path, "`free` and `ident` say which fields of `output: mixed` you do not vouch for: that is missing");
     }
-    if is_mixed && free.is_empty() && ident.is_empty() {
+    if is_mixed && !names_any {
         report.problem(
             &path.key("output"),
             "you vouch for all but what stands under `free` and `ident`, and nothing does: expected \

@@ -64,7 +64,7 @@ impl Place {
             Shape::Bool => Some(Sort::Flag),
             Shape::Long => Some(Sort::Number),
             Shape::Text => Some(Sort::Text),
-            Shape::Set(_) | Shape::Record(_) => None,
+            Shape::Decimal | Shape::Set(_) | Shape::Record(_) => None,
         };
         match self {
             Self::Argument(names, record) => match shape(record, names)? {

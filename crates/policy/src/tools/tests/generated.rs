@@ -19,7 +19,7 @@ const DEVIATIONS: [(&str, &str, &str); 7] = [
     ("list_issues.state", "?entity state", "?String"),
     ("schedule.at", "datetime", "String"),
     ("schedule.from", "?ipaddr", "?String"),
-    ("set_price.amount", "entity Number", "-"),
+    ("set_price.amount", "entity Number", "?decimal"),
     ("tag.values", "?entity values", "?{}"),
 ];
 
@@ -52,6 +52,7 @@ fn ours(shape: &Shape) -> String {
     match shape {
         Shape::Bool => "Bool".to_owned(),
         Shape::Long => "Long".to_owned(),
+        Shape::Decimal => "decimal".to_owned(),
         Shape::Text => "String".to_owned(),
         Shape::Set(item) => format!("Set<{}>", ours(item)),
         Shape::Record(Record(fields)) => {
