@@ -93,7 +93,8 @@ permit (
 class Hostile:
     """The tool server: it serves both addresses, and says of a call what `says` holds for it, once."""
 
-    announces: list[dict] = field(default_factory=lambda: TOOLS)
+    announces: list[dict] | None = None
+    """What both say that they have; nothing: what was approved of each."""
     says: dict | None = None
 
     async def __call__(self, request: Request, _: Peer) -> list[bytes]:
@@ -105,14 +106,15 @@ class Hostile:
         if asked["method"] == "tools/call" and self.says is not None:
             says, self.says = self.says, None
             return _spoken(says, asked["id"])
-        return _result(asked["id"], self._answer(asked["method"], asked.get("params", {})), asked["method"])
+        approved = SHOP if request.line.startswith("POST /shop ") else TOOLS
+        return _result(asked["id"], self._answer(asked["method"], asked.get("params", {}), approved), asked["method"])
 
-    def _answer(self, method: str, params: dict) -> dict:
+    def _answer(self, method: str, params: dict, approved: list[dict]) -> dict:
         match method:
             case "initialize":
                 return {"protocolVersion": SESSIONS, "capabilities": {"tools": {}}, "serverInfo": {"name": "kb", "version": "1"}}
             case "tools/list":
-                return {"tools": self.announces, "resultType": "complete"}
+                return {"tools": approved if self.announces is None else self.announces, "resultType": "complete"}
             case "resources/read":
                 return {"contents": [{"uri": params["uri"], "text": "a page"}], "resultType": "complete"}
             case "tools/call" if params["name"] == "ask" and "requestState" not in params:

@@ -69,6 +69,10 @@ class Situation:
     def call(self, who: str, server: str, tool: str, **arguments: object) -> tuple[int, dict, dict]:
         return call(self.gate, who, tool, arguments, server=server)
 
+    def reached(self, server: str) -> int:
+        """How many calls have reached a server."""
+        return sum(request.json()["method"] == "tools/call" for request in self.servers[server].requests)
+
     def said(self, who: str, server: str, tool: str, **arguments: object) -> dict:
         """The result of a call that has to succeed."""
         status, _, message = self.call(who, server, tool, **arguments)
@@ -77,10 +81,10 @@ class Situation:
 
     def refused(self, who: str, server: str, tool: str, **arguments: object) -> tuple[str, set[str]]:
         """Why a call is refused, and the policies that took part; nothing reaches the server."""
-        before = len(self.servers[server].requests)
+        before = self.reached(server)
         answered = self.call(who, server, tool, **arguments)
         assert reason(answered)[:2] == (200, 1403), answered
-        assert len(self.servers[server].requests) == before
+        assert self.reached(server) == before
         told, policies = why(self.gate, answered[1]["x-request-id"])
         # Where a policy permits and something else has no room, the answer says more than the decision.
         return (told if told != "permitted" else reason(answered)[2]), policies
@@ -178,7 +182,7 @@ def test_records_are_read_and_written_through_the_gate(hospital: Situation) -> N
     miller = hospital.key("MILLER", "letter-writer", "miller")
     assert hospital.refused(miller, "records", "read_record", patient="p-1001")[0] == "policy-denied"
     # An entry is approved word for word, and written once.
-    before = len(hospital.servers["records"].requests)
+    before = hospital.reached("records")
     entry = {"patient": "p-1001", "entry": "BP 120/80, discharged tomorrow"}
     asked = hospital.call(letters, "records", "write_entry", **entry)
     hospital.approve("ward-lead", asked, ["user:dr-okafor → agent:letter-writer", entry["entry"], "p-1001", "agents-entries-approved"])
@@ -186,7 +190,7 @@ def test_records_are_read_and_written_through_the_gate(hospital: Situation) -> N
         assert hospital.refused(letters, "records", "write_entry", **other)[0] == "approval-required", other
     assert hospital.said(letters, "records", "write_entry", **entry) == {"patient": "p-1001", "written": entry["entry"]}
     assert hospital.refused(letters, "records", "write_entry", **entry)[0] == "approval-required"
-    assert len(hospital.servers["records"].requests) == before + 1
+    assert hospital.reached("records") == before + 1
 
 
 def test_an_agent_reads_no_records_without_end(hospital: Situation) -> None:
