@@ -323,8 +323,10 @@ def page(runs: list[Run]) -> str:
 def main() -> None:
     """Writes the page; ends with 1 if a check is lost that is not known, or found again."""
     argparse.ArgumentParser(description=__doc__).parse_args()
+    from conformance_auth import run_all, table
+
     runs = [run(revision) for revision in REVISIONS]
-    PAGE.write_text(page(runs))
+    PAGE.write_text(page(runs) + "\n" + table(run_all()))
     lost = {key: message for each in runs for key, message in each.lost().items()}
     listed = known()
     for key in sorted(lost.keys() ^ listed.keys()):

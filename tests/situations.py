@@ -9,13 +9,16 @@ from contextlib import contextmanager
 
 from gate import Gate
 
+TOOL_KEYS = ["SHOP_KEY", "DESK_KEY", "DATABASE_KEY", "DATA_KEY", "RECORDS_KEY", "CORE_KEY"]
+SERVER_KEY = "sk-Hc8FdGpJ5sVu1eZk3vT9qLw2Rb7YxN4m"
+"""What the gate shows the situations' tool servers; no caller has it."""
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
 
 
 @contextmanager
-def situation(name: str, models: str, **addresses: str) -> Iterator[Gate]:
-    """A gate in front of `models`; `addresses` are put in the place of those in the example's file, by their key there."""
-    given = {"MODELS_URL": models, "MODELS_KEY": "sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e", "SHOP_KEY": "sk-Hc8FdGpJ5sVu1eZk3vT9qLw2Rb7YxN4m"}
+def situation(name: str, models: str, servers: dict[str, str] | None = None, **addresses: str) -> Iterator[Gate]:
+    """A gate in front of `models`, and of tool servers by their names as upstreams; `addresses` are put in the place of those in the example's file, by their key there."""
+    given = {"MODELS_URL": models, "MODELS_KEY": "sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e"} | dict.fromkeys(TOOL_KEYS, SERVER_KEY)
     before = {variable: os.environ.get(variable) for variable in given}
     os.environ.update(given)
     try:
@@ -24,6 +27,10 @@ def situation(name: str, models: str, **addresses: str) -> Iterator[Gate]:
                 old.unlink()
             shutil.copytree(EXAMPLES / name, gate.data, dirs_exist_ok=True)
             main = gate.data / "portcullis.yaml"
+            for server, address in (servers or {}).items():
+                text = main.read_text()
+                line = next(line for line in text.splitlines() if line.startswith(f"    base_url: https://{server}."))
+                main.write_text(text.replace(line, f"    base_url: {address}"))
             for written, address in addresses.items():
                 text = main.read_text()
                 line = next(line for line in text.splitlines() if line.strip().startswith(f"{written}: https://"))

@@ -13,7 +13,7 @@ from test_packs import policy
 
 def check(folder: pathlib.Path) -> dict:
     environment = {"PATH": "/usr/bin:/bin", "MODELS_URL": "http://127.0.0.1:9", "MODELS_KEY": "sk-Zk3vT9qLw2Rb7YxN4mHc8FdGpJ5sVu1e"}
-    environment["SHOP_KEY"] = environment["MODELS_KEY"]
+    environment |= dict.fromkeys(("SHOP_KEY", "DESK_KEY", "DATABASE_KEY"), environment["MODELS_KEY"])
     command = [binary(), "check", "--json", "--data", folder]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     return json.loads(checked.stdout)

@@ -55,7 +55,7 @@ def shop() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def procurement(models: Upstream, shop: Upstream) -> Iterator[Gate]:
     """The gate of IT and procurement."""
-    with situation("procurement", models.url, base_url=f"{shop.url}/mcp") as gate:
+    with situation("procurement", models.url, servers={"shop": f"{shop.url}/mcp"}) as gate:
         yield gate
 
 

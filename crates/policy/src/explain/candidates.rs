@@ -16,6 +16,7 @@ use super::reads::{Literal, Path, Reads, Step};
 use super::said;
 use super::trial::{By, Candidate, Edit};
 use crate::decide::PolicySnapshot;
+use crate::declared;
 use crate::index::{Amendment, Miss};
 use crate::problem::nearest;
 use crate::vocabulary::BASELINE_FILE;
@@ -135,7 +136,7 @@ impl One<'_> {
             Some(input(By::Caller, "chain", text, move |input| input.chain = chain.clone()))
         };
         let mut found: Vec<Candidate> = users.into_iter().take(MAX_OTHERS).filter_map(behind).collect();
-        let (name, action) = (agent.name.clone(), self.link.action);
+        let (name, action) = (agent.name.clone(), declared::alone_as(self.link.action));
         let text = format!("{agent} were registered as autonomous for {}", action.as_str());
         found.push(registration("autonomous", text, move |registry| {
             if let Some(agent) = registry.agents.get_mut(&name) {

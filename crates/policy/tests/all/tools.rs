@@ -60,6 +60,21 @@ fn errors(answer: &Answer) -> String {
     answer.links.first().and_then(|link| link.errors.first()).cloned().unwrap_or_default()
 }
 
+/// Who may run tools alone sees which there are; who may do something else alone does not.
+#[test]
+fn an_agent_that_calls_alone_lists_alone() {
+    for (alone, expected) in [(Action::CallTool, ReasonCode::Permitted), (Action::CallModel, ReasonCode::AgentWithoutUser)] {
+        let mut bundle = with_tools("permit (principal, action, resource);", &[("github", server())]);
+        bundle.registry.agents.get_mut(&name("free")).unwrap().autonomous = [alone].into();
+        let mut asked = input(&["agent:free"], "small");
+        asked.asks = vec![Ask { action: Action::ListTools, resource: Resource::ToolServer(name("github")) }];
+        assert_eq!(compiled(&bundle).decide(&asked).reason, expected, "{alone:?}");
+        // The list goes with the calls, and not the other way round.
+        asked.asks = vec![Ask { action: Action::ListTools, resource: Resource::ToolServer(name("nobody")) }];
+        assert_eq!(compiled(&bundle).decide(&asked).verdict, Verdict::Deny);
+    }
+}
+
 #[test]
 fn policies_read_typed_arguments() {
     let snapshot = snapshot(
