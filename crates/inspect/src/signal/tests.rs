@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::learning::Prepared;
 use super::look::MAX_WINDOWS;
-use super::{Calibration, Detector, Signal, Table, TextKind, Weights, WeightsError, exponential, injection};
+use super::{Calibration, Detector, Signal, Table, TextKind, Weights, WeightsError, exponential, injection, short_words};
 
 const KINDS: [TextKind; 3] = [TextKind::User, TextKind::ToolOutput, TextKind::Document];
 const FILE: &[u8] = include_bytes!("injection.weights");
@@ -74,10 +74,11 @@ fn an_attack_stands_out_of_what_surrounds_it() {
         assert!(best.span.start <= at && at + ATTACK.len() <= best.span.end && best.span.len() < 400, "{kind:?} {best:?}");
     }
     // The same words, in a field of an answer, behind escapes.
-    let answer = format!(r#"{{"id": 17, "note": "Bring the key.\n\u0049{}.", "city": "Graz"}}"#, &ATTACK[1..]);
+    let rest = ATTACK.strip_prefix('I').unwrap();
+    let answer = format!(r#"{{"id": 17, "note": "Bring the key.\n\u0049{rest}.", "city": "Graz"}}"#);
     let signal = look(&answer, TextKind::ToolOutput);
-    let shown = &answer[signal.windows[0].span.clone()];
-    assert!(signal.is_flagged && shown.contains(&ATTACK[1..]) && !shown.contains("Graz"), "{shown}");
+    let shown = answer.get(signal.windows[0].span.clone()).unwrap();
+    assert!(signal.is_flagged && shown.contains(rest) && !shown.contains("Graz"), "{shown}");
 }
 
 #[test]
@@ -111,6 +112,21 @@ fn features_and_segments_are_linear_in_the_text() {
         let (once, twice) = (count(5000), count(10_000));
         assert!(twice.0 <= once.0 * 2 + 100 && twice.1 <= once.1 * 2 + 10, "{pattern}: {once:?} {twice:?}");
         assert!(once.0 <= 5000 * pattern.len() * 12, "{pattern}: {once:?}");
+    }
+}
+
+#[test]
+fn short_words_of_signs_keep_their_places() {
+    let facts = [
+        ("ignore it 17 70 me", "ignore it it to me"),
+        ("2024, 13.50 1 é75!", "2024, ie.so i é75!"),
+        ("0", "o"),
+        ("", ""),
+        ("指 45", "指 as"),
+        ("47000", "47000"),
+    ];
+    for (text, expected) in facts {
+        assert_eq!(short_words(text), expected);
     }
 }
 

@@ -88,7 +88,6 @@ struct Shape {
     has_letter: bool,
     has_digit: bool,
     is_long: bool,
-    is_alone: bool,
 }
 
 /// The words before: hashes, and hashes of beginnings, the last one first.
@@ -162,7 +161,6 @@ impl<S: Sink> Walker<'_, S> {
         }
         self.shape.has_letter = true;
         if is_alone {
-            self.shape.is_alone = true;
             self.end_word(at + length);
         }
         length
