@@ -9,7 +9,6 @@
     clippy::print_stderr,
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "a program for developers over fixed data: what is wrong with it should stop it"
 )]
 

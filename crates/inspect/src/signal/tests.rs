@@ -64,7 +64,7 @@ fn numbers_out_of_range_are_refused_though_the_digest_holds() {
 
 #[test]
 fn an_attack_stands_out_of_what_surrounds_it() {
-    let document = format!("{0}{0}{ATTACK}. {0}{0}", PROSE);
+    let document = format!("{PROSE}{PROSE}{ATTACK}. {PROSE}{PROSE}");
     let at = document.find(ATTACK).unwrap();
     for kind in KINDS {
         assert!(!look(&PROSE.repeat(4), kind).is_flagged, "{kind:?}");
