@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use inspect::signal::{TextKind, injection};
 use inspect::{Lane, Scanners};
 use model::Side;
 use serde_json::{Value, json};
@@ -52,9 +53,10 @@ fn main() -> io::Result<()> {
 type Run = fn(&Arc<Scanners>, &str) -> usize;
 
 /// What is timed over every case. In a stream a token or two come at a time; what has arrived together is a few KB.
-const SYSTEMS: [(&str, Run); 4] = [
+const SYSTEMS: [(&str, Run); 5] = [
     ("portcullis-scan", scan),
     ("portcullis", control),
+    ("signal-injection", signal),
     ("portcullis-lane-16", |scanners, text| lane(scanners, text, 16)),
     ("portcullis-lane-4k", |scanners, text| lane(scanners, text, 4096)),
 ];
@@ -86,6 +88,11 @@ fn scan(scanners: &Arc<Scanners>, text: &str) -> usize {
 /// The whole control tier: the text, what stands behind layers of JSON escapes, and every other way to read all of it.
 fn control(scanners: &Arc<Scanners>, text: &str) -> usize {
     scanners.scan_layers(text).len()
+}
+
+/// The detector of injections, over the text in every reading.
+fn signal(_: &Arc<Scanners>, text: &str) -> usize {
+    injection(text, TextKind::ToolOutput).map_or(0, |signal| signal.windows.len())
 }
 
 /// Microseconds of every run, at least one, for about `seconds`.

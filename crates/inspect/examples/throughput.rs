@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use inspect::signal::{TextKind, injection};
 use inspect::{Lane, Scanners, inspect_document};
 use model::Side;
 use text::{Document, Limits, quote};
@@ -99,6 +100,12 @@ fn main() {
     for (name, text) in [("prose", prose), ("code", &code), ("notes", &notes)] {
         report(&format!("control tier, {name}"), text.len(), || {
             black_box(scanners.scan_layers(black_box(text)));
+        });
+    }
+    let fields = chat.repeat(2);
+    for (name, text) in [("prose", prose), ("code", &code), ("notes", &notes), ("fields", &fields), ("base64", &base64)] {
+        report(&format!("injection, {name}"), text.len(), || {
+            black_box(injection(black_box(text), TextKind::ToolOutput).is_ok());
         });
     }
     let reading = || lane(&scanners).with_readings();

@@ -27,6 +27,7 @@ mod redact;
 mod rules;
 mod scan;
 mod secrets;
+pub mod signal;
 mod stretch;
 mod token;
 mod tokens;

@@ -91,7 +91,7 @@ fn whole_matches(scanners: &Scanners, layer: &str, is_whole: &mut bool) -> Vec<M
 
 /// What offsets count.
 #[derive(Clone, Copy)]
-enum Offsets {
+pub(crate) enum Offsets {
     /// Bytes of a text.
     AsItStands,
     /// Bytes of what it is unescaped to.
@@ -137,7 +137,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// The unescaped text; `None` if there is no escape in it.
-fn unescape(text: &str) -> Option<String> {
+pub(crate) fn unescape(text: &str) -> Option<String> {
     memchr::memchr(b'\\', text.as_bytes())?;
     let mut unescaped = String::with_capacity(text.len());
     let mut has_escape = false;
@@ -165,7 +165,7 @@ fn widen(outer: &str, matches: &mut [Match], offsets: Offsets) {
 }
 
 /// Where ranges stand in `outer`; an escape that a range touches is covered whole. One walk over the text.
-fn outer_spans(outer: &str, ranges: &[Range<usize>], offsets: Offsets) -> Vec<Range<usize>> {
+pub(crate) fn outer_spans(outer: &str, ranges: &[Range<usize>], offsets: Offsets) -> Vec<Range<usize>> {
     let mut spans = vec![0..outer.len(); ranges.len()];
     // Every first and last byte, in order of where it stands.
     let firsts = ranges.iter().enumerate().map(|(index, range)| (range.start, index, true));

@@ -262,11 +262,14 @@ pub(crate) struct Init {
 
 /// Options of `scan`.
 #[derive(Debug, Args)]
-#[command(after_help = "JSON Lines in:   {\"id\": 1, \"text\": \"…\"}   (other members are ignored)
-JSON Lines out:  {\"id\", \"flagged\", \"injection\": null, \"findings\": [{\"kind\", \"type\", \"start\", \"end\", \"confidence\"}]}
-Offsets count Unicode code points. There is no detector of injections yet.
+#[command(
+    after_help = "JSON Lines in:   {\"id\": 1, \"text\": \"…\", \"kind\": \"user\" | \"tool_output\" | \"document\"}   (other members are ignored)
+JSON Lines out:  {\"id\", \"flagged\", \"injection\": {\"score\", \"windows\": [{\"start\", \"end\", \"score\"}]}, \"findings\": [{\"kind\", \"type\", \"start\", \"end\", \"confidence\"}]}
+Offsets count Unicode code points. A text is flagged for a finding, or for an injection score of its kind's threshold or more
+(docs/MODEL_INJECTION.md); files are documents, and so are rows without a kind.
 
-Exit codes: 0 nothing found, 1 something could not be read, 2 something was found, 3 a line was invalid.")]
+Exit codes: 0 nothing found, 1 something could not be read, 2 something was found, 3 a line was invalid."
+)]
 pub(crate) struct Scan {
     /// Files and folders; `-` or nothing is standard input.
     #[arg(value_name = "PATH")]

@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask {test,check,bench,fuzz,soak,conformance,layers,sizes,schema,status,sbom}`.
+//! Project commands: `cargo xtask {test,check,bench,train,fuzz,soak,conformance,layers,sizes,schema,status,sbom}`.
 //!
 //! Invariant: this crate knows no crate of the workspace (but for the `schema` binary, behind a feature), so that it
 //! builds in seconds and still works when a crate under work does not build.
@@ -19,6 +19,7 @@ mod sizes;
 mod status;
 mod suites;
 mod table;
+mod train;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                                          --peers litellm,portkey measures them too: docs/BENCHMARKS_PEERS.md
   bench inspect [--quick] [--json FILE]  the scanners beside Presidio and detect-secrets; docs/BENCHMARKS_INSPECT.md
   bench policy [--quick] [--json FILE]   decisions beside Cedar's own scan and Rego; docs/BENCHMARKS_POLICY.md
+  train inject [--check | --card]        the weights of the injection detector; --check compares, --card writes docs/MODEL_INJECTION.md
   fuzz [TARGET] [--seconds N] [--seed N] mutated inputs for every parser of outside bytes; --list names them
   soak [--requests N] [--quick]          mixed requests against an upstream that misbehaves; log, memory, planted values;
                                          without --quick it writes docs/BENCHMARKS_SOAK.md
@@ -70,6 +72,7 @@ fn command(words: &[&str]) -> Result<bool> {
         ["sbom"] => sbom::sbom(None),
         ["sbom", file] => sbom::sbom(Some(file)),
         ["bench", rest @ ..] => bench::bench(rest),
+        ["train", rest @ ..] => train::train(rest),
         ["fuzz", rest @ ..] => robust::fuzz(rest),
         ["soak", rest @ ..] => robust::soak(rest),
         ["conformance"] => conformance::conformance(),

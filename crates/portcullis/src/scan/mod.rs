@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use inspect::Scanners;
+use inspect::signal::TextKind;
 
 use crate::cli::{Scan, ScanFormat};
 use crate::commands::Exit;
@@ -148,11 +149,11 @@ impl Run {
             return self.failed(&format!("{name}: longer than {} MB: split it, or send it as JSON Lines", MAX_TEXT >> 20));
         }
         let text = source::decode(&bytes);
-        let look = self.look(name, &text);
+        let look = self.look(name, &text, TextKind::Document);
         if self.report.is_jsonl {
             output::line(&report::row(&serde_json::Value::from(name), &text, &look));
         } else {
-            self.report.show(name, &text, &look.found);
+            self.report.show(name, &text, &look);
         }
     }
 
@@ -174,11 +175,11 @@ impl Run {
             match Row::read(line, number) {
                 Ok(row) => {
                     let place = format!("{name}#{}", row.shown_id());
-                    let look = self.look(&place, &row.text);
+                    let look = self.look(&place, &row.text, row.kind());
                     if self.report.is_jsonl {
                         output::line(&report::row(&row.id, &row.text, &look));
                     } else {
-                        self.report.show(&place, &row.text, &look.found);
+                        self.report.show(&place, &row.text, &look);
                     }
                 }
                 Err(what) => {
@@ -190,20 +191,23 @@ impl Run {
         }
     }
 
-    fn look(&mut self, name: &str, text: &str) -> Look {
+    fn look(&mut self, name: &str, text: &str, kind: TextKind) -> Look {
         let progress = &mut self.progress;
-        let look = Look::at(&self.scanners, text, &mut |bytes| {
+        let look = Look::at(&self.scanners, text, kind, &mut |bytes| {
             if let Some(words) = progress.within(Instant::now(), name, bytes, text.len()) {
                 output::note(&words);
             }
         });
-        let found = &look.found;
         if look.is_cut {
             self.failed(&format!("{name}: not read in full: it can be read in more ways than are tried"));
         }
+        if let Err(error) = &look.signal {
+            self.failed(&format!("{name}: not looked at for injections: {error}"));
+        }
+        let found = &look.found;
         let tally = &mut self.tally;
         tally.n_texts = tally.n_texts.saturating_add(1);
-        tally.n_flagged = tally.n_flagged.saturating_add(u64::from(!found.is_empty()));
+        tally.n_flagged = tally.n_flagged.saturating_add(u64::from(look.is_flagged()));
         tally.n_findings = tally.n_findings.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
         tally.n_bytes = tally.n_bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
         if self.progress.is_due(Instant::now()) {
@@ -220,7 +224,7 @@ impl Run {
     fn summary(&self) -> String {
         let Tally { n_texts, n_flagged, n_findings, n_bytes, n_failed, n_invalid } = &self.tally;
         let mut words = format!(
-            "{n_texts} texts ({:.1} MB) in {:.1} s: {n_findings} findings in {n_flagged} of them",
+            "{n_texts} texts ({:.1} MB) in {:.1} s: {n_findings} findings, {n_flagged} texts flagged",
             megabytes(usize::try_from(*n_bytes).unwrap_or(usize::MAX)),
             self.started.elapsed().as_secs_f64()
         );

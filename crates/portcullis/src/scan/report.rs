@@ -1,5 +1,6 @@
 //! What was found, for programs and for people.
 
+use inspect::signal::{Signal, TextKind, WeightsError, injection};
 use inspect::{Grounds, Scanners, UNREAD};
 use model::{FindingGroup, FindingKind};
 use serde_json::{Value, json};
@@ -39,24 +40,38 @@ impl Found {
 pub(super) struct Look {
     /// In order; matches that lie in each other are told one by one.
     pub(super) found: Vec<Found>,
+    /// Whether it looks like an attempt to take over whoever reads it; why that is not known.
+    pub(super) signal: Result<Signal, WeightsError>,
     /// The text can be read in more ways than it was.
     pub(super) is_cut: bool,
 }
 
 impl Look {
     /// How many bytes are looked at is told every few megabytes.
-    pub(super) fn at(scanners: &Scanners, text: &str, told: &mut dyn FnMut(usize)) -> Self {
+    pub(super) fn at(scanners: &Scanners, text: &str, kind: TextKind, told: &mut dyn FnMut(usize)) -> Self {
         let scan = scanners.scan_whole_telling(text, STEP, told);
         let all = scan.hits.iter().flat_map(inspect::Hit::matches).take(MAX_FOUND);
         let found = all.map(|(kind, group, span)| Found { kind: kind.clone(), group, start: span.start, end: span.end });
-        Self { found: found.collect(), is_cut: scan.is_cut }
+        Self { found: found.collect(), signal: injection(text, kind), is_cut: scan.is_cut }
+    }
+
+    /// Something was found, or the text looks like an attack.
+    pub(super) fn is_flagged(&self) -> bool {
+        !self.found.is_empty() || self.signal.as_ref().is_ok_and(|signal| signal.is_flagged)
+    }
+
+    /// Bytes at which something begins or ends.
+    fn offsets(&self) -> Vec<usize> {
+        let windows =
+            self.signal.iter().flat_map(|signal| &signal.windows).flat_map(|window| [window.span.start, window.span.end]);
+        self.found.iter().flat_map(|found| [found.start, found.end]).chain(windows).collect()
     }
 }
 
 /// One row of JSON Lines. Offsets count Unicode code points.
 pub(super) fn row(id: &Value, text: &str, look: &Look) -> String {
     let found = &look.found;
-    let scalars = Scalars::new(text, found);
+    let scalars = Scalars::new(text, look.offsets());
     let mut findings: Vec<Value> = found
         .iter()
         .map(|found| {
@@ -67,8 +82,18 @@ pub(super) fn row(id: &Value, text: &str, look: &Look) -> String {
     // It says nothing of what stands there, so the text is not flagged for it.
     let unread = json!({"kind": FindingGroup::Uninspected.as_str(), "type": UNREAD, "start": 0, "end": 0, "confidence": 1.0});
     findings.extend(look.is_cut.then_some(unread));
-    // There is no detector of injections yet: no score is better than one that means nothing.
-    json!({"id": id, "flagged": !found.is_empty(), "injection": Value::Null, "findings": findings}).to_string()
+    let injection = look.signal.as_ref().map_or(Value::Null, |signal| {
+        let window = |window: &inspect::signal::Window| {
+            json!({"start": scalars.at(window.span.start), "end": scalars.at(window.span.end), "score": rounded(window.score)})
+        };
+        json!({"score": rounded(signal.score), "windows": signal.windows.iter().map(window).collect::<Vec<_>>()})
+    });
+    json!({"id": id, "flagged": look.is_flagged(), "injection": injection, "findings": findings}).to_string()
+}
+
+/// A score to six digits: what is behind them says nothing.
+fn rounded(score: f64) -> f64 {
+    (score * 1e6).round() / 1e6
 }
 
 /// How much speaks for a finding; docs/SCANNERS.md has the table.
@@ -86,8 +111,7 @@ const fn confidence(grounds: Grounds) -> f64 {
 struct Scalars(Vec<(usize, usize)>);
 
 impl Scalars {
-    fn new(text: &str, found: &[Found]) -> Self {
-        let mut offsets: Vec<usize> = found.iter().flat_map(|found| [found.start, found.end]).collect();
+    fn new(text: &str, mut offsets: Vec<usize>) -> Self {
         offsets.sort_unstable();
         offsets.dedup();
         let (mut at, mut count) = (0, 0_usize);
@@ -115,7 +139,11 @@ pub(super) struct Report {
 
 impl Report {
     /// One line for each finding: where, what, and the text around it.
-    pub(super) fn show(&self, name: &str, text: &str, all: &[Found]) {
+    pub(super) fn show(&self, name: &str, text: &str, look: &Look) {
+        if let Ok(signal) = &look.signal {
+            self.show_signal(name, text, signal);
+        }
+        let all = &look.found;
         let mut place = Place::new(text);
         // Up to where those reach that stand farther before.
         let mut reach = 0;
@@ -131,6 +159,18 @@ impl Report {
                 found.kind,
                 self.snippet(text, near, found, reach)
             ));
+        }
+    }
+
+    /// A line for each window that looks like an attack: where it begins, and how much. What stands there is shown when findings are.
+    fn show_signal(&self, name: &str, text: &str, signal: &Signal) {
+        let mut place = Place::new(text);
+        for window in signal.windows.iter().filter(|_| signal.is_flagged) {
+            let (line, column) = place.of(window.span.start);
+            let whole = text.get(window.span.clone()).unwrap_or_default();
+            let shown =
+                if self.shows { format!(": {}", visible(whole)) } else { format!(", {} characters", whole.chars().count()) };
+            output::line(&format!("{}:{line}:{column}: injection, score {:.2}{shown}", visible(name), window.score));
         }
     }
 
@@ -219,10 +259,10 @@ impl<'t> Place<'t> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Look, Report, Scanners, row, visible};
+    use super::{Look, Report, Scanners, TextKind, row, visible};
 
     fn look(text: &str) -> Look {
-        Look::at(&Scanners::all(), text, &mut |_| ())
+        Look::at(&Scanners::all(), text, TextKind::Document, &mut |_| ())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use inspect::signal::TextKind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ pub(super) struct Row<'a> {
     pub(super) id: Value,
     #[serde(borrow)]
     pub(super) text: Cow<'a, str>,
+    #[serde(default)]
+    kind: Value,
 }
 
 impl<'a> Row<'a> {
@@ -31,6 +34,15 @@ impl<'a> Row<'a> {
             row.id = Value::from(number);
         }
         Ok(row)
+    }
+
+    /// What the text is to a model: what is not said to be a user's text or a tool's output is a document.
+    pub(super) fn kind(&self) -> TextKind {
+        match self.kind.as_str() {
+            Some("user") => TextKind::User,
+            Some("tool_output") => TextKind::ToolOutput,
+            Some(_) | None => TextKind::Document,
+        }
     }
 
     /// The id for people: without quotes, and of bounded length.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::report;
-use crate::{run, sandbox};
+use crate::{run, sandbox, train};
 
 /// One measured value, or why there is none.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -39,7 +39,7 @@ pub(super) fn inspect(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
     let mut command = Command::new(python);
     command.arg("bench_inspect.py").current_dir(root.join("tests")).stderr(Stdio::inherit());
     command.arg("--program").arg(run::target()?.join("release/examples/bench")).arg("--folder").arg(&folder);
-    command.arg("--shared").arg(shared(&root)).args(is_quick.then_some("--quick"));
+    command.arg("--shared").arg(train::shared(&root)).args(is_quick.then_some("--quick"));
     let output = command.output().context("cannot run the bench")?;
     ensure!(output.status.success(), "tests/bench_inspect.py failed");
     std::fs::remove_dir_all(&folder).context("cannot remove the bench's texts")?;
@@ -59,13 +59,6 @@ pub(super) fn inspect(is_quick: bool, json: Option<PathBuf>) -> Result<bool> {
     Ok(true)
 }
 
-/// The folder of shared data: `PORTCULLIS_SHARED`, or the `shared` folder beside one that holds this checkout.
-fn shared(root: &std::path::Path) -> PathBuf {
-    let given = std::env::var_os("PORTCULLIS_SHARED").map(PathBuf::from);
-    let beside = || root.ancestors().map(|folder| folder.join("shared")).find(|folder| folder.join("data").is_dir());
-    given.or_else(beside).unwrap_or_else(|| root.join("shared"))
-}
-
 fn value(rows: &[Row], case: &str, system: &str, metric: &str) -> Option<f64> {
     rows.iter().find(|row| row.case == case && row.system == system && row.metric == metric)?.value
 }
@@ -77,7 +70,7 @@ fn markdown(rows: &[Row]) -> String {
         "One run, one core at a time, the same texts for all. *portcullis*: the control tier, that is the scanners over the text, over what \
          stands behind layers of JSON escapes, and over every other way to read it that the normaliser gives; *portcullis-scan*: the text \
          as it is. *portcullis-lane-16*, *portcullis-lane-4k*: a stream of the text through a lane as answers have it, disguises included, in \
-         pieces of 16 bytes and of 4 KB. Presidio: all predefined recognisers for English that need no model, over `NoOpNlpEngine`, so without \
+         pieces of 16 bytes and of 4 KB. *signal-injection*: the detector of injections over the text in every reading (docs/MODEL_INJECTION.md). Presidio: all predefined recognisers for English that need no model, over `NoOpNlpEngine`, so without \
          names, places and context words of the text. detect-secrets: all plugins and filters as they come, line by line, without \
          verification over the network. The versions are pinned in tests/peers/scanners.txt. The three look for different things: speed \
          is not comparable without the second table, and the second table only where both have the type.\n",
@@ -95,11 +88,15 @@ fn goals(rows: &[Row]) -> String {
         // What did not end in time has no value.
         rows.iter().filter(is_meant).map(|row| row.value.unwrap_or(0.0)).fold(f64::INFINITY, f64::min)
     };
+    let signal = |case: &str| value(rows, case, "signal-injection", "p50_us").unwrap_or(f64::NAN);
     let streamed = |case: &str| worst("portcullis-lane", case);
     let goals = [
         ("2 KB of prose, p50", of("prose-2k", "p50_us"), "µs", 40.0, true),
         ("2 KB of JSON chat, p50", of("chat-2k", "p50_us"), "µs", 40.0, true),
         ("2 KB with findings, p50", of("findings-2k", "p50_us"), "µs", 40.0, true),
+        ("2 KB of prose, injection signal, p50", signal("prose-2k"), "µs", 300.0, true),
+        ("2 KB of JSON chat, injection signal, p50", signal("chat-2k"), "µs", 300.0, true),
+        ("slowest hostile text, injection signal", worst("signal", "hostile"), "MB/s", 1.0, false),
         ("1 MB of prose, one core", of("prose-1m", "mb_s"), "MB/s", 50.0, false),
         ("1 MB of code, one core", of("code-1m", "mb_s"), "MB/s", 50.0, false),
         ("1 MB of notes full of numbers and links, one core", of("notes-1m", "mb_s"), "MB/s", 50.0, false),
