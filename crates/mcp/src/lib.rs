@@ -9,6 +9,7 @@
 //!
 //! Source of the protocol: <https://modelcontextprotocol.io/specification/2026-07-28>.
 
+mod announced;
 mod arguments;
 mod cost;
 pub mod definition;
@@ -21,6 +22,7 @@ mod remarks;
 pub mod uri;
 mod version;
 
+pub use announced::{Announced, MAX_ANNOUNCED, PageError, Pages, Said, Standings};
 pub use arguments::{Arguments, Misfit, SchemaError};
 pub use cost::Unbounded;
 pub use definition::{Definition, DefinitionError, Pinned};

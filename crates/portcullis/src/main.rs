@@ -35,6 +35,7 @@ mod tour;
 mod usage;
 mod wallet;
 mod warm;
+mod watch;
 
 use std::process::ExitCode;
 

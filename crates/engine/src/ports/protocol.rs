@@ -296,6 +296,8 @@ pub struct AnswerView {
     pub refused: Option<&'static str>,
     /// Whether it may hold a part of a call that the model asks for.
     pub speaks_of_calls: bool,
+    /// Whether it says that the tools of its server are others now.
+    pub is_announcement: bool,
 }
 
 /// One event of a stream: its raw bytes and the part that is data.

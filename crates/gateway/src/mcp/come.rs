@@ -28,7 +28,8 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     let joined = |of: NodeId| vec![texts(document, &[of])];
     let Body::Result { result, .. } = message.body else {
         let joined = message.params().map(joined).unwrap_or_default();
-        return AnswerView { refused, joined, ..AnswerView::default() };
+        let is_announcement = message.method() == Some(Method::ToolsChanged.as_str());
+        return AnswerView { refused, joined, is_announcement, ..AnswerView::default() };
     };
     let (replaced, refused) = match shown(mcp, &server, document, result) {
         Ok(mut replaced) => {
