@@ -100,7 +100,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
         Command::Policy(command) => policies::command(cli, data, command).await,
-        Command::Tools(command) => tools::command(cli, data, command),
+        Command::Tools(command) => tools::command(cli, data, command).await,
         Command::Connect(options) => connect::command(cli, data, options),
         Command::Exec(_) => anyhow::bail!("`exec` has no runtime: it begins before there is one"),
         Command::Status => {

@@ -50,9 +50,7 @@ impl Gate {
             Err(problem) => {
                 let inner = self.watch.inner();
                 let seen = inner.seen.get(server);
-                let Some((list, heard)) = seen.and_then(|seen| Some((seen.list()?, seen.heard?))) else {
-                    return Err(Refusal::because(ReasonCode::UpstreamUnavailable, format!("{server}: {problem}")));
-                };
+                let (list, heard) = seen.map_or((None, None), |seen| (seen.list(), seen.heard));
                 Ok(json!({"server": server, "list": list, "fresh": false, "heard": heard, "problem": problem}))
             }
         }
