@@ -504,3 +504,58 @@ def test_who_takes_only_users_credentials_is_said_to_be_unasked(world: World) ->
     asked = world.servers["kb"].listed
     world.until(lambda: world.stands()["problem"] is not None or world.look() is None)
     assert "nobody can ask" in world.stands()["problem"] and world.servers["kb"].listed == asked
+
+
+def test_an_operator_sees_what_differs_and_brings_it_in(world: World) -> None:
+    gate, server = world.gate, world.servers["kb"]
+    same = gate.cli("tools", "diff", "--server", "kb")
+    assert (same.returncode, same.stdout) == (0, "kb: 2 as approved\n"), same.stderr
+    described(server.tools)
+    server.tools[0]["title"] = "\u001b[2J\u202egone\u0007"
+    seen = gate.cli("tools", "diff", "--server", "kb")
+    assert seen.returncode == 1 and "changed   search" in seen.stdout
+    assert "\\u{200b}" in seen.stdout and "\\u001b[2J\\u{202e}gone\\u0007" in seen.stdout
+    assert "look: /description: speaks of the tool `kb/order`" in seen.stdout and "look: /description: characters without width" in seen.stdout
+    assert all(sign not in seen.stdout + seen.stderr for sign in "\u001b\u202e\u200b\u0007")
+    assert world.quarantined() == ["kb/search"], "looking is looking"
+    listed = gate.cli("tools", "list")
+    assert "quarantined, nobody can call it: the server says " in listed.stdout and listed.returncode == 0
+    [row] = [row for row in json.loads(gate.cli("tools", "list", "--json").stdout)["servers"][0]["tools"] if row["tool"] == "search"]
+    assert row["quarantined"] and not row["callable"]
+    doctor = gate.cli("doctor")
+    assert "quarantined" in doctor.stdout and "kb/search" in doctor.stdout and "portcullis tools diff --server kb" in doctor.stdout
+    assert gate.cli("tools", "approve", "--server", "kb").returncode == 1, "nobody was there to say yes"
+    approved = gate.cli("tools", "approve", "--server", "kb", "--yes")
+    assert approved.returncode == 0 and "wrote 1 definition of kb into tools/kb.json" in approved.stdout, approved.stderr
+    assert world.quarantined() == ["kb/search"], "nothing is in force yet"
+    apply(gate)
+    assert world.quarantined() == [] and world.call("search") is None
+    assert "quarantined" not in gate.cli("tools", "list").stdout
+
+
+def test_an_operator_releases_from_the_command_line(world: World) -> None:
+    described(world.servers["kb"].tools)
+    world.look()
+    refused = world.gate.cli("tools", "release", "kb/order", "--reason", "why not")
+    assert refused.returncode == 3 and "no tool of this name is quarantined" in refused.stderr
+    released = world.gate.cli("tools", "release", "kb/search", "--reason", "the vendor has told us")
+    assert released.returncode == 0 and "its server may go on to say " in released.stdout, released.stderr
+    assert world.quarantined() == []
+    world.gate.stop()
+    listed = world.gate.cli("tools", "list")
+    assert listed.returncode == 0 and "search" in listed.stdout, "it needs no running gate"
+    alone = world.gate.cli("tools", "diff", "--server", "kb")
+    assert alone.returncode == 3 and "no gate runs" in alone.stderr and "or name a file" in alone.stderr
+
+
+def test_what_it_said_last_is_shown_where_a_server_cannot_be_asked(world: World) -> None:
+    server = world.servers["kb"]
+    described(server.tools)
+    world.look()
+    server.trick = garbage(b"<html>")
+    seen = world.gate.cli("tools", "diff", "--server", "kb")
+    assert seen.returncode == 1 and "changed   search" in seen.stdout
+    assert "warning: it cannot be asked now, and this is what it said " in seen.stderr
+    server.trick = circle
+    part = world.gate.cli("tools", "diff", "--server", "kb")
+    assert "warning: this is not everything: its pages lead in a circle" in part.stderr
