@@ -439,7 +439,6 @@ async fn change<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], b
             may(OperatorAct::ManageKeys)?;
             admin.credentials(by, order(rest, body).await?).await
         }
-        ["admin", "v1", "tools", rest @ ..] => tools::posted(admin, by, rest, body).await,
         ["admin", "v1", "usage"] => {
             may(OperatorAct::ReadState)?;
             let query: UsageQuery = read(body).await?;
@@ -464,10 +463,11 @@ async fn order(rest: &[&str], body: Incoming) -> Result<CredentialOrder, Refusal
     }
 }
 
-/// What is about content that was recorded: copying it, and ending it.
+/// What is about tool servers, and about content that was recorded: copying it, and ending it.
 async fn keep<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], body: Incoming) -> Result<Value, Refusal> {
     let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(by, act)) };
     match segments {
+        ["admin", "v1", "tools", rest @ ..] => tools::posted(admin, by, rest, body).await,
         ["admin", "v1", "backup"] => {
             may(OperatorAct::Backup)?;
             let BackupBody { keys } = read(body).await?;

@@ -145,7 +145,7 @@ fn read(document: &Document<'_>) -> (BTreeMap<String, Said>, usize) {
     let (good, bad) = read_list(document, list);
     let mut tools: BTreeMap<String, Said> = good.into_iter().map(|one| (one.name().to_owned(), Said::Defined(one))).collect();
     let n_nameless = bad.iter().filter(|wrong| wrong.tool().is_none()).count();
-    let mut came = came(document, list, bad.iter().filter_map(DefinitionError::tool).collect());
+    let mut came = came(document, list, &bad.iter().filter_map(DefinitionError::tool).collect());
     for wrong in &bad {
         if let Some((tool, hash)) = wrong.tool().and_then(|tool| came.remove_entry(tool)) {
             tools.insert(tool, Said::Undefined(digest_of(hash), wrong.to_string()));
@@ -155,7 +155,7 @@ fn read(document: &Document<'_>) -> (BTreeMap<String, Said>, usize) {
 }
 
 /// The hash of every element that bears one of these names, as it came.
-fn came(document: &Document<'_>, list: NodeId, names: BTreeSet<&str>) -> BTreeMap<String, Context> {
+fn came(document: &Document<'_>, list: NodeId, names: &BTreeSet<&str>) -> BTreeMap<String, Context> {
     let mut hashes: BTreeMap<String, Context> = BTreeMap::new();
     for node in document.children(list) {
         let name = document.get(node, "name").and_then(|name| document.text(name));
@@ -305,7 +305,7 @@ mod tests {
             (&format!(r#"{{"tools":[{many}]}}"#), PageError::TooManyTools),
         ];
         for (result, expected) in facts {
-            assert_eq!(take(&mut Pages::default(), result), Err(expected), "{:.60}", result);
+            assert_eq!(take(&mut Pages::default(), result), Err(expected), "{result:.60}");
         }
         let mut pages = Pages::default();
         assert!(take(&mut pages, r#"{"tools":[],"nextCursor":"x"}"#).is_ok());
@@ -373,7 +373,7 @@ mod tests {
         let (old, new) = (tool("a", ""), tool("a", r#","execution":{}"#));
         let (one, other) = (announced(std::slice::from_ref(&new)), announced(std::slice::from_ref(&old)));
         let approved: BTreeMap<_, _> = [("a".to_owned(), Some(digest(&old)))].into();
-        assert_eq!(Standings::of(&approved, &[one.clone()]).changed, [("a".to_owned(), digest(&new))].into());
+        assert_eq!(Standings::of(&approved, std::slice::from_ref(&one)).changed, [("a".to_owned(), digest(&new))].into());
         assert!(Standings::of(&approved, &[one.clone(), other]).changed.is_empty());
         assert_eq!(Standings::of(&approved, &[one.clone(), one]).changed.len(), 1);
     }

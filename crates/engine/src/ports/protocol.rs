@@ -243,6 +243,8 @@ pub struct Told {
     pub model: Option<NodeId>,
     /// Why its texts ended, in words of the protocol's own.
     pub finish: Vec<&'static str>,
+    /// Whether it is the word of a tool server that its tools are others now.
+    pub is_announcement: bool,
 }
 
 /// Whether a client is shown a document of an answer. All of them are inspected.
@@ -296,8 +298,6 @@ pub struct AnswerView {
     pub refused: Option<&'static str>,
     /// Whether it may hold a part of a call that the model asks for.
     pub speaks_of_calls: bool,
-    /// Whether it says that the tools of its server are others now.
-    pub is_announcement: bool,
 }
 
 /// One event of a stream: its raw bytes and the part that is data.

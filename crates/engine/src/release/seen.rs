@@ -48,7 +48,7 @@ impl Seen {
             let model = view.told.model.and_then(|node| document.text(node)).filter(|model| model.len() <= MAX_MODEL);
             self.model = model.map(std::borrow::Cow::into_owned);
         }
-        self.is_announced |= view.is_announcement;
+        self.is_announced |= view.told.is_announcement;
         self.counted.extend(view.counted.iter().cloned());
         let room = MAX_REASONS.saturating_sub(self.finish.len());
         self.finish.extend(view.told.finish.iter().take(room));
