@@ -170,6 +170,52 @@ pub(crate) struct Tool {
     /// be used (`counted`).
     #[serde(default)]
     pub(crate) counts: BTreeMap<String, Count>,
+    /// How far its results can be trusted: what of them may say where something goes. Without this key nothing of them.
+    #[serde(default)]
+    pub(crate) output: Output,
+    /// With `output: mixed`: names of fields in which outsiders write what they like, such as a subject or a body.
+    #[serde(default)]
+    pub(crate) free: Vec<String>,
+    /// With `output: mixed`: names of fields in which outsiders stand by a name or number of theirs, such as a sender. What is not shaped
+    /// like one there counts as free text.
+    #[serde(default)]
+    pub(crate) ident: Vec<String>,
+    /// What its arguments decide, by name: `{recipient: payee}`. A call is held where such a value does not come from where it may come from.
+    #[serde(default)]
+    pub(crate) sinks: BTreeMap<String, Sink>,
+}
+
+/// How far the results of a tool can be trusted.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Output {
+    /// Anybody may have written any of it.
+    #[default]
+    Untrusted,
+    /// You vouch for all of it: nobody outside can set any part.
+    Trusted,
+    /// You vouch for it but for the fields under `free` and `ident`.
+    Mixed,
+    /// Every field is a name or number by which somebody stands, such as a list of members.
+    Identifiers,
+}
+
+/// What an argument decides.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sink {
+    /// Who is paid. In the user's own words only.
+    Payee,
+    /// What opens something afterwards: a password, a key. In the user's own words only.
+    Credential,
+    /// Where something goes, or who gets access: a recipient, a channel, an address.
+    Destination,
+    /// What is changed or deleted.
+    Target,
+    /// An address that is read and nothing more.
+    Fetch,
+    /// What others will read: links in it lead them somewhere.
+    Content,
 }
 
 /// How much of something one call of a tool is: exactly one of `sum`, `entries` and `rows`. Places are JSON Pointers, in which `*` stands

@@ -174,7 +174,7 @@ fn the_table_depends_on_every_policy() {
         }
     }
     // The baseline is compiled in, and is not of the sample.
-    assert_eq!(n_policies + 7, compiled(&whole).n_policies(), "every policy of the sample has an `@id` on a line of its own");
+    assert_eq!(n_policies + 9, compiled(&whole).n_policies(), "every policy of the sample has an `@id` on a line of its own");
 }
 
 /// The file without the policy whose `@id` line is given.

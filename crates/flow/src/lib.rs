@@ -30,9 +30,12 @@
 //! This crate does not decide, reads no clock and keeps nothing on disk: a ledger is written to the log by its owner, as JSON.
 
 mod act;
+pub mod fields;
 mod ledger;
 mod ledgers;
+mod origin;
 
 pub use act::{ActKind, MAX_ACTS, NamedAct};
 pub use ledger::{Ledger, MAX_OBSERVATIONS, MAX_ORIGIN_BYTES, Observation};
 pub use ledgers::Ledgers;
+pub use origin::{Answered, Grounding, MAX_KEPT, MAX_OWN, MAX_PIECES, MIN_SEARCHED, Place, Provenance, Source, UserText};

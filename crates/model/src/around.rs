@@ -3,11 +3,11 @@
 //! Nothing here comes from a caller's own words. What nobody vouched for is absent, and policies see the value that is least
 //! in the caller's favour.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::{Integrity, Name, Sink};
 
 /// How the subject signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,10 @@ pub struct Around {
     /// Arguments whose value stems from what nobody trusts, by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub untrusted: BTreeSet<String>,
+    /// Where the least trustworthy value of each kind of argument comes from; of those kinds that the call has. Absent where nobody
+    /// has said what the tool's arguments decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sinks: Option<BTreeMap<Sink, Integrity>>,
 }
 
 impl Around {

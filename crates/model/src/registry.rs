@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Action, Dialect, Level, ModelName, Name, OperatorRole};
+use crate::{Access, Action, Annotation, Dialect, Level, ModelName, Name, OperatorRole};
 
 /// A group of principals; may stand in other groups, without a circle.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -108,6 +108,9 @@ pub struct Tool {
     /// What its calls are counted in beside their number, by names of operators: `money`, `rows`. Absent where in nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<Name, Count>,
+    /// How far its results can be trusted, and what its arguments decide. Absent where nobody has said anything.
+    #[serde(default, skip_serializing_if = "Annotation::is_silent")]
+    pub annotation: Annotation,
 }
 
 /// How much of a quantity one call of a tool is.

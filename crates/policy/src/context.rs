@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Context, RestrictedExpression};
 use cedar_policy_core::ast::{self, Literal, Value};
-use model::{Around, ChainShape, Challenge, Facts, Integrity, Name, Remaining, TaskBudget, UnixMillis};
+use model::{Around, ChainShape, Challenge, Facts, Integrity, Name, Remaining, Sink, TaskBudget, UnixMillis};
 
 use crate::entities::level;
 use crate::foreign;
@@ -102,20 +102,28 @@ fn content(facts: &Facts) -> Value {
 
 fn flow(facts: &Facts) -> Value {
     let label = &facts.label;
-    let integrity = match label.integrity {
+    let always = [
+        ("level", level(label.level).into()),
+        ("compartments", strings(label.compartments.iter().map(Name::as_str))),
+        ("integrity", integrity(label.integrity)),
+        ("version", long(facts.ledger_version)),
+        ("tainted", (label.integrity < Integrity::Trusted).into()),
+        ("untrusted", strings(facts.around.untrusted.iter().map(String::as_str))),
+    ];
+    let sinks = facts.around.sinks.as_ref().map(|sinks| {
+        let named = |sink: Sink| if sink == Sink::Content { "links" } else { sink.as_str() };
+        record(sinks.iter().map(|(sink, of)| (named(*sink), integrity(*of))))
+    });
+    record(always.into_iter().chain(sinks.map(|sinks| ("sinks", sinks))))
+}
+
+fn integrity(integrity: Integrity) -> Value {
+    long(match integrity {
         Integrity::Untrusted => 0,
         Integrity::Identifier => 1,
         Integrity::Trusted => 2,
         Integrity::User => 3,
-    };
-    record([
-        ("level", level(label.level).into()),
-        ("compartments", strings(label.compartments.iter().map(Name::as_str))),
-        ("integrity", long(integrity)),
-        ("version", long(facts.ledger_version)),
-        ("tainted", (label.integrity < Integrity::Trusted).into()),
-        ("untrusted", strings(facts.around.untrusted.iter().map(String::as_str))),
-    ])
+    })
 }
 
 fn answers(facts: &Facts) -> Value {

@@ -2,6 +2,7 @@
 //!
 //! Whether policies can see a tool's arguments is found out where policies are compiled, and told as a warning.
 
+mod annotation;
 mod clients;
 mod counts;
 mod documents;
@@ -137,8 +138,9 @@ fn tools(
         };
         let effects = tool.effects.iter().map(|effect| effect_of(*effect)).collect();
         let counts = counts::of(tool, input, &path.key("counts"), report);
+        let annotation = annotation::of(tool, input, &path, report);
         let (input, definition) = (input.clone(), whole.clone());
-        let tool = Tool { effects, input, definition, position: *position, is_withdrawn: tool.withdrawn, counts };
+        let tool = Tool { effects, input, definition, position: *position, is_withdrawn: tool.withdrawn, counts, annotation };
         tools.insert(name.clone(), tool);
     }
     tools

@@ -109,6 +109,7 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         definition: DEFINITION.to_owned(),
         position: 0,
         is_withdrawn: false,
+        annotation: model::Annotation::default(),
         counts: BTreeMap::new(),
     };
     let name = |text: &str| Name::new(text).unwrap();

@@ -45,6 +45,7 @@ fn around() -> Around {
         spent: Some(Spent { calls: 3, tokens: 1_000, micros: u64::MAX }),
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),
+        sinks: Some([(model::Sink::Payee, Integrity::Identifier), (model::Sink::Content, Integrity::User)].into()),
     }
 }
 
@@ -87,7 +88,7 @@ fn contexts_are_what_cedar_reads() {
         "chain": {"kind": "delegated", "depth": 2, "missing": ["user"]},
         "request": {"dialect": "openai", "stream": true},
         "content": {"kinds": ["US_SSN"], "groups": ["pii"]},
-        "flow": {"level": 2, "compartments": ["pii"], "integrity": 0, "version": 9, "tainted": true, "untrusted": ["body"]},
+        "flow": {"level": 2, "compartments": ["pii"], "integrity": 0, "version": 9, "tainted": true, "untrusted": ["body"], "sinks": {"payee": 1, "links": 3}},
         "answered": {"approval": false, "stepUp": true, "posture": false},
         "task": {"id": "", "purpose": "", "grant": [], "mayAct": false, "budget": {"tokens": {"most": 100, "left": 40}}},
         "auth": {"acr": "phr", "amr": ["hwk", "pin"], "ageSeconds": 60},

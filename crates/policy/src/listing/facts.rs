@@ -43,6 +43,7 @@ impl<'a> Guess<'a> {
             spent: Some(Spent { calls: 0, tokens: 0, micros: 0 }),
             budget: Some(every_budget()),
             untrusted: BTreeSet::new(),
+            sinks: None,
         };
         let facts = Facts {
             now: NOON,

@@ -139,6 +139,7 @@ fn what_others_vouch_for() {
         spent: Some(Spent { calls: 3, tokens: 1_000, micros: 5 }),
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),
+        sinks: Some([(model::Sink::Payee, model::Integrity::User), (model::Sink::Content, model::Integrity::Identifier)].into()),
     };
     let mut with = crate::world::input(&["user:ada"], "small");
     let without = with.clone();
@@ -154,6 +155,7 @@ fn what_others_vouch_for() {
         "context.usage.calls < 10 && context.usage.tokens < 10000 && context.usage.micros < 10",
         "context.task has budget.tokens.left && context.task.budget.tokens.left < 50 && context.task.budget.tokens.most == 100",
         "context.flow.untrusted.contains(\"body\") && !context.flow.tainted",
+        "context.flow has sinks.payee && context.flow.sinks.payee == 3 && context.flow has sinks.links && context.flow.sinks.links == 1",
     ];
     for condition in conditions {
         let snapshot = crate::world::load(&format!("permit (principal, action, resource) when {{ {condition} }};"));

@@ -69,7 +69,7 @@ fn is_place(place: &str) -> Result<(), String> {
 }
 
 /// Whether the schema names its arguments and not this one.
-fn is_unknown(place: &str, schema: &Value) -> Option<String> {
+pub(super) fn is_unknown(place: &str, schema: &Value) -> Option<String> {
     let known = schema.get("properties")?.as_object()?;
     let first = place.split('/').nth(1)?.replace("~1", "/").replace("~0", "~");
     if known.contains_key(&first) {

@@ -1,0 +1,75 @@
+//! Texts in the form in which they are compared, and where a value stands in one as a whole.
+//!
+//! Folded are letters' case and runs of white space, and nothing else: look-alikes and encodings are kept apart, because what is sent
+//! is the value as it is written. So a disguise can only cost a value its origin, never give it one.
+
+/// A text in the form in which it is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Folded(String);
+
+impl Folded {
+    pub(crate) fn new(text: &str) -> Self {
+        let mut folded = String::with_capacity(text.len());
+        let mut is_gap = true;
+        for char in text.chars() {
+            if char.is_whitespace() {
+                if !is_gap {
+                    folded.push(' ');
+                }
+                is_gap = true;
+            } else if char.is_ascii() {
+                folded.push(char.to_ascii_lowercase());
+                is_gap = false;
+            } else {
+                folded.extend(char.to_lowercase());
+                is_gap = false;
+            }
+        }
+        if folded.ends_with(' ') {
+            folded.pop();
+        }
+        Self(folded)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Characters that are no white space.
+    pub(crate) fn n_chars(&self) -> usize {
+        self.0.chars().filter(|char| *char != ' ').count()
+    }
+
+    /// Whether `value` stands in it as a whole: no letter, digit or sign that would make it a part of something longer beside it.
+    pub(crate) fn holds(&self, value: &Self) -> bool {
+        let text = &self.0;
+        !value.is_empty()
+            && memchr::memmem::find_iter(text.as_bytes(), value.0.as_bytes()).take(MAX_TRIES).any(|start| {
+                let end = start.saturating_add(value.0.len());
+                let (before, behind) = (text.get(..start), text.get(end..));
+                before.is_some_and(|before| !joins(before.chars().rev())) && behind.is_some_and(|behind| !joins(behind.chars()))
+            })
+    }
+}
+
+/// How many places of a value in one text are looked at; a text that holds a value this often as a part of others only is hostile.
+const MAX_TRIES: usize = 4096;
+
+/// Whether what follows is a part of the same word, address or number.
+fn joins(mut beside: impl Iterator<Item = char>) -> bool {
+    match beside.next() {
+        None => false,
+        Some(char) if char.is_alphanumeric() || char == '_' => true,
+        // Signs that stand inside addresses, numbers and identifiers join where something goes on behind them.
+        Some('.' | ',' | '-' | '@' | '/' | ':' | '+' | '&' | '=' | '#' | '%' | '~' | '\\' | '$') => {
+            beside.next().is_some_and(|char| char.is_alphanumeric() || matches!(char, '_' | '/' | '.' | '-'))
+        }
+        // A mark of its own kind: one that changes the letter before it, or cannot be seen.
+        Some(char) => !char.is_ascii() && !char.is_whitespace() && !is_mark(char),
+    }
+}
+
+/// Punctuation outside ASCII that ends a word.
+const fn is_mark(char: char) -> bool {
+    matches!(char, '\u{2013}'..='\u{2014}' | '\u{2018}'..='\u{201f}' | '\u{2026}' | '«' | '»' | '¿' | '¡' | '、' | '。' | '（' | '）')
+}

@@ -1,0 +1,307 @@
+//! Where the values of a call come from.
+//!
+//! A [`Provenance`] is what one task has seen, in order: what its user and its developer have said, and what tools have answered, in
+//! pieces with an integrity each. [`Provenance::ground`] asks it where a value of a call stands *as a whole*, and answers with the
+//! best integrity of any such place. What a model says is no source: it can copy, and it can be talked into anything.
+//!
+//! A match allows and its absence does not: encoding, splitting or disguising a value loses its origin and can only end in a hold.
+
+mod appoint;
+mod folded;
+mod ident;
+mod user;
+mod value;
+
+use std::collections::HashMap;
+
+use model::{Annotation, Integrity, Output, Sink};
+
+use self::appoint::{Appointments, Named};
+use self::folded::Folded;
+use self::user::Line;
+pub use self::user::{MAX_OWN, UserText};
+use self::value::Key;
+use crate::fields::{self, Leaf};
+
+/// Most bytes of text that a task keeps for comparison. What comes later gives no value an origin; its taint stays.
+pub const MAX_KEPT: usize = 4 << 20;
+/// Most pieces that a task keeps.
+pub const MAX_PIECES: usize = 65_536;
+/// Values of fewer characters stand in too many texts by chance: they are looked for in the user's words and as whole fields only.
+pub const MIN_SEARCHED: usize = 6;
+/// Most values that tasks have written and that are remembered.
+const MAX_WRITTEN: usize = 1024;
+
+/// Where a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which source, in order of arrival from 0; see [`Provenance::source`].
+    pub source: usize,
+    /// Its line there, from 1.
+    pub line: u32,
+    /// The field, where the source has fields.
+    pub field: Option<String>,
+}
+
+/// Where a value of a call comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grounding {
+    /// The best that any place gives it; untrusted where it stands nowhere.
+    pub integrity: Integrity,
+    /// The first place that gives it so much.
+    pub place: Option<Place>,
+}
+
+/// Who has said something, or which tool has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `user`, `system`, or `tool:` and its name.
+    pub name: String,
+    /// The least integrity of any piece of it.
+    pub integrity: Integrity,
+}
+
+/// A value that a call has written: what comes back from the same place is no better.
+#[derive(Debug, Clone)]
+struct Written {
+    place: String,
+    value: Folded,
+    integrity: Integrity,
+}
+
+#[derive(Debug)]
+struct Piece {
+    source: usize,
+    folded: Folded,
+    /// As it was written; of the user's own words only.
+    exact: Option<String>,
+    integrity: Integrity,
+    line: u32,
+    field: Option<String>,
+    /// Whether it is all that stands in its field.
+    is_field: bool,
+}
+
+/// What a task has seen. See the module.
+#[derive(Debug, Default)]
+pub struct Provenance {
+    sources: Vec<Source>,
+    pieces: Vec<Piece>,
+    /// Values in normal form: the best integrity, and the piece that gave it first.
+    values: HashMap<Key, (Integrity, usize)>,
+    written: Vec<Written>,
+    appointments: Appointments,
+    n_bytes: usize,
+    is_tainted: bool,
+}
+
+/// An answered call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The tool's name as it shall be told: `bank/send_money`.
+    pub tool: &'a str,
+    /// Where it keeps what it is told to write: its server.
+    pub keeps: &'a str,
+    /// What operators say of it; none if it is not known which call this answers.
+    pub annotation: Option<&'a Annotation>,
+    /// The leaves of the call's own arguments, with the integrity that they had.
+    pub arguments: &'a [(String, Integrity)],
+}
+
+impl Provenance {
+    /// What the developer of the agent has told its model.
+    pub fn system(&mut self, text: &str) {
+        let source = self.begin("system".to_owned());
+        self.keep(Leaf { path: Vec::new(), text: text.to_owned(), line: 1, is_name: false }, source, Integrity::Trusted, false);
+    }
+
+    /// What stands in the name of the user. The same text once more brings nothing new.
+    pub fn user(&mut self, text: &str, mode: UserText) {
+        let foreign: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.integrity < Integrity::Trusted).collect();
+        let lines = user::lines(text, mode, |part| foreign.iter().any(|piece| piece.folded.holds(part)));
+        let whole = Folded::new(text);
+        let is_all_foreign = mode == UserText::Mixed && !whole.is_empty() && foreign.iter().any(|piece| piece.folded == whole);
+        let source = self.begin("user".to_owned());
+        for Line { number, text, is_own } in lines {
+            for part in user::wishes(&text) {
+                let is_wish = is_own && part.is_wish && !is_all_foreign;
+                let integrity = if is_wish { Integrity::User } else { Integrity::Untrusted };
+                // What the user does not want done is no word of an outsider.
+                if is_wish {
+                    self.appointments.said(part.text);
+                }
+                self.is_tainted |= (!is_own || is_all_foreign) && !part.text.trim().is_empty();
+                self.keep(
+                    Leaf { path: Vec::new(), text: part.text.to_owned(), line: number, is_name: false },
+                    source,
+                    integrity,
+                    false,
+                );
+            }
+        }
+    }
+
+    /// What a tool has answered.
+    pub fn answered(&mut self, answered: &Answered<'_>, text: &str) {
+        let source = self.begin(format!("tool:{}", answered.tool));
+        let output = answered.annotation.map_or(&Output::Untrusted, |known| &known.output);
+        let echoes: Vec<(Folded, Integrity)> =
+            answered.arguments.iter().map(|(text, integrity)| (Folded::new(text), *integrity)).collect();
+        let named = answered.arguments.iter().filter(|(_, integrity)| *integrity == Integrity::User).map(|(text, _)| text);
+        let named = named.filter(|text| text.chars().count() >= MIN_SEARCHED).map(|text| Named::new(text));
+        self.appointments.came(named.collect(), text, self.pieces.len());
+        for (leaf, is_field) in leaves(text) {
+            let mut integrity = vouched(output, &leaf, is_field);
+            // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
+            let folded = Folded::new(&leaf.text);
+            let written = self.written.iter().filter(|written| written.place == answered.keeps);
+            let told = echoes.iter().map(|(value, integrity)| (value, *integrity));
+            for (value, told) in told.chain(written.map(|written| (&written.value, written.integrity))) {
+                if told < integrity && repeats(&folded, value) {
+                    integrity = told;
+                }
+            }
+            self.is_tainted |= integrity < Integrity::Trusted && !folded.is_empty();
+            self.keep(leaf, source, integrity, is_field);
+        }
+    }
+
+    /// A call has written these values to a place: what comes back from there is no better than they were.
+    pub fn written(&mut self, place: &str, arguments: &[(String, Integrity)]) {
+        for (text, integrity) in arguments.iter().filter(|(_, integrity)| *integrity < Integrity::Trusted) {
+            let value = Folded::new(text);
+            if self.written.len() < MAX_WRITTEN && !value.is_empty() {
+                self.written.push(Written { place: place.to_owned(), value, integrity: *integrity });
+            }
+        }
+    }
+
+    /// Where a value of a call comes from. `text` is a string without quotes and escapes, or a number as it is written.
+    #[must_use]
+    pub fn ground(&self, text: &str, sink: Option<Sink>) -> Grounding {
+        let folded = Folded::new(text);
+        let nowhere = Grounding { integrity: Integrity::Untrusted, place: None };
+        if folded.is_empty() {
+            // Nothing comes from nowhere.
+            return Grounding { integrity: Integrity::User, place: None };
+        }
+        let mut best: Option<(Integrity, usize)> = None;
+        let is_short = folded.n_chars() < MIN_SEARCHED;
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) {
+                continue;
+            }
+            let is_there = match (sink, piece.integrity) {
+                (Some(Sink::Credential), Integrity::User) => {
+                    piece.exact.as_deref().is_some_and(|exact| exact.contains(text.trim())) && piece.folded.holds(&folded)
+                }
+                (_, Integrity::User) => piece.folded.holds(&folded),
+                _ if is_short => piece.is_field && piece.folded == folded,
+                _ => piece.folded.holds(&folded),
+            };
+            if is_there {
+                best = Some((piece.integrity, at));
+            }
+        }
+        if sink != Some(Sink::Credential) {
+            for key in value::keys_of_whole(text) {
+                let Some((integrity, at)) = self.values.get(&key).copied() else { continue };
+                let is_role = self.pieces.get(at).is_some_and(|piece| piece.integrity == Integrity::User || piece.is_field);
+                if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) {
+                    best = Some((integrity, at));
+                }
+            }
+        }
+        let may_be_appointed = !matches!(sink, Some(Sink::Credential | Sink::Payee));
+        if may_be_appointed
+            && best.is_none_or(|(integrity, _)| integrity < Integrity::Identifier)
+            && let Some(at) = self.appointments.of(text)
+        {
+            best = Some((Integrity::Identifier, at));
+        }
+        let found = best.and_then(|(integrity, at)| self.pieces.get(at).map(|piece| (integrity, piece)));
+        found.map_or(nowhere, |(integrity, piece)| Grounding {
+            integrity,
+            place: Some(Place { source: piece.source, line: piece.line, field: piece.field.clone() }),
+        })
+    }
+
+    /// The addresses in a text that lead somewhere, with where they come from.
+    #[must_use]
+    pub fn links(&self, text: &str) -> Vec<(String, Grounding)> {
+        value::addresses(text).into_iter().map(|address| (address.clone(), self.ground(&address, Some(Sink::Fetch)))).collect()
+    }
+
+    /// Whether anything came in that nobody vouches for.
+    #[must_use]
+    pub const fn is_tainted(&self) -> bool {
+        self.is_tainted
+    }
+
+    /// A source, by its number.
+    #[must_use]
+    pub fn source(&self, number: usize) -> Option<&Source> {
+        self.sources.get(number)
+    }
+
+    fn begin(&mut self, name: String) -> usize {
+        self.sources.push(Source { name, integrity: Integrity::User });
+        self.sources.len() - 1
+    }
+
+    fn keep(&mut self, leaf: Leaf, source: usize, integrity: Integrity, is_field: bool) {
+        if let Some(source) = self.sources.get_mut(source) {
+            source.integrity = source.integrity.min(integrity);
+        }
+        let folded = Folded::new(&leaf.text);
+        if folded.is_empty() {
+            return;
+        }
+        self.n_bytes = self.n_bytes.saturating_add(leaf.text.len());
+        if self.n_bytes > MAX_KEPT || self.pieces.len() >= MAX_PIECES {
+            return;
+        }
+        let at = self.pieces.len();
+        for key in value::keys(&leaf.text) {
+            let known = self.values.entry(key).or_insert((integrity, at));
+            if integrity > known.0 {
+                *known = (integrity, at);
+            }
+        }
+        let field = leaf.field().map(str::to_owned);
+        let exact = (integrity == Integrity::User).then_some(leaf.text);
+        self.pieces.push(Piece { source, folded, exact, integrity, line: leaf.line, field, is_field });
+    }
+}
+
+/// The leaves of a result, and whether each is a field; one for the whole text if it has no structure.
+fn leaves(text: &str) -> Vec<(Leaf, bool)> {
+    match fields::fields(text) {
+        Some(leaves) => leaves.into_iter().map(|leaf| (leaf, true)).collect(),
+        None => {
+            let line =
+                |(text, line): (&str, u32)| (Leaf { path: Vec::new(), text: text.to_owned(), line, is_name: false }, false);
+            text.split('\n').zip(1..).map(line).collect()
+        }
+    }
+}
+
+/// What an operator vouches for.
+fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
+    let shaped = |leaf: &Leaf| if ident::is_identifier(&leaf.text) { Integrity::Identifier } else { Integrity::Untrusted };
+    let stands_in = |names: &std::collections::BTreeSet<String>| leaf.path.iter().any(|name| names.contains(name));
+    match output {
+        Output::Untrusted => Integrity::Untrusted,
+        Output::Trusted => Integrity::Trusted,
+        Output::Mixed { .. } | Output::Identifiers if !is_field => Integrity::Untrusted,
+        Output::Mixed { free, .. } if stands_in(free) => Integrity::Untrusted,
+        Output::Mixed { ident, .. } if stands_in(ident) => shaped(leaf),
+        Output::Mixed { .. } => Integrity::Trusted,
+        Output::Identifiers => shaped(leaf),
+    }
+}
+
+/// Whether what came back is, or holds, what was told.
+fn repeats(leaf: &Folded, value: &Folded) -> bool {
+    leaf == value || value.n_chars() >= MIN_SEARCHED && leaf.holds(value)
+}
