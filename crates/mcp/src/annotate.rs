@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ToolEffect;
+use model::{Sink, ToolEffect};
 use text::{Document, Kind, NodeId};
 
 use crate::definition::Definition;
@@ -14,45 +14,13 @@ use crate::propose::{Reason, is_one_of, reasons, words};
 /// Longest description that is looked at for words, in bytes.
 const MAX_DESCRIPTION: usize = 2048;
 
-/// What an argument may decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Decides {
-    /// Who is paid.
-    Payee,
-    /// What opens something afterwards.
-    Credential,
-    /// Where something goes, or who gets access.
-    Destination,
-    /// What is changed or deleted.
-    Target,
-    /// An address that is read and nothing more.
-    Fetch,
-    /// What others will read.
-    Content,
-}
-
-impl Decides {
-    /// As the configuration names it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Payee => "payee",
-            Self::Credential => "credential",
-            Self::Destination => "destination",
-            Self::Target => "target",
-            Self::Fetch => "fetch",
-            Self::Content => "content",
-        }
-    }
-}
-
 /// What is proposed for one tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
     /// Its effects, and why.
     pub effects: BTreeMap<ToolEffect, Reason>,
     /// What its arguments decide, and why. The names are the server's.
-    pub sinks: BTreeMap<String, (Decides, String)>,
+    pub sinks: BTreeMap<String, (Sink, String)>,
     /// Fields of its results in which anybody may write what they like, where a schema of results names fields.
     pub free: Vec<String>,
     /// Fields in which somebody stands by a name or number, likewise.
@@ -61,7 +29,7 @@ pub struct Annotation {
 
 /// Words of a name or a description, in the order in which they are looked for.
 struct Clue {
-    decides: Decides,
+    decides: Sink,
     words: &'static [&'static str],
     /// Whether a description that holds one of them says as much as a name.
     counts_in_description: bool,
@@ -69,17 +37,17 @@ struct Clue {
 
 const CLUES: [Clue; 6] = [
     Clue {
-        decides: Decides::Credential,
+        decides: Sink::Credential,
         words: &["password", "passwd", "passphrase", "secret", "credential", "apikey", "pin", "otp"],
         counts_in_description: true,
     },
     Clue {
-        decides: Decides::Payee,
+        decides: Sink::Payee,
         words: &["payee", "iban", "bic", "beneficiary", "creditor", "account", "wallet"],
         counts_in_description: true,
     },
     Clue {
-        decides: Decides::Destination,
+        decides: Sink::Destination,
         words: &[
             "to",
             "cc",
@@ -105,9 +73,9 @@ const CLUES: [Clue; 6] = [
         ],
         counts_in_description: false,
     },
-    Clue { decides: Decides::Fetch, words: &["url", "uri", "link", "href", "website"], counts_in_description: false },
+    Clue { decides: Sink::Fetch, words: &["url", "uri", "link", "href", "website"], counts_in_description: false },
     Clue {
-        decides: Decides::Target,
+        decides: Sink::Target,
         words: &[
             "id",
             "path",
@@ -133,7 +101,7 @@ const CLUES: [Clue; 6] = [
         counts_in_description: false,
     },
     Clue {
-        decides: Decides::Content,
+        decides: Sink::Content,
         words: &["body", "text", "message", "content", "subject", "comment", "html", "markdown", "description", "title"],
         counts_in_description: false,
     },
@@ -208,7 +176,7 @@ fn may_be(document: &Document<'_>, property: NodeId, kind: &str) -> bool {
 }
 
 /// What one argument decides; none for one that nothing is known of. `changes`: the tool does more than read.
-fn sink(document: &Document<'_>, name: &str, property: NodeId, changes: bool) -> Option<(Decides, String)> {
+fn sink(document: &Document<'_>, name: &str, property: NodeId, changes: bool) -> Option<(Sink, String)> {
     let is_text = may_be(document, property, "string") || may_be(document, property, "array");
     let is_number = may_be(document, property, "integer") || may_be(document, property, "number");
     let read = |key: &str| document.get(property, key).and_then(|value| document.text(value));
@@ -216,44 +184,44 @@ fn sink(document: &Document<'_>, name: &str, property: NodeId, changes: bool) ->
     let own = words(name);
     let (mut decides, because) = match format.as_deref() {
         Some(format @ ("email" | "idn-email" | "hostname" | "idn-hostname")) => {
-            (Decides::Destination, format!("its format is `{format}`"))
+            (Sink::Destination, format!("its format is `{format}`"))
         }
-        Some(format @ ("uri" | "url" | "uri-reference" | "iri")) => (Decides::Fetch, format!("its format is `{format}`")),
-        Some("password") => (Decides::Credential, "its format is `password`".to_owned()),
+        Some(format @ ("uri" | "url" | "uri-reference" | "iri")) => (Sink::Fetch, format!("its format is `{format}`")),
+        Some("password") => (Sink::Credential, "its format is `password`".to_owned()),
         _ => named(&own).or_else(|| described(&read("description")?))?,
     };
     // What is no text names nobody; numbers and ids do.
     let is_of_type = match decides {
-        Decides::Payee | Decides::Target => is_text || is_number,
+        Sink::Payee | Sink::Target => is_text || is_number,
         _ => is_text,
     };
     // What leads to the next page opens nothing.
     let is_paging = own.iter().any(|word| matches!(word.as_str(), "page" | "next" | "cursor" | "sort" | "order" | "limit"));
-    if decides == Decides::Fetch && changes {
-        decides = Decides::Destination;
+    if decides == Sink::Fetch && changes {
+        decides = Sink::Destination;
     }
-    let concerns = changes || !matches!(decides, Decides::Target | Decides::Content);
+    let concerns = changes || !matches!(decides, Sink::Target | Sink::Content);
     (is_of_type && !is_paging && concerns).then_some((decides, because))
 }
 
-fn named(own: &[String]) -> Option<(Decides, String)> {
+fn named(own: &[String]) -> Option<(Sink, String)> {
     let pair = own
         .windows(2)
         .any(|pair| matches!(pair, [one, key] if key == "key" && matches!(one.as_str(), "api" | "private" | "access")));
     let token = own.iter().any(|word| is_one_of(word, &["token"]));
     if pair || token {
-        return Some((Decides::Credential, "its name is that of a key or token".to_owned()));
+        return Some((Sink::Credential, "its name is that of a key or token".to_owned()));
     }
     let found = |clue: &Clue| Some((clue.decides, own.iter().find(|word| is_one_of(word, clue.words))?.clone()));
     let (decides, word) = CLUES.iter().find_map(found)?;
     Some((decides, format!("its name holds `{word}`")))
 }
 
-fn described(description: &str) -> Option<(Decides, String)> {
+fn described(description: &str) -> Option<(Sink, String)> {
     let front: String = description.chars().take(MAX_DESCRIPTION).collect();
     let said = words(&front);
     let clues = CLUES.iter().filter(|clue| clue.counts_in_description).map(|clue| (clue.decides, clue.words));
-    let mut clues = clues.chain([(Decides::Destination, DESTINATIONS.as_slice())]);
+    let mut clues = clues.chain([(Sink::Destination, DESTINATIONS.as_slice())]);
     let (decides, word) = clues.find_map(|(decides, list)| Some((decides, said.iter().find(|word| is_one_of(word, list))?)))?;
     Some((decides, format!("its description speaks of `{word}`")))
 }

@@ -23,7 +23,7 @@ mod remarks;
 pub mod uri;
 mod version;
 
-pub use annotate::{Annotation, Decides, annotate};
+pub use annotate::{Annotation, annotate};
 pub use announced::{Announced, MAX_ANNOUNCED, PageError, Pages, Said, Standings};
 pub use arguments::{Arguments, Misfit, SchemaError};
 pub use cost::Unbounded;

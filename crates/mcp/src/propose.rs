@@ -134,7 +134,7 @@ pub fn propose(definition: &Definition) -> Proposal {
     let reasons = reasons(definition);
     let document = definition.document();
     let schema = document.as_ref().and_then(|document| Some((document, document.get(document.root(), "inputSchema")?)));
-    let sinks = schema.map_or_else(BTreeSet::new, |(document, schema)| self::sinks(document, schema));
+    let sinks = schema.map_or_else(BTreeSet::new, |(document, schema)| sinks_of(document, schema));
     Proposal {
         effects: reasons.iter().map(|reason| reason.effect).collect(),
         sinks: sinks.into_iter().collect(),
@@ -181,7 +181,7 @@ fn hints(document: &Document<'_>, reasons: &mut Vec<Reason>) {
 }
 
 /// The properties, at any depth, that say where something goes or what is run: by their own names.
-fn sinks(document: &Document<'_>, schema: NodeId) -> BTreeSet<String> {
+fn sinks_of(document: &Document<'_>, schema: NodeId) -> BTreeSet<String> {
     let mut sinks = BTreeSet::new();
     let mut todo = vec![schema];
     while let Some(schema) = todo.pop() {

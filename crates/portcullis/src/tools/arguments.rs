@@ -85,4 +85,19 @@ Exit codes: 0 released, 3 refused."
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Propose, from approved definitions, what you say of tools: effects, what arguments decide (`sinks`), how far results can be trusted.
+    #[command(
+        after_help = "For review: everything is guessed from names, types, formats, descriptions and what servers say of themselves (hints are
+suggestions), and each line says from which. Nothing is put into portcullis.yaml.
+
+Exit codes: 0 printed or written, 1 not written, 3 invalid input."
+    )]
+    Annotate {
+        /// One server's name in portcullis.yaml. Default: all of them.
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
+        /// Write it into this file, which must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
 }

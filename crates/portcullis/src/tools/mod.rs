@@ -1,6 +1,7 @@
 //! `portcullis tools`: what is approved of tool servers, what they say now, and how one becomes the other. Nothing here connects to a
 //! tool server: what it says comes in a file, or the running gate asks it.
 
+mod annotate;
 mod approve;
 mod arguments;
 mod card;
@@ -26,6 +27,7 @@ pub(crate) use arguments::Tools;
 pub(crate) async fn command(cli: &Cli, data: &Path, command: &Tools) -> anyhow::Result<Exit> {
     let done = match command {
         Tools::List => list::list(cli, data, &gate::known(data).await).map(Ok),
+        Tools::Annotate { server, write } => annotate::command(cli, data, server.as_deref(), write.as_deref()),
         Tools::Release { tool, reason } => return gate::release(cli, data, tool, reason).await,
         Tools::Propose { file, server } => propose::propose(cli, data, file, server).map(Ok),
         Tools::Diff { file, server } => {
