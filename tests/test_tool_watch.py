@@ -559,3 +559,31 @@ def test_what_it_said_last_is_shown_where_a_server_cannot_be_asked(world: World)
     server.trick = circle
     part = world.gate.cli("tools", "diff", "--server", "kb")
     assert "warning: this is not everything: its pages lead in a circle" in part.stderr
+
+
+def test_a_proposal_of_annotations_is_for_review_and_fits_the_configuration(world: World, tmp_path: pathlib.Path) -> None:
+    main = world.gate.data / "portcullis.yaml"
+    before = main.read_text()
+    told = world.gate.cli("tools", "annotate")
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert "          offer: destination" not in lines and "        effects: [read]  # read: the name holds `search`" in lines
+    assert "        effects: [write]  # write: the name holds `order`" in lines
+    [row] = [row for row in json.loads(world.gate.cli("tools", "annotate", "--json", "--server", "kb").stdout)["servers"][0]["tools"] if row["tool"] == "search"]
+    assert row["effects"] == [{"effect": "read", "because": "the name holds `search`", "hint": False}] and row["declared"] == ["read"]
+    assert main.read_text() == before, "nothing is written that nobody asked for"
+    file = tmp_path / "proposal.yaml"
+    assert world.gate.cli("tools", "annotate", "--write", str(file)).returncode == 0
+    assert file.read_text() == told.stdout
+    again = world.gate.cli("tools", "annotate", "--write", str(file), "--server", "kb")
+    assert again.returncode == 1 and "cannot make" in again.stderr and file.read_text() == told.stdout
+    # With arguments that decide something; put in place of what was declared, `check` takes it.
+    tools = copy.deepcopy(TOOLS)
+    tools[1]["inputSchema"]["properties"] |= {"ship_to": {"type": "string"}, "no": {"format": "email"}, "a b": {"format": "uri"}, "iban": {}}
+    (world.gate.data / "tools/kb.json").write_text(json.dumps({"tools": tools}))
+    printed = world.gate.cli("tools", "annotate", "--server", "kb").stdout.split("  kb:\n", 1)[1]
+    assert "          iban: payee  # its name holds `iban`" in printed and '          "no": destination  # its format is `email`' in printed
+    declared = next(line for line in before.splitlines() if line.startswith("  kb: {upstream: kb, definitions"))
+    main.write_text(before.replace(declared, f"  kb:\n    upstream: kb\n    definitions: tools/kb.json\n{printed}"))
+    checked = world.gate.cli("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
