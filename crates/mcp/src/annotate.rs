@@ -270,7 +270,7 @@ mod tests {
             ("read_page", "url", text.clone(), "fetch: its name holds `url`"),
             ("post_hook", "url", text.clone(), "destination: its name holds `url`"),
             ("delete_file", "path", text.clone(), "target: its name holds `path`"),
-            ("read_file", "path", text.clone(), "-"),
+            ("read_file", "path", text, "-"),
             ("delete_item", "id", json!({"type": ["integer", "null"]}), "target: its name holds `id`"),
             ("send_mail", "to", json!({"type": "boolean"}), "-"),
             ("send_mail", "quantity", json!({"type": "integer"}), "-"),

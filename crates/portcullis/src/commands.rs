@@ -103,10 +103,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Tools(command) => tools::command(cli, data, command).await,
         Command::Connect(options) => connect::command(cli, data, options),
         Command::Exec(_) => anyhow::bail!("`exec` has no runtime: it begins before there is one"),
-        Command::Status => {
-            let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
-            Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
-        }
+        Command::Status => status(cli, data).await,
         Command::Health => health(cli, data).await,
         Command::Doctor(options) => doctor::doctor(data, options, cli.json).await,
         Command::Import(Import::Litellm { file, write }) => import::litellm(file, write.as_deref(), cli.json),
@@ -120,6 +117,12 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
     }
+}
+
+/// In which state the running gate is.
+async fn status(cli: &Cli, data: &Path) -> anyhow::Result<Exit> {
+    let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
+    Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
 }
 
 /// Whether the gate that runs on this folder can serve.

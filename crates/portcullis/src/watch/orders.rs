@@ -29,7 +29,7 @@ impl Gate {
         let inner = self.watch.inner();
         let row = |(server, every): (&Name, &Option<std::time::Duration>)| {
             let watch = every.map_or_else(|| json!("off"), |every| json!(every.as_secs()));
-            inner.seen.get(server).cloned().unwrap_or_default().document(server, watch)
+            inner.seen.get(server).cloned().unwrap_or_default().document(server, &watch)
         };
         let servers: Vec<Value> = in_force.config.settings.tool_watch.iter().map(row).collect();
         let quarantined = locks.quarantines().iter();

@@ -58,7 +58,7 @@ impl Seen {
     }
 
     /// As a document.
-    pub(super) fn document(&self, server: &Name, watch: Value) -> Value {
+    pub(super) fn document(&self, server: &Name, watch: &Value) -> Value {
         let told = |names: Vec<&String>| names.into_iter().take(MAX_TOLD).cloned().collect::<Vec<_>>();
         json!({
             "server": server, "watch": watch, "asked": self.asked, "heard": self.heard, "problem": self.problem,
