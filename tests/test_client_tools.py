@@ -54,6 +54,7 @@ tool_servers:
       night: {effects: [read]}
   kb:
     upstream: kb
+    watch: off
     definitions: tools/kb.json
     clearance: confidential
     model_names: ["mcp__kb__{tool}"]

@@ -246,7 +246,7 @@ def configure(data: pathlib.Path) -> None:
     main = data / "portcullis.yaml"
     replace(main, "\nupstreams:\n", f"\nupstreams:\n  stdio: {upstream}\n")
     tools = "".join(f"      {tool['name']}: {{effects: [read]}}\n" for tool in TOOLS)
-    main.write_text(main.read_text() + f"\ntool_servers:\n  stdio:\n    upstream: stdio\n    definitions: tools/stdio.json\n    tools:\n{tools}")
+    main.write_text(main.read_text() + f"\ntool_servers:\n  stdio:\n    upstream: stdio\n    watch: off\n    definitions: tools/stdio.json\n    tools:\n{tools}")
     (data / "tools").mkdir()
     (data / "tools/stdio.json").write_text(json.dumps({"tools": TOOLS}))
     (data / "policies/stdio.cedar").write_text(POLICY)

@@ -48,6 +48,7 @@ CONFIGURATION = """
 tool_servers:
   kb:
     upstream: kb
+    watch: off
     definitions: tools/kb.json
     clearance: internal
     tools:

@@ -652,6 +652,7 @@ SHOP = """
 tool_servers:
   shop:
     upstream: shop
+    watch: off
     definitions: tools/shop.json
     tools:
       find: {effects: [read]}

@@ -19,6 +19,7 @@ CONFIGURATION = """
 tool_servers:
   docs:
     upstream: docs
+    watch: off
     definitions: tools/docs.json
     clearance: internal
     tools:

@@ -60,7 +60,7 @@ def configure(gate: Gate, servers: dict[str, tuple[str, str, list[dict]]], more:
     text = "tool_servers:\n"
     for name, (_, said, tools) in servers.items():
         declared = ", ".join(f"{tool['name']}: {{effects: [{effects[tool['name']]}]}}" for tool in tools)
-        text += f"  {name}: {{upstream: {name}, definitions: tools/{name}.json, {said} tools: {{{declared}}}}}\n"
+        text += f"  {name}: {{upstream: {name}, watch: off, definitions: tools/{name}.json, {said} tools: {{{declared}}}}}\n"
         (gate.data / f"tools/{name}.json").write_text(json.dumps({"tools": tools}))
     main.write_text(f"{main.read_text()}\n{text}virtual_servers:\n  mcp: {{members: [{', '.join(servers)}]}}\n{more}")
     used = [f"{name}::" for name in servers] + ["ToolServer::"]

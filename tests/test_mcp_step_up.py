@@ -34,6 +34,7 @@ CONFIGURATION = """
 tool_servers:
   shop:
     upstream: shop
+    watch: off
     definitions: tools/shop.json
     scopes: {all: [shop], tools: {order: ['shop:order']}}
     tools:

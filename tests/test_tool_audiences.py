@@ -45,7 +45,7 @@ def two_servers(address: str, issuers: dict[str, dict]):
         replace(main, "\nupstreams:\n", f"\nupstreams:{servers}\n")
         text = "\ntool_servers:\n"
         for name, scopes in (("kb", SCOPES), ("other", "")):
-            text += f"  {name}:\n    upstream: {name}\n    definitions: tools/kb.json\n{scopes}    tools:\n"
+            text += f"  {name}:\n    upstream: {name}\n    watch: off\n    definitions: tools/kb.json\n{scopes}    tools:\n"
             text += "      search: {effects: [read]}\n      publish: {effects: [write]}\n"
         main.write_text(main.read_text() + text)
         (data / "tools").mkdir()

@@ -61,7 +61,7 @@ def configure(address: str, server: AuthorizationServer, issuers: dict[str, dict
         replace(main, "\nupstreams:\n", f"\nupstreams:{servers}\n")
         told = "\ntool_servers:\n"
         for name in ways:
-            told += f"  {name}:\n    upstream: {name}\n    definitions: tools/kb.json\n    tools:\n      search: {{effects: [read]}}\n"
+            told += f"  {name}:\n    upstream: {name}\n    watch: off\n    definitions: tools/kb.json\n    tools:\n      search: {{effects: [read]}}\n"
         main.write_text(main.read_text() + told)
         (data / "client.secret").write_text("of-the-gate")
         (data / "client.secret").chmod(0o600)

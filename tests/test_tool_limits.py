@@ -30,6 +30,7 @@ TOOLS = """
 tool_servers:
   shop:
     upstream: shop
+    watch: off
     definitions: tools/shop.json
     tools:
       pay: {effects: [write], counts: {money: {sum: /amount}}}

@@ -23,6 +23,10 @@ pub(crate) struct ToolServer {
     /// speaks. Without it the server hears what the caller speaks.
     #[serde(default)]
     pub(crate) revision: Option<Revision>,
+    /// How often the gate looks at what the server announces, in seconds (10 to 86,400; 300 if you say nothing), or `off`. A tool of
+    /// which something else is said than was approved is quarantined: nobody can call it until you have looked at it.
+    #[serde(default)]
+    pub(crate) watch: Option<Watch>,
     /// Where the tools run, if not at an upstream: in the client, which calls them when a model asks for it. The gate decides on such
     /// a call where it stands in the model's answer. `definitions` are what clients tell models: name, description, schema.
     #[serde(default)]
@@ -54,6 +58,16 @@ pub(crate) struct ToolServer {
     /// of the gate has no scopes and needs none.
     #[serde(default)]
     pub(crate) scopes: Scopes,
+}
+
+/// How often a tool server is asked what it announces.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Watch {
+    /// Every so many seconds.
+    Seconds(#[schemars(range(min = 10, max = 86_400))] u64),
+    /// `off`: never.
+    Word(#[schemars(regex(pattern = "^off$"))] String),
 }
 
 /// The scopes that a tool server asks for. A call needs all that apply to it.

@@ -49,6 +49,8 @@ pub struct Settings {
     pub tool_upstreams: BTreeMap<Name, Name>,
     /// The revision of MCP that it speaks, of those of which operators say so.
     pub tool_revisions: BTreeMap<Name, mcp::Version>,
+    /// How long after one look each tool server with an upstream is asked again what it announces; `None`: never.
+    pub tool_watch: BTreeMap<Name, Option<Duration>>,
     /// Several tool servers under one name: the name of each tool there, its server, its own name.
     pub virtual_servers: BTreeMap<Name, BTreeMap<String, (Name, String)>>,
     /// Tools that models ask for.

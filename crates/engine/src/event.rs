@@ -94,6 +94,11 @@ pub enum Event<'a> {
         /// How.
         reason: ReasonCode,
     },
+    /// A tool server says that its list of tools is another one now.
+    Announced {
+        /// Which.
+        server: &'a str,
+    },
     /// A call that left the gate was charged with what it used.
     Charged {
         /// Which interaction.

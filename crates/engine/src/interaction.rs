@@ -415,6 +415,7 @@ const fn is_lock(code: ReasonCode) -> bool {
             | ReasonCode::PrincipalLocked
             | ReasonCode::ModelLocked
             | ReasonCode::ToolLocked
+            | ReasonCode::ToolQuarantined
     )
 }
 

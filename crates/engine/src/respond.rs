@@ -13,6 +13,7 @@ use model::{Action, ReasonCode, Refusal, Resource};
 use crate::act::Reply;
 use crate::asked::{self, Asking};
 use crate::decide::Permit;
+use crate::event::Event;
 use crate::guard::{Guard, at_once, give_way, while_connected};
 use crate::interaction::Call;
 use crate::label;
@@ -296,6 +297,7 @@ impl<W: World, C: Client> Back<'_, W, C> {
                 }
             }
             self.silence.hear(machine.arrived());
+            self.tell(machine);
             let batch = machine.ready()?;
             self.let_go(machine, batch).await?;
         }
@@ -307,6 +309,18 @@ impl<W: World, C: Client> Back<'_, W, C> {
         self.let_go(machine, batch).await?;
         // Nothing may have been left to say; that is an answer too.
         self.open()
+    }
+
+    /// Passes on that a server's tools are others now: whoever compares them with what was approved looks again.
+    fn tell<P: Protocol>(&self, machine: &mut Machine<'_, P>) {
+        let server = match self.recorded.permit().aim() {
+            Resource::ToolServer(server) => server.as_str(),
+            Resource::Tool(id) | Resource::Document(id) => id.split_once('/').map_or("", |(server, _)| server),
+            _ => return,
+        };
+        if machine.announced() {
+            self.world.observe_event(&Event::Announced { server });
+        }
     }
 
     /// Releases what may leave, then decides on the calls behind it, until nothing more may.

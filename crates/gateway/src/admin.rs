@@ -2,6 +2,8 @@
 //! socket of the same user. Loopback is not trusted: Host and Origin are checked, every call names an operator, and no
 //! data-plane credential is valid.
 
+mod tools;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub use tools::{ReleaseSpec, ToolsOrder};
 
 /// Longest body of an admin request.
 const MAX_BODY: usize = 256 << 10;
@@ -187,6 +191,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn rotate_token_key(&self, by: &Operator) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Credentials for upstreams that are somebody's own. Keeping and taking away are recorded before they are done.
     fn credentials(&self, by: &Operator, order: CredentialOrder) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// What tool servers announce, and what is quarantined for it.
+    fn tools(&self, by: &Operator, order: ToolsOrder) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Puts a configuration in force: all or nothing.
     fn apply(&self, by: &Operator, spec: &ApplySpec) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Every bundle that came in force, newest first.
@@ -313,6 +319,10 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["admin", "v1", "credentials", "connect", id]) => {
             may(OperatorAct::ManageKeys)?;
             admin.credentials(&by, CredentialOrder::Look((*id).to_owned())).await.map(Body::Json)
+        }
+        (&Method::GET, ["admin", "v1", "tools"]) => {
+            may(OperatorAct::ReadState)?;
+            admin.tools(&by, ToolsOrder::List).await.map(Body::Json)
         }
         (&Method::GET, ["admin", "v1", "approvals"]) => may(OperatorAct::ReadState).map(|()| Body::Json(admin.approvals())),
         (&Method::GET, ["admin", "v1", "approvals", id]) => {
@@ -453,10 +463,11 @@ async fn order(rest: &[&str], body: Incoming) -> Result<CredentialOrder, Refusal
     }
 }
 
-/// What is about content that was recorded: copying it, and ending it.
+/// What is about tool servers, and about content that was recorded: copying it, and ending it.
 async fn keep<A: Administrator>(admin: &A, by: &Operator, segments: &[&str], body: Incoming) -> Result<Value, Refusal> {
     let may = |act: OperatorAct| if by.role.may(act) { Ok(()) } else { Err(lacking(by, act)) };
     match segments {
+        ["admin", "v1", "tools", rest @ ..] => tools::posted(admin, by, rest, body).await,
         ["admin", "v1", "backup"] => {
             may(OperatorAct::Backup)?;
             let BackupBody { keys } = read(body).await?;

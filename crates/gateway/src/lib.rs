@@ -6,6 +6,7 @@
 pub mod a2a;
 pub mod access;
 pub mod admin;
+pub mod announced;
 pub mod client;
 pub mod connect;
 pub mod dialect;

@@ -102,6 +102,7 @@ pub struct Metrics {
     endings: Vec<AtomicU64>,
     unidentified: Vec<AtomicU64>,
     attempts_failed: AtomicU64,
+    announced: AtomicU64,
     findings: [AtomicU64; 2],
     released_bytes: AtomicU64,
     tokens: [AtomicU64; 5],
@@ -121,6 +122,7 @@ impl Default for Metrics {
             endings: cells(),
             unidentified: cells(),
             attempts_failed: AtomicU64::new(0),
+            announced: AtomicU64::new(0),
             findings: Default::default(),
             released_bytes: AtomicU64::new(0),
             tokens: Default::default(),
@@ -148,6 +150,7 @@ impl Metrics {
             Event::Shadowed { shadow, .. } => self.shadow.record(shadow),
             Event::Found { side, .. } => bump(self.findings.get(usize::from(*side == Side::Response)), 1),
             Event::AttemptFailed { .. } => bump(Some(&self.attempts_failed), 1),
+            Event::Announced { .. } => bump(Some(&self.announced), 1),
             Event::Charged { charge, .. } => {
                 let usage = &charge.usage;
                 let kinds = [usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning];
@@ -184,6 +187,13 @@ impl Metrics {
         }
         head(&mut out, "portcullis_attempts_failed_total", "counter", "attempts at upstreams that failed");
         line(&mut out, format_args!("portcullis_attempts_failed_total {}", self.attempts_failed.load(Ordering::Relaxed)));
+        head(
+            &mut out,
+            "portcullis_tool_announcements_total",
+            "counter",
+            "times that a tool server said its tools are others now",
+        );
+        line(&mut out, format_args!("portcullis_tool_announcements_total {}", self.announced.load(Ordering::Relaxed)));
         head(&mut out, "portcullis_released_bytes_total", "counter", "bytes released to clients");
         line(&mut out, format_args!("portcullis_released_bytes_total {}", self.released_bytes.load(Ordering::Relaxed)));
         head(&mut out, "portcullis_tokens_total", "counter", "tokens by kind; reasoning is among output");

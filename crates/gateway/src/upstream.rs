@@ -1,8 +1,8 @@
 //! Calls to upstreams: pooled HTTP/1.1 connections per upstream and thread, keys added here and nowhere else. How a connection
 //! comes about is [`crate::connect`]'s concern.
 //!
-//! INVARIANT: nothing leaves through this module but an [`Attempt`], and the client's own credential is not in it: its
-//! headers come from an allow-list.
+//! INVARIANT: nothing leaves through this module but an [`Attempt`], whose headers come from an allow-list, so that the client's own
+//! credential is not in it; and a [`Question`], of which [`crate::announced`] makes every byte, with the gate's own credential.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +21,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::Name;
 
+use crate::announced::Question;
 use crate::connect::{Connector, Proxy, Trust};
 use crate::health::Health;
 use crate::inflate::{Inflate, InflateError};
@@ -156,25 +157,33 @@ impl HttpUpstreams {
         // A route to an upstream that a newer bundle no longer names is not served.
         let upstream = attempt.upstream().and_then(|name| table.get(name)).ok_or(SendError::Unreachable)?;
         let request = request(upstream, &attempt).ok_or(SendError::Malformed)?;
-        let client = upstream.clients.get(workers::slot()).ok_or(SendError::Unreachable)?;
-        let response = client.request(request).await.map_err(|error| classify(&error))?;
-        let (parts, body) = response.into_parts();
-        let inflate = Inflate::for_headers(&parts.headers).map_err(|InflateError| SendError::Malformed)?;
-        Ok((ReplyHead { status: parts.status, headers: parts.headers }, HttpReplyBody { body, inflate }))
+        exchange(upstream, request).await
+    }
+
+    /// Asks an upstream something that is nobody's call. One that takes credentials of somebody's own is not asked.
+    ///
+    /// # Errors
+    /// [`SendError`] when no acceptable head came back.
+    pub(crate) async fn ask(&self, upstream: &Name, question: &Question) -> Result<(ReplyHead, HttpReplyBody), SendError> {
+        let table = self.table.load_full();
+        let upstream = table.get(upstream).filter(|upstream| upstream.lends.is_none()).ok_or(SendError::Unreachable)?;
+        let mut headers = question.headers.clone();
+        headers.extend(upstream.key.clone());
+        let told = Outgoing { method: &question.method, path: "", headers, body: question.body.clone() };
+        exchange(upstream, told.to(upstream).ok_or(SendError::Malformed)?).await
     }
 }
 
+async fn exchange(upstream: &Upstream, request: Request<Full<Bytes>>) -> Result<(ReplyHead, HttpReplyBody), SendError> {
+    let client = upstream.clients.get(workers::slot()).ok_or(SendError::Unreachable)?;
+    let response = client.request(request).await.map_err(|error| classify(&error))?;
+    let (parts, body) = response.into_parts();
+    let inflate = Inflate::for_headers(&parts.headers).map_err(|InflateError| SendError::Malformed)?;
+    Ok((ReplyHead { status: parts.status, headers: parts.headers }, HttpReplyBody { body, inflate }))
+}
+
 fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<Bytes>>> {
-    let uri: Uri = format!("{}{}", upstream.base_url, attempt.path()).parse().ok()?;
     let mut headers: HeaderMap = attempt.headers();
-    headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
-    // The client's own name for itself is free text and stays here.
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))));
-    if !attempt.body().is_empty() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     match (upstream.lends, attempt.lent()) {
         (None, None) => headers.extend(upstream.key.clone()),
         // Operators may have given the upstream another address since it was lent.
@@ -185,9 +194,33 @@ fn request(upstream: &Upstream, attempt: &Attempt<'_>) -> Option<Request<Full<By
         // Without the one that it is to be shown, or with one that is for another upstream, nothing is sent.
         _ => return None,
     }
-    let mut request = Request::builder().method(attempt.method()).uri(uri).body(Full::new(attempt.body())).ok()?;
-    *request.headers_mut() = headers;
-    Some(request)
+    Outgoing { method: attempt.method(), path: attempt.path(), headers, body: attempt.body() }.to(upstream)
+}
+
+/// What leaves, without what every request bears.
+struct Outgoing<'a> {
+    method: &'a http::Method,
+    path: &'a str,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Outgoing<'_> {
+    fn to(self, upstream: &Upstream) -> Option<Request<Full<Bytes>>> {
+        let Self { method, path, mut headers, body } = self;
+        let uri: Uri = format!("{}{path}", upstream.base_url).parse().ok()?;
+        headers.insert(HOST, HeaderValue::from_str(uri.authority()?.as_str()).ok()?);
+        // The client's own name for itself is free text and stays here.
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))));
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        // Scanners read plain text; an upstream that compresses all the same is inflated under a bound.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut request = Request::builder().method(method).uri(uri).body(Full::new(body)).ok()?;
+        *request.headers_mut() = headers;
+        Some(request)
+    }
 }
 
 fn classify(error: &hyper_util::client::legacy::Error) -> SendError {

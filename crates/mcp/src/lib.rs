@@ -9,6 +9,8 @@
 //!
 //! Source of the protocol: <https://modelcontextprotocol.io/specification/2026-07-28>.
 
+mod annotate;
+mod announced;
 mod arguments;
 mod cost;
 pub mod definition;
@@ -21,6 +23,8 @@ mod remarks;
 pub mod uri;
 mod version;
 
+pub use annotate::{Annotation, annotate};
+pub use announced::{Announced, MAX_ANNOUNCED, PageError, Pages, Said, Standings};
 pub use arguments::{Arguments, Misfit, SchemaError};
 pub use cost::Unbounded;
 pub use definition::{Definition, DefinitionError, Pinned};
@@ -28,6 +32,6 @@ pub use heads::{Head, Heads, Mirror, Mismatch};
 pub use message::{Body, Fault, Id, Message, Unfit, id_of};
 pub use meta::{Meta, MetaError};
 pub use method::{Form, Method, Sender};
-pub use propose::{Proposal, propose};
+pub use propose::{Proposal, Reason, propose};
 pub use remarks::{Known, Remark, remarks};
 pub use version::Version;

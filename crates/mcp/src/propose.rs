@@ -24,6 +24,17 @@ pub struct Proposal {
     pub because: Vec<String>,
 }
 
+/// Why an effect is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The effect.
+    pub effect: ToolEffect,
+    /// For people.
+    pub why: String,
+    /// Whether it is what the server says of itself: a suggestion.
+    pub is_hint: bool,
+}
+
 /// Words of names and what they mean.
 const VERBS: [(ToolEffect, &[&str]); 5] = [
     (
@@ -120,31 +131,40 @@ const SINKS: [&str; 33] = [
 /// What is proposed for a tool, from what its server says of it.
 #[must_use]
 pub fn propose(definition: &Definition) -> Proposal {
+    let reasons = reasons(definition);
+    let document = definition.document();
+    let schema = document.as_ref().and_then(|document| Some((document, document.get(document.root(), "inputSchema")?)));
+    let sinks = schema.map_or_else(BTreeSet::new, |(document, schema)| sinks_of(document, schema));
+    Proposal {
+        effects: reasons.iter().map(|reason| reason.effect).collect(),
+        sinks: sinks.into_iter().collect(),
+        is_output_untrusted: true,
+        because: reasons.iter().map(|reason| format!("{}: {}", reason.effect.as_str(), reason.why)).collect(),
+    }
+}
+
+/// Each effect once, and why.
+pub(crate) fn reasons(definition: &Definition) -> Vec<Reason> {
     let words = words(definition.name());
-    let mut effects = BTreeSet::new();
-    let mut because = Vec::new();
+    let mut reasons = Vec::new();
     for (effect, verbs) in &VERBS {
         if let Some(word) = words.iter().find(|word| is_one_of(word, verbs)) {
-            effects.insert(*effect);
-            because.push(format!("{}: the name holds `{word}`", effect.as_str()));
+            reasons.push(Reason { effect: *effect, why: format!("the name holds `{word}`"), is_hint: false });
         }
     }
     // Before the hints: that a server calls itself harmless makes nothing known of it.
-    if effects.is_empty() {
-        effects.insert(ToolEffect::Write);
-        because.push("write: nothing in its name says what it does".to_owned());
+    if reasons.is_empty() {
+        let why = "nothing in its name says what it does".to_owned();
+        reasons.push(Reason { effect: ToolEffect::Write, why, is_hint: false });
     }
-    let document = definition.document();
-    let mut sinks = BTreeSet::new();
-    if let Some(document) = &document {
-        hints(document, &mut effects, &mut because);
-        sinks = document.get(document.root(), "inputSchema").map_or_else(BTreeSet::new, |schema| self::sinks(document, schema));
+    if let Some(document) = &definition.document() {
+        hints(document, &mut reasons);
     }
-    Proposal { effects, sinks: sinks.into_iter().collect(), is_output_untrusted: true, because }
+    reasons
 }
 
 /// Hints add effects and take none: a server that calls itself harmless may be wrong, or lie.
-fn hints(document: &Document<'_>, effects: &mut BTreeSet<ToolEffect>, because: &mut Vec<String>) {
+fn hints(document: &Document<'_>, reasons: &mut Vec<Reason>) {
     let hints = document.get(document.root(), "annotations");
     let hint = |name: &str| hints.and_then(|hints| document.get(hints, name)).map(|hint| document.kind(hint));
     for (name, value, effect) in [
@@ -153,14 +173,15 @@ fn hints(document: &Document<'_>, effects: &mut BTreeSet<ToolEffect>, because: &
         ("readOnlyHint", Kind::False, ToolEffect::Write),
         ("readOnlyHint", Kind::True, ToolEffect::Read),
     ] {
-        if hint(name) == Some(value) && effects.insert(effect) {
-            because.push(format!("{}: the server says `{name}: {}`", effect.as_str(), value == Kind::True));
+        if hint(name) == Some(value) && reasons.iter().all(|reason| reason.effect != effect) {
+            let why = format!("the server says `{name}: {}`", value == Kind::True);
+            reasons.push(Reason { effect, why, is_hint: true });
         }
     }
 }
 
 /// The properties, at any depth, that say where something goes or what is run: by their own names.
-fn sinks(document: &Document<'_>, schema: NodeId) -> BTreeSet<String> {
+fn sinks_of(document: &Document<'_>, schema: NodeId) -> BTreeSet<String> {
     let mut sinks = BTreeSet::new();
     let mut todo = vec![schema];
     while let Some(schema) = todo.pop() {
@@ -193,13 +214,13 @@ fn is_sink(document: &Document<'_>, property: NodeId) -> bool {
 }
 
 /// Whether a word is in a list, or is the plural of one that is.
-fn is_one_of(word: &str, list: &[&str]) -> bool {
+pub(crate) fn is_one_of(word: &str, list: &[&str]) -> bool {
     let singular = word.strip_suffix('s').unwrap_or(word);
     list.contains(&word) || list.contains(&singular)
 }
 
 /// The words of a name: `sendMail`, `send_mail` and `mail.send-now` have them alike, in small letters.
-fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words = Vec::<String>::new();
     let mut was_small = false;
     for letter in name.chars() {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApprovalAnswer, ApprovalAsk, Credential, CredentialId, Digest, LockKind, LockTarget, Name, UnixMillis};
+use crate::{
+    ApprovalAnswer, ApprovalAsk, Credential, CredentialId, Differing, Digest, LockKind, LockTarget, Name, Release, UnixMillis,
+};
 
 /// One act that changes the gate. Replaying all of them in order gives the state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,23 @@ pub enum AdminAct {
         id: Name,
         /// The approval.
         approval: Name,
+    },
+    /// A server says something else of a tool than was approved: nobody calls it any more.
+    ToolQuarantined {
+        /// `SERVER/NAME`, as it was approved.
+        tool: String,
+        /// What was approved, and what is said.
+        differing: Differing,
+    },
+    /// A quarantine ended.
+    ToolReleased {
+        /// `SERVER/NAME`.
+        tool: String,
+        /// Why.
+        because: Release,
+        /// What the server may go on to say all the same; nothing, if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerated: Option<Differing>,
     },
     /// Whoever asked for an approval no longer wants it.
     ApprovalCancelled {

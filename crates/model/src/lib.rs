@@ -21,6 +21,7 @@ mod label;
 mod lock;
 mod operator;
 mod place;
+mod quarantine;
 mod reason;
 mod registry;
 mod time;
@@ -44,6 +45,7 @@ pub use label::{Compartment, Integrity, Label, Level, MAX_ORIGINS, Origins, Read
 pub use lock::{LockKind, LockSet, LockTarget};
 pub use operator::{OperatorAct, OperatorRole};
 pub use place::{host_of, place};
+pub use quarantine::{Differing, Quarantines, Release};
 pub use reason::{Fault, ReasonCode, Refusal};
 pub use registry::{
     Address, Agent, Bundle, ClientFeature, Count, Counted, Document, Group, Model, Party, Registry, RemoteAgent, RuleFiles, Tool,

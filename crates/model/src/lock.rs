@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chain, CredentialId, IdError, ModelName, Name, PrincipalId, PrincipalKind, ReasonCode, Resource, UnixMillis};
+use crate::{
+    Chain, CredentialId, Differing, IdError, ModelName, Name, PrincipalId, PrincipalKind, Quarantines, ReasonCode, Resource,
+    UnixMillis,
+};
 
 /// What can be stopped, written `credential:ID`, `task:ID`, `user:NAME`, `agent:NAME`, `service:NAME`, `operator:NAME`,
 /// `model:NAME`, `server:NAME`, `tool:SERVER/NAME` or `all`.
@@ -104,6 +107,7 @@ struct Lock {
 pub struct LockSet {
     version: u64,
     locks: BTreeMap<LockTarget, Lock>,
+    quarantines: Quarantines,
 }
 
 impl LockSet {
@@ -153,9 +157,30 @@ impl LockSet {
         if self.kind(target) != Some(LockKind::Kill) {
             return None;
         }
-        let mut locks = self.locks.clone();
-        locks.remove(target);
-        Some(Self { version: self.version.saturating_add(1), locks })
+        let mut next = self.clone();
+        next.locks.remove(target);
+        next.version = self.version.saturating_add(1);
+        Some(next)
+    }
+
+    /// The tools that are quarantined, and what was released of them.
+    #[must_use]
+    pub const fn quarantines(&self) -> &Quarantines {
+        &self.quarantines
+    }
+
+    /// Quarantines a tool, `SERVER/NAME`: beside every lock, so that none lifts it.
+    pub fn quarantine(&mut self, tool: String, differing: Differing) {
+        self.quarantines.begin(tool, differing);
+        self.version = self.version.saturating_add(1);
+    }
+
+    /// A new set with a quarantined tool released, or `None` if it is not quarantined. `tolerated`: what its server may go on to say.
+    #[must_use]
+    pub fn released(&self, tool: &str, tolerated: Option<Differing>) -> Option<Self> {
+        let mut next = self.clone();
+        next.version = self.version.saturating_add(1);
+        next.quarantines.end(tool, tolerated).then_some(next)
     }
 
     /// How `target` itself is locked, if it is.
@@ -169,7 +194,7 @@ impl LockSet {
     #[must_use]
     pub fn stops(&self, credential: &CredentialId, chain: &Chain, aim: Option<&Resource>) -> Option<ReasonCode> {
         // Most of the time nothing is locked, and this runs at every released chunk.
-        if self.locks.is_empty() {
+        if self.locks.is_empty() && self.quarantines.is_empty() {
             return None;
         }
         if self.locks.contains_key(&LockTarget::All) {
@@ -197,7 +222,10 @@ impl LockSet {
             }
             Resource::Tool(id) => {
                 let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
-                (is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server)).then_some(ReasonCode::ToolLocked)
+                let is_locked = is_locked(LockTarget::Tool(id.clone())) || is_server_locked(server);
+                // What an operator has stopped is told first.
+                let is_quarantined = || self.quarantines.of(id).map(|_| ReasonCode::ToolQuarantined);
+                is_locked.then_some(ReasonCode::ToolLocked).or_else(is_quarantined)
             }
             Resource::Document(id) => {
                 let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);

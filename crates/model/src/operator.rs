@@ -90,11 +90,13 @@ pub enum OperatorAct {
     EraseContent,
     /// See what is to be approved, approve, refuse.
     AnswerApprovals,
+    /// End the quarantine of a tool without approving what its server says.
+    ReleaseTool,
 }
 
 impl OperatorAct {
     /// Every act.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ReadState,
         Self::ReadContent,
         Self::Stop,
@@ -105,6 +107,7 @@ impl OperatorAct {
         Self::Backup,
         Self::EraseContent,
         Self::AnswerApprovals,
+        Self::ReleaseTool,
     ];
 
     /// Whether the act only ever makes the gate stricter; it then acts first and is recorded at once after.
@@ -127,6 +130,7 @@ impl OperatorAct {
             Self::Backup => "backup",
             Self::EraseContent => "erase-content",
             Self::AnswerApprovals => "answer-approvals",
+            Self::ReleaseTool => "release-tool",
         }
     }
 }
@@ -146,7 +150,7 @@ mod tests {
 operator: read-state stop unlock apply manage-keys
 approver: read-state answer-approvals
 auditor: read-state read-content
-admin: read-state read-content stop unlock apply manage-keys manage-operators backup erase-content answer-approvals
+admin: read-state read-content stop unlock apply manage-keys manage-operators backup erase-content answer-approvals release-tool
 ";
         assert_eq!(table, expected);
     }

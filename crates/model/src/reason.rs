@@ -91,6 +91,7 @@ reason_codes! {
     ClientToolUnknown "client-tool-unknown" Client false "a function or call of a tool that nobody has approved for this agent"
     ClientToolChanged "client-tool-changed" Client false "a function is not what was approved under its name"
     ToolLocked "tool-locked" Operator true "an operator has locked this tool or its server"
+    ToolQuarantined "tool-quarantined" Operator true "the tool's server says something else of it than was approved; an operator has to look at it"
     GateLocked "gate-locked" Operator true "an operator has locked the gate"
     RoleInsufficient "role-insufficient" Client false "the operator's role does not allow this"
     HostNotAllowed "host-not-allowed" Client false "the Host or Origin header does not name this gate"

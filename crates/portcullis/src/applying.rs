@@ -80,7 +80,7 @@ impl Gate {
             let bridges = self.bridges.prepare(&self.data, &config.settings, &self.environment, &mut table).await?;
             if before.snapshot.digest != digest {
                 let put = self.store.bundles().put(&config.bundle).map_err(|error| vec![error.to_string()])?;
-                let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by).await;
+                let recorded = self.store.administer(AdminAct::BundleApplied { digest: put }, by.clone()).await;
                 recorded.map_err(|error| vec![error.to_string()])?;
             }
             // From here on nothing fails.
@@ -93,6 +93,7 @@ impl Gate {
             warm::begin(&snapshot.policy, self.store.credentials().list());
             self.in_force.store(Arc::new(InForce { snapshot, config }));
             self.desk.moved();
+            self.settle_quarantines(&by).await;
         }
         drop(turn);
         Ok(

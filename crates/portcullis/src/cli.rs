@@ -132,7 +132,7 @@ pub(crate) enum Command {
     /// Policies: test them, see what they would change, ask them. Needs no running gate.
     #[command(subcommand)]
     Policy(Policy),
-    /// Tool servers: what is approved of them, what they say now, and bringing that in. Needs no running gate.
+    /// Tool servers: what is approved of them, what they say now, bringing that in, and ending a quarantine.
     #[command(subcommand)]
     Tools(Tools),
     /// Print, or write, what a client (Claude Code, Cursor, VS Code, Codex, Python) needs to reach the gate. Needs no running gate.

@@ -100,17 +100,11 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Command::Usage { by, since } => usage::command(cli, data, *by, since.as_deref()).await,
         Command::Policy(command) => policies::command(cli, data, command).await,
-        Command::Tools(command) => tools::command(cli, data, command),
+        Command::Tools(command) => tools::command(cli, data, command).await,
         Command::Connect(options) => connect::command(cli, data, options),
         Command::Exec(_) => anyhow::bail!("`exec` has no runtime: it begins before there is one"),
-        Command::Status => {
-            let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
-            Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
-        }
-        Command::Health => {
-            let ready = admin_client::call_socket(data, Method::GET, "/healthz/ready", None).await.context("not ready")?;
-            Ok(show(cli, ready, |_| "ready".to_owned()))
-        }
+        Command::Status => status(cli, data).await,
+        Command::Health => health(cli, data).await,
         Command::Doctor(options) => doctor::doctor(data, options, cli.json).await,
         Command::Import(Import::Litellm { file, write }) => import::litellm(file, write.as_deref(), cli.json),
         Command::Man { folder } => man::write(&Cli::command(), folder),
@@ -123,6 +117,18 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
     }
+}
+
+/// In which state the running gate is.
+async fn status(cli: &Cli, data: &Path) -> anyhow::Result<Exit> {
+    let status = admin_client::call(data, Method::GET, "/admin/v1/status", None).await?;
+    Ok(show(cli, status, |value| serde_json::to_string_pretty(value).unwrap_or_default()))
+}
+
+/// Whether the gate that runs on this folder can serve.
+async fn health(cli: &Cli, data: &Path) -> anyhow::Result<Exit> {
+    let ready = admin_client::call_socket(data, Method::GET, "/healthz/ready", None).await.context("not ready")?;
+    Ok(show(cli, ready, |_| "ready".to_owned()))
 }
 
 /// Structured messages to standard error; `PORTCULLIS_LOG` wins over the configuration.

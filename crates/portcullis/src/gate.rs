@@ -27,6 +27,7 @@ use crate::bridges::Bridges;
 use crate::certificates::Certificates;
 use crate::tokens;
 use crate::wallet::Wallet;
+use crate::watch::Watch;
 
 /// What operators have put in force, with the text it came from.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub(crate) struct Gate {
     pub(crate) issuing: ArcSwapOption<Issuing>,
     /// Tokens whose signature was looked at.
     pub(crate) verified: VerifiedTokens,
-    upstreams: HttpUpstreams,
+    pub(crate) upstreams: HttpUpstreams,
     /// Started from the log. A poisoned lock means that a thread panicked while it held it; ledgers only grow, so what is
     /// there is still true.
     ledgers: RwLock<flow::Ledgers>,
@@ -68,6 +69,8 @@ pub(crate) struct Gate {
     pub(crate) desk: Desk,
     /// Credentials for upstreams that are somebody's own.
     pub(crate) wallet: Arc<Wallet>,
+    /// What tool servers announce.
+    pub(crate) watch: Watch,
     /// Configurations come in force one at a time, in the order of the log.
     pub(crate) applying: Semaphore,
     /// The calls that run now.
@@ -140,6 +143,7 @@ impl Gate {
             shares: tokens::Shares::default(),
             desk,
             wallet,
+            watch: Watch::default(),
             applying: Semaphore::new(1),
             running,
             started: Instant::now(),
@@ -293,6 +297,7 @@ impl World for Gate {
                 tracing::debug!(%request, %reason, status, overhead_us = overhead, "ended");
             }
             Event::AttemptFailed { request, upstream, reason } => tracing::warn!(%request, upstream, %reason, "attempt failed"),
+            Event::Announced { server } => self.watch.call(server, self.started.elapsed()),
             Event::Decided { .. }
             | Event::Shadowed { .. }
             | Event::Found { .. }

@@ -36,6 +36,7 @@ mod traces;
 mod usage;
 mod wallet;
 mod warm;
+mod watch;
 
 use std::process::ExitCode;
 

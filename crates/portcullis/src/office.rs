@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway::admin::{Administrator, ApplySpec, CredentialOrder, KeySpec, LogQuery, Operator, UsageQuery};
+use gateway::admin::{Administrator, ApplySpec, CredentialOrder, KeySpec, LogQuery, Operator, ToolsOrder, UsageQuery};
 use identity::ENTROPY;
 use model::{
     AdminAct, ApprovalAnswer, Chain, Credential, Holder, LockKind, LockTarget, Name, OperatorRole, PrincipalId, PrincipalKind,
@@ -39,6 +39,7 @@ impl Administrator for Gate {
             "retention": {"content_days": in_force.config.settings.retention.content_days},
             "rules": {"files": in_force.config.bundle.rules.files, "active": in_force.snapshot.scanners.ready().is_ok()},
             "tls": self.certificates.status(),
+            "tools": self.tools_status(),
             "epoch": self.store.epoch().version(),
             "log": {"accepted": log.accepted, "durable": log.durable, "sealed": log.sealed, "broken": log.broken,
                 "space_low": log.is_space_low},
@@ -73,6 +74,7 @@ impl Administrator for Gate {
         }
         text.push_str(&self.certificates.metrics());
         text.push_str(&self.desk.notices.metrics());
+        text.push_str(&self.tools_metrics());
         if let Some(telemetry) = &self.telemetry {
             text.push_str(&telemetry.metrics());
         }
@@ -176,6 +178,10 @@ impl Administrator for Gate {
         self.order(by, order).await
     }
 
+    async fn tools(&self, by: &Operator, order: ToolsOrder) -> Result<Value, Refusal> {
+        self.order_tools(by, order).await
+    }
+
     async fn apply(&self, by: &Operator, spec: &ApplySpec) -> Result<Value, Refusal> {
         let by = By {
             operator: Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone())),
@@ -251,7 +257,7 @@ impl Administrator for Gate {
 }
 
 impl Gate {
-    async fn act(&self, by: &Operator, act: AdminAct) -> Result<Administered, Refusal> {
+    pub(crate) async fn act(&self, by: &Operator, act: AdminAct) -> Result<Administered, Refusal> {
         let operator = PrincipalId::new(PrincipalKind::Operator, by.name.clone());
         let by = By { operator: Some(operator), credential: Some(by.credential.clone()) };
         self.store.administer(act, by).await.map_err(|error| {
@@ -261,6 +267,7 @@ impl Gate {
                 AdminError::UnknownCredential(_)
                 | AdminError::CredentialExists(_)
                 | AdminError::NotLocked(_)
+                | AdminError::NotQuarantined(_)
                 | AdminError::Revoked(_) => ReasonCode::FieldType,
             };
             Refusal::because(code, error.to_string())

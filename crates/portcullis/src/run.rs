@@ -32,6 +32,7 @@ use crate::output;
 use crate::retention;
 use crate::rules;
 use crate::warm;
+use crate::watch as watching;
 
 pub(crate) use crate::gate::now;
 
@@ -195,6 +196,7 @@ async fn listen_all(
         tokio::spawn(retention::watch(Arc::clone(&gate), stopping.clone())),
         tokio::spawn(certificates::watch(Arc::clone(&gate), stopping.clone())),
         tokio::spawn(notices::deliver(Arc::clone(&gate), stopping.clone())),
+        tokio::spawn(watching::run(Arc::clone(&gate), stopping.clone())),
     ];
     if let Some(address) = listen.ext_authz {
         let listener = bind(address).await?;

@@ -47,6 +47,9 @@ pub enum AdminError {
     /// The bundle is not kept, or was altered.
     #[error("the bundle cannot be applied")]
     Bundle(#[source] StoreError),
+    /// Nothing to release.
+    #[error("`{0}` is not quarantined")]
+    NotQuarantined(String),
     /// It could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -56,12 +59,39 @@ pub enum AdminError {
 #[derive(Debug, Default)]
 struct Order {
     ticket: u64,
-    /// Unlocks whose record is being written.
+    /// Unlocks and releases whose record is being written.
     n_unlocking: usize,
-    /// The latest lock per target since they began, which may have overtaken one of them.
-    locked: HashMap<LockTarget, u64>,
+    /// The latest stop of each kind per target since they began, which may have overtaken one of them.
+    stopped: HashMap<Stop, u64>,
     /// The latest applied bundle.
     bundle: u64,
+}
+
+/// What is stopped, and in which way: a lock and a quarantine of one tool know nothing of each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stop {
+    Lock(LockTarget),
+    Quarantine(String),
+}
+
+impl Stop {
+    /// What an act stops.
+    fn begun_by(act: &AdminAct) -> Option<Self> {
+        match act {
+            AdminAct::Locked { target, .. } => Some(Self::Lock(target.clone())),
+            AdminAct::ToolQuarantined { tool, .. } => Some(Self::Quarantine(tool.clone())),
+            _ => None,
+        }
+    }
+
+    /// What an act lets go on.
+    fn ended_by(act: &AdminAct) -> Option<Self> {
+        match act {
+            AdminAct::Unlocked { target } => Some(Self::Lock(target.clone())),
+            AdminAct::ToolReleased { tool, .. } => Some(Self::Quarantine(tool.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// Performs acts, one at a time.
@@ -94,11 +124,9 @@ impl Administration {
             self.check(&act)?;
             let entry = entry(&header)?;
             order.ticket = order.ticket.saturating_add(1);
-            if let AdminAct::Locked { target, .. } = &act
-                && order.n_unlocking > 0
-            {
+            if let Some(stop) = Stop::begun_by(&act).filter(|_| order.n_unlocking > 0) {
                 let ticket = order.ticket;
-                order.locked.insert(target.clone(), ticket);
+                order.stopped.insert(stop, ticket);
             }
             // In force from here on, whatever becomes of the record.
             self.live.apply(&act, header.at);
@@ -109,26 +137,26 @@ impl Administration {
     }
 
     async fn loosen(&self, act: AdminAct, header: Header) -> Result<Administered, AdminError> {
-        let is_unlock = matches!(&act, AdminAct::Unlocked { .. });
+        let ended = Stop::ended_by(&act);
         let (ticket, answered) = {
             let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
             self.check(&act)?;
             let entry = entry(&header)?;
             order.ticket = order.ticket.saturating_add(1);
-            order.n_unlocking = order.n_unlocking.saturating_add(usize::from(is_unlock));
+            order.n_unlocking = order.n_unlocking.saturating_add(usize::from(ended.is_some()));
             (order.ticket, self.push(entry, Class::Admin))
         };
         let answered = answered.await;
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_overtaken = match &act {
-            // A lock that came after this unlock stands behind it in the log, and is in force already.
-            AdminAct::Unlocked { target } => order.locked.get(target).is_some_and(|locked| *locked > ticket),
-            AdminAct::BundleApplied { .. } => order.bundle > ticket,
+        let is_overtaken = match (&act, &ended) {
+            // A stop that came after this stands behind it in the log, and is in force already.
+            (_, Some(ended)) => order.stopped.get(ended).is_some_and(|stopped| *stopped > ticket),
+            (AdminAct::BundleApplied { .. }, None) => order.bundle > ticket,
             _ => false,
         };
-        order.n_unlocking = order.n_unlocking.saturating_sub(usize::from(is_unlock));
+        order.n_unlocking = order.n_unlocking.saturating_sub(usize::from(ended.is_some()));
         if order.n_unlocking == 0 {
-            order.locked.clear();
+            order.stopped.clear();
         }
         let index = answered.map_err(|_| RecordError::Closed)??;
         if matches!(&act, AdminAct::BundleApplied { .. }) {
@@ -164,6 +192,10 @@ impl Administration {
                 Some(LockKind::Revoke) => Err(AdminError::Revoked(target.clone())),
                 None => Err(AdminError::NotLocked(target.clone())),
             },
+            AdminAct::ToolReleased { tool, .. } => match self.live.epoch.locks().quarantines().of(tool) {
+                Some(_) => Ok(()),
+                None => Err(AdminError::NotQuarantined(tool.clone())),
+            },
             AdminAct::BundleApplied { digest } => self.bundles.read(digest).map(|_| ()).map_err(AdminError::Bundle),
             AdminAct::Initialised { .. }
             | AdminAct::Started { .. }
@@ -173,6 +205,7 @@ impl Administration {
             | AdminAct::ApprovalAnswered { .. }
             | AdminAct::ApprovalUsed { .. }
             | AdminAct::ApprovalCancelled { .. }
+            | AdminAct::ToolQuarantined { .. }
             | AdminAct::Locked { .. } => Ok(()),
         }
     }
@@ -180,5 +213,5 @@ impl Administration {
 
 /// Whether an act only ever makes the gate stricter.
 const fn tightens(act: &AdminAct) -> bool {
-    matches!(act, AdminAct::Locked { .. } | AdminAct::CredentialExpires { .. })
+    matches!(act, AdminAct::Locked { .. } | AdminAct::ToolQuarantined { .. } | AdminAct::CredentialExpires { .. })
 }

@@ -150,6 +150,12 @@ impl Replay {
                     self.locks = locks;
                 }
             }
+            AdminAct::ToolQuarantined { tool, differing } => self.locks.quarantine(tool.clone(), *differing),
+            AdminAct::ToolReleased { tool, tolerated, .. } => {
+                if let Some(locks) = self.locks.released(tool, *tolerated) {
+                    self.locks = locks;
+                }
+            }
             AdminAct::BundleApplied { digest } => self.bundle = Some(*digest),
         }
     }
@@ -207,6 +213,16 @@ impl Live {
             }
             AdminAct::Unlocked { target } => {
                 if let Some(locks) = self.epoch.locks().without(target) {
+                    self.epoch.set(locks);
+                }
+            }
+            AdminAct::ToolQuarantined { tool, differing } => {
+                let mut locks = LockSet::clone(&self.epoch.locks());
+                locks.quarantine(tool.clone(), *differing);
+                self.epoch.set(locks);
+            }
+            AdminAct::ToolReleased { tool, tolerated, .. } => {
+                if let Some(locks) = self.epoch.locks().released(tool, *tolerated) {
                     self.epoch.set(locks);
                 }
             }

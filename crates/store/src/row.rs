@@ -111,7 +111,7 @@ impl Row {
                 .first()
                 .map(|ask| ask.resource.id().to_owned())
                 .or_else(|| noise.map(|noise| noise.peer.clone()))
-                .or_else(|| header.admin.as_ref().and_then(approval)),
+                .or_else(|| header.admin.as_ref().and_then(about)),
             verdict: header.verdict.as_ref().and_then(word),
             reason: header.reason.or_else(|| noise.map(|noise| noise.reason)).map(|reason| reason.as_str().to_owned()),
             result: header.result.map(|result| result.as_str().to_owned()),
@@ -125,12 +125,13 @@ fn word(value: &impl Serialize) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(ToOwned::to_owned)
 }
 
-/// Which request for approval an act is about.
-fn approval(act: &AdminAct) -> Option<String> {
+/// Which request for approval, or which tool, an act is about.
+fn about(act: &AdminAct) -> Option<String> {
     match act {
         AdminAct::ApprovalAsked { ask } => Some(ask.id.to_string()),
         AdminAct::ApprovalAnswered { answer } => Some(answer.id.to_string()),
         AdminAct::ApprovalUsed { id, .. } | AdminAct::ApprovalCancelled { id } => Some(id.to_string()),
+        AdminAct::ToolQuarantined { tool, .. } | AdminAct::ToolReleased { tool, .. } => Some(tool.clone()),
         _ => None,
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn settings(
         routes: models::routes(file),
         tool_upstreams: tools::upstreams(file, report),
         tool_revisions: tools::revisions(file),
+        tool_watch: tools::watched(file, report),
         virtual_servers: tools::virtual_servers(file, report),
         client_tools: tools::client_tools(file, report),
         agent_upstreams: agents::upstreams(file, report),

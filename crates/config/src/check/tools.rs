@@ -8,6 +8,7 @@ mod counts;
 mod documents;
 mod joined;
 mod scopes;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use crate::source::Source;
 pub(super) use clients::client_tools;
 pub(super) use joined::virtual_servers;
 pub(super) use scopes::{is_scope, scopes};
+pub(super) use watch::watched;
 
 /// Longest file of definitions in bytes.
 const MAX_FILE: usize = 4 << 20;

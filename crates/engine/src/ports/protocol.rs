@@ -243,6 +243,8 @@ pub struct Told {
     pub model: Option<NodeId>,
     /// Why its texts ended, in words of the protocol's own.
     pub finish: Vec<&'static str>,
+    /// Whether it is the word of a tool server that its tools are others now.
+    pub is_announcement: bool,
 }
 
 /// Whether a client is shown a document of an answer. All of them are inspected.

@@ -185,6 +185,11 @@ impl<'p, P: Protocol> Machine<'p, P> {
         self.refuse_denied()
     }
 
+    /// Whether the server has said, since this was asked last, that its tools are others now.
+    pub(crate) const fn announced(&mut self) -> bool {
+        std::mem::replace(&mut self.seen.is_announced, false)
+    }
+
     /// An estimate of the tokens that have arrived.
     pub(crate) const fn arrived(&self) -> u64 {
         self.seen.arrived

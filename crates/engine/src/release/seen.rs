@@ -28,6 +28,8 @@ pub(crate) struct Seen {
     pub(crate) finish: Vec<&'static str>,
     /// What a tool's result adds up to, in thousandths, where operators have that counted.
     pub(crate) counted: BTreeMap<Name, u64>,
+    /// Whether a tool server has said that its tools are others now.
+    pub(crate) is_announced: bool,
 }
 
 impl Seen {
@@ -46,6 +48,7 @@ impl Seen {
             let model = view.told.model.and_then(|node| document.text(node)).filter(|model| model.len() <= MAX_MODEL);
             self.model = model.map(std::borrow::Cow::into_owned);
         }
+        self.is_announced |= view.told.is_announcement;
         self.counted.extend(view.counted.iter().cloned());
         let room = MAX_REASONS.saturating_sub(self.finish.len());
         self.finish.extend(view.told.finish.iter().take(room));

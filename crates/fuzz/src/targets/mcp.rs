@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{ClientFeature, Label, Name, RequestId, UnixMillis};
 
 use ::mcp::uri::Pattern;
-use ::mcp::{Arguments, Body, Definition, Head, Heads, Message, Meta, Pinned, definition, heads, id_of};
+use ::mcp::{Arguments, Body, Definition, Head, Heads, Message, Meta, Pages, Pinned, definition, heads, id_of};
 use serde_json::Value;
 use text::{Document, Limits, Splices};
 
@@ -327,6 +327,20 @@ fn tools(bytes: &[u8]) -> Outcome {
         ensure(remarks.is_sorted(), || "remarks are in no order".to_owned())?;
         ensure(!::mcp::propose(definition).effects.is_empty(), || "nothing is proposed".to_owned())?;
     }
+    announced(bytes, &good)?;
     let kinds: Vec<_> = bad.iter().map(std::mem::discriminant).collect();
     Ok(seen((good.len(), kinds)))
+}
+
+/// On a page of a server that is asked, a definition is the same.
+fn announced(list: &[u8], good: &[Definition]) -> Result<(), String> {
+    let page = [br#"{"tools":"#, list, b"}"].concat();
+    let Ok(page) = Document::parse(&page, &Limits::default()) else { return Ok(()) };
+    let mut pages = Pages::default();
+    if pages.take(&page, page.root()).is_err() {
+        return Ok(());
+    }
+    let Ok(announced) = pages.end(true) else { return Ok(()) };
+    let is_there = |one: &Definition| announced.tools().get(one.name()).is_some_and(|said| said.digest() == one.digest());
+    ensure(good.iter().all(is_there), || "a definition is another one on a page".to_owned())
 }

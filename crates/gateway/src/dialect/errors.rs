@@ -26,6 +26,7 @@ pub(super) const fn status(code: ReasonCode) -> StatusCode {
         | C::TokenBound => StatusCode::UNAUTHORIZED,
         C::CredentialLocked
         | C::ToolLocked
+        | C::ToolQuarantined
         | C::PrincipalUnknown
         | C::PrincipalLocked
         | C::ModelLocked

@@ -106,7 +106,7 @@ fn told(api: Api, document: &Document<'_>, in_stream: bool) -> Told {
         }
         Api::Embeddings | Api::CountTokens => Vec::new(),
     };
-    Told { model, finish }
+    Told { model, finish, is_announcement: false }
 }
 
 /// A count; anything else is not one.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use engine::ports::{AnswerView, Shown};
+use engine::ports::{AnswerView, Shown, Told};
 use engine::{DocumentPlace, Server};
 use mcp::{Body, Message, Method, Sender, uri};
 use model::{Count, Counted, Name};
@@ -28,7 +28,9 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     let joined = |of: NodeId| vec![texts(document, &[of])];
     let Body::Result { result, .. } = message.body else {
         let joined = message.params().map(joined).unwrap_or_default();
-        return AnswerView { refused, joined, ..AnswerView::default() };
+        let is_announcement = message.method() == Some(Method::ToolsChanged.as_str());
+        let told = Told { is_announcement, ..Told::default() };
+        return AnswerView { refused, joined, told, ..AnswerView::default() };
     };
     let (replaced, refused) = match shown(mcp, &server, document, result) {
         Ok(mut replaced) => {

@@ -176,7 +176,7 @@ pub(super) fn agreed_by(document: &Document<'_>) -> Option<Option<Version>> {
 }
 
 /// How the gate meets a server with sessions: the handshake, and its end.
-pub(super) fn introduction(version: Version) -> [Bytes; 2] {
+pub(crate) fn introduction(version: Version) -> [Bytes; 2] {
     let params = json!({
         "protocolVersion": version.as_str(),
         // Whoever calls cannot be asked for anything.

@@ -14,6 +14,7 @@ mod refuse;
 mod tests;
 mod wants;
 
+pub(crate) use front::introduction;
 pub(crate) use read::{one, origin};
 pub(crate) use refuse::challenge;
 
@@ -250,7 +251,7 @@ impl Protocol for Mcp {
     }
 
     fn introduction(&self, version: Version) -> [Bytes; 2] {
-        front::introduction(version)
+        introduction(version)
     }
 
     fn agreed(&self, document: &Document<'_>) -> Option<Option<Version>> {

@@ -37,6 +37,7 @@ pub(super) async fn gate(data: &Path, config: Option<&Config>, findings: &mut Fi
     };
     if let Some(status) = &status {
         health(status, findings);
+        tools(status, findings);
     }
     let on_disk = config.and_then(|config| Bundles::canonical(&config.bundle).ok()).map(|(_, digest)| digest.to_string());
     let in_force = match &status {
@@ -64,6 +65,33 @@ fn health(status: &Value, findings: &mut Findings) {
         }
         (None, true) => findings.add("gate", State::Bad, "runs, and refuses calls for want of space", "make room"),
         (None, false) => findings.ok("gate", format!("runs, version {version}")),
+    }
+}
+
+/// Whether tool servers say what was approved of them.
+fn tools(status: &Value, findings: &mut Findings) {
+    let names = |key: &str| -> Vec<&str> {
+        status.pointer(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    let quarantined = names("/tools/quarantined");
+    if let Some(first) = quarantined.first() {
+        let server = first.split_once('/').map_or("", |(server, _)| server);
+        let message = format!("quarantined, for their servers say something else than was approved: {}", quarantined.join(", "));
+        findings.add("tools", State::Warn, message, format!("portcullis tools diff --server {server}"));
+    }
+    let gone = names("/tools/gone");
+    if !gone.is_empty() {
+        findings.add(
+            "tools",
+            State::Warn,
+            format!("approved, and no longer named: {}", gone.join(", ")),
+            "portcullis tools diff",
+        );
+    }
+    for (server, why) in status.pointer("/tools/unasked").and_then(Value::as_object).into_iter().flatten() {
+        let why = why.as_str().unwrap_or_default();
+        let message = format!("{server}: what it announces is not compared with what was approved: {why}");
+        findings.add("tools", State::Warn, message, "its address, its credential, `watch`?");
     }
 }
 

@@ -9,8 +9,9 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 
 use super::diff::{Compared, Row, Standing};
+use super::gate::Heard;
 use super::merge::merged;
-use super::said::{MAX_BYTES, Said, from_file, is_input};
+use super::said::{MAX_BYTES, Said};
 use super::server::{Server, declared, known};
 use super::shown::{ascii, name};
 use crate::bring::Problems;
@@ -21,16 +22,17 @@ use crate::output;
 use crate::scan::visible;
 
 /// Shows the difference, asks, and writes the definitions of declared tools. What is wrong with files is told, and nothing written.
-pub(super) fn approve(cli: &Cli, data: &Path, file: &Path, named: &str, yes: bool) -> Result<anyhow::Result<Exit>, Problems> {
+pub(super) fn approve(cli: &Cli, data: &Path, heard: &Heard, named: &str, yes: bool) -> Result<anyhow::Result<Exit>, Problems> {
     let declared = declared(data)?;
     let server = Server::named(data, &declared, named)?;
-    let said = from_file(file)?;
-    let compared = Compared::new(named, &server, &said, &known(&declared, named, &said));
+    let said = &heard.said;
+    let mut compared = Compared::new(named, &server, said, &known(&declared, named, said));
+    compared.warnings.splice(0..0, heard.warnings.iter().cloned());
     // With --json, standard output is for the one document at the end.
     let tell = |line: &str| if cli.json { output::note(line) } else { output::line(line) };
     compared.warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
     compared.lines(named).iter().for_each(|line| tell(line));
-    let wanted = wanted(&compared, &said);
+    let wanted = wanted(&compared, said);
     let definitions = visible(&server.declared.definitions);
     if wanted.is_empty() {
         tell_written(cli, named, &compared, &definitions, None);
@@ -40,7 +42,7 @@ pub(super) fn approve(cli: &Cli, data: &Path, file: &Path, named: &str, yes: boo
     if bytes.len() > MAX_BYTES {
         return Err(vec![format!("{definitions}: it would be larger than {MAX_BYTES} bytes; nothing was written")]);
     }
-    Ok(confirmed(yes, file, wanted.len(), &definitions).and_then(|is_confirmed| {
+    Ok(confirmed(yes, heard.is_input, wanted.len(), &definitions).and_then(|is_confirmed| {
         if !is_confirmed {
             output::note("not approved; nothing was written");
             return Ok(Exit::Failure);
@@ -58,11 +60,11 @@ fn wanted<'s>(compared: &'s Compared, said: &'s Said) -> BTreeMap<&'s str, &'s s
 }
 
 /// Whether somebody has said yes.
-fn confirmed(yes: bool, file: &Path, n_wanted: usize, definitions: &str) -> anyhow::Result<bool> {
+fn confirmed(yes: bool, is_input: bool, n_wanted: usize, definitions: &str) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
-    if is_input(file) || !io::stdin().is_terminal() {
+    if is_input || !io::stdin().is_terminal() {
         bail!("nobody is there to say yes, and nothing was written: look at what `portcullis tools diff` shows, then add --yes");
     }
     output::note(&format!("Approve {} in `{definitions}`? Type `yes`:", definitions_of(n_wanted)));

@@ -9,7 +9,8 @@ use model::Digest;
 use serde_json::{Value, json};
 
 use super::changes::{Change, changes};
-use super::said::{Said, called, from_file};
+use super::gate::Heard;
+use super::said::Said;
 use super::server::{Server, declared, known};
 use super::shown::{ascii, name, plain};
 use super::{list, remarks};
@@ -167,13 +168,14 @@ impl Compared {
 }
 
 /// Shows what differs.
-pub(super) fn command(cli: &Cli, data: &Path, file: &Path, server: &str) -> Result<Exit, Problems> {
+pub(super) fn command(cli: &Cli, data: &Path, heard: &Heard, server: &str) -> Result<Exit, Problems> {
     let declared = declared(data)?;
     let approved = Server::named(data, &declared, server)?;
-    let said = from_file(file)?;
-    let compared = Compared::new(server, &approved, &said, &known(&declared, server, &said));
+    let said = &heard.said;
+    let mut compared = Compared::new(server, &approved, said, &known(&declared, server, said));
+    compared.warnings.splice(0..0, heard.warnings.iter().cloned());
     if cli.json {
-        output::line(&ascii(&compared.document(server, &called(file)).to_string()));
+        output::line(&ascii(&compared.document(server, &heard.called).to_string()));
     } else {
         compared.warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
         compared.lines(server).iter().for_each(|line| output::line(line));

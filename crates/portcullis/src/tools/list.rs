@@ -7,6 +7,7 @@ use mcp::Known;
 use model::Digest;
 use serde_json::{Value, json};
 
+use super::gate::Known as Running;
 use super::remarks;
 use super::said::Said;
 use super::server::{Declared, Server, declared, known};
@@ -26,7 +27,7 @@ pub(super) fn short(digest: &Digest) -> String {
 }
 
 /// Lists what is declared in the folder.
-pub(super) fn list(cli: &Cli, data: &Path) -> Result<Exit, Problems> {
+pub(super) fn list(cli: &Cli, data: &Path, running: &Running) -> Result<Exit, Problems> {
     let declared = declared(data)?;
     let known = known(&declared, "", &Said::default());
     let (mut servers, mut problems) = (Vec::new(), Problems::new());
@@ -40,11 +41,11 @@ pub(super) fn list(cli: &Cli, data: &Path) -> Result<Exit, Problems> {
         return Err(problems);
     }
     if cli.json {
-        let servers: Vec<Value> = servers.iter().map(|(name, server)| document(name, server, &known)).collect();
+        let servers: Vec<Value> = servers.iter().map(|(name, server)| document(name, server, &known, running)).collect();
         output::line(&ascii(&json!({"servers": servers}).to_string()));
         return Ok(Exit::Ok);
     }
-    servers.iter().flat_map(|(name, server)| lines(name, server, &known)).for_each(|line| output::line(&line));
+    servers.iter().flat_map(|(name, server)| lines(name, server, &known, running)).for_each(|line| output::line(&line));
     tell_if_none(&declared);
     Ok(Exit::Ok)
 }
@@ -69,7 +70,7 @@ fn absence(server: &Server, tool: &str) -> String {
     }
 }
 
-fn lines(called: &str, server: &Server, known: &Known) -> Vec<String> {
+fn lines(called: &str, server: &Server, known: &Known, running: &Running) -> Vec<String> {
     let reached = match &server.declared.upstream {
         Some(upstream) => format!("called through the gate, at the upstream `{}`", name(upstream)),
         None => "for policies alone, no `upstream`".to_owned(),
@@ -78,11 +79,18 @@ fn lines(called: &str, server: &Server, known: &Known) -> Vec<String> {
     let width = |of: fn(&str, &DeclaredTool) -> usize| tools.iter().map(|(tool, at)| of(tool, at)).max().unwrap_or(0);
     let (names, groups) = (width(|tool, _| name(tool).len()), width(|_, at| effects(at).join(" ").len()));
     let mut lines = vec![format!("{}: {reached}; {}", name(called), visible(&server.declared.definitions))];
+    let unasked = running.unasked.get(called);
+    lines.extend(unasked.map(|why| format!("  not compared with what the server announces: {}", plain(why))));
     for (tool, at) in tools {
         let definition = server.approved.tools.get(tool).map(|announced| &announced.definition);
         let digest = definition.map_or_else(|| "-".repeat(SHORT), |definition| short(&definition.digest()));
         let withdrawn = if at.is_withdrawn { "  withdrawn" } else { "" };
         lines.push(format!("  {:<names$}  {:<groups$}  {digest}{withdrawn}", name(tool), effects(at).join(" ")));
+        if let Some(announced) = running.quarantined.get(&format!("{called}/{tool}")) {
+            let said = plain(announced.get(..SHORT).unwrap_or(announced));
+            let look = format!("portcullis tools diff --server {}", name(called));
+            lines.push(format!("    quarantined, nobody can call it: the server says {said}; {look}"));
+        }
         match definition {
             Some(definition) => {
                 let remarks = remarks::on(called, definition, known);
@@ -94,12 +102,13 @@ fn lines(called: &str, server: &Server, known: &Known) -> Vec<String> {
     lines
 }
 
-fn document(called: &str, server: &Server, known: &Known) -> Value {
+fn document(called: &str, server: &Server, known: &Known, running: &Running) -> Value {
     let tool = |(tool, at): (&String, &DeclaredTool)| {
         let definition = server.approved.tools.get(tool).map(|announced| &announced.definition);
-        let is_callable = server.declared.upstream.is_some() && !at.is_withdrawn && definition.is_some();
+        let quarantined = running.quarantined.get(&format!("{called}/{tool}"));
+        let is_callable = quarantined.is_none() && server.declared.upstream.is_some() && !at.is_withdrawn && definition.is_some();
         json!({
-            "tool": tool, "effects": effects(at), "withdrawn": at.is_withdrawn, "callable": is_callable,
+            "tool": tool, "effects": effects(at), "withdrawn": at.is_withdrawn, "callable": is_callable, "quarantined": quarantined,
             "sha256": definition.map(|definition| definition.digest().to_string()),
             "because": definition.is_none().then(|| absence(server, tool)),
             "remarks": definition.map(|definition| remarks::documents(&remarks::on(called, definition, known))).unwrap_or_default(),

@@ -103,7 +103,7 @@ fn below(folder: &Path, file: &Path) -> Option<String> {
 }
 
 /// Whether a word means itself in YAML wherever it stands.
-fn is_bare(word: &str) -> bool {
+pub(super) fn is_bare(word: &str) -> bool {
     let others = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
     word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::common::{NOW, chain, copy, folder, intent, open, options, outcome, request};
 use evidence::{EntryKind, Header, OutcomeResult};
-use model::{AdminAct, Bundle, Credential, Digest, Holder, LockKind, LockTarget, OperatorRole, ReasonCode, Registry, UnixMillis};
+use model::{
+    AdminAct, Bundle, Credential, Differing, Digest, Holder, LockKind, LockTarget, OperatorRole, ReasonCode, Registry, Release,
+    UnixMillis,
+};
 use store::{AdminError, Administered, Audit, By, Draft, Filter, Options, Plain, Receipt, Row, Store, StoreError};
 
 fn by() -> By {
@@ -221,6 +224,59 @@ async fn locks_and_unlocks_at_once_end_as_the_log_says() {
     let store = open(dir.path());
     let replayed: Vec<_> = store.epoch().locks().iter().map(|(target, kind)| (target.clone(), kind)).collect();
     assert_eq!(locks, replayed);
+}
+
+/// The same for quarantines, and for locks on the same tool beside them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn quarantines_and_releases_at_once_end_as_the_log_says() {
+    let dir = folder();
+    let store = open(dir.path());
+    let tool = || "kb/search".to_owned();
+    let differing = |announced: u8| Differing { approved: Digest([1; 32]), announced: Digest([announced; 32]) };
+    let quarantined = |announced: u8| AdminAct::ToolQuarantined { tool: tool(), differing: differing(announced) };
+    let released = |tolerated: Option<Differing>| {
+        let because = Release::Operator("looked at".to_owned());
+        AdminAct::ToolReleased { tool: tool(), because, tolerated }
+    };
+    let target: LockTarget = "tool:kb/search".parse().unwrap();
+    for round in 0..40 {
+        drop(store.administer(quarantined(2), by()).await);
+        drop(store.administer(locked("tool:kb/search", LockKind::Kill), by()).await);
+        let acts = [
+            released(Some(differing(2))),
+            AdminAct::Unlocked { target: target.clone() },
+            quarantined(3),
+            released((round % 2 == 0).then(|| differing(3))),
+            locked("tool:kb/search", LockKind::Kill),
+        ];
+        let [a, b, c, d, e] = acts.map(|act| store.administer(act, by()));
+        drop(tokio::join!(a, b, c, d, e));
+    }
+    let stands = |store: &Store| {
+        let locks = store.epoch().locks();
+        (locks.kind(&target), locks.quarantines().clone())
+    };
+    let before = stands(&store);
+    drop(store);
+    assert_eq!(stands(&open(dir.path())), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantine_is_in_force_before_it_is_recorded_and_outlives_a_restart() {
+    let dir = folder();
+    let store = open(dir.path());
+    let seen = store.epoch().version();
+    let differing = Differing { approved: Digest([1; 32]), announced: Digest([2; 32]) };
+    let act = AdminAct::ToolQuarantined { tool: "kb/search".to_owned(), differing };
+    let (administered, ()) = tokio::join!(store.administer(act, by()), store.epoch().moved_past(seen));
+    assert!(administered.unwrap().recorded.is_some());
+    store.close().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.epoch().locks().quarantines().of("kb/search"), Some(differing));
+    let unlocked = store.administer(AdminAct::Unlocked { target: "tool:kb/search".parse().unwrap() }, by()).await;
+    assert!(matches!(unlocked, Err(AdminError::NotLocked(_))), "{unlocked:?}");
+    let other = AdminAct::ToolReleased { tool: "kb/write".to_owned(), because: Release::Approved, tolerated: None };
+    assert!(matches!(store.administer(other, by()).await, Err(AdminError::NotQuarantined(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
