@@ -47,6 +47,7 @@ smoke! {
     checks: 20_000;
     answers: 5_000;
     asked: 2_000;
+    origins: 2_000;
     tokens: 10_000;
     claims: 3_000;
     keysets: 3_000;

@@ -75,10 +75,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Rollback { bundle, dry_run, allow_removal } => {
             apply(cli, data, *dry_run, *allow_removal, Some(bundle.as_deref().unwrap_or("previous"))).await
         }
-        Command::Bundles => {
-            let answer = admin_client::call(data, Method::GET, "/admin/v1/bundles", None).await?;
-            Ok(show(cli, answer, |value| output::table(value.get("bundles"), &["at", "by", "digest", "files", "state"])))
-        }
+        Command::Bundles => bundles(cli, data).await,
         Command::Key(key) => keys(cli, data, key).await,
         Command::Credential(command) => credential::command(cli, command).await,
         Command::Revoke { target } => lock(cli, data, target, "revoke").await,
@@ -117,6 +114,12 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
     }
+}
+
+/// What was put in force.
+async fn bundles(cli: &Cli, data: &Path) -> anyhow::Result<Exit> {
+    let answer = admin_client::call(data, Method::GET, "/admin/v1/bundles", None).await?;
+    Ok(show(cli, answer, |value| output::table(value.get("bundles"), &["at", "by", "digest", "files", "state"])))
 }
 
 /// In which state the running gate is.

@@ -21,6 +21,7 @@ mod log;
 mod mcp;
 mod normal;
 mod operators;
+mod origins;
 mod policies;
 mod proxied;
 mod questions;
@@ -61,7 +62,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 52] = [
+pub const ALL: [Target; 53] = [
     json::TARGET,
     normal::TARGET,
     values::TARGET,
@@ -81,6 +82,7 @@ pub const ALL: [Target; 52] = [
     checks::TARGET,
     answers::TARGET,
     asked::TARGET,
+    origins::TARGET,
     tokens::TARGET,
     tokens::CLAIMS,
     issuers::TARGET,
