@@ -61,15 +61,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             quickstart::quickstart(data, options).await.map(|()| Exit::Ok)
         }
         Command::Init(options) => init(cli, data, options).await,
-        Command::Run => {
-            start_logging(Some(data));
-            let running = run::start(data, run::Ports::default(), BTreeMap::new()).await?;
-            output::line(&format!("data plane {}\nadmin      {}", running.data_url(), running.admin_url()));
-            let running = running.until_active().await?;
-            let signals = run::Signals::listen()?;
-            output::line("ready");
-            running.until_signal(signals).await.map(|()| Exit::Ok)
-        }
+        Command::Run => serve(data).await,
         Command::Check => Ok(check(cli, data)),
         Command::Apply { dry_run, allow_removal } => apply(cli, data, *dry_run, *allow_removal, None).await,
         Command::Rollback { bundle, dry_run, allow_removal } => {
@@ -114,6 +106,17 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
     }
+}
+
+/// Runs the gate until it is told to end.
+async fn serve(data: &Path) -> anyhow::Result<Exit> {
+    start_logging(Some(data));
+    let running = run::start(data, run::Ports::default(), BTreeMap::new()).await?;
+    output::line(&format!("data plane {}\nadmin      {}", running.data_url(), running.admin_url()));
+    let running = running.until_active().await?;
+    let signals = run::Signals::listen()?;
+    output::line("ready");
+    running.until_signal(signals).await.map(|()| Exit::Ok)
 }
 
 /// What was put in force.

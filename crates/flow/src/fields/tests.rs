@@ -25,6 +25,6 @@ fn structures_have_fields_and_prose_has_none() {
 fn hostile_texts_end_in_no_fields() {
     for text in ["[".repeat(100_000), "- ".repeat(100_000), "{\"a\":".repeat(50_000), "a,b\n".repeat(20_000), "x".repeat(2 << 20)]
     {
-        assert!(fields(&text).is_none(), "{}", &text[..8]);
+        assert!(fields(&text).is_none(), "{} bytes", text.len());
     }
 }
