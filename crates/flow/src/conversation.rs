@@ -223,3 +223,6 @@ fn value(document: &Document<'_>, node: NodeId) -> Option<String> {
 fn argument(at: &str) -> String {
     at.split('/').nth(1).unwrap_or_default().replace("~1", "/").replace("~0", "~")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements against other programs, in the same run and on the same upstream.
 
+mod flow;
 mod inspect;
 mod load;
 mod peers;
@@ -71,11 +72,11 @@ struct Found {
     why_not: Vec<String>,
 }
 
-const USAGE: &str = "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect|policy [--quick] [--json FILE] | reload|tools [--quick]";
+const USAGE: &str = "usage: cargo xtask bench gateway [--quick] [--json FILE] [--peers litellm,portkey] | inspect|policy [--quick] [--json FILE] | reload|tools [--quick] | flow";
 
 /// Runs one bench; `false` if the run is invalid (missed goals are no failure: they stand in the table).
 pub(crate) fn bench(words: &[&str]) -> Result<bool> {
-    let [which @ ("gateway" | "inspect" | "policy" | "reload" | "tools"), rest @ ..] = words else { bail!("{USAGE}") };
+    let [which @ ("flow" | "gateway" | "inspect" | "policy" | "reload" | "tools"), rest @ ..] = words else { bail!("{USAGE}") };
     let (mut is_quick, mut json, mut peers) = (false, None, Vec::new());
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
@@ -92,6 +93,7 @@ pub(crate) fn bench(words: &[&str]) -> Result<bool> {
         }
     }
     match *which {
+        "flow" => flow::flow(),
         "inspect" => inspect::inspect(is_quick, json),
         "policy" => policy::policy(is_quick, json),
         "reload" => reload::reload(is_quick),

@@ -46,7 +46,8 @@ pub(super) fn lines(message: &str, mode: UserText, foreign: impl Fn(&Folded) -> 
 /// Whether a line, or a sentence of it, stands in a source that is not trusted.
 fn is_shared(line: &str, foreign: &impl Fn(&Folded) -> bool) -> bool {
     let is_long = |part: &Folded| part.n_chars() >= MIN_SHARED;
-    let sentences = line.split_inclusive(['.', '!', '?', ';', ':']).map(Folded::new);
+    let signs = ['.', '!', '?', ';', ':', ',', ' '];
+    let sentences = line.split_inclusive(['.', '!', '?', ';', ':']).map(|part| Folded::new(part.trim_end_matches(signs)));
     std::iter::once(Folded::new(line)).chain(sentences).any(|part| is_long(&part) && foreign(&part))
 }
 
