@@ -141,13 +141,16 @@ pub(crate) async fn act<W: World, C: Client>(
                 ReasonCode::UpstreamUnavailable
             }
             Ok(Err(SendError::Unreachable)) => ReasonCode::UpstreamUnavailable,
+            Ok(Err(SendError::BrokeOff)) => ReasonCode::UpstreamBrokeOff,
             Ok(Err(SendError::Timeout)) | Err(ReasonCode::UpstreamTimeout) => ReasonCode::UpstreamTimeout,
             Ok(Err(SendError::Malformed)) => ReasonCode::UpstreamResponseInvalid,
             Err(stopped) => return Err(stopped),
         };
         world.remember(upstream, false);
         world.observe_event(&Event::AttemptFailed { request: recorded.request(), upstream: upstream.as_str(), reason });
-        last = reason;
+        // One that may have done something is not forgotten for one that was never reached.
+        let is_worse = last == ReasonCode::UpstreamUnavailable || reason != ReasonCode::UpstreamUnavailable;
+        last = if is_worse { reason } else { last };
     }
     Err(last)
 }

@@ -34,20 +34,26 @@ fn demand(document: &Document<'_>, arguments: Option<NodeId>, count: &Count) -> 
         Counted::Entries(place) => (place, entries),
         Counted::Rows(_) => return count.absent,
     };
-    let found = arguments.map_or_else(|| Some(Vec::new()), |arguments| at(document, arguments, place))?;
-    // Null says as little as nothing.
-    let mut found = found.into_iter().filter(|node| document.kind(*node) != Kind::Null).peekable();
-    if found.peek().is_none() {
+    let found = arguments.map_or_else(|| Ok(Found::default()), |arguments| at(document, arguments, place)).ok()?;
+    let absent = |n: u64| (n == 0).then_some(0).or_else(|| Some(count.absent?.saturating_mul(n)));
+    if found.nodes.is_empty() && found.n_missing == 0 {
         return count.absent;
     }
-    found.try_fold(0_u64, |sum, node| Some(sum.saturating_add(of(document, node)?)))
+    // An entry that says nothing may be anything: a server has its own idea of what is left out.
+    let missing = absent(found.n_missing)?;
+    found.nodes.into_iter().try_fold(missing, |sum, node| Some(sum.saturating_add(of(document, node)?)))
 }
 
 /// How many rows a result holds, in thousandths: entries of the array at a place of it, or the number there. None where nothing of the kind
 /// stands there.
 #[must_use]
 pub fn rows(document: &Document<'_>, result: NodeId, place: &str) -> Option<u64> {
-    let found = at(document, result, place)?;
+    let found = match at(document, result, place) {
+        Ok(found) => found.nodes,
+        // More than are looked at is more than any room.
+        Err(Unknown::TooMany) => return Some(u64::MAX),
+        Err(Unknown::Ambiguous) => return None,
+    };
     let count = |node: NodeId| match document.kind(node) {
         Kind::Array => entries(document, node),
         Kind::Number => amount(document, node),
@@ -63,9 +69,18 @@ pub fn rows(document: &Document<'_>, result: NodeId, place: &str) -> Option<u64>
 fn amount(document: &Document<'_>, node: NodeId) -> Option<u64> {
     match document.kind(node) {
         Kind::Number => budget::thousandths(document.lexeme(node)),
-        Kind::String => budget::thousandths(&document.text(node)?),
+        Kind::String => document.text(node).filter(|text| !reads_two_ways(text)).and_then(|text| budget::thousandths(&text)),
         _ => None,
     }
+}
+
+/// Whether readers of texts take it for different numbers: `9999e-9` is 9999 for one that stops at the first letter, `1.000` is a thousand
+/// where points stand between groups.
+fn reads_two_ways(text: &str) -> bool {
+    let is_grouped = text
+        .split_once('.')
+        .is_some_and(|(whole, decimals)| decimals.len() == 3 && (1..=3).contains(&whole.trim_start_matches('-').len()));
+    text.contains(['e', 'E']) || is_grouped
 }
 
 /// How many a value is: one, or as many as stand in an array.
@@ -75,29 +90,64 @@ fn entries(document: &Document<'_>, node: NodeId) -> Option<u64> {
     Some(u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(1000))
 }
 
-/// The values at a place; none if they are too many to be looked at.
-fn at(document: &Document<'_>, within: NodeId, place: &str) -> Option<Vec<NodeId>> {
-    let mut found = vec![within];
+/// What stands at a place.
+#[derive(Debug, Default)]
+struct Found {
+    /// The values; null is none.
+    nodes: Vec<NodeId>,
+    /// How many entries of arrays on the way have nothing there.
+    n_missing: u64,
+}
+
+/// Why it is not known what stands at a place.
+#[derive(Debug)]
+enum Unknown {
+    /// More than [`MOST_VALUES`].
+    TooMany,
+    /// Another name differs by letter case alone: some readers take the one, some the other.
+    Ambiguous,
+}
+
+/// The values at a place.
+fn at(document: &Document<'_>, within: NodeId, place: &str) -> Result<Found, Unknown> {
+    let mut found = Found { nodes: vec![within], n_missing: 0 };
+    let mut is_below_entries = false;
     for step in place.split('/').skip(1) {
         let name = step.replace("~1", "/").replace("~0", "~");
-        let next = |node: NodeId| -> Vec<NodeId> {
-            match document.kind(node) {
-                Kind::Array if step == "*" => document.children(node).take(MOST_VALUES + 1).collect(),
-                Kind::Array => name.parse().ok().and_then(|n: usize| document.children(node).nth(n)).into_iter().collect(),
-                Kind::Object => document.get(node, &name).into_iter().collect(),
-                _ => Vec::new(),
-            }
-        };
         let mut reached = Vec::new();
-        for node in found {
-            reached.extend(next(node));
+        for node in std::mem::take(&mut found.nodes) {
+            let before = reached.len();
+            match document.kind(node) {
+                Kind::Array if step == "*" => reached.extend(document.children(node).take(MOST_VALUES + 1)),
+                Kind::Array => reached.extend(name.parse().ok().and_then(|n: usize| document.children(node).nth(n))),
+                Kind::Object => reached.extend(member(document, node, &name)?),
+                _ => {}
+            }
+            let is_nothing = reached.len() == before && !(step == "*" && document.kind(node) == Kind::Array);
+            found.n_missing = found.n_missing.saturating_add(u64::from(is_below_entries && is_nothing));
             if reached.len() > MOST_VALUES {
-                return None;
+                return Err(Unknown::TooMany);
             }
         }
-        found = reached;
+        is_below_entries |= step == "*";
+        found.nodes = reached;
     }
-    Some(found)
+    // Null says as little as nothing.
+    let n_all = found.nodes.len();
+    found.nodes.retain(|node| document.kind(*node) != Kind::Null);
+    if is_below_entries {
+        let n_null = n_all.saturating_sub(found.nodes.len());
+        found.n_missing = found.n_missing.saturating_add(u64::try_from(n_null).unwrap_or(u64::MAX));
+    }
+    Ok(found)
+}
+
+fn member(document: &Document<'_>, node: NodeId, name: &str) -> Result<Option<NodeId>, Unknown> {
+    let is_like = |child: NodeId| document.key(child).is_some_and(|key| key != name && key.to_lowercase() == name.to_lowercase());
+    if document.children(node).any(is_like) {
+        return Err(Unknown::Ambiguous);
+    }
+    Ok(document.get(node, name))
 }
 
 #[cfg(test)]
@@ -120,7 +170,16 @@ mod tests {
             (r#"{"amount":"12.50"}"#, "/amount", Some(12_500)),
             (r#"{"amount":-12.5}"#, "/amount", Some(12_500)),
             (r#"{"payments":[{"amount":1},{"amount":"2"},{"amount":3e0}]}"#, "/payments/*/amount", Some(6_000)),
-            (r#"{"payments":[{"amount":1},{"note":"none"}]}"#, "/payments/*/amount", Some(1_000)),
+            (r#"{"payments":[{"amount":1},{"note":"none"}]}"#, "/payments/*/amount", None),
+            (r#"{"payments":[{"amount":1},{"amount":null}]}"#, "/payments/*/amount", None),
+            (r#"{"payments":[{"amount":1},7]}"#, "/payments/*/amount", None),
+            (r#"{"payments":[{"amount":1,"Amount":1000000}]}"#, "/payments/*/amount", None),
+            (r#"{"amount":1,"AMOUNT":1000000}"#, "/amount", None),
+            (r#"{"amount":"9999e-9"}"#, "/amount", None),
+            (r#"{"amount":"1.000"}"#, "/amount", None),
+            (r#"{"amount":"-1.000"}"#, "/amount", None),
+            (r#"{"amount":"1000.000"}"#, "/amount", Some(1_000_000)),
+            (r#"{"amount":1.000}"#, "/amount", Some(1_000)),
             (r#"{"a/b":{"~":7}}"#, "/a~1b/~0", Some(7_000)),
             (r#"{"amount":"all of it"}"#, "/amount", None),
             (r#"{"amount":"1,000"}"#, "/amount", None),
@@ -135,6 +194,9 @@ mod tests {
             assert_eq!(demanded(arguments, sum(place), None), expected, "{arguments}");
         }
         assert_eq!(demanded("{}", sum("/amount"), Some(5_000)), Some(5_000));
+        let two = r#"{"payments":[{"amount":1},{"note":"none"},{"amount":null}]}"#;
+        assert_eq!(demanded(two, sum("/payments/*/amount"), Some(5_000)), Some(11_000));
+        assert_eq!(demanded(r#"{"payments":[]}"#, sum("/payments/*/amount"), Some(5_000)), Some(5_000));
         assert_eq!(
             demanded(r#"{"amount":"x"}"#, sum("/amount"), Some(5_000)),
             None,

@@ -192,7 +192,7 @@ async fn answered<P: Protocol, B: ReplyBody>(protocol: &P, mut body: B, is_strea
             None => break,
             Some(Ok(piece)) => piece,
             Some(Err(SendError::Timeout)) => return Err(ReasonCode::UpstreamTimeout),
-            Some(Err(SendError::Unreachable)) => return Err(ReasonCode::UpstreamBrokeOff),
+            Some(Err(SendError::Unreachable | SendError::BrokeOff)) => return Err(ReasonCode::UpstreamBrokeOff),
             Some(Err(SendError::Malformed)) => return Err(ReasonCode::UpstreamResponseInvalid),
         };
         n_bytes = n_bytes.saturating_add(piece.len());

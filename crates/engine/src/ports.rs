@@ -168,8 +168,10 @@ pub struct ReplyHead {
 /// Why an attempt gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendError {
-    /// No connection, or it broke before the first byte of the answer: another attempt may follow.
+    /// No connection: nothing was sent, and another attempt may follow.
     Unreachable,
+    /// The connection broke before the first byte of the answer. The upstream may have done what it was asked.
+    BrokeOff,
     /// The connection was made but nothing came in time.
     Timeout,
     /// The answer's head is not acceptable.

@@ -400,9 +400,10 @@ const fn result(reason: ReasonCode, outcome: &Outcome, has_begun: bool) -> Outco
         ReasonCode::Permitted => OutcomeResult::Executed,
         _ if was_sent && has_begun && outcome.released_bytes > 0 => OutcomeResult::Cut,
         // Nothing came back, but something may have arrived.
-        ReasonCode::UpstreamUnavailable | ReasonCode::UpstreamTimeout | ReasonCode::UpstreamResponseInvalid => {
-            OutcomeResult::Failed
-        }
+        ReasonCode::UpstreamUnavailable
+        | ReasonCode::UpstreamBrokeOff
+        | ReasonCode::UpstreamTimeout
+        | ReasonCode::UpstreamResponseInvalid => OutcomeResult::Failed,
         _ if was_sent => OutcomeResult::Failed,
         _ => OutcomeResult::Refused,
     }

@@ -119,7 +119,7 @@ fn form(head: &ReplyHead, permit: &Permit) -> Result<Form, Refusal> {
 fn piece_of(next: Option<Result<Bytes, SendError>>) -> Result<Option<Bytes>, Refusal> {
     next.transpose().map_err(|error| match error {
         SendError::Timeout => ReasonCode::UpstreamTimeout.into(),
-        SendError::Unreachable => ReasonCode::UpstreamBrokeOff.into(),
+        SendError::Unreachable | SendError::BrokeOff => ReasonCode::UpstreamBrokeOff.into(),
         SendError::Malformed => ReasonCode::UpstreamResponseInvalid.into(),
     })
 }

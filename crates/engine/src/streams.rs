@@ -101,6 +101,8 @@ pub(crate) fn seal(snapshot: &Snapshot, inspected: &Inspected<'_>, call: &Server
     let (duties, bundle) = (Arc::clone(duties), snapshot.digest);
     let resumed = named.resumed.as_ref().map(|resumed| resumed.about.clone());
     let (asked, tool) = match &call.wants {
+        // Rows are counted while the answer of the call itself passes: to that one nobody comes back.
+        Wants::Tool { name, .. } if counts_rows(snapshot, call, name) => return None,
         Wants::Tool { .. } => {
             let document = inspected.document();
             let asked = document.lexeme(document.get(document.root(), "id")?).to_owned();
@@ -110,6 +112,11 @@ pub(crate) fn seal(snapshot: &Snapshot, inspected: &Inspected<'_>, call: &Server
         _ => return None,
     };
     Some(EventSeal { bound, asked, tool, duties, bundle, resumed })
+}
+
+fn counts_rows(snapshot: &Snapshot, call: &ServerCall, tool: &str) -> bool {
+    let counts = snapshot.servers.get(&call.server).and_then(|server| server.counts.get(tool));
+    counts.is_some_and(|counts| counts.values().any(|count| matches!(count.of, model::Counted::Rows(_))))
 }
 
 /// The stream that a client comes back to; none if it was not this task's, in this session, by this bundle.

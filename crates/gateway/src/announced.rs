@@ -189,7 +189,7 @@ impl Asking<'_> {
 
 const fn of_send(error: SendError) -> Unasked {
     match error {
-        SendError::Unreachable => Unasked::Unreachable,
+        SendError::Unreachable | SendError::BrokeOff => Unasked::Unreachable,
         SendError::Timeout => Unasked::Late,
         SendError::Malformed => Unasked::Unreadable,
     }

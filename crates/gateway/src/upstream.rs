@@ -231,7 +231,8 @@ fn classify(error: &hyper_util::client::legacy::Error) -> SendError {
         }
         source = inner.source();
     }
-    SendError::Unreachable
+    // What was written may have been read, and done.
+    if error.is_connect() { SendError::Unreachable } else { SendError::BrokeOff }
 }
 
 /// The body of an upstream's answer, inflated if need be.

@@ -6,7 +6,7 @@ use engine::ports::{AnswerView, Shown, Told};
 use engine::{DocumentPlace, Server};
 use mcp::{Body, Message, Method, Sender, uri};
 use model::{Count, Counted, Name};
-use text::{Document, Kind, Limits, NodeId};
+use text::{Document, JsonError, Kind, Limits, NodeId};
 
 use super::features::{self, Edits};
 use super::{Asked, Mcp, Verb};
@@ -210,11 +210,14 @@ fn rows(document: &Document<'_>, result: NodeId, place: &str) -> Option<u64> {
         return engine::rows(document, values, place);
     }
     let parts = document.get(result, "content").into_iter().flat_map(|content| document.children(content));
-    let mut texts = parts.filter_map(|part| document.get(part, "text")).filter_map(|text| document.text(text));
-    texts.find_map(|text| {
-        let within = Document::parse(text.as_bytes(), &Limits::default()).ok()?;
-        engine::rows(&within, within.root(), place)
-    })
+    let texts = parts.filter_map(|part| document.get(part, "text")).filter_map(|text| document.text(text));
+    let told = texts.filter_map(|text| match Document::parse(text.as_bytes(), &Limits::default()) {
+        Ok(within) => engine::rows(&within, within.root(), place),
+        // More than is read is more than any room.
+        Err(JsonError::TooMany { .. } | JsonError::TooDeep { .. }) => Some(u64::MAX),
+        Err(_) => None,
+    });
+    told.reduce(u64::saturating_add)
 }
 
 /// The texts within some values, which readers may join: parts of what a tool, a document, a prompt or a person says, values that complete

@@ -46,7 +46,8 @@ pub(super) fn flow() -> Result<bool> {
     println!("[bench] does the grader reproduce its reference here?");
     regrade(&["--self-test"])?;
     let mut rows = Vec::new();
-    for (scope, options) in [("none", &["--emit", "none.jsonl"][..]), ("declared", &["--emit", "declared.jsonl", "--scoped"][..])] {
+    for (scope, options) in [("none", &["--emit", "none.jsonl"][..]), ("declared", &["--emit", "declared.jsonl", "--scoped"][..])]
+    {
         regrade(options)?;
         let (traces, verdicts) = (folder.join(format!("{scope}.jsonl")), folder.join(format!("{scope}.verdicts")));
         let out = fs::File::create(&verdicts)?;
@@ -64,7 +65,8 @@ pub(super) fn flow() -> Result<bool> {
     let text = markdown(&rows)?;
     print!("\n{text}");
     let page = root.join("docs/BENCHMARKS_FLOW.md");
-    fs::write(&page, with_notes(&text, &fs::read_to_string(&page).unwrap_or_default())).context("cannot write docs/BENCHMARKS_FLOW.md")?;
+    fs::write(&page, with_notes(&text, &fs::read_to_string(&page).unwrap_or_default()))
+        .context("cannot write docs/BENCHMARKS_FLOW.md")?;
     println!("wrote docs/BENCHMARKS_FLOW.md");
     fs::remove_dir_all(&folder).context("cannot remove the bench's folder")?;
     Ok(true)
@@ -94,13 +96,14 @@ fn configuration(root: &Path, data: &Path, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(config.join("tools"))?;
     fs::create_dir_all(config.join("policies"))?;
     for file in ["portcullis.yaml", "policies/tools.cedar"] {
-        fs::copy(root.join("bench/flow").join(file), config.join(file)).with_context(|| format!("cannot copy bench/flow/{file}"))?;
+        fs::copy(root.join("bench/flow").join(file), config.join(file))
+            .with_context(|| format!("cannot copy bench/flow/{file}"))?;
     }
     let suites: Value = serde_json::from_slice(&fs::read(data.join("tools.json"))?).context("tools.json cannot be read")?;
     for (suite, tools) in suites.as_object().context("tools.json is no object")? {
         let one = |tool: &Value| {
             let function = tool.get("function").unwrap_or(tool);
-            json!({"name": function["name"], "description": function["description"], "inputSchema": function["parameters"]})
+            json!({"name": function.get("name"), "description": function.get("description"), "inputSchema": function.get("parameters")})
         };
         let list: Vec<Value> = tools.as_array().into_iter().flatten().map(one).collect();
         fs::write(config.join("tools").join(format!("{suite}.json")), json!({"tools": list}).to_string())?;
@@ -129,10 +132,13 @@ fn markdown(rows: &[Graded]) -> Result<String> {
          |---|---|---|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for row in rows {
-        for (suite, figures) in row.summary["suites"].as_object().context("the grader's summary has another shape")? {
+        for (suite, figures) in
+            row.summary.get("suites").and_then(Value::as_object).context("the grader's summary has another shape")?
+        {
             _ = write!(page, "| {} | {} | {suite} |", row.scope, row.holds);
             for (name, decimals) in COLUMNS {
-                let figure = figures[name].as_f64().with_context(|| format!("the grader says nothing of `{name}`"))?;
+                let figure =
+                    figures.get(name).and_then(Value::as_f64).with_context(|| format!("the grader says nothing of `{name}`"))?;
                 _ = write!(page, " {figure:.decimals$} |");
             }
             page.push('\n');
@@ -156,7 +162,7 @@ const COLUMNS: [(&str, usize); 7] = [
 fn goals(rows: &[Graded]) -> String {
     let of = |scope: &str, holds: &str, name: &str| {
         let row = rows.iter().find(|row| row.scope == scope && row.holds == holds);
-        row.and_then(|row| row.summary["suites"]["ALL"][name].as_f64()).unwrap_or(f64::NAN)
+        row.and_then(|row| row.summary.pointer(&format!("/suites/ALL/{name}"))?.as_f64()).unwrap_or(f64::NAN)
     };
     let (blocked, loss, holds) = ("attacks_blocked_percent", "benign_utility_loss_percent", "holds_per_benign_session");
     let goals = [
