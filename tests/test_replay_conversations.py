@@ -27,7 +27,7 @@ POLICY = """
 permit (principal, action in Portcullis::Action::"callTool", resource is Portcullis::Tool);
 @id("small-payments")
 forbid (principal, action == bank::Action::"pay", resource)
-when { !(context.input has amount) || context.input.amount.greaterThan(decimal("500.0")) };
+unless { context.input has amount && context.input.amount.lessThanOrEqual(decimal("500.0")) };
 """
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 TOOLS = [

@@ -11,6 +11,7 @@ pub(crate) mod edit;
 mod generated;
 mod shape;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -19,7 +20,7 @@ use std::sync::LazyLock;
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use model::{Name, Registry, ToolServer};
 use serde_json::{Map, Value};
-use text::{Document, JsonError, Limits};
+use text::{Document, JsonError, Kind, Limits};
 
 use crate::context;
 use crate::entities::strings;
@@ -247,14 +248,52 @@ pub(crate) fn said(arguments: Option<&str>, context: Context) -> Result<Context,
 
 /// Reads arguments as strictly as the gate reads requests: where two readers could see different values, there is none.
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    Document::parse(text.as_bytes(), &Limits::default()).map_err(|error| match error {
+    let document = Document::parse(text.as_bytes(), &Limits::default()).map_err(|error| match error {
         // Its name is the caller's.
         JsonError::DuplicateKey { .. } => "a name stands twice in the arguments".to_owned(),
         error => format!("the arguments cannot be read: {error}"),
     })?;
-    match serde_json::from_str(text) {
+    match serde_json::from_str(&with_exact_numbers(text, &document)) {
         Ok(Value::Object(values)) => Ok(values),
         _ => Err("the arguments are no JSON object".to_owned()),
+    }
+}
+
+/// What stands for a number that no reader is sure to take for what it is: too large for every type.
+const INEXACT: &str = "1e300";
+
+/// The text with each number as a double holds it exactly. Below, numbers are doubles: what would be rounded there is [`INEXACT`], and what is
+/// whole (`10.0`, which JSON Schema takes for an integer; some models write every number so) has no decimals.
+fn with_exact_numbers<'t>(text: &'t str, document: &Document<'_>) -> Cow<'t, str> {
+    let mut exact = String::new();
+    let mut end = 0;
+    for node in document.nodes().filter(|node| document.kind(*node) == Kind::Number) {
+        let (span, lexeme) = (document.span(node), document.lexeme(node));
+        let form = exact_form(lexeme);
+        if form != lexeme {
+            exact.push_str(text.get(end..span.start).unwrap_or_default());
+            exact.push_str(form);
+            end = span.end;
+        }
+    }
+    if end == 0 {
+        return Cow::Borrowed(text);
+    }
+    exact.push_str(text.get(end..).unwrap_or_default());
+    Cow::Owned(exact)
+}
+
+/// A number of at most eleven digits and four decimals is the shortest text of its double.
+fn exact_form(lexeme: &str) -> &str {
+    if lexeme.contains(['e', 'E']) {
+        return INEXACT;
+    }
+    let Some((whole, decimals)) = lexeme.split_once('.') else { return lexeme };
+    let n_digits = whole.trim_start_matches('-').len();
+    match decimals.trim_end_matches('0').len() {
+        0 if n_digits <= 18 => whole,
+        1..=4 if n_digits <= 11 => lexeme,
+        _ => INEXACT,
     }
 }
 

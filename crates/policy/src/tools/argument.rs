@@ -59,7 +59,7 @@ fn value(shape: &Shape, given: &Value, path: &str, unmodelled: &mut BTreeSet<Str
     match (shape, given) {
         (Shape::Bool, Value::Bool(given)) => Ok(RestrictedExpression::new_bool(*given)),
         (Shape::Text, Value::String(given)) => Ok(RestrictedExpression::new_string(given.clone())),
-        (Shape::Long, Value::Number(given)) => match given.as_i64().or_else(|| whole(given.as_f64()?)) {
+        (Shape::Long, Value::Number(given)) => match given.as_i64() {
             Some(whole) => Ok(RestrictedExpression::new_long(whole)),
             None => wrong("whole number of 64 bits"),
         },
@@ -76,14 +76,7 @@ fn value(shape: &Shape, given: &Value, path: &str, unmodelled: &mut BTreeSet<Str
     }
 }
 
-/// `10.0`, which JSON Schema takes for a whole number: some models write every number so. Beyond 2^53 readers round.
-fn whole(number: f64) -> Option<i64> {
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    let is_whole = number.fract() == 0.0 && number.abs() <= MOST;
-    is_whole.then(|| format!("{number:.0}").parse().ok()).flatten()
-}
-
-/// A number as Cedar's decimal. As a double, as JSON's readers take it; below 10^11 these lie closer than a tenth of the last decimal.
+/// A number as Cedar's decimal. What a double would round has been put aside before (`tools::with_exact_numbers`).
 pub(super) fn decimal(given: &Value) -> Option<String> {
     const MOST: f64 = 100_000_000_000.0;
     let number = given.as_f64().filter(|number| number.abs() < MOST)?;

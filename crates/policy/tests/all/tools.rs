@@ -165,7 +165,6 @@ fn numbers_are_decimals_or_unmodelled() {
     let cases = [
         (json!(100), Verdict::Permit),
         (json!(99.9999), Verdict::Permit),
-        (json!(1e2), Verdict::Permit),
         (json!(-3.5), Verdict::Permit),
         (json!(100.0001), Verdict::Deny),
         (json!(99.99999), Verdict::Deny),
@@ -186,10 +185,17 @@ fn numbers_are_decimals_or_unmodelled() {
         asked.facts.arguments = Some(format!("{{\"title\": \"a\", \"weight\": 1, \"priority\": {number}}}"));
         snapshot.decide(&asked).verdict
     };
-    assert_eq!(["10.0", "10", "1e1", "10.5", "1e16"].map(whole), {
+    let numbers = ["10.0", "10", "-3.000", "1e1", "10.5", "1e16", "10.000000000000000000001", "9223372036854775808.0"];
+    assert_eq!(numbers.map(whole), {
         use Verdict::{Deny, Permit};
-        [Permit, Permit, Permit, Deny, Deny]
+        [Permit, Permit, Permit, Deny, Deny, Deny, Deny, Deny]
     });
+    // A double would round these to what is permitted.
+    for weight in ["99.999999999999999999999", "100.00000000000000000001", "1e2", "99999999999999.5"] {
+        let mut asked = call("github/create_issue", &json!({}));
+        asked.facts.arguments = Some(format!("{{\"title\": \"a\", \"weight\": {weight}}}"));
+        assert_eq!(snapshot.decide(&asked).verdict, Verdict::Deny, "{weight}");
+    }
 }
 
 /// What no policy can see is told by name, and a tool that changes or sends something is not called with it.
