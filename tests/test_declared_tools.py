@@ -30,9 +30,9 @@ def test_what_policies_cannot_see_is_told_and_not_sent(tmp_path: pathlib.Path) -
     assert check(folder) | {"digest": "", "policies": 0} == {"ok": True, "digest": "", "policies": 0, "warnings": []}
     good = '{"offer": "a", "quantity": 1, "total_cents": 90000}'
     assert order(folder, good) == "permit (permitted)"
-    # The same tool with a price that has no exact type, and an argument of any shape.
+    # The same tool with quantities that have no exact type, and an argument of any shape.
     shop = folder / "tools/shop.json"
-    replace(shop, '"quantity": {"type": "integer"}', '"quantity": {"type": "number"}, "note": {}')
+    replace(shop, '"quantity": {"type": "integer"}', '"quantity": {"type": ["integer", "string"]}, "note": {}')
     warnings = check(folder)["warnings"]
     assert len(warnings) == 2 and all("tool `shop/place_order`: /properties/" in warning for warning in warnings), warnings
     assert order(folder, good) == "deny (policy-forbidden)", "a tool that sends is not called with what no policy sees"

@@ -78,8 +78,9 @@ fn amount(document: &Document<'_>, node: NodeId) -> Option<u64> {
 /// where points stand between groups.
 fn reads_two_ways(text: &str) -> bool {
     let is_grouped = text
+        .trim_start_matches('-')
         .split_once('.')
-        .is_some_and(|(whole, decimals)| decimals.len() == 3 && (1..=3).contains(&whole.trim_start_matches('-').len()));
+        .is_some_and(|(whole, decimals)| decimals.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0'));
     text.contains(['e', 'E']) || is_grouped
 }
 
