@@ -13,7 +13,9 @@ use crate::origin::{Answered, Grounding, Provenance, UserText};
 /// Most calls whose answers are waited for.
 const MAX_OPEN: usize = 4096;
 /// Most values of one call.
-const MAX_VALUES: usize = 4096;
+const MAX_VALUES: usize = 512;
+/// Most parts of one value that is a list.
+const MAX_PARTS: usize = 64;
 
 /// A call that a model asks for.
 #[derive(Debug, Clone, Copy)]
@@ -155,12 +157,16 @@ impl Conversation {
     /// A value, or each of several in a list where they do not stand together anywhere.
     fn grounded(&self, text: &str, sink: Option<Sink>) -> Grounding {
         let whole = self.provenance.ground(text, sink);
-        let may_be_list = matches!(sink, Some(Sink::Payee | Sink::Destination | Sink::Target | Sink::Fetch));
+        // What is fetched is one address: parts of it that stand somewhere could carry the rest out.
+        let may_be_list = matches!(sink, Some(Sink::Payee | Sink::Destination | Sink::Target)) && !text.contains("//");
         if !may_be_list || whole.integrity > Integrity::Untrusted || !text.contains([',', ';', '\n']) {
             return whole;
         }
-        let parts = text.split([',', ';', '\n']).filter(|part| !part.trim().is_empty());
-        let each = parts.map(|part| self.provenance.ground(part, sink));
+        let parts: Vec<&str> = text.split([',', ';', '\n']).filter(|part| !part.trim().is_empty()).take(MAX_PARTS + 1).collect();
+        if parts.len() > MAX_PARTS {
+            return whole;
+        }
+        let each = parts.into_iter().map(|part| self.provenance.ground(part, sink));
         each.min_by_key(|grounding| grounding.integrity).unwrap_or(whole)
     }
 

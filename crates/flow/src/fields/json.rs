@@ -2,7 +2,7 @@
 
 use text::{Document, Kind, Limits, NodeId};
 
-use super::{Leaf, MAX_DEPTH, MAX_LEAVES};
+use super::{Leaf, MAX_DEPTH, MAX_LEAVES, MAX_NAME};
 
 /// How often a string that is JSON itself is opened.
 const MAX_INNER: usize = 2;
@@ -28,6 +28,9 @@ fn into(text: &str, above: &[String], inner: usize, line: u32, leaves: &mut Vec<
                     let name = document.key(child).map(std::borrow::Cow::into_owned);
                     (child, path.iter().cloned().chain(name).collect::<Vec<_>>())
                 });
+                if document.children(node).filter_map(|child| document.key(child)).any(|name| name.len() > MAX_NAME) {
+                    return None;
+                }
                 let below: Vec<_> = below.collect();
                 let is_object = document.kind(node) == Kind::Object;
                 for (_, path) in below.iter().filter(|_| is_object) {

@@ -12,6 +12,8 @@ mod yaml;
 pub const MAX_BYTES: usize = 1 << 20;
 /// Most leaves of one text.
 pub const MAX_LEAVES: usize = 16_384;
+/// Longest name of a field, in bytes.
+pub const MAX_NAME: usize = 128;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 32;
 

@@ -2,9 +2,15 @@
 
 use granit_parser::{Event, Parser};
 
-use super::{Leaf, MAX_DEPTH, MAX_LEAVES};
+use super::{Leaf, MAX_DEPTH, MAX_LEAVES, MAX_NAME};
 
 pub(super) fn read(text: &str) -> Option<Vec<Leaf>> {
+    // A comment would be text that no field holds.
+    let is_comment =
+        |(at, _): (usize, &str)| text.get(..at).is_none_or(|before| before.is_empty() || before.ends_with([' ', '\t', '\n']));
+    if text.match_indices('#').any(is_comment) {
+        return None;
+    }
     let options = granit_parser::options! {
         disallow_directives: true,
         emit_unresolved_aliases: true,
@@ -51,7 +57,7 @@ impl Reading {
                 (self.n_documents <= 1).then_some(())?;
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => return None,
-            Event::Scalar(text, ..) => self.scalar(text.into_owned(), line),
+            Event::Scalar(text, ..) => self.scalar(text.into_owned(), line)?,
             Event::SequenceStart(..) => self.begin(Open::List)?,
             Event::MappingStart(..) => self.begin(Open::Map { waits: false })?,
             Event::SequenceEnd | Event::MappingEnd => {
@@ -73,17 +79,19 @@ impl Reading {
         Some(())
     }
 
-    fn scalar(&mut self, text: String, line: u32) {
+    fn scalar(&mut self, text: String, line: u32) -> Option<()> {
         if let Some(Open::Map { waits }) = self.open.last_mut()
             && !*waits
         {
             *waits = true;
+            (text.len() <= MAX_NAME).then_some(())?;
             self.path.push(text.clone());
             self.leaves.push(Leaf { path: self.path.clone(), text, line, is_name: true });
-            return;
+            return Some(());
         }
         self.leaves.push(Leaf { path: self.path.clone(), text, line, is_name: false });
         self.valued();
+        Some(())
     }
 
     /// A value is complete: the name that waited for it goes.

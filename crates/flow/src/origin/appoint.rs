@@ -15,11 +15,14 @@ const MAX_KEPT: usize = 256;
 
 /// Nouns for kinds of values.
 const NOUNS: [(ValueKind, &[&str]); 2] = [
-    (
-        ValueKind::Email,
-        &["email", "e-mail", "emails", "e-mails", "mail", "correo", "courriel", "email-adresse", "e-mail-adresse"],
-    ),
-    (ValueKind::Phone, &["phone", "telephone", "mobile", "telefon", "handynummer", "teléfono", "téléphone"]),
+    (ValueKind::Email, &["email", "e-mail", "correo", "courriel", "email-adresse", "e-mail-adresse"]),
+    (ValueKind::Phone, &["phone", "telephone", "telefon", "handynummer", "teléfono", "téléphone"]),
+];
+
+/// Words before a noun that is somebody's.
+const OF: [&str; 24] = [
+    "the", "his", "her", "their", "its", "my", "our", "your", "s", "an", "contact", "whose", "die", "seine", "ihre", "deren",
+    "dessen", "der", "el", "su", "son", "leur", "l", "le",
 ];
 
 /// A sentence of the user that asks for kinds of values.
@@ -62,8 +65,11 @@ impl Appointments {
     /// A sentence of the user's own words.
     pub(super) fn said(&mut self, sentence: &str) {
         let lower = sentence.to_lowercase();
-        let words = || lower.split(|char: char| !(char.is_alphanumeric() || char == '-'));
-        let is_asked = |nouns: &[&str]| words().any(|word| nouns.contains(&word));
+        let words: Vec<&str> =
+            lower.split(|char: char| !(char.is_alphanumeric() || char == '-')).filter(|word| !word.is_empty()).collect();
+        // Behind a word that makes it a thing: "email me a summary" hands nothing over.
+        let is_asked =
+            |nouns: &[&str]| words.windows(2).any(|pair| matches!(pair, [of, noun] if OF.contains(of) && nouns.contains(noun)));
         let kinds: Vec<ValueKind> = NOUNS.iter().filter(|(_, nouns)| is_asked(nouns)).map(|(kind, _)| *kind).collect();
         if !kinds.is_empty() && self.wanted.len() < MAX_KEPT {
             self.wanted.push(Wanted { sentence: Folded::new(sentence), keys: value::keys(sentence), kinds });
@@ -73,7 +79,7 @@ impl Appointments {
     /// A result of a call whose arguments are `names`, as far as the user had said them; `piece` is where it begins.
     pub(super) fn came(&mut self, names: Vec<Named>, text: &str, piece: usize) {
         if !names.is_empty() && !self.wanted.is_empty() && self.holders.len() < MAX_KEPT {
-            self.holders.push(Holder { names, values: value::keys(text), piece });
+            self.holders.push(Holder { names, values: value::all_keys(text), piece });
         }
     }
 

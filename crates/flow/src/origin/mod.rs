@@ -29,6 +29,10 @@ pub const MAX_KEPT: usize = 4 << 20;
 pub const MAX_PIECES: usize = 65_536;
 /// Values of fewer characters stand in too many texts by chance: they are looked for in the user's words and as whole fields only.
 pub const MIN_SEARCHED: usize = 6;
+/// Most addresses of one text that are looked for; with more all of them come from nowhere.
+const MAX_LINKS: usize = 128;
+/// Most lines of one result without fields that are kept apart.
+const MAX_LINES: usize = 4096;
 /// Most values that tasks have written and that are remembered.
 const MAX_WRITTEN: usize = 1024;
 
@@ -122,15 +126,20 @@ impl Provenance {
         let whole = Folded::new(text);
         let is_all_foreign = mode == UserText::Mixed && !whole.is_empty() && foreign.iter().any(|piece| piece.folded == whole);
         let source = self.begin("user".to_owned());
-        for Line { number, text, is_own } in lines {
+        let (own, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.is_own && !is_all_foreign);
+        if let Some(first) = others.iter().find(|line| !line.text.trim().is_empty()) {
+            self.is_tainted = true;
+            let text: Vec<&str> = others.iter().map(|line| line.text.as_str()).collect();
+            let leaf = Leaf { path: Vec::new(), text: text.join("\n"), line: first.number, is_name: false };
+            self.keep(leaf, source, Integrity::Untrusted, false);
+        }
+        for Line { number, text, .. } in own {
             for part in user::wishes(&text) {
-                let is_wish = is_own && part.is_wish && !is_all_foreign;
-                let integrity = if is_wish { Integrity::User } else { Integrity::Untrusted };
-                // What the user does not want done is no word of an outsider.
-                if is_wish {
+                // What the user does not want done is no word of an outsider: it taints nothing.
+                let integrity = if part.is_wish { Integrity::User } else { Integrity::Untrusted };
+                if part.is_wish {
                     self.appointments.said(part.text);
                 }
-                self.is_tainted |= (!is_own || is_all_foreign) && !part.text.trim().is_empty();
                 self.keep(
                     Leaf { path: Vec::new(), text: part.text.to_owned(), line: number, is_name: false },
                     source,
@@ -150,6 +159,8 @@ impl Provenance {
         let named = answered.arguments.iter().filter(|(_, integrity)| *integrity == Integrity::User).map(|(text, _)| text);
         let named = named.filter(|text| text.chars().count() >= MIN_SEARCHED).map(|text| Named::new(text));
         self.appointments.came(named.collect(), text, self.pieces.len());
+        // Also by what no field holds.
+        self.is_tainted |= *output == Output::Untrusted && !text.trim().is_empty();
         for (leaf, is_field) in leaves(text) {
             let mut integrity = vouched(output, &leaf, is_field);
             // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
@@ -229,7 +240,11 @@ impl Provenance {
     /// The addresses in a text that lead somewhere, with where they come from.
     #[must_use]
     pub fn links(&self, text: &str) -> Vec<(String, Grounding)> {
-        value::addresses(text).into_iter().map(|address| (address.clone(), self.ground(&address, Some(Sink::Fetch)))).collect()
+        let addresses: std::collections::BTreeSet<String> = value::addresses(text).into_iter().collect();
+        let is_flood = addresses.len() > MAX_LINKS;
+        let nowhere = || Grounding { integrity: Integrity::Untrusted, place: None };
+        let ground = |address: &str| if is_flood { nowhere() } else { self.ground(address, Some(Sink::Fetch)) };
+        addresses.into_iter().map(|address| (address.clone(), ground(&address))).collect()
     }
 
     /// Whether anything came in that nobody vouches for.
@@ -257,7 +272,8 @@ impl Provenance {
         if folded.is_empty() {
             return;
         }
-        self.n_bytes = self.n_bytes.saturating_add(leaf.text.len());
+        let n_field = leaf.field().map_or(0, str::len);
+        self.n_bytes = self.n_bytes.saturating_add(leaf.text.len()).saturating_add(n_field);
         if self.n_bytes > MAX_KEPT || self.pieces.len() >= MAX_PIECES {
             return;
         }
@@ -281,7 +297,8 @@ fn leaves(text: &str) -> Vec<(Leaf, bool)> {
         None => {
             let line =
                 |(text, line): (&str, u32)| (Leaf { path: Vec::new(), text: text.to_owned(), line, is_name: false }, false);
-            text.split('\n').zip(1..).map(line).collect()
+            // Those behind the bound are one.
+            text.splitn(MAX_LINES, '\n').zip(1..).map(line).collect()
         }
     }
 }
@@ -294,6 +311,8 @@ fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
         Output::Untrusted => Integrity::Untrusted,
         Output::Trusted => Integrity::Trusted,
         Output::Mixed { .. } | Output::Identifiers if !is_field => Integrity::Untrusted,
+        // An entry that stands in no field is vouched for by nobody.
+        Output::Mixed { .. } if leaf.path.is_empty() => Integrity::Untrusted,
         Output::Mixed { free, .. } if stands_in(free) => Integrity::Untrusted,
         Output::Mixed { ident, .. } if stands_in(ident) => shaped(leaf),
         Output::Mixed { .. } => Integrity::Trusted,

@@ -124,28 +124,36 @@ pub(super) struct Part<'a> {
     pub(super) is_wish: bool,
 }
 
-/// The sentences of a line, each of them a wish or the contrary of one.
+/// The sentences of a line, each of them a wish or the contrary of one. One pass: lines are as long as whoever writes them likes.
 pub(super) fn wishes(line: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let ends =
-            ["; ", ". ", "! ", "? "].iter().filter_map(|sign| rest.find(sign).map(|at| at + sign.len())).chain(glued(rest)).min();
-        let (text, behind) = rest.split_at(ends.unwrap_or(rest.len()));
-        parts.push(Part { text, is_wish: !forbids(text) });
-        rest = behind;
+    let mut start = 0;
+    let mut before = ' ';
+    let mut chars = line.char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
+        // A sentence ends before white space, or, in haste, before a capital: `our-site.example.They wrote`.
+        let is_end = matches!(char, ';' | '.' | '!' | '?') && next == Some(' ');
+        let is_glued =
+            char == '.' && before.is_lowercase() && next.is_some_and(char::is_uppercase) && is_lower_after(&mut chars.clone());
+        if is_end || is_glued {
+            let end = at + char.len_utf8();
+            let text = line.get(start..end).unwrap_or_default();
+            parts.push(Part { text, is_wish: !forbids(text) });
+            start = end;
+        }
+        before = char;
+    }
+    let rest = line.get(start..).unwrap_or_default();
+    if !rest.is_empty() {
+        parts.push(Part { text: rest, is_wish: !forbids(rest) });
     }
     parts
 }
 
-/// Where a sentence ends although no space follows: `our-site.example.They wrote`.
-fn glued(text: &str) -> Option<usize> {
-    let chars = || text.char_indices();
-    let windows = chars().zip(chars().skip(1)).zip(chars().skip(2)).zip(chars().skip(3));
-    let is_end = |before: char, dot: char, first: char, second: char| {
-        before.is_lowercase() && dot == '.' && first.is_uppercase() && second.is_lowercase()
-    };
-    windows.map(|(((a, b), c), d)| (a, b, c, d)).find(|(a, b, c, d)| is_end(a.1, b.1, c.1, d.1)).map(|(_, _, c, _)| c.0)
+/// Whether the character behind the next one is a small letter.
+fn is_lower_after(chars: &mut impl Iterator<Item = (usize, char)>) -> bool {
+    chars.nth(1).is_some_and(|(_, char)| char.is_lowercase())
 }
 
 /// Whether a sentence says what not to do. Closed classes of words; one that is missed costs nothing but this one caution.

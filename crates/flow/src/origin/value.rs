@@ -21,6 +21,15 @@ pub(super) fn keys(text: &str) -> Vec<Key> {
     outer(text).into_iter().filter(|value| KINDS.contains(&value.kind)).map(|value| key(value.kind, value.normal)).collect()
 }
 
+/// The values that stand in a text, those inside others as well.
+pub(super) fn all_keys(text: &str) -> Vec<Key> {
+    text::values(text)
+        .into_iter()
+        .filter(|value| KINDS.contains(&value.kind))
+        .map(|value| key(value.kind, value.normal))
+        .collect()
+}
+
 /// What a whole text may mean.
 pub(super) fn keys_of_whole(text: &str) -> Vec<Key> {
     KINDS.iter().filter_map(|kind| normal_form(*kind, text).map(|normal| key(*kind, normal))).collect()
