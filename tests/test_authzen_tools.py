@@ -140,7 +140,9 @@ def test_arguments_decide(point: Point) -> None:
         # What does not fit the definition, exactly, is no call of this tool.
         (order(2**63), False, "policy-error"),
         (order(2**64 + 1), False, "field-type"),
-        (order(5.0), False, "policy-error"),
+        # As JSON Schema has it, a whole number however it is written.
+        (order(5.0), True, "permitted"),
+        (order(5.5), False, "policy-error"),
         (order("5"), False, "policy-error"),
         (order(None), False, "policy-error"),
         ({"offer": "tin"}, False, "policy-error"),
@@ -160,9 +162,10 @@ def test_arguments_decide(point: Point) -> None:
 
 def test_only_what_is_declared_and_asked_about_by_whom_it_may_be(gate: Gate, point: Point) -> None:
     assert told(point, call({"query": "tin"}, "shop/find")) == (True, "permitted")
-    # Its `stars` have no exact type: it writes, so no.
+    # Its `stars` are decimals. What does not fit one exactly nobody sees: it writes, so no.
     assert told(point, call({"note": "n"}, "shop/rate")) == (True, "permitted")
-    assert told(point, call({"note": "n", "stars": 0.5}, "shop/rate")) == (False, "policy-forbidden")
+    assert told(point, call({"note": "n", "stars": 0.5}, "shop/rate")) == (True, "permitted")
+    assert told(point, call({"note": "n", "stars": 0.50001}, "shop/rate")) == (False, "policy-forbidden")
     for unknown in ["shop/nothing", "nowhere/find", "shop/gone", "find", "shop/find/", "SHOP/find"]:
         decision, reason = told(point, call({"query": "tin"}, unknown))
         assert (decision, reason) == (False, "policy-error"), unknown

@@ -144,6 +144,7 @@ def test_it_is_decided_and_recorded_like_a_call() -> None:
         with client(gate) as api:
             made = api.responses.create(model="small", input="hi").id
             shown = api.responses.with_raw_response.retrieve(made).headers["x-request-id"]
+            gate.settled()
             explained = json.dumps(gate.admin("GET", f"/admin/v1/explain/{shown}"))
             for part in ("stored: show", "callModel", "aws-access-token", "outcome"):
                 assert part in explained, part
