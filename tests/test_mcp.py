@@ -85,6 +85,10 @@ def events(*messages: dict) -> list[bytes]:
     return answer(200, body, "text/event-stream")
 
 
+NAMED = "70ca36072617592396c01b60de50c2ba"
+"""A session as the server names it: chance wrote the number of a card into it, which is no reason to refuse a session."""
+
+
 async def kb(request: Request, _: Peer) -> list[bytes]:
     """A server of all revisions; what it says of a call is the arguments that it was called with."""
     asked = request.json()
@@ -95,7 +99,7 @@ async def kb(request: Request, _: Peer) -> list[bytes]:
         case "initialize":
             told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}, "completions": {}}, "serverInfo": {"name": "kb", "version": "1"}}
             body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": told}).encode()
-            return answer(200, body, extra="mcp-session-id: 7d0c-one\r\n")
+            return answer(200, body, extra=f"mcp-session-id: {NAMED}\r\n")
         case "tools/call" if asked["params"]["name"] == "hostile":
             return await hostile(request, asked)
         case "tools/call":
@@ -277,9 +281,9 @@ def session(gate: Gate, who: str) -> dict[str, str]:
 
 def test_a_session_belongs_to_who_began_it(gate: Gate, upstream: Upstream) -> None:
     alice = session(gate, "ALICE")
-    assert alice["mcp-session-id"] != "7d0c-one"
+    assert NAMED[:8] not in alice["mcp-session-id"]
     status, _, _ = post(gate, "ALICE", {"jsonrpc": "2.0", "method": "notifications/initialized"}, alice)
-    assert (status, upstream.requests[-1].header("mcp-session-id")) == (202, "7d0c-one")
+    assert (status, upstream.requests[-1].header("mcp-session-id")) == (202, NAMED)
     body = {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": {"name": "search", "arguments": {"query": "x"}}}
     status, headers, message = post(gate, "ALICE", body, alice)
     assert (status, message["id"]) == (200, "a") and "result" in message, message
@@ -287,7 +291,7 @@ def test_a_session_belongs_to_who_began_it(gate: Gate, upstream: Upstream) -> No
     before = len(upstream.requests)
     unknown = (404, 1403, "session-unknown")
     assert reason(post(gate, "BOB", body, alice)) == unknown, "somebody else's"
-    assert reason(post(gate, "ALICE", body, alice | {"mcp-session-id": "7d0c-one"})) == unknown, "the server's own name of it"
+    assert reason(post(gate, "ALICE", body, alice | {"mcp-session-id": NAMED})) == unknown, "the server's own name of it"
     # A refusal is an error of the call, whichever revision it is; the session goes on.
     denied = body | {"params": {"name": "forget", "arguments": {}}}
     for _ in range(20):

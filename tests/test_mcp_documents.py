@@ -292,7 +292,7 @@ def told(message: dict) -> list[bytes]:
 def test_a_client_comes_back_to_its_stream_and_nobody_else(gate: Gate, upstream: Upstream) -> None:
     bob, other = begin(gate, "BOB"), begin(gate, "BOB")
     event = mark(gate, "BOB", bob)
-    assert event["retry"] == "50" and event["id"].startswith("e-1~")
+    assert event["retry"] == "50" and event["id"].replace("-", "").replace("_", "").isalnum()
     last = {"last-event-id": event["id"]}
     tampered = event["id"][:-1] + ("1" if event["id"].endswith("0") else "0")
     before = len(upstream.requests)

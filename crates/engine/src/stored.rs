@@ -96,12 +96,9 @@ pub(crate) fn seal_session<W: World>(
 ) -> Result<(), Refusal> {
     let (Resource::ToolServer(server), Some(session)) = (permit.aim(), told.get(SESSION)) else { return Ok(()) };
     let is_one = told.get_all(SESSION).iter().count() == 1;
-    let scanners = world.snapshot();
-    let scanners = scanners.scanners.ready()?;
-    // It leaves with the head of the answer, which no lane reads.
-    let plain = session.to_str().ok().filter(|session| is_one && !session.is_empty() && scanners.scan(session).is_empty());
-    let plain = plain.filter(|session| session.len() <= LONGEST_SESSION);
-    let sealed = plain.and_then(|session| world.handles().seal_bound(&owner(identified), &session_of(server), session));
+    let plain = session.to_str().ok().filter(|session| is_one && !session.is_empty() && session.len() <= LONGEST_SESSION);
+    // It leaves with the head of the answer, which no lane reads: so nobody can read what the server wrote into it.
+    let sealed = plain.and_then(|session| world.handles().hide(&owner(identified), &session_of(server), session));
     let sealed = sealed.and_then(|sealed| HeaderValue::from_str(&sealed).ok());
     headers.insert(SESSION, sealed.ok_or(ReasonCode::UpstreamResponseInvalid)?);
     Ok(())
@@ -127,15 +124,15 @@ fn of_server<W: World>(
     let handles = world.handles();
     let mut named = Named::default();
     if let Some(sealed) = &call.session {
-        let opened = handles.open_bound(owner, &session_of(&call.server), sealed).ok_or(ReasonCode::SessionUnknown)?;
-        if world.sessions().has(&Session { owner, server: &call.server, name: opened }) {
+        let opened = handles.reveal(owner, &session_of(&call.server), sealed).ok_or(ReasonCode::SessionUnknown)?;
+        if world.sessions().has(&Session { owner, server: &call.server, name: &opened }) {
             return Err(ReasonCode::SessionUnknown.into());
         }
         if let Some(event) = &call.last_event {
-            let resumed = streams::open(snapshot, &handles, owner, call, opened, event);
+            let resumed = streams::open(snapshot, &handles, owner, call, &opened, event);
             named.resumed = Some(resumed.ok_or(ReasonCode::StateUnknown)?);
         }
-        named.session = Some(opened.to_owned());
+        named.session = Some(opened);
     }
     if let Some(node) = call.state {
         let bound = state(document, &tools::aim(snapshot, call)?, call);

@@ -18,8 +18,8 @@ use crate::meet::Links;
 use crate::ports::{ServerCall, Wants};
 use crate::snapshot::Snapshot;
 
-/// Between the server's name of an event and what is known of its call.
-const SEAM: char = '~';
+/// Between the server's name of an event, which has no line end, and what is known of its call.
+const SEAM: char = '\n';
 /// Longest name of an event, in bytes, as servers write it.
 const LONGEST: usize = 512;
 /// Most sessions that are known to have ended.
@@ -78,14 +78,14 @@ impl EventSeal {
             bundle: self.bundle.to_string(),
         };
         let about = self.resumed.clone().unwrap_or_else(made);
-        let about = hex::encode(serde_json::to_string(&about).ok()?);
+        let about = serde_json::to_string(&about).ok()?;
         (about.len() <= LONGEST_ABOUT).then_some(about)
     }
 
     /// The name of an event as the client may say it again; none for one that cannot stand in a header.
     pub(crate) fn seal(&self, handles: &Handles, owner: &str, event: &str, about: &str) -> Option<String> {
         let is_plain = !event.is_empty() && event.len() <= LONGEST && event.bytes().all(|byte| byte.is_ascii_graphic());
-        is_plain.then(|| handles.seal_bound(owner, &self.bound, &format!("{event}{SEAM}{about}"))).flatten()
+        is_plain.then(|| handles.hide(owner, &self.bound, &format!("{event}{SEAM}{about}"))).flatten()
     }
 }
 
@@ -128,8 +128,9 @@ pub(crate) fn open(
     session: &str,
     sealed: &str,
 ) -> Option<Resumed> {
-    let (event, about) = handles.open_bound(owner, &bound(&call.server, session), sealed)?.rsplit_once(SEAM)?;
-    let about: About = serde_json::from_slice(&hex::decode(about).ok()?).ok()?;
+    let named = handles.reveal(owner, &bound(&call.server, session), sealed)?;
+    let (event, about) = named.split_once(SEAM)?;
+    let about: About = serde_json::from_str(about).ok()?;
     (about.bundle == snapshot.digest.to_string()).then(|| Resumed { event: event.to_owned(), about })
 }
 

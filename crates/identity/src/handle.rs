@@ -5,11 +5,16 @@
 //! without a tag that the caller's own task got. There is no table: the tag is a MAC over the task, the mark and the name, and the
 //! mark says which upstream keeps it, in a form that names none.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{digest, hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// Domain of the keys; tokens are signed with the same seeds in another.
 const DOMAIN: &[u8] = b"portcullis handle v2";
+/// Domain of the keys that hide names.
+const HIDDEN: &[u8] = b"portcullis hidden name v1";
 /// Between the name and what the gate puts behind it.
 const SEAM: &str = "_pcl";
 /// Bytes of a mark: among a thousand routes two share one with a chance of one in a billion, and no caller chooses routes.
@@ -57,7 +62,24 @@ pub fn digest_of(parts: &[&str]) -> [u8; 32] {
 }
 
 /// The keys with which names are bound, the newest last. Old ones still open what they sealed.
-pub struct Handles(Vec<hmac::Key>);
+pub struct Handles(Vec<Keys>);
+
+/// What is derived from one seed.
+struct Keys {
+    /// Binds names that stay readable.
+    tag: hmac::Key,
+    /// Hides names. A nonce that comes twice, out of 2^96, tells no more than that one name was hidden twice (RFC 8452).
+    hide: LessSafeKey,
+}
+
+impl Keys {
+    fn new(seed: &[u8; 32]) -> Option<Self> {
+        let seed = hmac::Key::new(hmac::HMAC_SHA256, seed);
+        let tag = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&seed, DOMAIN).as_ref());
+        let hide = UnboundKey::new(&AES_256_GCM_SIV, hmac::sign(&seed, HIDDEN).as_ref()).ok()?;
+        Some(Self { tag, hide: LessSafeKey::new(hide) })
+    }
+}
 
 impl std::fmt::Debug for Handles {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,11 +91,7 @@ impl Handles {
     /// Keys out of uniform seeds, the newest last.
     #[must_use]
     pub fn new(seeds: &[Zeroizing<[u8; 32]>]) -> Self {
-        let derived = seeds.iter().map(|seed| {
-            let secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &**seed), DOMAIN);
-            hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref())
-        });
-        Self(derived.collect())
+        Self(seeds.iter().filter_map(|seed| Keys::new(seed)).collect())
     }
 
     /// `name` as its owner may name it again; `None` without a key, or for a name that is too long. `owner` says which task, and
@@ -82,7 +100,7 @@ impl Handles {
     pub fn seal(&self, owner: &str, mark: Mark, name: &str) -> Option<String> {
         let key = self.0.last().filter(|_| name.len() <= LONGEST)?;
         let mark = hex::encode(mark.0);
-        let tag = tag(key, owner, &mark, name);
+        let tag = tag(&key.tag, owner, &mark, name);
         Some(format!("{name}{SEAM}{mark}{tag}"))
     }
 
@@ -92,7 +110,37 @@ impl Handles {
     pub fn seal_bound(&self, owner: &str, bound: &[u8; 32], name: &str) -> Option<String> {
         let key = self.0.last().filter(|_| name.len() <= LONGEST_BOUND)?;
         let mark = hex::encode(NO_MARK.0);
-        Some(format!("{name}{SEAM}{mark}{}", tag_bound(key, owner, bound, name)))
+        Some(format!("{name}{SEAM}{mark}{}", tag_bound(&key.tag, owner, bound, name)))
+    }
+
+    /// `name` as its owner may name it again for one use, as [`Handles::seal_bound`], and unreadable on the way: what a server wrote into it
+    /// reaches nobody. Letters, digits, `-` and `_`, about 38 bytes and a third longer than the name; `None` without a key or randomness,
+    /// or for a name above 16 KiB.
+    #[must_use]
+    pub fn hide(&self, owner: &str, bound: &[u8; 32], name: &str) -> Option<String> {
+        let key = self.0.last().filter(|_| name.len() <= LONGEST_BOUND)?;
+        let mut nonce = [0_u8; NONCE_LEN];
+        rand::fill(&mut nonce).ok()?;
+        let mut text = name.as_bytes().to_vec();
+        let about = Aad::from(hidden_for(owner, bound));
+        key.hide.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), about, &mut text).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &text].concat()))
+    }
+
+    /// What was hidden for this owner and this use.
+    #[must_use]
+    pub fn reveal(&self, owner: &str, bound: &[u8; 32], hidden: &str) -> Option<String> {
+        if hidden.len() > LONGEST_BOUND.saturating_mul(2) {
+            return None;
+        }
+        let whole = URL_SAFE_NO_PAD.decode(hidden).ok()?;
+        let (nonce, text) = whole.split_first_chunk::<NONCE_LEN>()?;
+        self.0.iter().rev().find_map(|key| {
+            let mut text = text.to_vec();
+            let about = Aad::from(hidden_for(owner, bound));
+            let plain = key.hide.open_in_place(Nonce::assume_unique_for_key(*nonce), about, &mut text).ok()?;
+            String::from_utf8(plain.to_vec()).ok()
+        })
     }
 
     /// What is behind `sealed`, if it was sealed for this owner and this use. In constant time but for the number of keys.
@@ -103,8 +151,8 @@ impl Handles {
         if name.len() > LONGEST_BOUND || told.len() != 2 * TAG || mark != hex::encode(NO_MARK.0) {
             return None;
         }
-        let is_right = |key: &hmac::Key| {
-            let tag = tag_bound(key, owner, bound, name);
+        let is_right = |key: &Keys| {
+            let tag = tag_bound(&key.tag, owner, bound, name);
             aws_lc_rs::constant_time::verify_slices_are_equal(tag.as_bytes(), told.as_bytes()).is_ok()
         };
         self.0.iter().rev().any(is_right).then_some(name)
@@ -118,8 +166,9 @@ impl Handles {
         if name.len() > LONGEST || told.len() != 2 * TAG {
             return None;
         }
-        let is_right = |key: &hmac::Key| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(tag(key, owner, mark, name).as_bytes(), told.as_bytes()).is_ok()
+        let is_right = |key: &Keys| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(tag(&key.tag, owner, mark, name).as_bytes(), told.as_bytes())
+                .is_ok()
         };
         // The text of the mark is what was authenticated, so it is one that `seal` wrote.
         let mark = Mark(hex::decode(mark).ok()?.try_into().ok()?);
@@ -131,6 +180,11 @@ impl Handles {
 fn tag(key: &hmac::Key, owner: &str, mark: &str, name: &str) -> String {
     let bound = [owner.as_bytes(), &[0], mark.as_bytes(), &[0], name.as_bytes()].concat();
     hex::encode(hmac::sign(key, &bound).as_ref().get(..TAG).unwrap_or_default())
+}
+
+/// What a hidden name is bound to: owners hold no NUL.
+fn hidden_for(owner: &str, bound: &[u8; 32]) -> Vec<u8> {
+    [owner.as_bytes(), &[0], bound.as_slice()].concat()
 }
 
 /// Likewise for one use. It begins with a NUL, which no owner holds: nothing that [`tag`] authenticates reads the same.
@@ -218,5 +272,32 @@ mod tests {
         let long = "s".repeat(super::LONGEST_BOUND);
         assert!(keys.seal_bound("key-a", &one, &long).is_some());
         assert_eq!(keys.seal_bound("key-a", &one, &format!("{long}s")), None);
+    }
+
+    #[test]
+    fn what_is_hidden_is_read_by_its_owner_for_its_use_only() {
+        let keys = handles(&[1]);
+        let (one, other) = ([1; 32], [2; 32]);
+        let name = "a session of 4111 1111 1111 1111";
+        let hidden = keys.hide("key-a", &one, name).unwrap();
+        assert!(hidden.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{hidden}");
+        assert_ne!(keys.hide("key-a", &one, name).unwrap(), hidden);
+        assert_eq!(keys.reveal("key-a", &one, &hidden).as_deref(), Some(name));
+        assert_eq!(handles(&[1, 2]).reveal("key-a", &one, &hidden).as_deref(), Some(name));
+        let (cut, longer) = (hidden.get(1..).unwrap(), format!("{hidden}A"));
+        let sealed = keys.seal_bound("key-a", &one, name).unwrap();
+        for (keys, owner, bound, text) in [
+            (&keys, "key-b", &one, hidden.as_str()),
+            (&keys, "key-a", &other, &hidden),
+            (&handles(&[2]), "key-a", &one, &hidden),
+            (&keys, "key-a", &one, cut),
+            (&keys, "key-a", &one, &longer),
+            (&keys, "key-a", &one, &sealed),
+            (&keys, "key-a", &one, ""),
+        ] {
+            assert_eq!(keys.reveal(owner, bound, text), None, "{owner} {text}");
+        }
+        assert_eq!(keys.hide("key-a", &one, &"s".repeat(super::LONGEST_BOUND + 1)), None);
+        assert_eq!(handles(&[]).hide("key-a", &one, name), None);
     }
 }
