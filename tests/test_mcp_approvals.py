@@ -191,13 +191,20 @@ def test_another_call_is_another_call(gate: Gate, upstream: Upstream) -> None:
     ]
     assert len({waits(other) for other in others} | {number}) == 9
     assert len(upstream.requests) == before
-    # A number that reads like another one is approved by nobody.
+    # A number that reads like another one is another call, and whoever approves sees how it was written.
+    written = {}
     for copies in ["2.0", "2e0", "20e-1", "9007199254740993", "-0"]:
         body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "publish", "arguments": {"page": "exact", "copies": 424242}, "_meta": META}})
-        told = raw(gate, "ALICE", body.replace("424242", copies))
-        assert told["error"]["data"]["reason"] == "approval-not-requestable", (copies, told)
-        assert "RFC 8785" in told["error"]["data"]["detail"]
+        told = raw(gate, "ALICE", body.replace("424242", copies))["error"]["data"]
+        assert told["reason"] == "approval-required", (copies, told)
+        written[copies] = told["approval"]
+        assert f'"number, written": "{copies}"' in gate.cli("approvals", "show", told["approval"]).stdout
+    assert len({*written.values(), number}) == 6
     assert len(upstream.requests) == before
+    say(gate, written["2.0"])
+    assert "error" in raw(gate, "ALICE", body.replace("424242", "2.00"))
+    assert "result" in raw(gate, "ALICE", body.replace("424242", "2.0"))
+    before = len(upstream.requests)
     # Another order, another spacing, another way to write a letter: the same call.
     body = '{"jsonrpc":"2.0", "id" : "x", "method":"tools/call","params":{"_meta": %s, "arguments": { "copies":2,\n"page":"\\u0065xact"},"name":"publish"}}'
     assert "result" in raw(gate, "ALICE", body % json.dumps(META))

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::sha256;
-use model::{Answer, Awaited, Challenge, Label, Name, PrincipalId, ReasonCode, Refusal, RequestId, Verdict};
+use model::{Answer, Awaited, Challenge, Name, PrincipalId, ReasonCode, Refusal, RequestId, Verdict};
 use response::{AskError, Closed, Standing, Status, Wanted, WantedItem};
 use serde_json::{Map, Value, json};
 use text::{Document, Kind, NodeId};
@@ -84,7 +84,7 @@ pub(crate) fn wanted<W: World>(
     snapshot: &Snapshot,
     identified: &Identified,
     inspected: &Inspected<'_>,
-    plain: &Answer,
+    plain: &Judgement,
     outbound: &[Outbound],
 ) -> Result<Wanted, Refusal> {
     let (Aim::Server(ServerCall { server, wants: Wants::Tool { name, .. }, .. }), [outbound]) =
@@ -93,8 +93,7 @@ pub(crate) fn wanted<W: World>(
         return Err(ReasonCode::ApprovalNotRequestable.into());
     };
     let exact = Exact { server, tool: name, request: identified.request() };
-    let seen = inspected.label().0.clone();
-    wanted_of(world, snapshot, identified, &exact, (plain, seen), &outbound.body)
+    wanted_for(world, snapshot, identified, &exact, plain, &outbound.body)
 }
 
 /// A call of a tool, and the id under which it is decided on.
@@ -104,25 +103,13 @@ pub(crate) struct Exact<'a> {
     pub(crate) request: RequestId,
 }
 
-/// The same of a call that a model asks for, in the form of a message to its server: `body`.
+/// The same of any call of a tool, in the form of a message to its server: `body`.
 pub(crate) fn wanted_for<W: World>(
     world: &W,
     snapshot: &Snapshot,
     identified: &Identified,
     exact: &Exact<'_>,
     plain: &Judgement,
-    body: &[u8],
-) -> Result<Wanted, Refusal> {
-    let seen = plain.input.facts.label.clone();
-    wanted_of(world, snapshot, identified, exact, (&plain.answer, seen), body)
-}
-
-fn wanted_of<W: World>(
-    world: &W,
-    snapshot: &Snapshot,
-    identified: &Identified,
-    exact: &Exact<'_>,
-    (plain, seen): (&Answer, Label),
     body: &[u8],
 ) -> Result<Wanted, Refusal> {
     let text = text(snapshot, identified, exact, body)?;
@@ -135,8 +122,9 @@ fn wanted_of<W: World>(
         commitment: sha256(format!("{salt}{text}").as_bytes()),
         text,
         salt,
-        because: because(plain),
+        because: because(&plain.answer),
         request: exact.request,
+        origins: plain.input.facts.around.traced.clone(),
     };
     let by = identified.chain().actor().ok_or(ReasonCode::Internal)?;
     Ok(Wanted {
@@ -148,7 +136,7 @@ fn wanted_of<W: World>(
         key: None,
         said: String::new(),
         is_single_use: true,
-        seen: Some(seen),
+        seen: Some(plain.input.facts.label.clone()),
     })
 }
 
@@ -206,19 +194,30 @@ fn text(snapshot: &Snapshot, identified: &Identified, exact: &Exact<'_>, body: &
     if text.len() > MAX_TEXT { Err(too_long(text.len())) } else { Ok(text) }
 }
 
-/// A value whose numbers stand as RFC 8785 writes them, so that its canonical text says how each was written. That writes every
-/// number as a double: `1.0`, `1e2` and `9007199254740993` would read like others.
+/// Stands for a number that RFC 8785 would write otherwise: as the only member of an object, with the number as text.
+const WRITTEN: &str = "number, written";
+
+/// A value whose canonical text says how each number in it was written. RFC 8785 writes every number as a double: `1.0`, `1e2` and
+/// `9007199254740993` would read like others, so those stand as text, in an object that no value of a call may look like. Bounded by the
+/// depth to which documents are read.
 fn exactly(document: &Document<'_>, node: NodeId) -> Result<Value, Refusal> {
-    let mut open = vec![node];
-    while let Some(node) = open.pop() {
-        if document.kind(node) == Kind::Number && !is_canonical(document.lexeme(node)) {
-            let what = "a number that is not written as RFC 8785 writes it (`1.0` for `1`, `12.50` for `12.5`, a whole number above \
-                        2^53) reads like another one: nobody can approve exactly this call";
-            return Err(Refusal::because(ReasonCode::ApprovalNotRequestable, what));
+    match document.kind(node) {
+        Kind::Number if !is_canonical(document.lexeme(node)) => Ok(json!({ WRITTEN: document.lexeme(node) })),
+        Kind::Array => document.children(node).map(|child| exactly(document, child)).collect::<Result<_, _>>().map(Value::Array),
+        Kind::Object => {
+            let mut members = Map::new();
+            for child in document.children(node) {
+                let key = document.key(child).unwrap_or_default().into_owned();
+                if key == WRITTEN {
+                    let what = format!("a member is called `{WRITTEN}`: nobody can approve exactly this call");
+                    return Err(Refusal::because(ReasonCode::ApprovalNotRequestable, what));
+                }
+                members.insert(key, exactly(document, child)?);
+            }
+            Ok(Value::Object(members))
         }
-        open.extend(document.children(node));
+        _ => serde_json::from_str(document.lexeme(node)).map_err(|_| ReasonCode::ApprovalNotRequestable.into()),
     }
-    serde_json::from_str(document.lexeme(node)).map_err(|_| ReasonCode::ApprovalNotRequestable.into())
 }
 
 /// Whether a value is a name that only tells calls apart: a number, or a few letters and digits.
@@ -374,7 +373,31 @@ pub(crate) fn refused(error: &ApprovalError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::is_canonical;
+    use text::{Document, Limits};
+
+    use super::{canonical, exactly, is_canonical};
+
+    #[test]
+    fn what_is_approved_says_how_a_number_was_written() {
+        let text = |json: &str| {
+            let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+            exactly(&document, document.root()).and_then(|value| canonical(&value))
+        };
+        let all = [
+            "{\"a\":[12.5]}",
+            "{\"a\":[12.50]}",
+            "{\"a\":[\"12.50\"]}",
+            "{\"a\":[125e-1]}",
+            "{\"a\":[9007199254740993]}",
+            "{\"a\":[9007199254740992]}",
+            "{\"a\":12.50}",
+            "{\"a\":[{\"number\":\"12.50\"}]}",
+        ];
+        let texts: std::collections::BTreeSet<String> = all.iter().map(|json| text(json).unwrap()).collect();
+        assert_eq!(texts.len(), all.len());
+        assert_eq!(text("{\"b\": 12.50, \"a\": \"\\u0041\"}").unwrap(), r#"{"a":"A","b":{"number, written":"12.50"}}"#);
+        assert!(text(r#"{"a": {"number, written": "12.50"}}"#).is_err(), "it would read like the number");
+    }
 
     #[test]
     fn a_number_says_how_it_was_written() {

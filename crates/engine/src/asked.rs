@@ -6,6 +6,7 @@
 
 mod judge;
 mod offered;
+mod said;
 mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,12 @@ use std::sync::Arc;
 
 use evidence::sha256;
 use mcp::Pinned;
-use model::{Chain, Digest, Name, PrincipalKind};
+use model::{Annotation, Chain, Digest, Name, PrincipalKind};
 use serde_json::{Map, Value, json};
 
 pub(crate) use judge::{Asking, decided, governs};
 pub(crate) use offered::offered;
+pub(crate) use said::Said;
 pub use weigh::{Trial, trial};
 
 /// Tools that models ask for, as operators declare them.
@@ -29,6 +31,8 @@ pub struct ClientTools {
     pub refused: RefusedCall,
     /// The tools, by the names that models call them by. Tools of several agents may share a name.
     pub tools: BTreeMap<String, Vec<Arc<ClientTool>>>,
+    /// Agents that send nothing in the name of their user but what the user has typed.
+    pub verbatim: BTreeSet<Name>,
 }
 
 /// What becomes of functions and calls that nobody has declared.
@@ -68,6 +72,10 @@ pub struct ClientTool {
     pub agents: BTreeSet<Name>,
     /// Whether the client runs it: then the gate sees nothing of the execution.
     pub runs_at_client: bool,
+    /// What operators say of its results and arguments.
+    pub annotation: Annotation,
+    /// Whether it changes or sends something.
+    pub acts: bool,
     /// What a request has to say of it.
     said: Digest,
 }
@@ -77,7 +85,14 @@ impl ClientTool {
     #[must_use]
     pub fn new(name: &str, (server, tool): (Name, String), pinned: Arc<Pinned>, agents: BTreeSet<Name>, at_client: bool) -> Self {
         let said = said_of(&pinned, name, &[]);
-        Self { server, tool, pinned, agents, runs_at_client: at_client, said }
+        let annotation = Annotation::default();
+        Self { server, tool, pinned, agents, runs_at_client: at_client, annotation, acts: true, said }
+    }
+
+    /// Of which operators say so much: its results and arguments, and whether it changes or sends something.
+    #[must_use]
+    pub fn annotated(self, annotation: Annotation, acts: bool) -> Self {
+        Self { annotation, acts, ..self }
     }
 
     /// Whether a function, by everything that the model is told of it, is this tool.

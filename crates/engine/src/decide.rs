@@ -307,7 +307,7 @@ pub(crate) fn decide<W: World, P: Protocol>(
     };
     let (judgement, approval) = match lifted {
         None => (plain, None),
-        Some(lifted) => match approval::wanted(world, snapshot, identified, inspected, &plain.answer, &outbound) {
+        Some(lifted) => match approval::wanted(world, snapshot, identified, inspected, &plain, &outbound) {
             Err(refusal) => return Err(refuse(refusal, plain)),
             Ok(wanted) => match world.approval_of_call(&wanted, identified.request()) {
                 Some(standing) => (lifted, Some(standing)),

@@ -27,6 +27,7 @@ use crate::label;
 use crate::lending;
 use crate::meet::act_in_session;
 use crate::models;
+use crate::origins;
 use crate::ports::{Aim, Catalogue, Client, Head, ModelCall, Protocol, Understood, Voice, World};
 use crate::record::{self, Outcome};
 use crate::release::{self, Released};
@@ -63,6 +64,8 @@ pub(crate) struct Call {
     pub(crate) upstream: Option<Name>,
     /// What it calls the model.
     pub(crate) upstream_model: Option<String>,
+    /// What the client has sent, where the answer may hold calls that are decided on.
+    pub(crate) body: Bytes,
     pub(crate) is_stream: bool,
     pub(crate) status: u16,
     pub(crate) outcome: Outcome,
@@ -133,6 +136,7 @@ impl Call {
             model: None,
             upstream: None,
             upstream_model: None,
+            body: Bytes::new(),
             is_stream: false,
             status: 0,
             outcome: Outcome::new(),
@@ -209,6 +213,7 @@ async fn path<W: World, P: Protocol, C: Client>(
     let body = guard.wait(world, call.snapshot.limits.body, ReasonCode::BodyTimeout, client.body(limit)).await??;
     let body = if takes_body { body } else { nothing(&body)? };
     call.snapshot = world.snapshot();
+    call.body = body.clone();
 
     let recorded = loop {
         let snapshot = Arc::clone(&call.snapshot);
@@ -314,7 +319,8 @@ fn judge<W: World, P: Protocol>(
     call.timings.inspect = scanned.saturating_sub(parsed);
 
     let budget = account::left(world, &snapshot, call.identified()?, inspected.model());
-    let around = Around { budget, origin: head.origin(), ..Around::default() };
+    let origins = origins::around(world, &snapshot, call.identified()?, &inspected);
+    let around = Around { budget, origin: head.origin(), ..origins };
     let decided = decide(world, &snapshot, protocol, head, call.identified()?, &inspected, around);
     call.timings.decide = world.monotonic().saturating_sub(scanned);
     decided.map_err(|refused| {

@@ -32,6 +32,7 @@ impl Server {
             order: Vec::new(),
             counts: BTreeMap::new(),
             documents: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             features: BTreeSet::new(),
             revision: None,
             members: Some(members),

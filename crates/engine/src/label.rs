@@ -9,6 +9,7 @@ use model::{Act, Finding, FindingGroup, Integrity, Label, Name, Resource, Side};
 
 use crate::admit::Identified;
 use crate::decide::Permit;
+use crate::origins::Known;
 use crate::ports::World;
 use crate::record::Recorded;
 
@@ -27,6 +28,12 @@ pub(crate) fn of_answer(identified: &Identified, permit: &Permit) -> Option<Obse
         _ => Integrity::Untrusted,
     };
     observed(identified, origin(permit), Label { integrity, ..permit.brings().clone() })
+}
+
+/// What stands in the conversation that a model goes on with, which brings tools' results along that nobody here has seen pass.
+pub(crate) fn of_conversation(identified: &Identified, known: &Known) -> Option<Observed> {
+    let integrity = if known.is_tainted { Integrity::Untrusted } else { Integrity::User };
+    observed(identified, "messages".to_owned(), Label { integrity, ..Label::default() })
 }
 
 /// Findings of the answer that pass unredacted. None if nothing does.

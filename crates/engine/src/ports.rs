@@ -23,6 +23,7 @@ use text::Splices;
 
 use crate::act::Attempt;
 use crate::event::Event;
+use crate::origins::Origins;
 use crate::release::Released;
 use crate::snapshot::Snapshot;
 use crate::streams::Sessions;
@@ -32,6 +33,7 @@ mod agent;
 mod asking;
 mod calls;
 mod protocol;
+mod turns;
 
 pub use agent::AgentCall;
 pub use asking::{
@@ -43,6 +45,7 @@ pub use protocol::{
     Aim, AnswerView, Catalogue, Demand, EventReader, Form, Kept, LaneId, LeafUse, Mirrored, ModelCall, Place, Protocol, Reported,
     ServerCall, Shown, StreamEvent, Told, Understood, Voice, Wants,
 };
+pub use turns::Turn;
 
 /// Time, from outside.
 pub trait Clock: Send + Sync {
@@ -332,6 +335,8 @@ pub trait World: Clock + Epoch + Credentials + Issuers + Ledgers + Accounts + Re
     fn handles(&self) -> Arc<identity::Handles>;
     /// Sessions with tool servers that clients have ended.
     fn sessions(&self) -> &Sessions;
+    /// Where the values of calls come from that models have asked for.
+    fn origins(&self) -> &Origins;
     /// Tells what happened; for logs and metrics.
     fn observe_event(&self, event: &Event<'_>);
 }

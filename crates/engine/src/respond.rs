@@ -9,15 +9,16 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use identity::Mark;
 use model::{Action, ReasonCode, Refusal, Resource};
+use text::Document;
 
 use crate::act::Reply;
-use crate::asked::{self, Asking};
+use crate::asked::{self, Asking, Said};
 use crate::decide::Permit;
 use crate::event::Event;
 use crate::guard::{Guard, at_once, give_way, while_connected};
 use crate::interaction::Call;
 use crate::label;
-use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, World};
+use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendError, StreamEvent, Turn, World};
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
 use crate::remote;
@@ -63,6 +64,7 @@ pub(crate) async fn respond<W: World, P: Protocol, C: Client>(
         deadline: world.monotonic().saturating_add(call.snapshot.limits.total),
         silence: Silence { quiet: call.timings.upstream, ..Silence::default() },
         call,
+        said: None,
     };
     match form {
         Form::Stream => back.stream(protocol, body).await,
@@ -162,6 +164,8 @@ struct Back<'a, W, C> {
     deadline: Duration,
     silence: Silence,
     call: &'a mut Call,
+    /// The conversation behind the answer, once a call in it is decided on.
+    said: Option<Said>,
 }
 
 impl<W: World, C: Client> Back<'_, W, C> {
@@ -198,23 +202,29 @@ impl<W: World, C: Client> Back<'_, W, C> {
         machine.finish()?;
         protocol.ended()?;
         let mut batch = machine.ready()?;
-        while self.decide(&mut machine, &mut batch).await? {}
+        while self.decide(protocol, &mut machine, &mut batch).await? {}
         self.length = Some(batch.released.len());
         self.release(batch).await
     }
 
     /// Decides on the calls that have become complete. `true`: more may leave now, in `batch`.
-    async fn decide<P: Protocol>(&mut self, machine: &mut Machine<'_, P>, batch: &mut Batch) -> Result<bool, Refusal> {
+    async fn decide<P: Protocol>(
+        &mut self,
+        protocol: &P,
+        machine: &mut Machine<'_, P>,
+        batch: &mut Batch,
+    ) -> Result<bool, Refusal> {
         let asked = machine.asked();
         if asked.is_empty() {
             return Ok(false);
         }
         let identified = self.call.identified.as_ref().ok_or(ReasonCode::Internal)?;
         let asking = Asking { identified, recorded: self.recorded };
+        let said = self.said.get_or_insert_with(|| said(protocol, self.call));
         // The words of the model are in the task before it is decided what it may do.
         label::join(self.world, identified, label::of_answer(identified, self.recorded.permit()));
         for call in asked {
-            let (fate, note) = asked::decided(self.world, &asking, self.guard, &call).await?;
+            let (fate, note) = asked::decided(self.world, &asking, said, self.guard, &call).await?;
             self.call.outcome.asked_for(note);
             machine.decide(call.key, fate);
         }
@@ -299,14 +309,14 @@ impl<W: World, C: Client> Back<'_, W, C> {
             self.silence.hear(machine.arrived());
             self.tell(machine);
             let batch = machine.ready()?;
-            self.let_go(machine, batch).await?;
+            self.let_go(protocol, machine, batch).await?;
         }
         ended.unwrap_or(Ok(()))?;
         reader.finish()?;
         machine.finish()?;
         protocol.ended()?;
         let batch = machine.ready()?;
-        self.let_go(machine, batch).await?;
+        self.let_go(protocol, machine, batch).await?;
         // Nothing may have been left to say; that is an answer too.
         self.open()
     }
@@ -324,11 +334,11 @@ impl<W: World, C: Client> Back<'_, W, C> {
     }
 
     /// Releases what may leave, then decides on the calls behind it, until nothing more may.
-    async fn let_go<P: Protocol>(&mut self, machine: &mut Machine<'_, P>, mut batch: Batch) -> Result<(), Refusal> {
+    async fn let_go<P: Protocol>(&mut self, protocol: &P, machine: &mut Machine<'_, P>, mut batch: Batch) -> Result<(), Refusal> {
         loop {
             self.release(batch).await?;
             batch = Batch::empty();
-            if !self.decide(machine, &mut batch).await? {
+            if !self.decide(protocol, machine, &mut batch).await? {
                 return Ok(());
             }
         }
@@ -460,6 +470,12 @@ impl<W: World, C: Client> Back<'_, W, C> {
         self.call.status = self.status.as_u16();
         self.client.begin(self.status, headers, self.length);
     }
+}
+
+/// The conversation that the request tells. It was read before, so it reads again.
+fn said<P: Protocol>(protocol: &P, call: &Call) -> Said {
+    let document = Document::parse(&call.body, &call.snapshot.limits.json());
+    Said::new(document.map_or_else(|_| vec![Turn::Unread], |document| protocol.turns(&document)))
 }
 
 /// What the gate adds to every answer that it releases.

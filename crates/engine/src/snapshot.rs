@@ -8,7 +8,7 @@ use budget::{Prices, Rules};
 use inspect::Scanners;
 use mcp::uri::Pattern;
 use mcp::{Pinned, Version};
-use model::{Address, Chain, ClientFeature, Dialect, Digest, Label, ModelName, Name, PrincipalKind, ReasonCode};
+use model::{Address, Annotation, Chain, ClientFeature, Dialect, Digest, Label, ModelName, Name, PrincipalKind, ReasonCode};
 use policy::PolicySnapshot;
 use response::Terms;
 
@@ -122,6 +122,8 @@ pub struct Server {
     pub order: Vec<String>,
     /// What calls of those are counted in that are counted in anything.
     pub counts: BTreeMap<String, Counts>,
+    /// What operators say of the results and arguments of those of which they say anything.
+    pub annotations: BTreeMap<String, Annotation>,
     /// Its documents and prompts, by the names that operators give them.
     pub documents: BTreeMap<Name, Document>,
     /// What it may ask of its clients.

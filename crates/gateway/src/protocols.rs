@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use budget::Allowance;
 use bytes::Bytes;
 use engine::Snapshot;
-use engine::ports::{AnswerView, Calls, Catalogue, Head, Protocol, StreamEvent, Understood, Voice};
+use engine::ports::{AnswerView, Calls, Catalogue, Head, Protocol, StreamEvent, Turn, Understood, Voice};
 use http::{HeaderMap, StatusCode};
 use model::{Dialect, Name, Refusal, RequestId};
 use text::Document;
@@ -111,6 +111,11 @@ impl Protocol for Adapter {
     fn calls(&self, in_stream: bool, limits: text::Limits) -> Option<Box<dyn Calls>> {
         let api = if self.stored.is_some() { Api::Responses } else { self.api };
         dialect::calls(api, in_stream, limits)
+    }
+
+    fn turns(&self, document: &Document<'_>) -> Vec<Turn> {
+        // What a provider keeps was said elsewhere.
+        if self.stored.is_some() { vec![Turn::Unread] } else { dialect::turns(self.api, document) }
     }
 }
 

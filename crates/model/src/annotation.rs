@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Integrity;
+
 /// How far the results of a tool can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +53,27 @@ pub struct Annotation {
     /// Its arguments, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, Sink>,
+}
+
+/// Where one value of a call comes from, for whoever has to approve it. It holds no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArgumentOrigin {
+    /// The value's place in the arguments, as a JSON Pointer.
+    pub at: String,
+    /// What the argument decides, if operators have said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink: Option<Sink>,
+    /// How far it can be trusted.
+    pub integrity: Integrity,
+    /// Who has said it: `user`, `system`, or `tool:` and its name; none if it stands nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its line there, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The field, where the source has fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 impl Annotation {

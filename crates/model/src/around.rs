@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Integrity, Name, Sink};
+use crate::{ArgumentOrigin, Integrity, Name, Sink};
 
 /// How the subject signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +135,9 @@ pub struct Around {
     /// has said what the tool's arguments decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sinks: Option<BTreeMap<Sink, Integrity>>,
+    /// Where each value of the arguments stands, for whoever approves or explains; policies do not see it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traced: Vec<ArgumentOrigin>,
 }
 
 impl Around {

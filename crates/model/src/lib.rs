@@ -29,7 +29,7 @@ mod usage;
 
 pub use access::{Access, Asked, Claims, Foreign, Point, ResourceKind, Shape, Value, Verb};
 pub use admin::AdminAct;
-pub use annotation::{Annotation, Output, Sink};
+pub use annotation::{Annotation, ArgumentOrigin, Output, Sink};
 pub use answer::{Answer, Challenge, LinkAnswer, PolicyRef, ShadowAnswer, Verdict};
 pub use approval::{ApprovalAnswer, ApprovalAsk, ApprovalItem, Awaited};
 pub use around::{Around, Origin, Posture, Remaining, Risk, SignIn, Spent, TaskBudget};

@@ -11,8 +11,8 @@ use engine::ports::{ApprovalError, Looked};
 use evidence::{EntryKind, Header, RecordError};
 use gateway::admin::{Administrator as _, Operator};
 use model::{
-    AdminAct, ApprovalAnswer, Chain, CredentialId, Digest, Label, LockTarget, Name, OperatorAct, PrincipalId, PrincipalKind,
-    ReasonCode, Refusal, RequestId, UnixMillis,
+    AdminAct, ApprovalAnswer, ArgumentOrigin, Chain, CredentialId, Digest, Label, LockTarget, Name, OperatorAct, PrincipalId,
+    PrincipalKind, ReasonCode, Refusal, RequestId, UnixMillis,
 };
 use response::{AnswerError, Approvals, AskError, Misfit, Request, Standing, Status, Terms, View, Wanted, WantedItem};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ struct KeptItem {
     salt: String,
     topic: Digest,
     because: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    origins: Vec<ArgumentOrigin>,
 }
 
 impl Desk {
@@ -145,6 +147,7 @@ fn in_full(store: &Store, before: &AskedBefore, request: &Request) -> Option<Arc
         salt: kept.salt,
         because: kept.because,
         request: item.request,
+        origins: kept.origins,
     });
     let wanted = Wanted {
         by: request.by.clone(),
@@ -287,6 +290,7 @@ fn kept(wanted: &Wanted) -> Kept {
         salt: item.salt.clone(),
         topic: item.topic,
         because: item.because.clone(),
+        origins: item.origins.clone(),
     });
     let key = wanted.key.as_ref().map(hex::encode);
     Kept { items: items.collect(), key, said: wanted.said.clone(), seen: wanted.seen.clone() }

@@ -171,12 +171,51 @@ fn text(value: &Value) -> String {
             Some(text) => lines.extend(canonical(text)),
             None => lines.push("  what exactly was erased: it cannot be approved".to_owned()),
         }
+        lines.extend(origins(thing));
         lines.push(format!("  stands for this in the log: {}", field(thing, "commitment")));
     }
     if let Some(said) = value.get("said").and_then(Value::as_str).filter(|said| !said.is_empty()) {
         lines.push(format!("\nsaid by {} (nobody has checked it):\n  {}", field(value, "asked_by"), plain(said)));
     }
     lines.join("\n")
+}
+
+/// Where the values come from, those first that nobody vouches for. Nothing of it is approved: it is what the gate has seen.
+fn origins(thing: &Value) -> Vec<String> {
+    let mut origins: Vec<&Value> = thing.get("origins").and_then(Value::as_array).into_iter().flatten().collect();
+    if origins.is_empty() {
+        return Vec::new();
+    }
+    let text = |origin: &Value, key: &str| origin.get(key).and_then(Value::as_str).map(plain);
+    let rank = |origin: &Value| match origin.get("integrity").and_then(Value::as_str) {
+        Some("user") => 3,
+        Some("trusted") => 2,
+        Some("identifier") => 1,
+        _ => 0,
+    };
+    origins.sort_by_key(|origin| (origin.get("sink").is_none_or(Value::is_null), rank(origin)));
+    let width = origins.iter().filter_map(|origin| text(origin, "at")).map(|at| at.len()).max().unwrap_or(0).min(40);
+    let line = |origin: &&Value| {
+        let place = match (text(origin, "from"), origin.get("line").and_then(Value::as_u64), text(origin, "field")) {
+            (None, ..) => "stands nowhere in what this task has seen: the model's own".to_owned(),
+            (Some(from), Some(line), Some(field)) => format!("{from}, line {line}, field {field}"),
+            (Some(from), None, Some(field)) => format!("{from}, field {field}"),
+            (Some(from), Some(line), None) => format!("{from}, line {line}"),
+            (Some(from), None, None) => from,
+        };
+        let says = match rank(origin) {
+            3 => "the user's own words",
+            2 => "somebody you vouch for",
+            1 => "a name or number of somebody outside",
+            _ if text(origin, "from").is_some() => "anybody may have written it",
+            _ => "unvouched",
+        };
+        let sink = text(origin, "sink").map(|sink| format!(", decides the {sink}")).unwrap_or_default();
+        format!("    {:width$}  {place} ({says}{sink})", text(origin, "at").unwrap_or_default())
+    };
+    let mut lines = vec!["  where its values come from:".to_owned()];
+    lines.extend(origins.iter().map(line));
+    lines
 }
 
 /// The canonical text as it was hashed, a member per line; what is not plain ASCII is written out, for it may be, or look like,

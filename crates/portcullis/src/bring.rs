@@ -286,11 +286,15 @@ fn servers(bundle: &Bundle, settings: &Settings) -> BTreeMap<model::Name, Arc<Se
         let (documents, features) = (documents.collect(), declared.features.clone());
         let counted = declared.tools.iter().filter(|(_, tool)| !tool.counts.is_empty());
         let counts = counted.map(|(name, tool)| (name.clone(), tool.counts.clone())).collect();
+        let annotated = declared.tools.iter().filter(|(_, tool)| !tool.annotation.is_silent());
+        let annotations = annotated.map(|(name, tool)| (name.clone(), tool.annotation.clone())).collect();
         let revision = settings.tool_revisions.get(name).copied();
         let place = settings.upstreams.get(upstream).map(place).unwrap_or_default();
         let upstream = upstream.clone();
         let scopes = settings.tool_scopes.get(name).map(|scopes| needed(scopes, declared)).unwrap_or_default();
-        let server = Server { upstream, place, tools, order, counts, documents, features, revision, members: None, scopes };
+        let members = None;
+        let server =
+            Server { upstream, place, tools, order, counts, annotations, documents, features, revision, members, scopes };
         Some((name.clone(), Arc::new(server)))
     };
     let mut servers: BTreeMap<model::Name, Arc<Server>> = settings.tool_upstreams.iter().filter_map(server).collect();
@@ -309,8 +313,11 @@ fn client_tools(bundle: &Bundle, settings: &Settings) -> ClientTools {
         let tool = bundle.registry.tool_servers.get(&declared.server)?.tools.get(&declared.tool)?;
         let pinned = Arc::new(mcp::Pinned::of_canonical(&tool.definition).ok()?);
         let place = (declared.server.clone(), declared.tool.clone());
-        Some(Arc::new(ClientTool::new(name, place, pinned, declared.agents.clone(), declared.runs_at_client)))
+        let acts = tool.effects.iter().any(|effect| *effect != model::ToolEffect::Read);
+        let client = ClientTool::new(name, place, pinned, declared.agents.clone(), declared.runs_at_client);
+        Some(Arc::new(client.annotated(tool.annotation.clone(), acts)))
     };
+    let verbatim = bundle.registry.agents.iter().filter(|(_, agent)| agent.user_text == model::UserText::Verbatim);
     let config::ClientTools { mode, refused, tools } = &settings.client_tools;
     let tools = tools.iter().map(|(name, of_name)| (name.clone(), of_name.iter().filter_map(|one| tool(name, one)).collect()));
     ClientTools {
@@ -325,6 +332,7 @@ fn client_tools(bundle: &Bundle, settings: &Settings) -> ClientTools {
             config::RefusedCall::Annotate => RefusedCall::Annotate,
         },
         tools: tools.collect(),
+        verbatim: verbatim.map(|(name, _)| name.clone()).collect(),
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) struct Gate {
     /// Binds the names of what providers keep.
     pub(crate) handles: ArcSwap<identity::Handles>,
     pub(crate) sessions: engine::Sessions,
+    pub(crate) origins: engine::Origins,
     /// What was used of budgets; told what the log says before the gate serves.
     pub(crate) counters: Counters,
     /// Locks that clients have added.
@@ -139,6 +140,7 @@ impl Gate {
             ledgers,
             handles,
             sessions: engine::Sessions::default(),
+            origins: engine::Origins::default(),
             counters: Counters::default(),
             shares: tokens::Shares::default(),
             desk,
@@ -284,6 +286,10 @@ impl World for Gate {
 
     fn sessions(&self) -> &engine::Sessions {
         &self.sessions
+    }
+
+    fn origins(&self) -> &engine::Origins {
+        &self.origins
     }
 
     fn observe_event(&self, event: &Event<'_>) {

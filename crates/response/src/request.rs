@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::{ApprovalAnswer, ApprovalAsk, Chain, CredentialId, Digest, Label, Name, PrincipalId, RequestId, UnixMillis};
+use model::{
+    ApprovalAnswer, ApprovalAsk, ArgumentOrigin, Chain, CredentialId, Digest, Label, Name, PrincipalId, RequestId, UnixMillis,
+};
 
 use crate::approvals::Terms;
 
@@ -34,7 +36,14 @@ impl Wanted {
     /// How much it holds, in bytes.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
-        let items = self.items.iter().map(|item| item.text.len() + item.because.iter().map(String::len).sum::<usize>());
+        let origin = |origin: &ArgumentOrigin| {
+            let texts = [Some(&origin.at), origin.from.as_ref(), origin.field.as_ref()];
+            texts.into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        let items = self.items.iter().map(|item| {
+            let because: usize = item.because.iter().map(String::len).sum();
+            item.text.len() + because + item.origins.iter().map(origin).sum::<usize>()
+        });
         items.sum::<usize>() + self.said.len() + self.key.as_ref().map_or(0, Vec::len)
     }
 }
@@ -62,6 +71,8 @@ pub struct WantedItem {
     pub because: Vec<String>,
     /// The interaction that needed it.
     pub request: RequestId,
+    /// Where each value of the call comes from, as it was when it was asked for first; empty where nobody knows.
+    pub origins: Vec<ArgumentOrigin>,
 }
 
 impl fmt::Debug for WantedItem {

@@ -35,6 +35,7 @@ fn wanted(scopes: &[u8]) -> Wanted {
         salt: "salt".to_owned(),
         commitment: Digest([*scope; 32]),
         because: vec!["p".to_owned()],
+        origins: Vec::new(),
         request: RequestId::new(START, [*scope; 10]),
     };
     let items = scopes.iter().map(item).collect();

@@ -115,7 +115,16 @@ fn wanted<W: World>(world: &W, snapshot: &Snapshot, call: &Call, pep: &Name, sub
         }
         let salt = hex::encode(world.entropy().ok_or(ReasonCode::Internal)?);
         let commitment = sha256(format!("{salt}{}", scope.text).as_bytes());
-        items.push(WantedItem { scope: scope.digest, topic: scope.topic, text: scope.text, salt, commitment, because, request });
+        items.push(WantedItem {
+            scope: scope.digest,
+            topic: scope.topic,
+            text: scope.text,
+            salt,
+            commitment,
+            because,
+            request,
+            origins: Vec::new(),
+        });
     }
     let n_bytes = items.iter().map(|item| item.text.len()).sum::<usize>();
     if n_bytes > MAX_TEXTS {

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidence::{Capped, EntryKind, IntentContent, QUESTION_NOTE};
+use evidence::{Capped, EntryKind, IntentContent, Observed, QUESTION_NOTE};
 use model::{Action, Around, Ask, Awaited, DecisionInput, ReasonCode, Refusal, RequestId, Resource, Verdict};
 use response::{Standing, Wanted};
 
 use super::offered::shown;
 use super::weigh::{Weighed, weigh};
-use super::{ClientMode, ClientTool, RefusedCall};
+use super::{ClientMode, ClientTool, RefusedCall, Said};
 use crate::account;
 use crate::admit::Identified;
 use crate::approval::{self, Exact};
 use crate::decide::{Judgement, told};
 use crate::guard::Guard;
 use crate::inspection::count;
+use crate::label;
+use crate::origins::Known;
 use crate::ports::{ApprovalError, CallAsked, Fate, Record, World};
 use crate::record::{self, Recorded};
 use crate::snapshot::Snapshot;
@@ -69,6 +71,11 @@ fn aim(tool: &ClientTool) -> Resource {
     Resource::Tool(format!("{}/{}", tool.server, tool.tool))
 }
 
+/// Its arguments; none are an empty object.
+const fn given(call: &CallAsked) -> &str {
+    if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() }
+}
+
 /// What becomes of a call, and what the outcome of the model's call says of it. In the log before this returns.
 ///
 /// # Errors
@@ -76,6 +83,7 @@ fn aim(tool: &ClientTool) -> Resource {
 pub(crate) async fn decided<W: World>(
     world: &W,
     asking: &Asking<'_>,
+    said: &mut Said,
     guard: &mut Guard,
     call: &CallAsked,
 ) -> Result<(Fate, String), Refusal> {
@@ -88,21 +96,29 @@ pub(crate) async fn decided<W: World>(
         if known.is_none() && tools.mode != ClientMode::Enforce {
             return Ok((Fate::Pass, format!("asked: {} unknown", shown(&call.name))));
         }
-        let mut judged = judge(world, &snapshot, asking, call, known, id);
+        let origins = said.asked(&snapshot, asking.identified.chain(), call);
+        // What stands in the conversation is in the task: joined before it is decided what it may do.
+        let observed = label::of_conversation(asking.identified, &origins);
+        label::join(world, asking.identified, observed.clone());
+        let mut judged = judge(world, &snapshot, asking, (call, &origins), known, id);
+        if let Some(aim) = judged.aim() {
+            let ledger = &asking.identified.credential().ledger;
+            world.origins().keep(ledger, (aim.id(), given(call)), origins, world.now());
+        }
         approve(world, &snapshot, asking, guard, &mut judged).await?;
         if let Some(standing) = judged.standing.as_ref().filter(|_| judged.tool.as_ref().is_some_and(|tool| tool.runs_at_client))
             && !use_up(world, asking, guard, standing, id).await?
         {
             continue;
         }
-        write(world, &snapshot, asking, guard, (&judged, call, id)).await?;
+        write(world, &snapshot, asking, guard, (&judged, call, id), observed.clone()).await?;
         // Writing was a wait: what holds now decides.
         if !Arc::ptr_eq(&world.snapshot(), &snapshot) {
             continue;
         }
         if let Some(reason) = stopped(world, asking, &judged).filter(|_| judged.refusal.is_none()) {
             judged.refusal = Some(reason.into());
-            write(world, &snapshot, asking, guard, (&judged, call, id)).await?;
+            write(world, &snapshot, asking, guard, (&judged, call, id), observed.clone()).await?;
         }
         return Ok(fate(&snapshot, &judged, call, id));
     }
@@ -142,15 +158,15 @@ fn judge<W: World>(
     world: &W,
     snapshot: &Snapshot,
     asking: &Asking<'_>,
-    call: &CallAsked,
+    (call, origins): (&CallAsked, &Known),
     known: Option<Arc<ClientTool>>,
     id: RequestId,
 ) -> Judged {
     let Some(tool) = known else { return Judged::refused(None, None, ReasonCode::ClientToolUnknown.into()) };
     let identified = asking.identified;
-    let arguments = if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() };
+    let arguments = given(call);
     let hides = || tools::hides(snapshot, identified, &aim(&tool));
-    let input = |findings: &[model::Finding]| input(world, snapshot, asking, &tool, (arguments, findings));
+    let input = |findings: &[model::Finding]| input(world, snapshot, asking, (&tool, origins), (arguments, findings));
     let Weighed { plain, lifted, refusal } = weigh(snapshot, &tool, arguments, input, hides);
     let (plain, lifted) = match (plain, lifted, refusal) {
         (plain, _, Some(refusal)) => return Judged::refused(Some(tool), plain, refusal),
@@ -188,7 +204,7 @@ fn input<W: World>(
     world: &W,
     snapshot: &Snapshot,
     asking: &Asking<'_>,
-    tool: &ClientTool,
+    (tool, known): (&ClientTool, &Known),
     (arguments, findings): (&str, &[model::Finding]),
 ) -> DecisionInput {
     let identified = asking.identified;
@@ -208,6 +224,9 @@ fn input<W: World>(
         around: Around {
             budget: account::left(world, snapshot, identified, None),
             origin: call.facts.around.origin.clone(),
+            sinks: known.sinks.clone(),
+            untrusted: known.untrusted.clone(),
+            traced: known.origins.clone(),
             ..Around::default()
         },
         ..call.facts.clone()
@@ -267,6 +286,7 @@ async fn write<W: World>(
     asking: &Asking<'_>,
     guard: &mut Guard,
     (judged, call, id): (&Judged, &CallAsked, RequestId),
+    observed: Option<Observed>,
 ) -> Result<(), Refusal> {
     if snapshot.off.evidence {
         return Ok(());
@@ -275,6 +295,7 @@ async fn write<W: World>(
     let mut header = record::header(EntryKind::Intent, identified, snapshot, guard.seen());
     header.request = Some(id);
     header.at = world.now();
+    header.observed.extend(observed);
     header.notes.extend([QUESTION_NOTE.to_owned(), format!("asked for by a model: {}", asking.recorded.request())]);
     let (verdict, reason) = match (&judged.refusal, &judged.judgement) {
         (None, _) => (Verdict::Permit, ReasonCode::Permitted),

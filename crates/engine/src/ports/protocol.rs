@@ -10,7 +10,7 @@ use mcp::Version;
 use model::{Dialect, Effect, Name, ReasonCode, Refusal, RequestId, Usage};
 use text::{Document, NodeId};
 
-use super::{AgentCall, Calls, Function, Head};
+use super::{AgentCall, Calls, Function, Head, Turn};
 use crate::snapshot::{DocumentPlace, Snapshot};
 
 /// What a protocol adapter understood of a request.
@@ -400,6 +400,10 @@ pub trait Protocol: Voice {
     /// A reader of the calls that a model asks for in an answer; none where answers hold none.
     fn calls(&self, _in_stream: bool, _limits: text::Limits) -> Option<Box<dyn Calls>> {
         None
+    }
+    /// The conversation that a request to a model tells, in its order. Asked of those who have a reader of calls.
+    fn turns(&self, _document: &Document<'_>) -> Vec<Turn> {
+        Vec::new()
     }
     /// The list of tools that is asked for, from their definitions as JSON. Asked of those who understand [`Wants::Tools`].
     fn tool_list(&self, _tools: &[&str]) -> (HeaderMap, Bytes) {

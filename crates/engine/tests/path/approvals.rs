@@ -127,6 +127,7 @@ fn with(policies: &str, held: Duration) -> Snapshot {
         order: vec!["order".to_owned()],
         counts: BTreeMap::new(),
         documents: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         features: BTreeSet::new(),
         revision: None,
         members: None,

@@ -303,6 +303,10 @@ impl World for Paused {
     fn sessions(&self) -> &engine::Sessions {
         self.scripted.sessions()
     }
+
+    fn origins(&self) -> &engine::Origins {
+        self.scripted.origins()
+    }
     fn snapshot(&self) -> Arc<Snapshot> {
         World::snapshot(&self.scripted)
     }

@@ -96,6 +96,7 @@ pub(crate) struct Scripted {
     pub(crate) counters: budget::Counters,
     pub(crate) verified: engine::VerifiedTokens,
     pub(crate) sessions: engine::Sessions,
+    pub(crate) origins: engine::Origins,
     pub(crate) desk: Desk,
 }
 
@@ -158,6 +159,7 @@ pub(crate) fn scripted(policies: &str, off: Off) -> Scripted {
         counters: budget::Counters::default(),
         verified: engine::VerifiedTokens::default(),
         sessions: engine::Sessions::default(),
+        origins: engine::Origins::default(),
         desk: Desk::default(),
     }
 }
@@ -422,6 +424,10 @@ impl World for Scripted {
     }
     fn sessions(&self) -> &engine::Sessions {
         &self.sessions
+    }
+
+    fn origins(&self) -> &engine::Origins {
+        &self.origins
     }
     fn observe_event(&self, _: &Event<'_>) {}
 }

@@ -209,6 +209,7 @@ fn servers() -> Result<Servers, String> {
         order: tools.keys().cloned().collect(),
         tools,
         counts: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         documents,
         features: ALL.into(),
         revision: None,

@@ -20,6 +20,7 @@ mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod usage;
 mod walk;
 mod words;
@@ -28,7 +29,7 @@ use std::collections::BTreeSet;
 
 use budget::Allowance;
 use bytes::Bytes;
-use engine::ports::{AnswerView, Calls, Shown, Understood};
+use engine::ports::{AnswerView, Calls, Shown, Turn, Understood};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use model::{Dialect, Name, ReasonCode, Refusal, RequestId};
@@ -84,6 +85,12 @@ pub fn view(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bo
 
 fn speaks_of_calls(api: Api, document: &Document<'_>, name: Option<&str>, in_stream: bool) -> bool {
     calls::speaks(api, document, name, in_stream)
+}
+
+/// The conversation that a request tells.
+#[must_use]
+pub fn turns(api: Api, document: &Document<'_>) -> Vec<Turn> {
+    turns::turns(api, document)
 }
 
 /// A reader of the calls that a model asks for in an answer.

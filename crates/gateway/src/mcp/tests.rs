@@ -29,6 +29,7 @@ fn server(tools: BTreeMap<String, Arc<Pinned>>) -> Server {
         order: tools.keys().cloned().collect(),
         tools,
         counts: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         documents: BTreeMap::new(),
         features: BTreeSet::new(),
         revision: None,

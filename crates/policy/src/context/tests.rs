@@ -46,6 +46,7 @@ fn around() -> Around {
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),
         sinks: Some([(model::Sink::Payee, Integrity::Identifier), (model::Sink::Content, Integrity::User)].into()),
+        traced: Vec::new(),
     }
 }
 

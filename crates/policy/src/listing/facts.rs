@@ -44,6 +44,7 @@ impl<'a> Guess<'a> {
             budget: Some(every_budget()),
             untrusted: BTreeSet::new(),
             sinks: None,
+            traced: Vec::new(),
         };
         let facts = Facts {
             now: NOON,

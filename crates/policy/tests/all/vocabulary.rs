@@ -140,6 +140,14 @@ fn what_others_vouch_for() {
         budget: Some(TaskBudget { tokens: Some(Remaining { most: 100, left: 40 }), ..TaskBudget::default() }),
         untrusted: ["body".to_owned()].into(),
         sinks: Some([(model::Sink::Payee, model::Integrity::User), (model::Sink::Content, model::Integrity::Identifier)].into()),
+        traced: vec![model::ArgumentOrigin {
+            at: "/to".to_owned(),
+            sink: Some(model::Sink::Payee),
+            integrity: model::Integrity::User,
+            from: Some("user".to_owned()),
+            line: Some(1),
+            field: None,
+        }],
     };
     let mut with = crate::world::input(&["user:ada"], "small");
     let without = with.clone();

@@ -164,7 +164,7 @@ fn body(gate: &Gate, id: &Name, tells_content: bool) -> Option<Bytes> {
     let things = request.ask.items.len();
     let mut data = json!({"request": id, "ends": time(request.ask.ends), "quorum": quorum, "things": things});
     if let (true, Some(data), Some(wanted)) = (tells_content, data.as_object_mut(), &request.wanted) {
-        let thing = |item: &response::WantedItem| json!({"commitment": item.commitment, "text": item.text, "salt": item.salt, "because": item.because});
+        let thing = |item: &response::WantedItem| json!({"commitment": item.commitment, "text": item.text, "salt": item.salt, "because": item.because, "origins": item.origins});
         data.insert("asked_by".to_owned(), json!(request.by));
         data.insert("chain".to_owned(), json!(request.chain));
         data.insert("is_single_use".to_owned(), json!(request.ask.is_single_use));

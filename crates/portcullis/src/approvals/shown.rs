@@ -34,7 +34,7 @@ pub(super) fn whole(request: &Request, view: &View<'_>, in_force: &Digest) -> Va
         json!({
             "commitment": item.commitment, "status": word(request.status_of(index, view)), "request": item.request,
             "text": wanted.map(|wanted| &wanted.text), "salt": wanted.map(|wanted| &wanted.salt),
-            "because": wanted.map(|wanted| &wanted.because),
+            "because": wanted.map(|wanted| &wanted.because), "origins": wanted.map(|wanted| &wanted.origins),
         })
     };
     let answers = request.answers().map(|(by, is_approved)| json!({"by": by, "approved": is_approved}));
@@ -48,7 +48,7 @@ pub(super) fn whole(request: &Request, view: &View<'_>, in_force: &Digest) -> Va
         told.insert("is_single_use".to_owned(), json!(request.ask.is_single_use));
         let used = request.used(0).filter(|_| request.ask.is_single_use);
         told.insert("used".to_owned(), json!(used.map(|(at, by)| json!({"at": at, "request": by}))));
-        // What the gate knows of where the arguments may come from: what the task had seen. The place for more.
+        // What the task had seen when it asked.
         told.insert("seen".to_owned(), json!(request.wanted.as_ref().and_then(|wanted| wanted.seen.as_ref())));
         told.insert("said".to_owned(), json!(request.wanted.as_ref().map(|wanted| &wanted.said)));
     }

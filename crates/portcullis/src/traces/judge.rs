@@ -138,9 +138,8 @@ impl Judge {
                 trial(&self.snapshot, &known.tool, chain, &given, &asked.function.arguments)
             }
         };
-        if trial.verdict == Verdict::Permit {
-            conversation.made(id);
-        }
+        // Its answer follows in the conversation: it was made, whatever would have become of it here.
+        conversation.made(id);
         let verdict = word(trial.verdict);
         let count = tally.verdicts.entry(verdict).or_default();
         *count = count.saturating_add(1);

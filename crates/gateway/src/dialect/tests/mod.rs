@@ -6,6 +6,7 @@ mod facts;
 mod refusals;
 mod requests;
 mod rows;
+mod turns;
 mod usage;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,82 @@
+//! The conversation behind a call that a model asks for: read out of the request, so what is known of a call is a function of the
+//! request, the calls before it in the same answer, and the configuration.
+
+use std::sync::Arc;
+
+use flow::{Call, Conversation, UserText};
+use model::{Chain, PrincipalKind};
+
+use super::ClientTools;
+use crate::origins::Known;
+use crate::ports::{CallAsked, Turn};
+use crate::snapshot::Snapshot;
+
+/// By this no call is known.
+const NOBODY: &str = "\0nobody";
+/// Stands for what nobody here can read: only that it was there counts.
+const UNREAD: &str = "\u{fffd}";
+
+/// A request's conversation.
+pub(crate) struct Said {
+    turns: Vec<Turn>,
+    /// As one configuration reads it.
+    read: Option<(Arc<Snapshot>, Conversation)>,
+}
+
+impl Said {
+    pub(crate) const fn new(turns: Vec<Turn>) -> Self {
+        Self { turns, read: None }
+    }
+
+    /// What is known of a call that is asked for now.
+    pub(crate) fn asked(&mut self, snapshot: &Arc<Snapshot>, chain: &Chain, call: &CallAsked) -> Known {
+        if self.read.as_ref().is_none_or(|(by, _)| !Arc::ptr_eq(by, snapshot)) {
+            self.read = Some((Arc::clone(snapshot), conversation(&snapshot.client_tools, chain, &self.turns)));
+        }
+        let Some((_, conversation)) = &mut self.read else { return Known::nothing() };
+        let id = format!("\0{}", call.key);
+        let facts = asked(&snapshot.client_tools, chain, conversation, (&id, &call.name, &call.arguments));
+        // Whether it passes is not known yet: what it would write is no better than it is, in the rest of the answer, too.
+        conversation.made(&id);
+        Known::of(&facts, conversation)
+    }
+}
+
+/// Reads a conversation.
+fn conversation(tools: &ClientTools, chain: &Chain, turns: &[Turn]) -> Conversation {
+    let is_verbatim = |agent: &model::PrincipalId| agent.kind == PrincipalKind::Agent && tools.verbatim.contains(&agent.name);
+    let user_text = if chain.actor().is_some_and(is_verbatim) { UserText::Verbatim } else { UserText::Mixed };
+    let mut conversation = Conversation::new(user_text);
+    for turn in turns {
+        match turn {
+            Turn::System(text) => conversation.system(text),
+            Turn::User(text) => conversation.user(text),
+            Turn::Asked { id, name, arguments } => {
+                asked(tools, chain, &mut conversation, (id, name, arguments));
+                // It stands in the history because it was made, or could have been.
+                conversation.made(id);
+            }
+            Turn::Answered { id, text } => conversation.answered(if id.is_empty() { NOBODY } else { id }, text),
+            Turn::Unread => conversation.answered(NOBODY, UNREAD),
+        }
+    }
+    conversation
+}
+
+fn asked(
+    tools: &ClientTools,
+    chain: &Chain,
+    conversation: &mut Conversation,
+    (id, name, arguments): (&str, &str, &str),
+) -> flow::CallFacts {
+    let known = tools.named(chain, name);
+    let shown = known.map_or_else(|| name.to_owned(), |tool| format!("{}/{}", tool.server, tool.tool));
+    conversation.asked(&Call {
+        id,
+        tool: &shown,
+        keeps: known.map_or("", |tool| tool.server.as_str()),
+        annotation: known.map(|tool| &tool.annotation),
+        acts: known.is_some_and(|tool| tool.acts),
+        arguments,
+    })
+}
