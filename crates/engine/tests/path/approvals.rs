@@ -194,9 +194,10 @@ fn what_no_approval_lifts_is_asked_of_nobody() {
         (r#"{"params":{"name":"order"}}"#, "arguments-invalid"),
         (r#"{"params":{"name":"other","arguments":{"cents":5}}}"#, "tool-not-found"),
         (r#"{"params":{"name":"order","arguments":{"cents":5.5}}}"#, "arguments-invalid"),
-        (r#"{"params":{"name":"order","arguments":{"cents":5.0}}}"#, "approval-not-requestable"),
-        (r#"{"params":{"name":"order","arguments":{"cents":5},"_meta":{"x":1e0}}}"#, "approval-not-requestable"),
-        (r#"{"params":{"name":"order","arguments":{"cents":5},"_meta":{"progressToken":[1.0]}}}"#, "approval-not-requestable"),
+        (
+            r#"{"params":{"name":"order","arguments":{"cents":5},"_meta":{"x":{"number, written":"1"}}}}"#,
+            "approval-not-requestable",
+        ),
     ];
     for (body, expected) in facts {
         let world = world(seconds(60), &[]);
