@@ -43,10 +43,18 @@ tool_servers:
     upstream: till
     watch: off
     clearance: confidential
-    definitions: tools/bank.json
+    definitions: tools/till.json
     model_names: ["till__{{tool}}"]
     tools:{BANK}
+      office: {{effects: [read], output: trusted}}
+      mail: {{effects: [write, egress], output: trusted, sinks: {{to: destination}}}}
 """
+TEXT = {"type": "string"}
+TILL = [
+    *TOOLS,
+    {"name": "office", "description": "Tells the office's account.", "inputSchema": {"type": "object", "properties": {}}},
+    {"name": "mail", "description": "Mails.", "inputSchema": {"type": "object", "properties": {"to": TEXT, "text": TEXT}, "required": ["to"]}},
+]
 POLICIES = """
 @id("tools")
 permit (principal, action in Portcullis::Action::"callTool", resource is Portcullis::Tool);
@@ -119,7 +127,7 @@ def serve(servers: str = SERVERS, policies: str = POLICIES, tools: dict | None =
             for policy in (gate.data / "policies").glob("*.cedar"):
                 policy.unlink()
         (gate.data / "tools").mkdir()
-        for name, listed in (tools or {"bank": TOOLS}).items():
+        for name, listed in (tools or {"bank": TOOLS, "till": TILL}).items():
             (gate.data / f"tools/{name}.json").write_text(json.dumps({"tools": listed}))
         (gate.data / "policies/tools.cedar").write_text(policies)
         apply(gate)
@@ -128,7 +136,7 @@ def serve(servers: str = SERVERS, policies: str = POLICIES, tools: dict | None =
 
 async def till(request: Request) -> list[bytes]:
     message = request.json()
-    text = BILL if message["params"]["name"] == "read_file" else "paid"
+    text = {"read_file": BILL, "office": f"Our account: {OFFICE}\nOur desk: desk-four"}.get(message["params"]["name"], "paid")
     result = {"content": [{"type": "text", "text": text}], "resultType": "complete"}
     await asyncio.sleep(0)
     return answer(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode())
@@ -267,7 +275,7 @@ def test_the_call_that_follows_is_known_by_what_it_is(world: tuple[Gate, Upstrea
 
     def asks(to: str, amount: float) -> str:
         model.said = SAYS["chat"]([("till__pay", json.dumps({"to": to, "amount": amount}))])
-        tools = [tool | {"name": f"till__{tool['name']}"} for tool in TOOLS]
+        tools = [tool | {"name": f"till__{tool['name']}"} for tool in TILL]
         return code(send(gate, who, "chat", [user(), *read], tools), "till__pay")
 
     def makes(to: str, amount: float, who: str = who) -> object:
@@ -328,7 +336,11 @@ def test_recorded_conversations_get_the_verdicts_of_replay() -> None:
         for trace in sample:
             who = fresh(gate, trace["agent"], trace["user"])
             found = live(world, "chat", trace["messages"], tools[trace["agent"].removesuffix("-assistant")], who)
-            assert found == expected[trace["id"]], trace["id"]
+            names = [call["function"]["name"] for message in trace["messages"] for call in message.get("tool_calls") or []]
+            # A password in an answer is taken out before the call is decided on: what is asked for then is another call.
+            words = {"permit", "approval-required"}
+            same = [(name, *(one if one in words else "denied" for one in both)) for name, *both in zip(names, found, expected[trace["id"]], strict=True) if name != "update_password"]
+            assert [one for one in same if one[1] != one[2]] == [], trace["id"]
         whole = [verdict for verdicts in expected.values() for verdict in verdicts]
         assert len(whole) > 500 and {"permit", "approval-required"} <= set(whole)
 
@@ -339,7 +351,7 @@ def test_whoever_approves_sees_where_each_value_comes_from(world: tuple[Gate, Up
     listed = [asked(1, "list_payments"), came(1, json.dumps([{"sender": EVIL, "subject": "x"}]))]
     for call, text in [("bank/pay", ("pay", {"to": EVIL, "amount": 41.50})), ("till/pay", ("till__pay", {"to": "ACC-0000-0000", "amount": 42}))]:
         model.said = SAYS["chat"]([(text[0], json.dumps(text[1]))])
-        tools = TOOLS if text[0] == "pay" else [tool | {"name": f"till__{tool['name']}"} for tool in TOOLS]
+        tools = TOOLS if text[0] == "pay" else [tool | {"name": f"till__{tool['name']}"} for tool in TILL]
         said = send(gate, who, "chat", [user(), *READ, *listed], tools)
         number = re.search(r"waits for approval (\w+)", said)[1]
         shown = gate.cli("approvals", "show", number).stdout
@@ -352,3 +364,35 @@ def test_whoever_approves_sees_where_each_value_comes_from(world: tuple[Gate, Up
             assert tool_call(gate, who, "pay", text[1], server="till")[2]["error"]["data"]["approval"] == number, "the same call, the same request"
             assert gate.cli("approvals", "approve", number, "--yes").returncode == 0
             assert "result" in tool_call(gate, who, "pay", text[1], server="till")[2]
+
+
+def test_what_an_agent_tells_of_a_result_is_held_against_what_came(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, model = world
+    tools = [tool | {"name": f"till__{tool['name']}"} for tool in TILL]
+
+    def mails(told: str, to: str, who: str) -> str:
+        came_in = [asked(0, "till__read_file", path="bill.txt"), came(0, BILL), asked(1, "till__office"), came(1, told)]
+        model.said = SAYS["chat"]([("till__mail", json.dumps({"to": to, "text": "hi"}))])
+        return code(send(gate, who, "chat", [user("Tell the office."), *came_in], tools), "till__mail")
+
+    who = fresh(gate)
+    true = f"Our account: {OFFICE}\nOur desk: desk-four"
+    assert mails(true, "desk-four", who) == "approval-required", "it has not come through the gate"
+    assert "result" in tool_call(gate, who, "office", {}, server="till")[2]
+    assert mails(true, "desk-four", who) == "permit"
+    assert mails(json.dumps([{"type": "text", "text": true}]), "desk-four", who) == "permit", "as agents wrap it"
+    assert mails("Our desk: desk-four", "desk-four", who) == "permit", "a part of it"
+    assert mails(f"{true}\nOur other desk: desk-nine", "desk-nine", who) == "approval-required"
+    assert mails(f"{true}\nOur other desk: desk-nine", "desk-four", who) == "approval-required", "altered, it is nobody's"
+    assert mails(true, "desk-four", fresh(gate)) == "approval-required", "another task has not had it"
+
+
+def test_what_is_vouched_for_taints_nothing(world: tuple[Gate, Upstream, Model]) -> None:
+    gate, _, _ = world
+    who = fresh(gate)
+
+    def pays(amount: float) -> bool:
+        return "result" in tool_call(gate, who, "pay", {"to": OWN, "amount": amount}, server="till")[2]
+
+    assert "result" in tool_call(gate, who, "office", {}, server="till")[2] and pays(1)
+    assert "result" in tool_call(gate, who, "read_file", {"path": "bill.txt"}, server="till")[2] and not pays(2)

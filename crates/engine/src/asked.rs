@@ -121,6 +121,11 @@ impl ClientTools {
     }
 }
 
+/// Arguments as a client would send them: none are an empty object.
+fn given(arguments: &str) -> &str {
+    if arguments.trim().is_empty() { "{}" } else { arguments }
+}
+
 fn is_of(tool: &ClientTool, chain: &Chain) -> bool {
     let is_actor = |actor: &model::PrincipalId| actor.kind == PrincipalKind::Agent && tool.agents.contains(&actor.name);
     tool.agents.is_empty() || chain.actor().is_some_and(is_actor)

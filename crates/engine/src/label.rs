@@ -20,11 +20,12 @@ pub(crate) fn of_request(identified: &Identified, permit: &Permit) -> Option<Obs
 }
 
 /// The answer as such: a model's words are as trustworthy as an identified source at best, and no more than the task; a tool's are
-/// whatever somebody outside has written, and what the gate itself tells brings nothing in.
+/// whatever somebody outside has written where no operator vouches for them, and what the gate itself tells brings nothing in.
 pub(crate) fn of_answer(identified: &Identified, permit: &Permit) -> Option<Observed> {
     let integrity = match permit.aim() {
         _ if permit.outbound().is_empty() => return None,
         Resource::Model(_) => Integrity::Trusted,
+        Resource::Tool(_) => permit.brings().integrity.min(Integrity::Trusted),
         _ => Integrity::Untrusted,
     };
     observed(identified, origin(permit), Label { integrity, ..permit.brings().clone() })

@@ -34,6 +34,7 @@ mod remote;
 mod respond;
 mod scopes;
 mod seams;
+mod seen;
 mod snapshot;
 mod stored;
 mod streams;

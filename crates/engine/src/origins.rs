@@ -14,6 +14,7 @@ use crate::admit::Identified;
 use crate::asked::ClientMode;
 use crate::inspection::Inspected;
 use crate::ports::{Aim, Wants, World};
+use crate::seen::Seen;
 use crate::snapshot::Snapshot;
 
 /// How long a call that was asked for may take until it is made, in milliseconds: as long as somebody may think about it.
@@ -24,6 +25,9 @@ const MOST_TASKS: usize = 4096;
 /// Most values of one call of which it is told where they come from, and the longest name in it.
 const MOST_TOLD: usize = 64;
 const LONGEST: usize = 128;
+
+/// A call, by what it is.
+pub(crate) type CallName = Digest;
 
 /// What is known of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,17 +103,36 @@ pub(crate) fn around<W: World>(world: &W, snapshot: &Snapshot, identified: &Iden
 
 /// What is known of calls that models have asked for.
 #[derive(Debug, Default)]
-pub struct Origins(Mutex<Tasks>);
+pub struct Origins {
+    asked: Mutex<Tasks>,
+    seen: Mutex<Seen>,
+}
 
 #[derive(Debug, Default)]
 struct Tasks {
-    calls: HashMap<Name, VecDeque<(Digest, UnixMillis, Known)>>,
+    calls: HashMap<Name, VecDeque<(CallName, UnixMillis, Known)>>,
     order: VecDeque<Name>,
 }
 
 impl Origins {
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what a call of a tool has brought, in the texts that `task` is told.
+    pub(crate) fn came(&self, task: &Name, (tool, arguments): (&str, &str), texts: &[String]) {
+        if let Some(call) = name_of(tool, arguments).filter(|_| !texts.is_empty()) {
+            self.seen().keep(task, call, texts);
+        }
+    }
+
+    /// Whether all of a text has come to `task` as the result of this call.
+    pub(crate) fn has_come(&self, task: &Name, (tool, arguments): (&str, &str), text: &str) -> bool {
+        name_of(tool, arguments).is_some_and(|call| self.seen().has(task, call, text))
     }
 
     /// Keeps what is known of a call that `task` has asked for. What was known of the same call before is known no longer.
@@ -142,7 +165,7 @@ impl Origins {
 }
 
 /// A call by what it is. Clients write the same arguments in another order, with other spaces and escapes.
-fn name_of(tool: &str, arguments: &str) -> Option<Digest> {
+fn name_of(tool: &str, arguments: &str) -> Option<CallName> {
     let document = text::Document::parse(arguments.as_bytes(), &text::Limits::default()).ok()?;
     let mut whole = format!("{}:{tool}", tool.len());
     written(&document, document.root(), &mut whole);

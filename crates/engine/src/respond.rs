@@ -12,7 +12,7 @@ use model::{Action, ReasonCode, Refusal, Resource};
 use text::Document;
 
 use crate::act::Reply;
-use crate::asked::{self, Asking, Said};
+use crate::asked::{self, Asking, ClientMode, Said};
 use crate::decide::Permit;
 use crate::event::Event;
 use crate::guard::{Guard, at_once, give_way, while_connected};
@@ -22,6 +22,7 @@ use crate::ports::{Client, EventReader, Protocol, ReplyBody, ReplyHead, SendErro
 use crate::record::{self, Recorded};
 use crate::release::{Batch, Machine, Sealer};
 use crate::remote;
+use crate::seen;
 use crate::stored;
 use crate::streams::Session;
 
@@ -443,11 +444,24 @@ impl<W: World, C: Client> Back<'_, W, C> {
             return Ok(());
         }
         self.open()?;
+        self.see(&batch);
         self.call.outcome.keep(batch.released.as_bytes(), self.call.snapshot.limits.content_bytes);
         let patience = self.call.snapshot.limits.client_write;
         let write = self.client.write(batch.released);
         self.guard.wait(self.world, patience, ReasonCode::ClientTooSlow, write).await??;
         Ok(())
+    }
+
+    /// Remembers what a tool has brought, before the agent has it and can tell it to its model.
+    fn see(&self, batch: &Batch) {
+        let permit = self.recorded.permit();
+        let (Resource::Tool(tool), Some(identified)) = (permit.aim(), &self.call.identified) else { return };
+        if self.call.snapshot.client_tools.mode == ClientMode::Off {
+            return;
+        }
+        let arguments = permit.judgement().input.facts.arguments.as_deref().unwrap_or("{}");
+        let texts = seen::results(batch.released.as_bytes());
+        self.world.origins().came(&identified.credential().ledger, (tool, arguments), &texts);
     }
 
     /// Looks at the epoch, and begins the answer if it has not begun: its label is joined before.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::StatusCode;
-use model::{Action, Ask, Label, Name, ReasonCode, Refusal, Resource};
+use model::{Action, Ask, Integrity, Label, Name, Output, ReasonCode, Refusal, Resource};
 use policy::{Could, Listable, Listed, Lister};
 use text::NodeId;
 
@@ -73,10 +73,17 @@ pub(crate) fn beside(call: &ServerCall) -> Vec<Ask> {
     asks
 }
 
-/// What a task carries that has read what was asked for: the most of what is declared of it.
+/// What a task carries that has read what was asked for: the most of what is declared of it, and for a tool how far its results are
+/// vouched for.
 pub(crate) fn label(snapshot: &Snapshot, call: &ServerCall) -> Label {
-    let Wants::Document { names, .. } = &call.wants else { return Label::default() };
     let server = snapshot.servers.get(&call.server);
+    if let Wants::Tool { name, .. } = &call.wants {
+        // What operators vouch for is as good as what a model says; anything else anybody may have written.
+        let output = server.and_then(|server| server.annotations.get(name)).map(|annotation| &annotation.output);
+        let integrity = if output == Some(&Output::Trusted) { Integrity::Trusted } else { Integrity::Untrusted };
+        return Label { integrity, ..Label::default() };
+    }
+    let Wants::Document { names, .. } = &call.wants else { return Label::default() };
     let declared = names.iter().filter_map(|name| server?.documents.get(name));
     declared.fold(Label::default(), |mut label, document| {
         label.level = label.level.max(document.label.level);

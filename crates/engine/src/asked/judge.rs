@@ -12,7 +12,7 @@ use response::{Standing, Wanted};
 
 use super::offered::shown;
 use super::weigh::{Weighed, weigh};
-use super::{ClientMode, ClientTool, RefusedCall, Said};
+use super::{ClientMode, ClientTool, RefusedCall, Said, given};
 use crate::account;
 use crate::admit::Identified;
 use crate::approval::{self, Exact};
@@ -71,11 +71,6 @@ fn aim(tool: &ClientTool) -> Resource {
     Resource::Tool(format!("{}/{}", tool.server, tool.tool))
 }
 
-/// Its arguments; none are an empty object.
-const fn given(call: &CallAsked) -> &str {
-    if call.arguments.is_empty() { "{}" } else { call.arguments.as_str() }
-}
-
 /// What becomes of a call, and what the outcome of the model's call says of it. In the log before this returns.
 ///
 /// # Errors
@@ -96,14 +91,14 @@ pub(crate) async fn decided<W: World>(
         if known.is_none() && tools.mode != ClientMode::Enforce {
             return Ok((Fate::Pass, format!("asked: {} unknown", shown(&call.name))));
         }
-        let origins = said.asked(&snapshot, asking.identified.chain(), call);
+        let origins = said.asked(world, &snapshot, asking.identified, call);
         // What stands in the conversation is in the task: joined before it is decided what it may do.
         let observed = label::of_conversation(asking.identified, &origins);
         label::join(world, asking.identified, observed.clone());
         let mut judged = judge(world, &snapshot, asking, (call, &origins), known, id);
         if let Some(aim) = judged.aim() {
             let ledger = &asking.identified.credential().ledger;
-            world.origins().keep(ledger, (aim.id(), given(call)), origins, world.now());
+            world.origins().keep(ledger, (aim.id(), given(&call.arguments)), origins, world.now());
         }
         approve(world, &snapshot, asking, guard, &mut judged).await?;
         if let Some(standing) = judged.standing.as_ref().filter(|_| judged.tool.as_ref().is_some_and(|tool| tool.runs_at_client))
@@ -164,7 +159,7 @@ fn judge<W: World>(
 ) -> Judged {
     let Some(tool) = known else { return Judged::refused(None, None, ReasonCode::ClientToolUnknown.into()) };
     let identified = asking.identified;
-    let arguments = given(call);
+    let arguments = given(&call.arguments);
     let hides = || tools::hides(snapshot, identified, &aim(&tool));
     let input = |findings: &[model::Finding]| input(world, snapshot, asking, (&tool, origins), (arguments, findings));
     let Weighed { plain, lifted, refusal } = weigh(snapshot, &tool, arguments, input, hides);

@@ -1,14 +1,16 @@
 //! The conversation behind a call that a model asks for: read out of the request, so what is known of a call is a function of the
 //! request, the calls before it in the same answer, and the configuration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use flow::{Call, Conversation, UserText};
 use model::{Chain, PrincipalKind};
 
-use super::ClientTools;
+use super::{ClientTools, given};
+use crate::admit::Identified;
 use crate::origins::Known;
-use crate::ports::{CallAsked, Turn};
+use crate::ports::{CallAsked, Turn, World};
 use crate::snapshot::Snapshot;
 
 /// By this no call is known.
@@ -29,9 +31,17 @@ impl Said {
     }
 
     /// What is known of a call that is asked for now.
-    pub(crate) fn asked(&mut self, snapshot: &Arc<Snapshot>, chain: &Chain, call: &CallAsked) -> Known {
+    pub(crate) fn asked<W: World>(
+        &mut self,
+        world: &W,
+        snapshot: &Arc<Snapshot>,
+        identified: &Identified,
+        call: &CallAsked,
+    ) -> Known {
+        let chain = identified.chain();
         if self.read.as_ref().is_none_or(|(by, _)| !Arc::ptr_eq(by, snapshot)) {
-            self.read = Some((Arc::clone(snapshot), conversation(&snapshot.client_tools, chain, &self.turns)));
+            let conversation = conversation(world, &snapshot.client_tools, identified, &self.turns);
+            self.read = Some((Arc::clone(snapshot), conversation));
         }
         let Some((_, conversation)) = &mut self.read else { return Known::nothing() };
         let id = format!("\0{}", call.key);
@@ -43,7 +53,10 @@ impl Said {
 }
 
 /// Reads a conversation.
-fn conversation(tools: &ClientTools, chain: &Chain, turns: &[Turn]) -> Conversation {
+fn conversation<W: World>(world: &W, tools: &ClientTools, identified: &Identified, turns: &[Turn]) -> Conversation {
+    let (chain, ledger) = (identified.chain(), &identified.credential().ledger);
+    // Calls that go through the gate, whose results it has seen.
+    let mut through: HashMap<&str, (String, &str)> = HashMap::new();
     let is_verbatim = |agent: &model::PrincipalId| agent.kind == PrincipalKind::Agent && tools.verbatim.contains(&agent.name);
     let user_text = if chain.actor().is_some_and(is_verbatim) { UserText::Verbatim } else { UserText::Mixed };
     let mut conversation = Conversation::new(user_text);
@@ -55,8 +68,15 @@ fn conversation(tools: &ClientTools, chain: &Chain, turns: &[Turn]) -> Conversat
                 asked(tools, chain, &mut conversation, (id, name, arguments));
                 // It stands in the history because it was made, or could have been.
                 conversation.made(id);
+                if let Some(tool) = tools.named(chain, name).filter(|tool| !tool.runs_at_client) {
+                    through.insert(id, (format!("{}/{}", tool.server, tool.tool), given(arguments)));
+                }
             }
-            Turn::Answered { id, text } => conversation.answered(if id.is_empty() { NOBODY } else { id }, text),
+            Turn::Answered { id, text } => {
+                let was_seen = |(tool, arguments): &(String, &str)| world.origins().has_come(ledger, (tool, arguments), text);
+                let is_somebodys = !id.is_empty() && through.get(id.as_str()).is_none_or(was_seen);
+                conversation.answered(if is_somebodys { id } else { NOBODY }, text);
+            }
             Turn::Unread => conversation.answered(NOBODY, UNREAD),
         }
     }
