@@ -396,3 +396,35 @@ def test_what_is_vouched_for_taints_nothing(world: tuple[Gate, Upstream, Model])
 
     assert "result" in tool_call(gate, who, "office", {}, server="till")[2] and pays(1)
     assert "result" in tool_call(gate, who, "read_file", {"path": "bill.txt"}, server="till")[2] and not pays(2)
+
+
+def test_an_approval_vouches_for_a_destination_in_its_task_and_never_for_a_payee() -> None:
+    # A gate of its own: so many requests a minute are written down of the same parties.
+    with serve() as world:
+        vouches(*world)
+
+
+def vouches(gate: Gate, _: Upstream, model: Model) -> None:
+    tools = [tool | {"name": f"till__{tool['name']}"} for tool in TILL]
+    read = [user("Tell them."), asked(0, "till__read_file", path="bill.txt"), came(0, BILL)]
+
+    def asks(who: str, name: str, **arguments: object) -> str:
+        model.said = SAYS["chat"]([(f"till__{name}", json.dumps(arguments))])
+        return send(gate, who, "chat", read, tools)
+
+    who = fresh(gate)
+    for name, arguments, after in [
+        ("mail", {"to": "desk-nine", "text": "one"}, [({"to": "desk-nine", "text": "two"}, "permit"), ({"to": "desk-ten", "text": "one"}, "approval-required")]),
+        ("pay", {"to": EVIL, "amount": 1}, [({"to": EVIL, "amount": 400}, "approval-required")]),
+    ]:
+        said = asks(who, name, **arguments)
+        assert "waits for approval" in said, said
+        number = re.search(r"waits for approval (\w+)", said)[1]
+        assert gate.cli("approvals", "approve", number, "--yes").returncode == 0
+        assert code(asks(who, name, **(arguments | {"to": "another"})), f"till__{name}") == "approval-required", "approved is not made"
+        assert "result" in tool_call(gate, who, name, arguments, server="till")[2]
+        for other, expected in after:
+            assert code(asks(who, name, **other), f"till__{name}") == expected, other
+    other = fresh(gate)
+    assert code(asks(other, "mail", to="desk-nine", text="two"), "till__mail") == "approval-required", "another task"
+    assert code(asks(who, "mail", to="desk-nine", text="three"), "till__mail") == "permit"

@@ -241,6 +241,7 @@ async fn path<W: World, P: Protocol, C: Client>(
             call.snapshot = world.snapshot();
             continue;
         }
+        origins::endorse(world, call.identified()?, &permit);
         let recorded =
             record::intent(world, &snapshot, call.identified()?, (permit, lent), call.account.reserved(), &guard).await?;
         call.timings.record = world.monotonic().saturating_sub(before);

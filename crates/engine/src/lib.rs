@@ -16,6 +16,7 @@ mod asked;
 mod connecting;
 mod counted;
 mod decide;
+mod endorsed;
 mod event;
 mod guard;
 mod inspection;

@@ -8,10 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::sha256;
 use flow::{CallFacts, Conversation};
-use model::{Annotation, ArgumentOrigin, Around, Digest, Integrity, Name, Sink, UnixMillis};
+use model::{Annotation, ArgumentOrigin, Around, DecisionInput, Digest, Integrity, Name, Sink, UnixMillis};
 
 use crate::admit::Identified;
 use crate::asked::ClientMode;
+use crate::decide::Permit;
+use crate::endorsed::Endorsed;
 use crate::inspection::Inspected;
 use crate::ports::{Aim, Wants, World};
 use crate::seen::Seen;
@@ -101,11 +103,19 @@ pub(crate) fn around<W: World>(world: &W, snapshot: &Snapshot, identified: &Iden
     Around { sinks: known.sinks, untrusted: known.untrusted, traced: known.origins, ..Around::default() }
 }
 
+/// What was approved of a call counts for its values from here on.
+pub(crate) fn endorse<W: World>(world: &W, identified: &Identified, permit: &Permit) {
+    if permit.approval().is_some() {
+        world.origins().approved(&identified.credential().ledger, &permit.judgement().input, world.now());
+    }
+}
+
 /// What is known of calls that models have asked for.
 #[derive(Debug, Default)]
 pub struct Origins {
     asked: Mutex<Tasks>,
     seen: Mutex<Seen>,
+    endorsed: Mutex<Endorsed>,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +131,33 @@ impl Origins {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An approved call is made: its values are endorsed for this task.
+    pub(crate) fn approved(&self, task: &Name, input: &DecisionInput, now: UnixMillis) {
+        self.endorsed.lock().unwrap_or_else(PoisonError::into_inner).approved(task, input, now);
+    }
+
+    /// Raises what is known of a call of `tool` by what was endorsed in this task.
+    pub(crate) fn raise(&self, task: &Name, (tool, arguments): (&str, &str), known: &mut Known, now: UnixMillis) {
+        let Known { sinks: Some(sinks), origins, .. } = known else { return };
+        let is_low = |origin: &ArgumentOrigin| origin.integrity < Integrity::Trusted && origin.sink.is_some();
+        if origins.len() >= MOST_TOLD || !origins.iter().any(is_low) {
+            return;
+        }
+        let Ok(arguments) = serde_json::from_str(arguments) else { return };
+        let endorsed = self.endorsed.lock().unwrap_or_else(PoisonError::into_inner);
+        for origin in origins.iter_mut().filter(|origin| is_low(origin)) {
+            let Some(sink) = origin.sink else { continue };
+            if endorsed.has(task, tool, (&origin.at, sink), &arguments, now) {
+                (origin.integrity, origin.from, origin.line, origin.field) =
+                    (Integrity::Trusted, Some("approval".to_owned()), None, None);
+            }
+        }
+        for (sink, least) in sinks.iter_mut().filter(|(sink, _)| **sink != Sink::Content) {
+            let of_sink = origins.iter().filter(|origin| origin.sink == Some(*sink)).map(|origin| origin.integrity);
+            *least = of_sink.min().unwrap_or(*least);
+        }
     }
 
     /// Keeps what a call of a tool has brought, in the texts that `task` is told.

@@ -205,6 +205,7 @@ fn origins(thing: &Value) -> Vec<String> {
         };
         let says = match rank(origin) {
             3 => "the user's own words",
+            2 if text(origin, "from").as_deref() == Some("approval") => "approved in this task before",
             2 => "somebody you vouch for",
             1 => "a name or number of somebody outside",
             _ if text(origin, "from").is_some() => "anybody may have written it",

@@ -91,13 +91,16 @@ pub(crate) async fn decided<W: World>(
         if known.is_none() && tools.mode != ClientMode::Enforce {
             return Ok((Fate::Pass, format!("asked: {} unknown", shown(&call.name))));
         }
-        let origins = said.asked(world, &snapshot, asking.identified, call);
+        let mut origins = said.asked(world, &snapshot, asking.identified, call);
+        let ledger = &asking.identified.credential().ledger;
+        if let Some(tool) = &known {
+            world.origins().raise(ledger, (aim(tool).id(), given(&call.arguments)), &mut origins, world.now());
+        }
         // What stands in the conversation is in the task: joined before it is decided what it may do.
         let observed = label::of_conversation(asking.identified, &origins);
         label::join(world, asking.identified, observed.clone());
         let mut judged = judge(world, &snapshot, asking, (call, &origins), known, id);
         if let Some(aim) = judged.aim() {
-            let ledger = &asking.identified.credential().ledger;
             world.origins().keep(ledger, (aim.id(), given(&call.arguments)), origins, world.now());
         }
         approve(world, &snapshot, asking, guard, &mut judged).await?;
@@ -105,6 +108,9 @@ pub(crate) async fn decided<W: World>(
             && !use_up(world, asking, guard, standing, id).await?
         {
             continue;
+        }
+        if let (Some(_), Some(judgement)) = (&judged.standing, &judged.judgement) {
+            world.origins().approved(ledger, &judgement.input, world.now());
         }
         write(world, &snapshot, asking, guard, (&judged, call, id), observed.clone()).await?;
         // Writing was a wait: what holds now decides.
