@@ -302,6 +302,7 @@ fn judge<W: World, P: Protocol>(
     let is_kept = understood.model().is_some_and(|call| call.kept.is_some());
     let aim = aim(&snapshot, &understood, &named)?;
     guard.touches(streams::aim(named.resumed.as_ref()).unwrap_or_else(|| aim.clone()));
+    guard.passes(tools::through(&understood));
     // A name that nobody declared is a text of the client's.
     call.model = if let Resource::Model(model) = &aim { Some(model.clone()) } else { None };
     call.model.take_if(|model| !snapshot.routes.contains_key(model));
