@@ -252,7 +252,9 @@ async fn path<W: World, P: Protocol, C: Client>(
     label::request(world, call.identified()?, &recorded);
     guard.check(world)?;
     approval::still_stands(world, recorded.permit(), call.request)?;
-    // What the gate knows itself is asked of nobody.
+    // It counts from here on: what the gate knows itself is asked of nobody, and a request all the same.
+    let sent = world.monotonic();
+    call.account.leaves(sent);
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
@@ -266,8 +268,6 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(places) = recorded.permit().places() {
         protocol.may_show(places.to_vec());
     }
-    let sent = world.monotonic();
-    call.account.leaves(sent);
     let reply = act_in_session(world, protocol, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     let answered = recorded.permit().outbound().get(reply.position);
     call.upstream = answered.map(|outbound| outbound.upstream.clone());
