@@ -44,7 +44,9 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
     let counted = counted(mcp, &server, document, result);
-    AnswerView { refused, replaced, handles, counted, joined: joined(result), ..AnswerView::default() }
+    let mut joined = joined(result);
+    joined.extend(lists(document, result));
+    AnswerView { refused, replaced, handles, counted, joined, ..AnswerView::default() }
 }
 
 /// What the caller calls its call, where the server was told another name.
@@ -248,6 +250,20 @@ pub(super) fn texts(document: &Document<'_>, within: &[NodeId]) -> Vec<NodeId> {
     };
     let is_text = |node: &NodeId| document.kind(*node) == Kind::String && is_value(*node) && is_within(*node);
     document.nodes().filter(is_text).collect()
+}
+
+/// The texts of each list among the values of a tool's result, which readers may join: of a tool that gives a list of texts these are its
+/// parts once more.
+fn lists(document: &Document<'_>, result: NodeId) -> Vec<Vec<NodeId>> {
+    let Some(values) = document.get(result, "structuredContent").map(|values| document.span(values)) else { return Vec::new() };
+    let is_within = |node: &NodeId| {
+        let span = document.span(*node);
+        values.start <= span.start && span.end <= values.end
+    };
+    // Those of that name are joined with everything else that is said.
+    let is_list = |node: &NodeId| document.kind(*node) == Kind::Array && document.key(*node).as_deref() != Some("values");
+    let texts = |list: NodeId| document.children(list).filter(|entry| document.kind(*entry) == Kind::String).collect::<Vec<_>>();
+    document.nodes().filter(|node| is_list(node) && is_within(node)).map(texts).filter(|texts| texts.len() > 1).collect()
 }
 
 /// Which capabilities of a server are served here.
