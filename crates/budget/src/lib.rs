@@ -8,6 +8,7 @@
 
 mod amount;
 mod bucket;
+mod charged;
 mod counters;
 mod estimate;
 mod level;
@@ -18,6 +19,7 @@ mod rule;
 
 pub use amount::{decimal, thousandths};
 pub use bucket::MAX_AMOUNT;
+pub use charged::charged;
 pub use counters::{Counters, MAX_KEYS};
 pub use estimate::{IMAGE, tokens};
 pub use level::{Allowance, Level, Line};

@@ -214,10 +214,7 @@ fn charged_as(aim: &Resource) -> Option<ModelName> {
         Resource::Model(model) => Some(model.clone()),
         Resource::ToolServer(server) => Name::new(&format!("server:{server}")).ok(),
         Resource::Agent(agent) => Name::new(&format!("agent:{agent}")).ok(),
-        Resource::Tool(id) => {
-            let server = id.split_once('/').map_or(id.as_str(), |(server, _)| server);
-            Name::new(&format!("tool:{id}")).or_else(|_| Name::new(&format!("server:{server}"))).ok()
-        }
+        Resource::Tool(id) => budget::charged(id).ok(),
         _ => None,
     }
 }

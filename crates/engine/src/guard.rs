@@ -16,6 +16,8 @@ pub(crate) struct Guard {
     credential: CredentialId,
     chain: Chain,
     aim: Option<Resource>,
+    /// The virtual server through which the call came.
+    through: Option<Resource>,
     /// Credentials that the presented one descends from.
     parents: Vec<CredentialId>,
     task: Option<Name>,
@@ -27,7 +29,7 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard for a call of `chain` with `credential`; the epoch has not been looked at yet.
     pub(crate) const fn new(credential: CredentialId, chain: Chain) -> Self {
-        Self { credential, chain, aim: None, parents: Vec::new(), task: None, ends: None, seen: 0 }
+        Self { credential, chain, aim: None, through: None, parents: Vec::new(), task: None, ends: None, seen: 0 }
     }
 
     /// A lock on one of `parents`, or on the task, stops the call too.
@@ -45,6 +47,11 @@ impl Guard {
         self.aim = Some(aim);
     }
 
+    /// So does one on `through`, the way that it came.
+    pub(crate) fn passes(&mut self, through: Option<Resource>) {
+        self.through = through;
+    }
+
     /// The epoch that was last looked at.
     pub(crate) const fn seen(&self) -> u64 {
         self.seen
@@ -58,6 +65,8 @@ impl Guard {
         let locks = world.locks();
         self.seen = locks.version();
         let stops = locks.stops(&self.credential, &self.chain, self.aim.as_ref());
+        let through = || self.through.as_ref().and_then(|through| locks.stops(&self.credential, &self.chain, Some(through)));
+        let stops = stops.or_else(through);
         stops.or_else(|| locks.stops_descent(&self.parents, self.task.as_ref())).map_or(Ok(()), Err)
     }
 

@@ -258,7 +258,9 @@ async fn path<W: World, P: Protocol, C: Client>(
     label::request(world, call.identified()?, &recorded);
     guard.check(world)?;
     approval::still_stands(world, recorded.permit(), call.request)?;
-    // What the gate knows itself is asked of nobody.
+    // It counts from here on: what the gate knows itself is asked of nobody, and a request all the same.
+    let sent = world.monotonic();
+    call.account.leaves(sent);
     if let Some(server) = recorded.permit().lists_tools_of() {
         return tools::list(world, protocol, client, call, &mut guard, server).await;
     }
@@ -272,8 +274,6 @@ async fn path<W: World, P: Protocol, C: Client>(
     if let Some(places) = recorded.permit().places() {
         protocol.may_show(places.to_vec());
     }
-    let sent = world.monotonic();
-    call.account.leaves(sent);
     let reply = act_in_session(world, protocol, client, &mut guard, &call.snapshot.limits, &recorded).await?;
     let answered = recorded.permit().outbound().get(reply.position);
     call.upstream = answered.map(|outbound| outbound.upstream.clone());
@@ -308,6 +308,7 @@ fn judge<W: World, P: Protocol>(
     let is_kept = understood.model().is_some_and(|call| call.kept.is_some());
     let aim = aim(&snapshot, &understood, &named)?;
     guard.touches(streams::aim(named.resumed.as_ref()).unwrap_or_else(|| aim.clone()));
+    guard.passes(tools::through(&understood));
     // A name that nobody declared is a text of the client's.
     call.model = if let Resource::Model(model) = &aim { Some(model.clone()) } else { None };
     call.model.take_if(|model| !snapshot.routes.contains_key(model));

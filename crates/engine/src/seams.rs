@@ -21,18 +21,23 @@ const REACH: usize = 16 << 10;
 /// Adds to `found` what stands across the seams of each group. A group is a list of string values in the order in which they are
 /// read. Linear in their length, however many parts there are.
 pub(crate) fn across(scanners: &Scanners, document: &Document<'_>, groups: &[Vec<NodeId>], found: &mut Vec<LeafHits>) {
+    let mut places: Option<HashMap<NodeId, usize>> = None;
     for group in groups {
         let texts = group.iter().filter_map(|node| Some((*node, document.text(*node)?)));
         let texts: Vec<(NodeId, Cow<'_, str>)> = texts.filter(|(_, text)| !text.is_empty()).collect();
         if texts.len() > 1 {
-            one(scanners, &texts, found);
+            // Made once: there may be as many groups as values.
+            one(scanners, &texts, places.get_or_insert_with(|| places_of(found)), found);
         }
     }
 }
 
-fn one(scanners: &Scanners, texts: &[(NodeId, Cow<'_, str>)], found: &mut Vec<LeafHits>) {
-    let mut places: HashMap<NodeId, usize> =
-        found.iter().enumerate().filter(|(_, leaf)| leaf.leaf == Leaf::Text).map(|(place, leaf)| (leaf.node, place)).collect();
+/// Where among `found` the text of each value stands.
+fn places_of(found: &[LeafHits]) -> HashMap<NodeId, usize> {
+    found.iter().enumerate().filter(|(_, leaf)| leaf.leaf == Leaf::Text).map(|(place, leaf)| (leaf.node, place)).collect()
+}
+
+fn one(scanners: &Scanners, texts: &[(NodeId, Cow<'_, str>)], places: &mut HashMap<NodeId, usize>, found: &mut Vec<LeafHits>) {
     let joined: String = texts.iter().map(|(_, text)| &**text).collect();
     let parts = parts(texts);
     let windows = windows(&joined, &parts, |node| places.get(&node).and_then(|place| found.get(*place)));

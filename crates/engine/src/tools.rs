@@ -16,7 +16,7 @@ use crate::guard::Guard;
 use crate::inspection::Inspected;
 use crate::interaction::Call;
 use crate::models;
-use crate::ports::{Aim, Client, Protocol, ServerCall, Wants, World};
+use crate::ports::{Aim, Client, Protocol, ServerCall, Understood, Wants, World};
 use crate::snapshot::{DocumentPlace, Server, Snapshot};
 
 /// Longest name of a tool that is decided on, in bytes: no definition has a longer one.
@@ -40,6 +40,12 @@ pub(crate) fn aim(snapshot: &Snapshot, call: &ServerCall) -> Result<Resource, Re
         }
         _ => Err(ReasonCode::ToolNotFound.into()),
     }
+}
+
+/// The virtual server under whose address a message came, beside what it is aimed at.
+pub(crate) fn through(understood: &Understood) -> Option<Resource> {
+    let Aim::Server(call) = &understood.aim else { return None };
+    call.through.clone().map(Resource::ToolServer)
 }
 
 /// The verb, and what policies see as `context.input`: the arguments as the request has them, or the address.

@@ -541,7 +541,7 @@ async fn serve_route<W: World>(world: &W, route: Route, speaks_anthropic: bool, 
         }
         Route::Mcp(server, verb) => {
             let opening = Opening::of(world, head, &engine::path_of(&server), &server);
-            engine::interaction(world, &Mcp::by(server, verb).opened_by(opening), head, client).await
+            engine::interaction(world, &Mcp::by(server, verb).opened_by(opening).named(world.random()), head, client).await
         }
         Route::NoMcp(server, refusal) => {
             let opening = Opening::of(world, head, &engine::path_of(&server), &server);

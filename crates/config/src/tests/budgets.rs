@@ -199,6 +199,27 @@ fn budgets_of_tools_know_which_tools_and_what_they_are_counted_in() {
 }
 
 #[test]
+fn tools_with_long_names_are_told_apart() {
+    let [one, other] = ["a", "b"].map(|end| format!("{}{end}", "t".repeat(127)));
+    let tools = format!(
+        "tool_servers:\n  bank:\n    definitions: tools/long.json\n    tools:\n      {one}: {{effects: [read]}}\n      {other}: {{effects: [write]}}\n"
+    );
+    let definitions = format!(
+        r#"{{"tools": [{{"name": "{one}", "inputSchema": {{"type": "object"}}}}, {{"name": "{other}", "inputSchema": {{"type": "object"}}}}]}}"#
+    );
+    let budgets = "budgets:\n  a: {per: [], every: hour, requests: 5, effects: [read]}\n  b: {per: [], every: hour, requests: 5, effects: [write]}\n";
+    let texts =
+        Texts::new().with("policies/a.cedar", "permit(principal, action, resource);").with("tools/long.json", definitions);
+    let loaded = load_with(texts, &format!("{BASE}{tools}{budgets}"));
+    let (config, _) = loaded.unwrap_or_else(|problems| panic!("{:#?}", lines(&problems)));
+    let rules = config.settings.budgets.rules;
+    let [a, b] = rules.all() else { panic!("two rules: {rules:?}") };
+    assert_eq!(a.tools, Some([budget::charged(&format!("bank/{one}")).unwrap()].into()));
+    assert_eq!(b.tools, Some([budget::charged(&format!("bank/{other}")).unwrap()].into()));
+    assert_ne!(a.tools, b.tools);
+}
+
+#[test]
 fn what_is_wrong_with_budgets_of_tools() {
     let b = |what: &str| format!("{TOOLS}budgets: {{b: {{per: [], every: day, {what}}}}}\n");
     let pay = |counts: &str| TOOLS.replace("{money: {sum: /amount}}", counts);
@@ -227,6 +248,10 @@ fn what_is_wrong_with_budgets_of_tools() {
         (
             pay("{rows: {rows: /rows}}"),
             "the key `absent` is missing: how many rows a call needs room for before they are counted",
+        ),
+        (
+            pay("{rows: {rows: /rows, absent: 0}}"),
+            "a call that needs no room passes when there is none, and counts as nothing where its result shows no rows: expected 1 or more",
         ),
         (pay("{money: {sum: /amount/*/*/*}}"), "`/amount/*/*/*` is no place: `*` stands in it more than twice"),
         (pay("{money: {sum: /amount//x}}"), "`/amount//x` is no place: a step is empty"),

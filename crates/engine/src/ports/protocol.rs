@@ -74,6 +74,8 @@ pub struct ModelCall {
 pub struct ServerCall {
     /// The server's name in the configuration.
     pub server: Name,
+    /// The virtual server under whose address it came, if it came under one: who stops that stops the call too.
+    pub through: Option<Name>,
     /// What is wanted of it.
     pub wants: Wants,
     /// The session that it belongs to, as the caller's task knows it; none where the protocol has none.

@@ -61,6 +61,7 @@ impl Protocol for Tools {
         let server = Name::new("shop").unwrap();
         let call = ServerCall {
             server,
+            through: None,
             wants,
             session: None,
             headers: HeaderMap::new(),

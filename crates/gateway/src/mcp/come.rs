@@ -9,7 +9,7 @@ use model::{Count, Counted, Name};
 use text::{Document, JsonError, Kind, Limits, NodeId};
 
 use super::features::{self, Edits};
-use super::{Asked, Mcp, Verb};
+use super::{Asked, Mcp, Verb, front};
 
 /// Most entries of a list that is passed on in part.
 const MOST_LISTED: usize = 5_000;
@@ -30,11 +30,13 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
         let joined = message.params().map(joined).unwrap_or_default();
         let is_announcement = message.method() == Some(Method::ToolsChanged.as_str());
         let told = Told { is_announcement, ..Told::default() };
-        return AnswerView { refused, joined, told, ..AnswerView::default() };
+        let replaced = given_back(mcp, document, &message);
+        return AnswerView { refused, joined, told, replaced, ..AnswerView::default() };
     };
     let (replaced, refused) = match shown(mcp, &server, document, result) {
         Ok(mut replaced) => {
             replaced.extend(complete(mcp, document, result));
+            replaced.extend(given_back(mcp, document, &message));
             (replaced, refused)
         }
         Err(why) => (Vec::new(), refused.or(Some(why))),
@@ -42,7 +44,15 @@ pub(super) fn view(mcp: &Mcp, document: &Document<'_>, in_stream: bool) -> Answe
     // A state goes back to the server as it is, and to nobody else's.
     let handles = document.get(result, "requestState").into_iter().collect();
     let counted = counted(mcp, &server, document, result);
-    AnswerView { refused, replaced, handles, counted, joined: joined(result), ..AnswerView::default() }
+    let mut joined = joined(result);
+    joined.extend(lists(document, result));
+    AnswerView { refused, replaced, handles, counted, joined, ..AnswerView::default() }
+}
+
+/// What the caller calls its call, where the server was told another name.
+fn given_back(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> Edits {
+    let Some(Asked { id, own: Some(own), .. }) = mcp.asked.get() else { return Vec::new() };
+    own.given_back(document, message, id.as_ref())
 }
 
 /// What a result says of itself from 2026-07-28 on, where its server speaks an older revision.
@@ -59,6 +69,9 @@ fn is_untold(mcp: &Mcp, document: &Document<'_>, message: &Message<'_>) -> bool 
     let is_turned = mcp.asked.get().is_some_and(|asked| asked.is_turned);
     if is_turned && matches!(&message.body, Body::Request { method, .. } if *method == Method::Ping.as_str()) {
         // Whether somebody is there the server sees when its answer is taken.
+        return true;
+    }
+    if mcp.asked.get().and_then(|asked| asked.own.as_ref()).is_some_and(|own| own.is_foreign(document, message)) {
         return true;
     }
     if message.method() != Some(Method::ResourceUpdated.as_str()) {
@@ -84,11 +97,13 @@ fn may_come(
     message: &Message<'_>,
     in_stream: bool,
 ) -> Result<(), &'static str> {
-    let Some(Asked { id, version: Some(version), .. }) = mcp.asked.get() else { return Err("nothing was asked") };
+    let Some(Asked { id, version: Some(version), own, .. }) = mcp.asked.get() else { return Err("nothing was asked") };
     if mcp.is_answered.load(Ordering::Relaxed) && mcp.verb == Verb::Tell {
         return Err("a message behind the answer");
     }
-    let id = id.as_ref().or_else(|| mcp.resumed.get().filter(|_| !mcp.is_answered.load(Ordering::Relaxed)));
+    // The server knows the call by the name that it was told.
+    let own = own.as_ref().map(front::Own::id);
+    let id = own.as_ref().or(id.as_ref()).or_else(|| mcp.resumed.get().filter(|_| !mcp.is_answered.load(Ordering::Relaxed)));
     let is_known = || message.asks(Sender::Server, *version).is_ok();
     let answers = match &message.body {
         Body::Result { id: answered, .. } => id == Some(answered),
@@ -235,6 +250,20 @@ pub(super) fn texts(document: &Document<'_>, within: &[NodeId]) -> Vec<NodeId> {
     };
     let is_text = |node: &NodeId| document.kind(*node) == Kind::String && is_value(*node) && is_within(*node);
     document.nodes().filter(is_text).collect()
+}
+
+/// The texts of each list among the values of a tool's result, which readers may join: of a tool that gives a list of texts these are its
+/// parts once more.
+fn lists(document: &Document<'_>, result: NodeId) -> Vec<Vec<NodeId>> {
+    let Some(values) = document.get(result, "structuredContent").map(|values| document.span(values)) else { return Vec::new() };
+    let is_within = |node: &NodeId| {
+        let span = document.span(*node);
+        values.start <= span.start && span.end <= values.end
+    };
+    // Those of that name are joined with everything else that is said.
+    let is_list = |node: &NodeId| document.kind(*node) == Kind::Array && document.key(*node).as_deref() != Some("values");
+    let texts = |list: NodeId| document.children(list).filter(|entry| document.kind(*entry) == Kind::String).collect::<Vec<_>>();
+    document.nodes().filter(|node| is_list(node) && is_within(node)).map(texts).filter(|texts| texts.len() > 1).collect()
 }
 
 /// Which capabilities of a server are served here.

@@ -12,7 +12,7 @@ use model::Name;
 use serde_json::{Value, json};
 use text::{Document, Kind, NodeId, quote};
 
-use super::features::Edits;
+use super::features::{self, Edits};
 use super::{Asked, Mcp, Servers};
 use crate::sse;
 
@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) tool: Option<String>,
     /// Whether it came under another address than the server's own.
     is_joined: bool,
+    /// That address, by its name.
+    pub(super) through: Option<Name>,
     /// The revision that the server speaks, where operators say so.
     speaks: Option<Version>,
 }
@@ -39,7 +41,8 @@ pub(super) fn place(mcp: &Mcp, servers: &Servers, called: Option<&str>) -> Place
     let server = member.map_or(&mcp.server, |member| &member.server).clone();
     let speaks = servers.get(&server).and_then(|server| server.revision);
     let tool = member.map_or(called, |member| Some(&member.tool)).map(ToOwned::to_owned);
-    Place { server, tool, is_joined: members.is_some(), speaks }
+    let through = members.map(|_| mcp.server.clone());
+    Place { server, tool, is_joined: members.is_some(), through, speaks }
 }
 
 impl Place {
@@ -79,41 +82,106 @@ impl Place {
         Some(self.told(method, version)).filter(|told| is_call && !told.is_stateless())
     }
 
-    /// What of a call is told otherwise: the tool's name, and what each revision says of itself in a request.
-    pub(super) fn edits(&self, document: &Document<'_>, message: &Message<'_>, version: Version, told: Version) -> Edits {
+    /// What of a call is told otherwise: the tool's name, what each revision says of itself in a request, and, in a session that is not
+    /// the caller's, by what the call and its progress are known (`own`). What stays is inspected as in any other call.
+    pub(super) fn edits(
+        &self,
+        document: &Document<'_>,
+        message: &Message<'_>,
+        (version, told): (Version, Version),
+        own: Option<&str>,
+    ) -> Edits {
         let mut edits = Vec::new();
         let Some(params) = message.params() else { return edits };
         if let (true, Some(tool), Some(name)) = (self.is_joined, &self.tool, document.get(params, "name")) {
             edits.push((document.span(name), quote(tool)));
         }
         let meta = document.get(params, "_meta");
-        match (version.is_stateless(), told.is_stateless()) {
-            (false, true) => edits.push(introduced(document, params, meta, told)),
-            (true, false) => edits.extend(meta.map(|meta| (document.span(meta), plain(document, meta)))),
-            (true, true) | (false, false) => {}
+        if self.is_turned(version) {
+            let is_kept = |member: NodeId| !is_of_revision(document, member);
+            edits.extend(meta.into_iter().flat_map(|meta| features::only(document, meta, is_kept)));
+        }
+        if !version.is_stateless() && told.is_stateless() {
+            edits.push(introduced(document, params, meta, told));
+        }
+        if let Some(own) = own {
+            let progress = meta.and_then(|meta| document.get(meta, meta::PROGRESS_TOKEN));
+            let names = [document.get(document.root(), "id"), progress];
+            edits.extend(names.into_iter().flatten().map(|name| (document.span(name), quote(own))));
         }
         edits
     }
 }
 
-/// Says in a request which revision it is of. The caller cannot be asked for anything.
+/// Whether a member of the metadata is one by which revisions without sessions say what a request is; in whatever letters, for some
+/// readers make no difference.
+fn is_of_revision(document: &Document<'_>, member: NodeId) -> bool {
+    let known = [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES, meta::CLIENT_INFO, meta::LOG_LEVEL];
+    document.key(member).is_some_and(|key| known.iter().any(|known| key.eq_ignore_ascii_case(known)))
+}
+
+/// Says in a request which revision it is of. The caller cannot be asked for anything. What it says of that itself is left out.
 fn introduced(document: &Document<'_>, params: NodeId, meta: Option<NodeId>, told: Version) -> (std::ops::Range<usize>, String) {
     let says = format!(r#""{}":"{told}","{}":{{}}"#, meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES);
     let at = document.span(meta.unwrap_or(params)).start.saturating_add(1);
-    let comma = if document.count(meta.unwrap_or(params)) == 0 { "" } else { "," };
+    let is_more = |meta: NodeId| document.children(meta).any(|member| !is_of_revision(document, member));
+    let comma = if meta.map_or_else(|| document.count(params) > 0, is_more) { "," } else { "" };
     let text = if meta.is_some() { format!("{says}{comma}") } else { format!(r#""_meta":{{{says}}}{comma}"#) };
     (at..at, text)
 }
 
-/// The metadata of a request without those that only revisions without sessions have.
-fn plain(document: &Document<'_>, meta: NodeId) -> String {
-    let is_kept =
-        |key: &str| ![meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES, meta::CLIENT_INFO, meta::LOG_LEVEL].contains(&key);
-    let members = document.children(meta).filter_map(|member| {
-        let key = document.key(member).filter(|key| is_kept(key))?;
-        Some(format!("{}:{}", quote(&key), document.lexeme(member)))
-    });
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+/// By what a call and its progress are known in a session that is not the caller's: other callers of the same task are told there too, and
+/// clients number their calls alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Own {
+    /// What the server is told, as the id and as the name of the progress.
+    name: String,
+    /// What the caller calls the progress, JSON; none where it wants no news of it.
+    progress: Option<String>,
+}
+
+impl Own {
+    /// For the call of a message; none for what is no request.
+    pub(super) fn of(name: &str, document: &Document<'_>, message: &Message<'_>) -> Option<Self> {
+        let Body::Request { params, .. } = &message.body else { return None };
+        let meta = params.and_then(|params| document.get(params, "_meta"));
+        let progress = meta.and_then(|meta| document.get(meta, meta::PROGRESS_TOKEN));
+        Some(Self { name: name.to_owned(), progress: progress.map(|progress| document.lexeme(progress).to_owned()) })
+    }
+
+    /// The id under which the server is asked.
+    pub(super) fn id(&self) -> Id {
+        Id::Text(self.name.clone())
+    }
+
+    /// Whether a message says something that is not for this caller: of the progress of another call, or that something is not wanted any
+    /// more which nobody here was asked for.
+    pub(super) fn is_foreign(&self, document: &Document<'_>, message: &Message<'_>) -> bool {
+        match message.method().and_then(Method::named) {
+            Some(Method::Progress) => {
+                let token = progress(document, message).and_then(|token| document.text(token));
+                self.progress.is_none() || token.as_deref() != Some(&self.name)
+            }
+            Some(Method::Cancelled) => true,
+            _ => false,
+        }
+    }
+
+    /// The caller's own names, in the place of those that the server was told.
+    pub(super) fn given_back(&self, document: &Document<'_>, message: &Message<'_>, asked: Option<&Id>) -> Edits {
+        let id = document.get(document.root(), "id").filter(|id| document.text(*id).as_deref() == Some(&self.name));
+        let is_answer = matches!(message.body, Body::Result { .. } | Body::Error { .. });
+        let answered = id.filter(|_| is_answer).zip(asked).map(|(id, asked)| (document.span(id), asked.to_json()));
+        let token = progress(document, message).zip(self.progress.as_ref());
+        let told = token.map(|(token, progress)| (document.span(token), progress.clone()));
+        answered.into_iter().chain(told).collect()
+    }
+}
+
+/// Whose progress a message tells of.
+fn progress(document: &Document<'_>, message: &Message<'_>) -> Option<NodeId> {
+    let is_progress = message.method().and_then(Method::named) == Some(Method::Progress);
+    message.params().filter(|_| is_progress).and_then(|params| document.get(params, meta::PROGRESS_TOKEN))
 }
 
 /// The revision of a handshake: the one that is asked for, if that is spoken and has handshakes.

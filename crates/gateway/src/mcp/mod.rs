@@ -55,6 +55,8 @@ pub struct Mcp {
     verb: Verb,
     /// By whose tokens it is opened.
     opening: Opening,
+    /// By what it is known in a session that is not the caller's: of no other call.
+    name: Option<String>,
     /// The server as operators have it now: a message that is judged anew is held against what holds then.
     serving: Mutex<Option<Arc<Server>>>,
     /// What the one message of this call is, once it has been read.
@@ -88,6 +90,8 @@ struct Asked {
     agreed: Option<Version>,
     /// Whether the server speaks to the gate: what it asks reaches no client.
     is_turned: bool,
+    /// By what it is known there, in a session that is not the caller's.
+    own: Option<front::Own>,
     /// Whether its answer goes on without an end of its own.
     is_standing: bool,
     /// Whether the client names streams in front of documents among what it takes.
@@ -108,6 +112,7 @@ impl Mcp {
             server,
             verb,
             opening: Opening::default(),
+            name: None,
             serving: Mutex::new(None),
             asked: OnceLock::new(),
             shown: OnceLock::new(),
@@ -121,6 +126,14 @@ impl Mcp {
     #[must_use]
     pub fn opened_by(self, opening: Opening) -> Self {
         Self { opening, ..self }
+    }
+
+    /// The same with a name that no other call has: `random` is fresh. Without one nothing is said in a session of the gate's own.
+    #[must_use]
+    pub fn named(self, random: [u8; 10]) -> Self {
+        // Letters alone, so that chance writes no number into it that could be somebody's.
+        let letters = random.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(b'a'.saturating_add(half)));
+        Self { name: Some(letters.collect()), ..self }
     }
 
     /// The server as it was when the message was judged last.

@@ -69,8 +69,9 @@ pub(super) fn understood(
         let names = uri.as_deref().zip(server).map(|(uri, server)| server.at(uri).cloned().collect()).unwrap_or_default();
         let agreed = front::agreed(document, message.as_ref().ok(), method);
         let is_turned = version.is_some_and(|version| place.is_turned(version));
+        let own = own(mcp, document, message.as_ref().ok(), version.zip(method), &place);
         let tool = place.tool.clone();
-        Asked { id, method, version, requested, tool, uri, names, agreed, is_turned, is_standing, prefers_streams }
+        Asked { id, method, version, requested, tool, uri, names, agreed, is_turned, own, is_standing, prefers_streams }
     });
     origin(&head.headers)?;
     let message = message.map_err(|fault| Refusal::because(ReasonCode::MessageInvalid, fault.to_string()))?;
@@ -98,26 +99,24 @@ pub(super) fn understood(
     let told_in = place.told(method, version);
     let headers = repeated(told_in, method, name.as_deref())?;
     let session = session(head, version, method, place.is_front(version))?;
-    let mirrors = match (version.is_stateless(), told_in.is_stateless()) {
-        (true, true) => mirrors(Some(head), document, &wants, server),
-        (false, true) => mirrors(None, document, &wants, server),
-        (true, false) => mirrors(Some(head), document, &wants, server).map(|_| Vec::new()),
-        (false, false) => Ok(Vec::new()),
-    };
+    let mirrors = turned_mirrors(head, document, &wants, server, (version, told_in));
     let is_own = place.is_own(method, version);
     let introduces = place.introduces(method, version, session.as_deref());
-    let turned = place.edits(document, &message, version, told_in);
+    // Without a name of its own nothing is said in a session that is others', too.
+    let own = introduces.map(|_| mcp.name.as_deref().ok_or(ReasonCode::Internal)).transpose()?;
+    let turned = place.edits(document, &message, (version, told_in), own);
     let (told, state) = going_on(document, &message)?;
     let open = open(document, &message, method, told);
     let joined = vec![come::texts(document, &open)];
     // What the caller can do is told to nobody who could not ask for it.
-    let is_told = told_in.is_stateless() || !version.is_stateless();
+    let is_told = !place.is_turned(version);
     let mut edits = if is_told { capabilities(document, &message, method, server) } else { Vec::new() };
     edits.extend(words(document, &message, method));
     edits.extend(turned);
     let goes_on = method.is_some_and(|method| members::goes_on(method, version));
     let call = ServerCall {
         server: place.server,
+        through: place.through,
         wants,
         session,
         headers,
@@ -134,6 +133,19 @@ pub(super) fn understood(
         introduces,
     };
     Ok(Understood { joined, ..of(call) })
+}
+
+/// By what a call is known in a session that is not the caller's.
+fn own(
+    mcp: &Mcp,
+    document: &Document<'_>,
+    message: Option<&Message<'_>>,
+    called: Option<(Version, Method)>,
+    place: &front::Place,
+) -> Option<front::Own> {
+    let (version, method) = called?;
+    place.introduces(Some(method), version, None)?;
+    front::Own::of(mcp.name.as_deref()?, document, message?)
 }
 
 const fn of(call: ServerCall) -> Understood {
@@ -162,6 +174,7 @@ fn without_message(mcp: &Mcp, head: &RequestHead) -> Result<Understood, Refusal>
     let method = if mcp.verb == Verb::Hear { http::Method::GET } else { http::Method::DELETE };
     Ok(of(ServerCall {
         server: mcp.server.clone(),
+        through: None,
         wants: Wants::Talk,
         session,
         headers,
@@ -366,6 +379,22 @@ fn older(head: &RequestHead, version: Version, message: &Message<'_>, name: Opti
         return Ok(());
     }
     Err(Refusal::because(ReasonCode::HeaderMismatch, "a header of a later revision does not say what the body says"))
+}
+
+/// The headers that repeat arguments, where the caller's revision and the one in which the server is told may differ in having them.
+fn turned_mirrors(
+    head: &RequestHead,
+    document: &Document<'_>,
+    wants: &Wants,
+    server: Option<&Server>,
+    (version, told): (Version, Version),
+) -> Result<Vec<Mirrored>, Refusal> {
+    match (version.is_stateless(), told.is_stateless()) {
+        (true, true) => mirrors(Some(head), document, wants, server),
+        (false, true) => mirrors(None, document, wants, server),
+        (true, false) => mirrors(Some(head), document, wants, server).map(|_| Vec::new()),
+        (false, false) => Ok(Vec::new()),
+    }
 }
 
 /// Holds the headers that repeat arguments against these, and writes them anew: which there are says the approved definition. Without a

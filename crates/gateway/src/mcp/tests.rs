@@ -341,7 +341,8 @@ fn turned(speaks: Version, headers: &[(&str, &str)], message: &Value) -> Result<
     servers.insert(name("mcp"), Arc::new(Server::joined(name("mcp"), &tools, &servers)));
     let body = message.to_string();
     let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-    let understood = Mcp::new(name("mcp")).read(&head(headers), &document, &servers).map_err(|refusal| refusal.code)?;
+    let mcp = Mcp::new(name("mcp")).named([0x01; 10]);
+    let understood = mcp.read(&head(headers), &document, &servers).map_err(|refusal| refusal.code)?;
     let Aim::Server(call) = understood.aim else { panic!("no message to a server") };
     assert_eq!((call.server.as_str(), call.is_own), ("kb", false));
     assert!(matches!(&call.wants, Wants::Tool { name, .. } if name == "search"));
@@ -350,6 +351,8 @@ fn turned(speaks: Version, headers: &[(&str, &str)], message: &Value) -> Result<
     let mut splices = Splices::new();
     call.edits.into_iter().for_each(|(span, text)| splices.replace(span, text));
     let body = splices.apply(body.as_bytes()).unwrap();
+    // No reader of what is told could take it for something else.
+    Document::parse(&body, &Limits::default()).unwrap();
     Ok((told, serde_json::from_slice(&body).unwrap(), call.introduces))
 }
 
@@ -383,12 +386,48 @@ fn a_call_is_told_in_the_revision_of_its_server() {
     let meta = json!({version: "2026-07-28", capabilities: {"sampling": {}}, "progressToken": "p", "io.modelcontextprotocol/clientInfo": {}});
     let (headers, body, introduces) = turned(Version::V2025_11_25, &stateless, &plain(Some(meta.clone()))).unwrap();
     assert_eq!((headers.len(), &headers["mcp-protocol-version"]), (1, &"2025-11-25".parse().unwrap()));
-    assert_eq!((&body["params"]["_meta"], introduces), (&json!({"progressToken": "p"}), Some(Version::V2025_11_25)));
+    // In a session that is not the caller's its names could be another caller's, too.
+    let own = json!("ab".repeat(10));
+    assert_eq!((&body["params"]["_meta"], introduces), (&json!({"progressToken": own}), Some(Version::V2025_11_25)));
+    assert_eq!(body["id"], own);
     let (headers, body, introduces) = turned(Version::V2026_07_28, &stateless, &plain(Some(meta))).unwrap();
     assert_eq!((&headers["mcp-name"], &body["params"]["name"], introduces), (&"search".parse().unwrap(), &json!("search"), None));
     // A session with sessions, without one of the caller's.
-    let (headers, _, introduces) = turned(Version::V2025_11_25, &legacy, &plain(None)).unwrap();
-    assert_eq!((headers.len(), introduces), (1, Some(Version::V2025_11_25)));
+    let (headers, body, introduces) = turned(Version::V2025_11_25, &legacy, &plain(None)).unwrap();
+    assert_eq!((headers.len(), introduces, &body["id"]), (1, Some(Version::V2025_11_25), &own));
+}
+
+#[test]
+fn what_a_caller_says_of_its_revision_is_said_once_and_by_the_gate() {
+    let (version, capabilities) = ("io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities");
+    let says = |more: &str| {
+        let meta = format!(r#"{{ {more} }}"#);
+        let params = format!(r#"{{"name":"kb__search","arguments":{{"query":"x"}},"_meta":{meta}}}"#);
+        serde_json::from_str::<Value>(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)).unwrap()
+    };
+    let legacy = [("mcp-protocol-version", "2025-11-25")];
+    let spoken = format!(r#""{version}":"2025-11-25""#);
+    let able = format!(r#""{capabilities}":{{"sampling":{{}}}}"#);
+    let alike = r#""io.modelcontextprotocol/ProtocolVersion":"2026-07-28","io.modelcontextprotocol/LOGLEVEL":"debug""#;
+    for (more, kept) in [
+        (spoken.clone(), json!({})),
+        (able.clone(), json!({})),
+        (format!("{spoken},{able},{alike}"), json!({})),
+        (format!(r#""a":1,{spoken},"b":[{{}}],{able}"#), json!({"a": 1, "b": [{}]})),
+        (format!(r#"{able},"a":1"#), json!({"a": 1})),
+    ] {
+        for speaks in [Version::V2026_07_28, Version::V2025_11_25] {
+            let (_, body, _) = turned(speaks, &legacy, &says(&more)).unwrap();
+            let mut expected = kept.clone();
+            if speaks.is_stateless() {
+                expected
+                    .as_object_mut()
+                    .unwrap()
+                    .extend([(version.to_owned(), json!("2026-07-28")), (capabilities.to_owned(), json!({}))]);
+            }
+            assert_eq!(body["params"]["_meta"], expected, "{more} {speaks}");
+        }
+    }
 }
 
 #[test]
@@ -403,4 +442,57 @@ fn headers_are_held_against_the_name_that_the_caller_knows() {
     for wrong in ["search", "kb__Search", ""] {
         assert_eq!(told(wrong), Err(ReasonCode::HeaderMismatch), "{wrong}");
     }
+}
+
+#[test]
+fn a_call_in_a_session_of_the_gate_is_answered_under_its_own_name_and_told_under_the_callers() {
+    let mut servers = servers();
+    let spoken = Server { revision: Some(Version::V2025_11_25), ..(*servers[&name("kb")]).clone() };
+    servers.insert(name("kb"), Arc::new(spoken));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    let view = |token: Option<Value>, comes: &Value| {
+        let mut meta = meta.clone();
+        meta.as_object_mut().unwrap().extend(token.map(|token| ("progressToken".to_owned(), token)));
+        let params = json!({"name": "search", "arguments": {"query": "x"}, "_meta": meta});
+        let asked = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}).to_string();
+        let document = Document::parse(asked.as_bytes(), &Limits::default()).unwrap();
+        let mcp = Mcp::new(name("kb")).named([0x01; 10]);
+        mcp.read(&head(&CALL), &document, &servers).unwrap();
+        let comes = comes.to_string();
+        let document = Document::parse(comes.as_bytes(), &Limits::default()).unwrap();
+        let view = mcp.view(&document, None, true);
+        let is_told = view.refused.is_none() && view.shown == engine::ports::Shown::Always;
+        is_told.then(|| edited(&comes, &view.replaced))
+    };
+    let own = "ab".repeat(10);
+    let answer = |id: Value| json!({"jsonrpc": "2.0", "id": id, "result": {"content": []}});
+    let failure = |id: Value| json!({"jsonrpc": "2.0", "id": id, "error": {"code": 1, "message": "m"}});
+    let progress = |token: Value| json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}});
+    assert_eq!(view(None, &answer(json!(own))).unwrap()["id"], json!(7));
+    assert_eq!(view(None, &failure(json!(own))).unwrap()["id"], json!(7));
+    for foreign in [json!(7), json!("7"), json!("ba".repeat(10)), json!(0)] {
+        assert_eq!((view(None, &answer(foreign.clone())), view(None, &failure(foreign.clone()))), (None, None), "{foreign}");
+        assert_eq!(view(Some(json!("p")), &progress(foreign.clone())), None, "{foreign}");
+    }
+    for token in [json!("p"), json!(3), json!(1.5)] {
+        assert_eq!(view(Some(token.clone()), &progress(json!(own))).unwrap()["params"]["progressToken"], token);
+    }
+    // Who wants no news hears none, and nobody here was asked for anything that could be cancelled.
+    assert_eq!(view(None, &progress(json!(own))), None);
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    assert_eq!(view(None, &cancelled), None);
+}
+
+#[test]
+fn nothing_is_said_in_a_session_of_the_gate_without_a_name_for_it() {
+    let mut servers = servers();
+    let spoken = Server { revision: Some(Version::V2025_11_25), ..(*servers[&name("kb")]).clone() };
+    servers.insert(name("kb"), Arc::new(spoken));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    let params = json!({"name": "search", "arguments": {}, "_meta": meta});
+    let asked = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}).to_string();
+    let document = Document::parse(asked.as_bytes(), &Limits::default()).unwrap();
+    let told = |mcp: Mcp| mcp.read(&head(&CALL), &document, &servers).map(drop).map_err(|refusal| refusal.code);
+    assert_eq!(told(Mcp::new(name("kb"))), Err(ReasonCode::Internal));
+    assert_eq!(told(Mcp::new(name("kb")).named([7; 10])), Ok(()));
 }

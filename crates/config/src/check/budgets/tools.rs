@@ -60,11 +60,11 @@ pub(super) fn tools(budget: &Budget, path: &Path, file: &raw::File, report: &mut
     let is_for_all = budget.tools.is_empty() && budget.tool_servers.is_empty() && budget.effects.is_empty();
     let mut names = BTreeSet::new();
     for tool in wanted {
-        match Name::new(&format!("tool:{tool}")) {
+        match budget::charged(&tool) {
             Ok(name) => drop(names.insert(name)),
             Err(_) => {
                 let message = format!(
-                    "calls of the tool `{}` cannot be told from others of its server: its name is too long, or has other characters than names have",
+                    "calls of the tool `{}` cannot be told from others of its server: its name has other characters than names have",
                     shown(&tool)
                 );
                 report.key_problem(path, message);

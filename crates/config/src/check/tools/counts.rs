@@ -49,6 +49,10 @@ fn count(raw: &raw_tools::Count, schema: &Value, path: &Path, report: &mut Repor
     if matches!(of(String::new()), Counted::Rows(_)) {
         if raw.absent.is_none() {
             report.key_problem(path, "the key `absent` is missing: how many rows a call needs room for before they are counted");
+        } else if raw.absent == Some(0) {
+            let what =
+                "a call that needs no room passes when there is none, and counts as nothing where its result shows no rows";
+            report.problem(&path.key("absent"), format!("{what}: expected 1 or more"));
         }
     } else if let Some(message) = is_unknown(place, schema) {
         report.problem(&at, message);
