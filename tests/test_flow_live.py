@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import urllib.request
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -428,3 +429,32 @@ def vouches(gate: Gate, _: Upstream, model: Model) -> None:
     other = fresh(gate)
     assert code(asks(other, "mail", to="desk-nine", text="two"), "till__mail") == "approval-required", "another task"
     assert code(asks(who, "mail", to="desk-nine", text="three"), "till__mail") == "permit"
+
+
+def test_the_graph_of_a_task_shows_where_its_values_came_from(world: tuple[Gate, Upstream, Model], tmp_path: pathlib.Path) -> None:
+    gate, _, model = world
+    who = fresh(gate)
+    task = gate.key(who).split("_")[0] + "_" + gate.key(who).split("_")[1]
+    listed = [asked(1, "list_payments"), came(1, json.dumps([{"sender": EVIL, "subject": "x"}]))]
+    for to in (OWN, EVIL, "ACC-1111-1111"):
+        model.said = SAYS["chat"]([("pay", json.dumps({"to": to, "amount": 3}))])
+        send(gate, who, "chat", [SYSTEM, user(), *READ, *listed])
+    gate.settled()
+    graph = json.loads(gate.cli("flow", task, "--json").stdout)
+    assert graph["sources"] == ["user", "nowhere", "tool:bank/list_payments"] and not graph["is_cut"]
+    calls = [(call["tool"], call["verdict"], call["values"][0].get("from")) for call in graph["calls"]]
+    expected = [("permit", "user"), ("challenge", "tool:bank/list_payments"), ("challenge", None)]
+    assert calls == [("bank/pay", *one) for one in expected]
+    shown = gate.cli("flow", task).stdout
+    assert "/to      ◄─ tool:bank/list_payments, line 1, field sender (identifier, payee)" in shown, shown
+    dot, svg = (gate.cli("flow", task, "--format", form).stdout for form in ("dot", "svg"))
+    assert dot.count("->") == 6 and "digraph" in dot
+    (tmp_path / "flow.svg").write_text(svg)
+    assert len(list(ElementTree.parse(tmp_path / "flow.svg").iter())) > 20
+    assert EVIL not in json.dumps(graph) + shown + dot + svg, "places, and no values"
+    # Whose content it is, and that somebody has looked at it, stands in the log.
+    rows = json.loads(gate.cli("audit", "query", "--json", "--limit", "20").stdout)["rows"]
+    assert any(row["kind"] == "admin" and (row["principal"] or "").startswith("operator:") for row in rows)
+    for wrong, says in [("pcl_nobody", "the log has no call of a tool"), ("../x", "is no task and no credential")]:
+        told = gate.cli("flow", wrong)
+        assert told.returncode != 0 and says in told.stdout + told.stderr, told

@@ -202,6 +202,8 @@ pub trait Administrator: Clock + Credentials + Epoch + Send + Sync + 'static {
     fn bundles(&self) -> Result<Value, Refusal>;
     /// Why a request was answered as it was.
     fn explain(&self, by: &Operator, request: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
+    /// Where the values of a task's calls came from.
+    fn flow(&self, by: &Operator, task: &str) -> impl Future<Output = Result<Value, Refusal>> + Send;
     /// Records that a backup is made, with or without keys, and seals the log: whoever copies the folder then finds everything
     /// that was accepted until now under a checkpoint.
     fn backup(&self, by: &Operator, keys: bool) -> impl Future<Output = Result<Value, Refusal>> + Send;
@@ -332,6 +334,10 @@ async fn route<A: Administrator>(admin: &A, origin: &Origin, request: Request<In
         (&Method::GET, ["admin", "v1", "explain", request]) => {
             may(OperatorAct::ReadContent)?;
             admin.explain(&by, request).await.map(Body::Json)
+        }
+        (&Method::GET, ["admin", "v1", "flow", task]) => {
+            may(OperatorAct::ReadContent)?;
+            admin.flow(&by, task).await.map(Body::Json)
         }
         (&Method::POST, ["admin", "v1", ..]) => {
             check_content_type(&parts.headers)?;

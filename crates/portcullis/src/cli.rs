@@ -103,6 +103,14 @@ pub(crate) enum Command {
         /// The request id: req_…
         request: String,
     },
+    /// Show where the values of a task's calls of tools came from: sources, values, calls. Shows no value.
+    Flow {
+        /// The task of a task token, or a credential: `explain` shows both.
+        task: String,
+        /// How to show it.
+        #[arg(long, value_enum, default_value = "text")]
+        format: crate::graph::Form,
+    },
     /// The log.
     #[command(subcommand)]
     Audit(Audit),

@@ -21,13 +21,14 @@ use crate::credential;
 use crate::doctor;
 use crate::files;
 use crate::gate::{now, random};
+use crate::graph;
 use crate::import;
 use crate::man;
 use crate::output;
 use crate::policies;
 use crate::quickstart;
 use crate::run;
-use crate::scan;
+use crate::scan::{self, visible};
 use crate::tokens;
 use crate::tools;
 use crate::usage;
@@ -78,6 +79,7 @@ pub(crate) async fn execute(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Command::Approvals(command) => approve::command(cli, data, command).await,
         Command::Explain { request } => explain(cli, data, request).await,
+        Command::Flow { task, format } => flow(cli, data, task, *format).await,
         Command::Audit(command) => audit_command(cli, data, command).await,
         Command::Replay(options) => replayed(cli, data, options),
         Command::Scan(options) => Ok(scan::scan(options, cli.json)),
@@ -311,6 +313,21 @@ async fn explain(cli: &Cli, data: &Path, request: &str) -> anyhow::Result<Exit> 
     let is_deny = matches!(&answer, AdminAnswer::Done(value) if value.get("verdict").and_then(Value::as_str) == Some("deny"));
     let exit = show(cli, answer, |value| format!("{request}\n{}", strings(value, "lines").join("\n")));
     Ok(if exit == Exit::Ok && is_deny { Exit::Deny } else { exit })
+}
+
+async fn flow(cli: &Cli, data: &Path, task: &str, form: graph::Form) -> anyhow::Result<Exit> {
+    if model::Name::new(task).is_err() {
+        anyhow::bail!("`{}` is no task and no credential: `portcullis explain` and `audit query` show them", visible(task));
+    }
+    let answer = admin_client::call(data, Method::GET, &format!("/admin/v1/flow/{task}"), None).await?;
+    Ok(show(cli, answer, |value| match serde_json::from_value::<graph::Graph>(value.clone()) {
+        Ok(graph) => match form {
+            graph::Form::Text => graph::text(&graph),
+            graph::Form::Dot => graph::dot(&graph),
+            graph::Form::Svg => graph::svg(&graph),
+        },
+        Err(_) => "the gate's answer cannot be read: is it of another version?".to_owned(),
+    }))
 }
 
 async fn audit_command(cli: &Cli, data: &Path, command: &Audit) -> anyhow::Result<Exit> {

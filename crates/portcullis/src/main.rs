@@ -18,6 +18,7 @@ mod exec;
 mod explain;
 mod files;
 mod gate;
+mod graph;
 mod import;
 mod man;
 mod office;

@@ -13,6 +13,7 @@ use store::{AdminError, Administered, By, Draft, Filter};
 
 use crate::explain;
 use crate::gate::{Gate, now, random};
+use crate::graph;
 use crate::retention;
 use crate::tokens;
 use crate::usage;
@@ -21,6 +22,18 @@ use crate::usage;
 const MAX_LIFE: u64 = 10 * 366 * 86_400;
 /// Most rows of one query.
 const MAX_ROWS: u32 = 1000;
+
+impl Gate {
+    /// Reading content is an act of its own, and stands in the log before anything is shown.
+    async fn read_by(&self, by: &Operator, what: &str) -> Result<(), Refusal> {
+        let mut header = evidence::Header::new(evidence::EntryKind::Admin, now());
+        header.operator = Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone()));
+        header.credential = Some(by.credential.clone());
+        header.notes.push(format!("read: {what}"));
+        let accepted = self.store.log.accept(Draft::plain(header)).await;
+        accepted.map(|_| ()).map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))
+    }
+}
 
 impl Administrator for Gate {
     fn role(&self, operator: &Name) -> Option<OperatorRole> {
@@ -198,13 +211,15 @@ impl Administrator for Gate {
     async fn explain(&self, by: &Operator, request: &str) -> Result<Value, Refusal> {
         let request: RequestId =
             request.parse().map_err(|error: model::IdError| Refusal::because(ReasonCode::FieldType, error.to_string()))?;
-        // Reading content is an act of its own, and stands in the log before anything is shown.
-        let mut header = evidence::Header::new(evidence::EntryKind::Admin, now());
-        header.operator = Some(PrincipalId::new(PrincipalKind::Operator, by.name.clone()));
-        header.credential = Some(by.credential.clone());
-        header.notes.push(format!("read: {request}"));
-        self.store.log.accept(Draft::plain(header)).await.map_err(|_| Refusal::new(ReasonCode::EvidenceUnavailable))?;
+        self.read_by(by, &request.to_string()).await?;
         tokio::task::block_in_place(|| explain::request(self, request))
+    }
+
+    async fn flow(&self, by: &Operator, task: &str) -> Result<Value, Refusal> {
+        let name = Name::new(task).map_err(|error| Refusal::because(ReasonCode::FieldType, error.to_string()))?;
+        self.read_by(by, name.as_str()).await?;
+        let graph = tokio::task::block_in_place(|| graph::of(self, name.as_str()))?;
+        serde_json::to_value(graph).map_err(|_| ReasonCode::Internal.into())
     }
 
     async fn backup(&self, by: &Operator, keys: bool) -> Result<Value, Refusal> {
