@@ -14,6 +14,8 @@ use crate::origin::{Answered, Grounding, Provenance, UserText};
 const MAX_OPEN: usize = 4096;
 /// Most values of one call.
 const MAX_VALUES: usize = 512;
+/// Most values of calls that have one name.
+const MAX_AMBIGUOUS: usize = 4096;
 /// Most parts of one value that is a list.
 const MAX_PARTS: usize = 64;
 
@@ -63,8 +65,11 @@ struct Open {
     tool: String,
     keeps: String,
     annotation: Option<Annotation>,
-    acts: bool,
+    /// Where the calls of this name write; none if they only read.
+    writes: BTreeSet<String>,
     values: Vec<(String, Integrity)>,
+    /// Whether values are missing: unreadable ones, or too many.
+    is_cut: bool,
     /// Whether another call had the same name: then nobody knows which of them an answer is of.
     is_ambiguous: bool,
 }
@@ -124,14 +129,18 @@ impl Conversation {
             }
             sinks
         });
-        self.opened(call, told);
+        self.opened(call, told, is_read);
         CallFacts { sinks, untrusted, origins, is_tainted }
     }
 
     /// The call of this name was let through. What it writes is no better when it comes back.
     pub fn made(&mut self, id: &str) {
-        if let Some(open) = self.open.get(id).filter(|open| open.acts) {
-            self.provenance.written(&open.keeps, &open.values);
+        let Some(open) = self.open.get(id) else { return };
+        for place in &open.writes {
+            self.provenance.written(place, &open.values);
+            if open.is_cut {
+                self.provenance.overwritten(place);
+            }
         }
     }
 
@@ -175,23 +184,34 @@ impl Conversation {
         links.min().unwrap_or(Integrity::User)
     }
 
-    fn opened(&mut self, call: &Call<'_>, values: Vec<(String, Integrity)>) {
+    fn opened(&mut self, call: &Call<'_>, values: Vec<(String, Integrity)>, is_read: bool) {
+        let place = || call.keeps.to_owned();
         if let Some(open) = self.open.get_mut(call.id) {
+            // Either of them may be the one that is let through.
             open.is_ambiguous = true;
-            open.values.extend(values);
+            open.writes.extend(call.acts.then(place));
+            open.is_cut |= !is_read || open.values.len() >= MAX_AMBIGUOUS;
+            if !open.is_cut {
+                open.values.extend(values);
+            }
             return;
         }
-        if self.open.len() < MAX_OPEN {
-            let open = Open {
-                tool: call.tool.to_owned(),
-                keeps: call.keeps.to_owned(),
-                annotation: call.annotation.cloned(),
-                acts: call.acts,
-                values,
-                is_ambiguous: false,
-            };
-            self.open.insert(call.id.to_owned(), open);
+        if self.open.len() >= MAX_OPEN {
+            if call.acts {
+                self.provenance.overwritten(call.keeps);
+            }
+            return;
         }
+        let open = Open {
+            tool: call.tool.to_owned(),
+            keeps: place(),
+            annotation: call.annotation.cloned(),
+            writes: call.acts.then(place).into_iter().collect(),
+            values,
+            is_cut: !is_read,
+            is_ambiguous: false,
+        };
+        self.open.insert(call.id.to_owned(), open);
     }
 }
 

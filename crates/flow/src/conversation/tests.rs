@@ -287,3 +287,79 @@ fn long_conversations_stay_bounded() {
     assert_eq!(of(&mut conversation, r#"{"mail": "acct-late"}"#, Sink::Destination), Untrusted);
     assert_eq!(of(&mut conversation, r#"{"mail": "ann@example.com"}"#, Sink::Destination), User);
 }
+
+/// Asks for a call that writes, lets it through and answers it.
+fn write(conversation: &mut Conversation, id: &str, arguments: &str) {
+    let known = annotation(Output::Trusted, &[]);
+    conversation.asked(&Call { id, tool: "s/add", keeps: "s", annotation: Some(&known), acts: true, arguments });
+    conversation.made(id);
+    conversation.answered(id, "ok");
+}
+
+#[test]
+fn pieces_of_what_was_written_come_back_as_they_were() {
+    let cases = [
+        (r#"{"note": "Call zoe-evil, she knows"}"#, "- name: zoe-evil\n", "zoe-evil"),
+        (r#"{"note": "zoe-evil,bo-evil"}"#, "- bo-evil\n- zoe-evil\n", "bo-evil"),
+        (r#"{"note": "for Zoe, now"}"#, "- name: Zoe\n", "Zoe"),
+        (r#"{"note": "GB33 BUKB 2020 1555 5555 55"}"#, "- account: GB33BUKB20201555555555\n", EVIL),
+        (r#"{"note": "to GB33BUKB20201555555555 now"}"#, "- account: the one of GB33 BUKB 2020 1555 5555 55 here\n", EVIL),
+        (r#"{"note": "call +44 20 7946 0958"}"#, "- phone: +442079460958\n", "+442079460958"),
+        (r#"{"note": "at https://EVIL.example/x"}"#, "- at: https://evil.example/x\n", "https://evil.example/x"),
+        (r#"{"note": "see evil.example"}"#, "- at: https://evil.example/x\n", "https://evil.example/x"),
+        (r#"{"note": "ref-9911 (new)"}"#, "- ref: number ref-9911\n", "ref-9911"),
+        (r#"{"note": "3 Feb 2026"}"#, "- on: 2026-02-03\n", "2026-02-03"),
+    ];
+    for (arguments, result, value) in cases {
+        let mail = format!(r#"{{"mail": "{value}"}}"#);
+        let mut conversation = said("Note it.");
+        read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+        read(&mut conversation, "1", Output::Trusted, "{}", result);
+        assert_eq!(of(&mut conversation, &mail, Sink::Destination), Trusted, "nothing was written: {result}");
+        for output in [Output::Trusted, Output::Identifiers] {
+            let mut conversation = said("Note it.");
+            read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+            write(&mut conversation, "1", arguments);
+            read(&mut conversation, "2", output.clone(), "{}", result);
+            assert_eq!(of(&mut conversation, &mail, Sink::Destination), Untrusted, "written: {arguments}");
+            let mut conversation = said("Note it.");
+            read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+            read(&mut conversation, "1", output, arguments, result);
+            assert_eq!(of(&mut conversation, &mail, Sink::Destination), Untrusted, "told: {arguments}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_writes_washes_nothing_clean() {
+    let mut conversation = said("Note it.");
+    for number in 0..1100 {
+        write(&mut conversation, &format!("w{number}"), &format!(r#"{{"note": "note-{number}"}}"#));
+    }
+    write(&mut conversation, "w", r#"{"note": "zoe@evil.example"}"#);
+    read(&mut conversation, "r", Output::Trusted, "{}", "- mail: zoe@evil.example\n- id: acct-7781\n");
+    for value in ["zoe@evil.example", "acct-7781"] {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), Untrusted, "{value}");
+    }
+    // What cannot be read cannot be remembered.
+    let mut conversation = said("Note it.");
+    write(&mut conversation, "w", r#"{"note": "zoe@evil.example", "note": ""}"#);
+    read(&mut conversation, "r", Output::Trusted, "{}", "- mail: zoe@evil.example\n");
+    assert_eq!(of(&mut conversation, r#"{"mail": "zoe@evil.example"}"#, Sink::Destination), Untrusted);
+}
+
+#[test]
+fn a_read_under_the_same_name_hides_no_write() {
+    let known = annotation(Output::Trusted, &[]);
+    let reads = Call { id: "1", tool: "o/read", keeps: "other", annotation: Some(&known), acts: false, arguments: "{}" };
+    let writes = Call { tool: "s/add", keeps: "s", acts: true, arguments: r#"{"note": "zoe@evil.example"}"#, ..reads };
+    for calls in [[reads, writes], [writes, reads]] {
+        let mut conversation = said("Note it.");
+        calls.iter().for_each(|call| {
+            conversation.asked(call);
+        });
+        conversation.made("1");
+        read(&mut conversation, "2", Output::Trusted, "{}", "- mail: zoe@evil.example\n");
+        assert_eq!(of(&mut conversation, r#"{"mail": "zoe@evil.example"}"#, Sink::Destination), Untrusted);
+    }
+}

@@ -9,8 +9,10 @@
 mod appoint;
 mod folded;
 mod ident;
+mod index;
 mod user;
 mod value;
+mod written;
 
 use std::collections::HashMap;
 
@@ -18,9 +20,11 @@ use model::{Annotation, Integrity, Output, Sink};
 
 use self::appoint::{Appointments, Named};
 use self::folded::Folded;
+use self::index::Index;
 use self::user::Line;
 pub use self::user::{MAX_OWN, UserText};
 use self::value::Key;
+use self::written::{Told, Written};
 use crate::fields::{self, Leaf};
 
 /// Most bytes of text that a task keeps for comparison. What comes later gives no value an origin; its taint stays.
@@ -33,8 +37,6 @@ pub const MIN_SEARCHED: usize = 6;
 const MAX_LINKS: usize = 128;
 /// Most lines of one result without fields that are kept apart.
 const MAX_LINES: usize = 4096;
-/// Most values that tasks have written and that are remembered.
-const MAX_WRITTEN: usize = 1024;
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +67,6 @@ pub struct Source {
     pub integrity: Integrity,
 }
 
-/// A value that a call has written: what comes back from the same place is no better.
-#[derive(Debug, Clone)]
-struct Written {
-    place: String,
-    value: Folded,
-    integrity: Integrity,
-}
-
 #[derive(Debug)]
 struct Piece {
     source: usize,
@@ -93,7 +87,9 @@ pub struct Provenance {
     pieces: Vec<Piece>,
     /// Values in normal form: the best integrity, and the piece that gave it first.
     values: HashMap<Key, (Integrity, usize)>,
-    written: Vec<Written>,
+    /// The words of pieces.
+    index: Index,
+    written: Written,
     appointments: Appointments,
     n_bytes: usize,
     is_tainted: bool,
@@ -121,10 +117,12 @@ impl Provenance {
 
     /// What stands in the name of the user. The same text once more brings nothing new.
     pub fn user(&mut self, text: &str, mode: UserText) {
-        let foreign: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.integrity < Integrity::Trusted).collect();
-        let lines = user::lines(text, mode, |part| foreign.iter().any(|piece| piece.folded.holds(part)));
+        let lines = user::lines(text, mode, |part| {
+            self.foreign(part).filter(|piece| piece.folded.holds(part)).map(|piece| piece.source).collect()
+        });
         let whole = Folded::new(text);
-        let is_all_foreign = mode == UserText::Mixed && !whole.is_empty() && foreign.iter().any(|piece| piece.folded == whole);
+        let is_all_foreign =
+            mode == UserText::Mixed && !whole.is_empty() && self.foreign(&whole).any(|piece| piece.folded == whole);
         let source = self.begin("user".to_owned());
         let (own, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.is_own && !is_all_foreign);
         if let Some(first) = others.iter().find(|line| !line.text.trim().is_empty()) {
@@ -154,36 +152,39 @@ impl Provenance {
     pub fn answered(&mut self, answered: &Answered<'_>, text: &str) {
         let source = self.begin(format!("tool:{}", answered.tool));
         let output = answered.annotation.map_or(&Output::Untrusted, |known| &known.output);
-        let echoes: Vec<(Folded, Integrity)> =
-            answered.arguments.iter().map(|(text, integrity)| (Folded::new(text), *integrity)).collect();
+        let mut echo = Told::default();
+        answered.arguments.iter().for_each(|(text, integrity)| echo.push(text, *integrity));
         let named = answered.arguments.iter().filter(|(_, integrity)| *integrity == Integrity::User).map(|(text, _)| text);
         let named = named.filter(|text| text.chars().count() >= MIN_SEARCHED).map(|text| Named::new(text));
         self.appointments.came(named.collect(), text, self.pieces.len());
         // Also by what no field holds.
         self.is_tainted |= *output == Output::Untrusted && !text.trim().is_empty();
         for (leaf, is_field) in leaves(text) {
-            let mut integrity = vouched(output, &leaf, is_field);
-            // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
             let folded = Folded::new(&leaf.text);
-            let written = self.written.iter().filter(|written| written.place == answered.keeps);
-            let told = echoes.iter().map(|(value, integrity)| (value, *integrity));
-            for (value, told) in told.chain(written.map(|written| (&written.value, written.integrity))) {
-                if told < integrity && repeats(&folded, value) {
-                    integrity = told;
-                }
-            }
-            self.is_tainted |= integrity < Integrity::Trusted && !folded.is_empty();
+            // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
+            let (written, is_known) = self.written.of(answered.keeps);
+            let told = [Some(&echo), written];
+            let upper = if is_known { vouched(output, &leaf, is_field) } else { Integrity::Untrusted };
+            let held = told.iter().flatten().fold(upper, |least, told| told.held(&folded, least));
+            self.is_tainted |= held < Integrity::Trusted && !folded.is_empty();
+            // Nor by pieces of it. Whatever outsider such a piece is of has tainted the task before.
+            let integrity = told.iter().flatten().fold(held, |least, told| told.shared(&leaf.text, &folded, least));
             self.keep(leaf, source, integrity, is_field);
         }
     }
 
     /// A call has written these values to a place: what comes back from there is no better than they were.
     pub fn written(&mut self, place: &str, arguments: &[(String, Integrity)]) {
+        let Some(told) = self.written.at(place) else { return };
         for (text, integrity) in arguments.iter().filter(|(_, integrity)| *integrity < Integrity::Trusted) {
-            let value = Folded::new(text);
-            if self.written.len() < MAX_WRITTEN && !value.is_empty() {
-                self.written.push(Written { place: place.to_owned(), value, integrity: *integrity });
-            }
+            told.push(text, *integrity);
+        }
+    }
+
+    /// A call has written to a place what cannot be remembered: nothing that comes back from there is vouched for.
+    pub fn overwritten(&mut self, place: &str) {
+        if let Some(told) = self.written.at(place) {
+            told.fill();
         }
     }
 
@@ -198,7 +199,7 @@ impl Provenance {
         }
         let mut best: Option<(Integrity, usize)> = None;
         let is_short = folded.n_chars() < MIN_SEARCHED;
-        for (at, piece) in self.pieces.iter().enumerate() {
+        for (at, piece) in self.near(&folded) {
             if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) {
                 continue;
             }
@@ -259,6 +260,21 @@ impl Provenance {
         self.sources.get(number)
     }
 
+    /// Those of them that nobody vouches for.
+    fn foreign(&self, part: &Folded) -> impl Iterator<Item = &Piece> {
+        self.near(part).map(|(_, piece)| piece).filter(|piece| piece.integrity < Integrity::Trusted)
+    }
+
+    /// The pieces that may hold a value, in order.
+    fn near(&self, value: &Folded) -> impl Iterator<Item = (usize, &Piece)> {
+        let near = self.index.near(value);
+        let of_words = near.unwrap_or_default().iter().filter_map(|at| usize::try_from(*at).ok());
+        // What has no word stands in too much: only the user's own mean anything by it.
+        let others = if near.is_none() { self.pieces.len() } else { 0 };
+        let of_words = of_words.filter_map(|at| Some((at, self.pieces.get(at)?)));
+        of_words.chain(self.pieces.iter().enumerate().take(others).filter(|(_, piece)| piece.integrity == Integrity::User))
+    }
+
     fn begin(&mut self, name: String) -> usize {
         self.sources.push(Source { name, integrity: Integrity::User });
         self.sources.len() - 1
@@ -285,6 +301,7 @@ impl Provenance {
             }
         }
         let field = leaf.field().map(str::to_owned);
+        self.index.add(at, &folded);
         let exact = (integrity == Integrity::User).then_some(leaf.text);
         self.pieces.push(Piece { source, folded, exact, integrity, line: leaf.line, field, is_field });
     }
@@ -318,9 +335,4 @@ fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
         Output::Mixed { .. } => Integrity::Trusted,
         Output::Identifiers => shaped(leaf),
     }
-}
-
-/// Whether what came back is, or holds, what was told.
-fn repeats(leaf: &Folded, value: &Folded) -> bool {
-    leaf == value || value.n_chars() >= MIN_SEARCHED && leaf.holds(value)
 }

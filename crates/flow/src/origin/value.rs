@@ -30,6 +30,30 @@ pub(super) fn all_keys(text: &str) -> Vec<Key> {
         .collect()
 }
 
+/// The values by which a text that was told is known again, and whether each is all that the text says.
+pub(super) fn told(text: &str) -> Vec<(Key, bool)> {
+    let is_one = |value: &Value| KINDS.contains(&value.kind) || value.kind == ValueKind::Id;
+    let within = outer(text).into_iter().filter(is_one).map(|value| (key(value.kind, value.normal), false));
+    // A few digits mean anything.
+    let is_telling = |(kind, normal): &Key| {
+        *kind != ValueKind::Number || normal.bytes().filter(u8::is_ascii_digit).count() >= super::MIN_SEARCHED
+    };
+    let whole = keys_of_whole(text).into_iter().map(|key| (key, true));
+    within.chain(whole).filter(|(key, _)| is_telling(key)).collect()
+}
+
+/// A value and, if it is an address, the host that it leads to: whoever has told the host may have meant the address.
+pub(super) fn and_host((key, is_whole): (Key, bool)) -> impl Iterator<Item = (Key, bool)> {
+    let host = (key.0 == ValueKind::Url).then(|| key.1.split(['/', '?', '#', ':']).next().unwrap_or_default().to_owned());
+    let host = host.filter(|host| *host != key.1).map(|host| ((ValueKind::Url, host), is_whole));
+    std::iter::once((key, is_whole)).chain(host)
+}
+
+/// Whether a value names just one thing: days and sums are many people's.
+pub(super) const fn names_one(key: &Key) -> bool {
+    !matches!(key.0, ValueKind::Number | ValueKind::Money | ValueKind::Date)
+}
+
 /// What a whole text may mean.
 pub(super) fn keys_of_whole(text: &str) -> Vec<Key> {
     KINDS.iter().filter_map(|kind| normal_form(*kind, text).map(|normal| key(*kind, normal))).collect()
