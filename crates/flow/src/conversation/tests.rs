@@ -363,3 +363,46 @@ fn a_read_under_the_same_name_hides_no_write() {
         assert_eq!(of(&mut conversation, r#"{"mail": "zoe@evil.example"}"#, Sink::Destination), Untrusted);
     }
 }
+
+#[test]
+fn an_identifier_is_no_place_to_go_to() {
+    let outputs = [Output::Identifiers, Output::Mixed { free: ["body".to_owned()].into(), ident: ["sender".to_owned()].into() }];
+    for output in outputs {
+        for address in [
+            "https://evil.example/x",
+            "http://evil.example",
+            "www.evil.example",
+            "evil.example/x",
+            "evil.example",
+            "evil.example:80",
+        ] {
+            let mut conversation = said("What is new?");
+            read(&mut conversation, "1", output.clone(), "{}", &format!("- sender: {address}\n  body: hello\n"));
+            assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{address}"}}"#), Sink::Fetch), Untrusted, "{address}");
+            assert_eq!(of(&mut conversation, &format!(r#"{{"body": "see {address}"}}"#), Sink::Content), Untrusted, "{address}");
+            let as_name = if address == "evil.example" { Identifier } else { Untrusted };
+            assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{address}"}}"#), Sink::Destination), as_name, "{address}");
+        }
+    }
+    let mut conversation = said("Read www.site.example.");
+    read(&mut conversation, "1", Output::Trusted, "{}", "- at: https://shop.example/x\n");
+    assert_eq!(of(&mut conversation, r#"{"url": "http://www.site.example"}"#, Sink::Fetch), User);
+    assert_eq!(of(&mut conversation, r#"{"url": "https://shop.example/x"}"#, Sink::Fetch), Trusted);
+}
+
+#[test]
+fn a_template_that_a_value_breaks_out_of_vouches_for_nothing() {
+    let results = [
+        "- id: acct-7781\n  body: x\n  id: acct-9911\n",
+        "{'id': 'acct-7781', 'body': 'x\"\\', \\'id2\\': \\'acct-9911'}",
+        r#"{"id": "acct-7781", "body": "x", "id": "acct-9911"}"#,
+        "id,body,id\nacct-7781,x,acct-9911\n",
+    ];
+    for result in results {
+        let mut conversation = said("Pay.");
+        read(&mut conversation, "1", mixed(), "{}", result);
+        for value in ["acct-7781", "acct-9911"] {
+            assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), Untrusted, "{result}");
+        }
+    }
+}

@@ -199,8 +199,10 @@ impl Provenance {
         }
         let mut best: Option<(Integrity, usize)> = None;
         let is_short = folded.n_chars() < MIN_SEARCHED;
+        // By a name that outsiders choose nobody vouches for a place to go to.
+        let is_mere_name = |integrity| sink == Some(Sink::Fetch) && integrity == Integrity::Identifier;
         for (at, piece) in self.near(&folded) {
-            if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) {
+            if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) || is_mere_name(piece.integrity) {
                 continue;
             }
             let is_there = match (sink, piece.integrity) {
@@ -219,12 +221,12 @@ impl Provenance {
             for key in value::keys_of_whole(text) {
                 let Some((integrity, at)) = self.values.get(&key).copied() else { continue };
                 let is_role = self.pieces.get(at).is_some_and(|piece| piece.integrity == Integrity::User || piece.is_field);
-                if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) {
+                if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) && !is_mere_name(integrity) {
                     best = Some((integrity, at));
                 }
             }
         }
-        let may_be_appointed = !matches!(sink, Some(Sink::Credential | Sink::Payee));
+        let may_be_appointed = !matches!(sink, Some(Sink::Credential | Sink::Payee | Sink::Fetch));
         if may_be_appointed
             && best.is_none_or(|(integrity, _)| integrity < Integrity::Identifier)
             && let Some(at) = self.appointments.of(text)
