@@ -6,12 +6,15 @@
 //!
 //! A match allows and its absence does not: encoding, splitting or disguising a value loses its origin and can only end in a hold.
 
+mod apart;
 mod appoint;
 mod folded;
 mod ident;
 mod index;
+mod mail;
 mod user;
 mod value;
+mod wish;
 mod written;
 
 use std::collections::HashMap;
@@ -24,6 +27,7 @@ use self::index::Index;
 use self::user::Line;
 pub use self::user::{MAX_OWN, UserText};
 use self::value::Key;
+use self::wish::Wishes;
 use self::written::{Told, Written};
 use crate::fields::{self, Leaf};
 
@@ -131,15 +135,21 @@ impl Provenance {
             let leaf = Leaf { path: Vec::new(), text: text.join("\n"), line: first.number, is_name: false };
             self.keep(leaf, source, Integrity::Untrusted, false);
         }
-        for Line { number, text, .. } in own {
-            for part in user::wishes(&text) {
+        let mut wishes = Wishes::default();
+        let mut next: Vec<Option<&str>> = Vec::with_capacity(own.len());
+        own.iter().rev().fold(None, |behind, line| {
+            next.push(behind);
+            if line.text.trim().is_empty() { behind } else { Some(line.text.as_str()) }
+        });
+        for (Line { number, text, .. }, next) in own.iter().zip(next.into_iter().rev()) {
+            for part in wishes.of(text, next) {
                 // What the user does not want done is no word of an outsider: it taints nothing.
                 let integrity = if part.is_wish { Integrity::User } else { Integrity::Untrusted };
                 if part.is_wish {
                     self.appointments.said(part.text);
                 }
                 self.keep(
-                    Leaf { path: Vec::new(), text: part.text.to_owned(), line: number, is_name: false },
+                    Leaf { path: Vec::new(), text: part.text.to_owned(), line: *number, is_name: false },
                     source,
                     integrity,
                     false,
