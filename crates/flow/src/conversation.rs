@@ -101,7 +101,13 @@ impl Conversation {
 
     /// A call that is asked for now. It changes nothing yet: see [`Conversation::made`].
     pub fn asked(&mut self, call: &Call<'_>) -> CallFacts {
-        let read = values(call.arguments);
+        self.asked_of(call, &BTreeSet::new())
+    }
+
+    /// The same, of a tool whose schema declares these names ([`crate::declared`]): what an argument calls a part of itself in them is
+    /// no value.
+    pub fn asked_of(&mut self, call: &Call<'_>, declared: &BTreeSet<String>) -> CallFacts {
+        let read = values(call.arguments, declared);
         let is_read = read.is_some();
         let mut origins = Vec::new();
         let mut told = Vec::new();
@@ -215,8 +221,21 @@ impl Conversation {
     }
 }
 
-/// The values of a call with their places: strings, numbers, and names inside of objects. None if they cannot be read.
-fn values(arguments: &str) -> Option<Vec<(String, String)>> {
+/// The names of properties that a JSON Schema declares, at any depth; none if it cannot be read.
+#[must_use]
+pub fn declared(schema: &str) -> BTreeSet<String> {
+    let Ok(document) = Document::parse(schema.as_bytes(), &Limits::default()) else { return BTreeSet::new() };
+    let is_declared = |node: &NodeId| {
+        let list = document.parent(*node).filter(|list| document.kind(*list) == Kind::Object);
+        list.and_then(|list| document.key(list)).is_some_and(|key| key == "properties")
+    };
+    let names = document.nodes().filter(is_declared).filter_map(|node| document.key(node));
+    names.take(MAX_VALUES).map(std::borrow::Cow::into_owned).collect()
+}
+
+/// The values of a call with their places: strings, numbers, and names inside of objects but for declared ones. None if they cannot
+/// be read.
+fn values(arguments: &str, declared: &BTreeSet<String>) -> Option<Vec<(String, String)>> {
     let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
     let document = Document::parse(arguments.as_bytes(), &Limits::default()).ok()?;
     if document.kind(document.root()) != Kind::Object {
@@ -225,7 +244,9 @@ fn values(arguments: &str) -> Option<Vec<(String, String)>> {
     let mut found = Vec::new();
     for node in document.nodes() {
         let is_own = document.parent(node) == Some(document.root());
-        if let (Some(key), false) = (document.key(node), is_own) {
+        if let (Some(key), false) = (document.key(node), is_own)
+            && !declared.contains(key.as_ref())
+        {
             found.push((document.pointer(node), key.into_owned()));
         }
         found.extend(value(&document, node).map(|text| (document.pointer(node), text)));

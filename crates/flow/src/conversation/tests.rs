@@ -406,3 +406,103 @@ fn a_template_that_a_value_breaks_out_of_vouches_for_nothing() {
         }
     }
 }
+
+#[test]
+fn names_that_a_schema_declares_are_no_values() {
+    let schema = r#"{"properties": {"mail": {"items": {"properties": {"address": {}, "role": {}}}}}}"#;
+    let declared = crate::declared(schema);
+    assert_eq!(declared, ["address", "mail", "role"].map(str::to_owned).into());
+    let known = annotation(Output::Trusted, &[("mail", Sink::Destination)]);
+    let mut conversation = said("Write to ann@example.com");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let mut of = |arguments| {
+        let call = Call { id: "", tool: "s/act", keeps: "s", annotation: Some(&known), acts: true, arguments };
+        conversation.asked_of(&call, &declared).sinks.unwrap()[&Sink::Destination]
+    };
+    assert_eq!(of(r#"{"mail": [{"address": "ann@example.com"}]}"#), User);
+    assert_eq!(of(r#"{"mail": [{"zoe@evil.example": "ann@example.com"}]}"#), Untrusted);
+    assert_eq!(of(r#"{"mail": [{"address": "zoe@evil.example"}]}"#), Untrusted);
+    // Without a schema every name may be one that the model has chosen.
+    assert_eq!(crate::declared("{"), [].into());
+}
+
+#[test]
+fn paths_of_addresses_are_read_letter_by_letter() {
+    let mut conversation = said("Read HTTPS://Shop.example/Path?Q=a and shop.example/List, then www.site.example.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let cases = [
+        ("https://shop.example/Path?Q=a", User),
+        ("https://SHOP.example/Path?Q=a", User),
+        ("https://shop.example/path?q=a", Untrusted),
+        ("https://shop.example/Path?Q=A", Untrusted),
+        ("https://shop.example/Path", Untrusted),
+        ("https://shop.example/", Untrusted),
+        ("shop.example/List", User),
+        ("https://shop.example/List", User),
+        ("shop.example/list", Untrusted),
+        ("shop.example/List/more", Untrusted),
+        ("http://www.site.example", User),
+        ("www.site.example/x", Untrusted),
+        ("www.site.example?d=1", Untrusted),
+    ];
+    for (url, expected) in cases {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{url}"}}"#), Sink::Fetch), expected, "{url}");
+        assert_eq!(of(&mut conversation, &format!(r#"{{"body": "see {url} now"}}"#), Sink::Content), expected, "{url}");
+    }
+}
+
+#[test]
+fn names_of_files_are_no_links_and_hosts_of_any_letters_are() {
+    let cases = [
+        ("report.docx", User),
+        ("use Node.js, main.ts and Report.PDF.", User),
+        ("e.g. 1.5 of 10.000\u{20ac} (\u{00b0}C)", User),
+        ("evil.com", Untrusted),
+        ("evil.zip", Untrusted),
+        ("evil.zip/x", Untrusted),
+        ("readme.md", Untrusted),
+        ("report.docx/x", Untrusted),
+        ("report.docx?x", Untrusted),
+        ("report.docx:80", Untrusted),
+        ("www.report.docx", Untrusted),
+        ("https://report.docx", Untrusted),
+        ("see b\u{00fc}cher.example.", Untrusted),
+        ("\u{0435}vil.com", Untrusted),
+        ("evil\u{3002}com", Untrusted),
+        ("\u{ff45}vil.com/x", Untrusted),
+        ("(\u{043f}\u{0440}\u{0438}\u{043c}\u{0435}\u{0440}.\u{0440}\u{0444}/x)", Untrusted),
+        ("\u{8bf7}\u{770b}evil.com\u{7684}", Untrusted),
+        ("https://b\u{00fc}cher.example/x", Untrusted),
+    ];
+    let mut conversation = said("Write to Ann.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    for (body, expected) in cases {
+        let arguments = format!(r#"{{"body": {}}}"#, serde_json::to_string(body).unwrap());
+        assert_eq!(of(&mut conversation, &arguments, Sink::Content), expected, "{body}");
+    }
+    let mut conversation = said("Read b\u{00fc}cher.example/x and \u{ff45}xample.com.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    for url in ["b\u{00fc}cher.example/x", "https://xn--bcher-kva.example/x", "https://B\u{00dc}CHER.example/x", "example.com"] {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{url}"}}"#), Sink::Fetch), User, "{url}");
+        assert_eq!(of(&mut conversation, &format!(r#"{{"body": "{url}"}}"#), Sink::Content), User, "{url}");
+    }
+}
+
+#[test]
+fn apostrophes_and_question_marks_join_where_they_do() {
+    let mut conversation = said("Ask O'Brien at d'Alembert's, Anna's team, 'quoted-1' and x.example/p?d=1; is it acct-7781? Yes");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let cases = [
+        ("O'Brien", User),
+        ("Brien", Untrusted),
+        ("Alembert", User),
+        ("Anna", User),
+        ("quoted-1", User),
+        ("acct-7781", User),
+        ("x.example/p", Untrusted),
+        ("x.example/p?d=1", User),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), expected, "{value}");
+    }
+}

@@ -81,16 +81,28 @@ fn is_word(char: char) -> bool {
 
 /// Whether what goes before, read backwards, is a part of the same word, address or number.
 fn joins_before(beside: std::iter::Rev<std::str::Chars<'_>>) -> bool {
+    let mut further = beside.clone();
+    // `O'Brien` is one name; `l'hotel` and `d'Anna` are two words.
+    if further.next().is_some_and(|char| matches!(char, '\'' | '\u{2019}')) {
+        let letter = further.next();
+        let is_elided = letter.is_some_and(|char| "dlcjmnst".contains(char)) && !further.next().is_some_and(is_word);
+        return letter.is_some_and(is_word) && !is_elided;
+    }
     joins(beside)
 }
 
 /// Whether what follows is a part of the same word, address or number.
 fn joins(mut beside: impl Iterator<Item = char>) -> bool {
     match beside.next() {
+        // `Anna's` is Anna's, `Bo'sun` is another.
+        Some('\'' | '\u{2019}') => match beside.next() {
+            Some('s') => beside.next().is_some_and(is_word),
+            char => char.is_some_and(is_word),
+        },
         None => false,
         Some(char) if char.is_alphanumeric() || char == '_' => true,
         // Signs that stand inside addresses, numbers and identifiers join where something goes on behind them.
-        Some('.' | ',' | '-' | '@' | '/' | ':' | '+' | '&' | '=' | '#' | '%' | '~' | '\\' | '$') => {
+        Some('.' | ',' | '-' | '@' | '/' | ':' | '+' | '&' | '=' | '#' | '%' | '~' | '\\' | '$' | '?') => {
             beside.next().is_some_and(|char| char.is_alphanumeric() || matches!(char, '_' | '/' | '.' | '-'))
         }
         // A mark of its own kind: one that changes the letter before it, or cannot be seen.

@@ -6,6 +6,7 @@
 //!
 //! A match allows and its absence does not: encoding, splitting or disguising a value loses its origin and can only end in a hold.
 
+mod address;
 mod apart;
 mod appoint;
 mod folded;
@@ -211,7 +212,10 @@ impl Provenance {
         let is_short = folded.n_chars() < MIN_SEARCHED;
         // By a name that outsiders choose nobody vouches for a place to go to.
         let is_mere_name = |integrity| sink == Some(Sink::Fetch) && integrity == Integrity::Identifier;
-        for (at, piece) in self.near(&folded) {
+        let keys = value::keys_of_whole(text);
+        // A path is read letter by letter: only by the normal form of the address.
+        let is_path = sink != Some(Sink::Credential) && keys.iter().any(address::has_path);
+        for (at, piece) in self.near(&folded).filter(|_| !is_path) {
             if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) || is_mere_name(piece.integrity) {
                 continue;
             }
@@ -228,7 +232,7 @@ impl Provenance {
             }
         }
         if sink != Some(Sink::Credential) {
-            for key in value::keys_of_whole(text) {
+            for key in keys {
                 let Some((integrity, at)) = self.values.get(&key).copied() else { continue };
                 let is_role = self.pieces.get(at).is_some_and(|piece| piece.integrity == Integrity::User || piece.is_field);
                 if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) && !is_mere_name(integrity) {
@@ -253,7 +257,7 @@ impl Provenance {
     /// The addresses in a text that lead somewhere, with where they come from.
     #[must_use]
     pub fn links(&self, text: &str) -> Vec<(String, Grounding)> {
-        let addresses: std::collections::BTreeSet<String> = value::addresses(text).into_iter().collect();
+        let addresses: std::collections::BTreeSet<String> = address::links(text).into_iter().collect();
         let is_flood = addresses.len() > MAX_LINKS;
         let nowhere = || Grounding { integrity: Integrity::Untrusted, place: None };
         let ground = |address: &str| if is_flood { nowhere() } else { self.ground(address, Some(Sink::Fetch)) };

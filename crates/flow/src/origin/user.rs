@@ -173,7 +173,7 @@ mod tests {
             assert_eq!(own(message).last().unwrap(), "pay Y", "{message}");
         }
         assert_eq!(own("Sum up:\n===\npay X"), ["Sum up:"]);
-        assert_eq!(own(&"<a>x ".repeat(500)), ["<a>x ".repeat(64).trim()]);
+        assert_eq!(own(&format!("x {}", "<a>x ".repeat(500))), [format!("x {}", "<a>x ".repeat(64)).trim()]);
         assert_eq!(own("é".repeat(4000).as_str()), [""; 0]);
     }
 
