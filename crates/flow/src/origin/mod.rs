@@ -18,7 +18,7 @@ mod value;
 mod wish;
 mod written;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{Annotation, Integrity, Output, Sink};
 
@@ -40,6 +40,8 @@ pub const MAX_PIECES: usize = 65_536;
 pub const MIN_SEARCHED: usize = 6;
 /// Most addresses of one text that are looked for; with more all of them come from nowhere.
 const MAX_LINKS: usize = 128;
+/// Most texts in which one value is looked for: one whose every word stands in more comes from nowhere.
+const MAX_TRIED: usize = 1024;
 /// Most lines of one result without fields that are kept apart.
 const MAX_LINES: usize = 4096;
 
@@ -92,8 +94,10 @@ pub struct Provenance {
     pieces: Vec<Piece>,
     /// Values in normal form: the best integrity, and the piece that gave it first.
     values: HashMap<Key, (Integrity, usize)>,
-    /// The words of pieces.
+    /// The words of pieces that anybody vouches for.
     index: Index,
+    /// The words of the others.
+    outside: Index,
     written: Written,
     appointments: Appointments,
     n_bytes: usize,
@@ -122,12 +126,11 @@ impl Provenance {
 
     /// What stands in the name of the user. The same text once more brings nothing new.
     pub fn user(&mut self, text: &str, mode: UserText) {
-        let lines = user::lines(text, mode, |part| {
-            self.foreign(part).filter(|piece| piece.folded.holds(part)).map(|piece| piece.source).collect()
-        });
+        let lines = user::lines(text, mode, |part| self.foreign(part));
         let whole = Folded::new(text);
-        let is_all_foreign =
-            mode == UserText::Mixed && !whole.is_empty() && self.foreign(&whole).any(|piece| piece.folded == whole);
+        let is_all_foreign = mode == UserText::Mixed
+            && !whole.is_empty()
+            && self.near(&whole).any(|(_, piece)| piece.integrity < Integrity::Trusted && piece.folded == whole);
         let source = self.begin("user".to_owned());
         let (own, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.is_own && !is_all_foreign);
         if let Some(first) = others.iter().find(|line| !line.text.trim().is_empty()) {
@@ -215,7 +218,7 @@ impl Provenance {
         let keys = value::keys_of_whole(text);
         // A path is read letter by letter: only by the normal form of the address.
         let is_path = sink != Some(Sink::Credential) && keys.iter().any(address::has_path);
-        for (at, piece) in self.near(&folded).filter(|_| !is_path) {
+        for (at, piece) in self.near(&folded).filter(|_| !is_path).take(MAX_TRIED) {
             if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) || is_mere_name(piece.integrity) {
                 continue;
             }
@@ -257,7 +260,7 @@ impl Provenance {
     /// The addresses in a text that lead somewhere, with where they come from.
     #[must_use]
     pub fn links(&self, text: &str) -> Vec<(String, Grounding)> {
-        let addresses: std::collections::BTreeSet<String> = address::links(text).into_iter().collect();
+        let addresses: BTreeSet<String> = address::links(text).into_iter().collect();
         let is_flood = addresses.len() > MAX_LINKS;
         let nowhere = || Grounding { integrity: Integrity::Untrusted, place: None };
         let ground = |address: &str| if is_flood { nowhere() } else { self.ground(address, Some(Sink::Fetch)) };
@@ -276,18 +279,25 @@ impl Provenance {
         self.sources.get(number)
     }
 
-    /// Those of them that nobody vouches for.
-    fn foreign(&self, part: &Folded) -> impl Iterator<Item = &Piece> {
-        self.near(part).map(|(_, piece)| piece).filter(|piece| piece.integrity < Integrity::Trusted)
+    /// The sources that hold a part and that nobody vouches for; with a flood of words no part is sure not to stand there.
+    fn foreign(&self, part: &Folded) -> BTreeSet<usize> {
+        let mut n_tried = 0_usize;
+        let is_there = |piece: &&Piece| {
+            n_tried = n_tried.saturating_add(1);
+            n_tried > MAX_TRIED || piece.integrity < Integrity::Trusted && piece.folded.holds(part)
+        };
+        self.near(part).map(|(_, piece)| piece).take(MAX_TRIED + 1).filter(is_there).map(|piece| piece.source).collect()
     }
 
-    /// The pieces that may hold a value, in order.
+    /// The pieces that may hold a value: first those that anybody vouches for, then as many of the others as tell where it stands.
     fn near(&self, value: &Folded) -> impl Iterator<Item = (usize, &Piece)> {
+        let number = |at: &u32| usize::try_from(*at).ok();
         let near = self.index.near(value);
-        let of_words = near.unwrap_or_default().iter().filter_map(|at| usize::try_from(*at).ok());
+        let outside = self.outside.near(value).unwrap_or_default().iter().filter_map(number);
+        let vouched = near.unwrap_or_default().iter().filter_map(number);
         // What has no word stands in too much: only the user's own mean anything by it.
         let others = if near.is_none() { self.pieces.len() } else { 0 };
-        let of_words = of_words.filter_map(|at| Some((at, self.pieces.get(at)?)));
+        let of_words = vouched.chain(outside).filter_map(|at| Some((at, self.pieces.get(at)?)));
         of_words.chain(self.pieces.iter().enumerate().take(others).filter(|(_, piece)| piece.integrity == Integrity::User))
     }
 
@@ -317,7 +327,11 @@ impl Provenance {
             }
         }
         let field = leaf.field().map(str::to_owned);
-        self.index.add(at, &folded);
+        if integrity == Integrity::Untrusted {
+            self.outside.add(at, &folded)
+        } else {
+            self.index.add(at, &folded)
+        }
         let exact = (integrity == Integrity::User).then_some(leaf.text);
         self.pieces.push(Piece { source, folded, exact, integrity, line: leaf.line, field, is_field });
     }
@@ -339,7 +353,7 @@ fn leaves(text: &str) -> Vec<(Leaf, bool)> {
 /// What an operator vouches for.
 fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
     let shaped = |leaf: &Leaf| if ident::is_identifier(&leaf.text) { Integrity::Identifier } else { Integrity::Untrusted };
-    let stands_in = |names: &std::collections::BTreeSet<String>| leaf.path.iter().any(|name| names.contains(name));
+    let stands_in = |names: &BTreeSet<String>| leaf.path.iter().any(|name| names.contains(name));
     match output {
         Output::Untrusted => Integrity::Untrusted,
         Output::Trusted => Integrity::Trusted,
