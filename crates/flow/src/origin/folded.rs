@@ -52,7 +52,7 @@ impl Folded {
 
     /// Whether `value` stands in it as a whole: no letter, digit or sign that would make it a part of something longer beside it.
     pub(crate) fn holds(&self, value: &Self) -> bool {
-        self.stands(value, |beside| joins_before(beside), |beside| joins(beside))
+        self.stands(value, joins_before, |beside| joins(beside))
     }
 
     fn stands(
