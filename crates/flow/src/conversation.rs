@@ -14,6 +14,8 @@ use crate::origin::{Answered, Grounding, Provenance, UserText};
 const MAX_OPEN: usize = 4096;
 /// Most values of one call.
 const MAX_VALUES: usize = 512;
+/// Most values of calls that have one name.
+const MAX_AMBIGUOUS: usize = 4096;
 /// Most parts of one value that is a list.
 const MAX_PARTS: usize = 64;
 
@@ -63,8 +65,11 @@ struct Open {
     tool: String,
     keeps: String,
     annotation: Option<Annotation>,
-    acts: bool,
+    /// Where the calls of this name write; none if they only read.
+    writes: BTreeSet<String>,
     values: Vec<(String, Integrity)>,
+    /// Whether values are missing: unreadable ones, or too many.
+    is_cut: bool,
     /// Whether another call had the same name: then nobody knows which of them an answer is of.
     is_ambiguous: bool,
 }
@@ -96,7 +101,13 @@ impl Conversation {
 
     /// A call that is asked for now. It changes nothing yet: see [`Conversation::made`].
     pub fn asked(&mut self, call: &Call<'_>) -> CallFacts {
-        let read = values(call.arguments);
+        self.asked_of(call, &BTreeSet::new())
+    }
+
+    /// The same, of a tool whose schema declares these names ([`crate::declared`]): what an argument calls a part of itself in them is
+    /// no value.
+    pub fn asked_of(&mut self, call: &Call<'_>, declared: &BTreeSet<String>) -> CallFacts {
+        let read = values(call.arguments, declared);
         let is_read = read.is_some();
         let mut origins = Vec::new();
         let mut told = Vec::new();
@@ -124,14 +135,18 @@ impl Conversation {
             }
             sinks
         });
-        self.opened(call, told);
+        self.opened(call, told, is_read);
         CallFacts { sinks, untrusted, origins, is_tainted }
     }
 
     /// The call of this name was let through. What it writes is no better when it comes back.
     pub fn made(&mut self, id: &str) {
-        if let Some(open) = self.open.get(id).filter(|open| open.acts) {
-            self.provenance.written(&open.keeps, &open.values);
+        let Some(open) = self.open.get(id) else { return };
+        for place in &open.writes {
+            self.provenance.written(place, &open.values);
+            if open.is_cut {
+                self.provenance.overwritten(place);
+            }
         }
     }
 
@@ -175,28 +190,52 @@ impl Conversation {
         links.min().unwrap_or(Integrity::User)
     }
 
-    fn opened(&mut self, call: &Call<'_>, values: Vec<(String, Integrity)>) {
+    fn opened(&mut self, call: &Call<'_>, values: Vec<(String, Integrity)>, is_read: bool) {
+        let place = || call.keeps.to_owned();
         if let Some(open) = self.open.get_mut(call.id) {
+            // Either of them may be the one that is let through.
             open.is_ambiguous = true;
-            open.values.extend(values);
+            open.writes.extend(call.acts.then(place));
+            open.is_cut |= !is_read || open.values.len() >= MAX_AMBIGUOUS;
+            if !open.is_cut {
+                open.values.extend(values);
+            }
             return;
         }
-        if self.open.len() < MAX_OPEN {
-            let open = Open {
-                tool: call.tool.to_owned(),
-                keeps: call.keeps.to_owned(),
-                annotation: call.annotation.cloned(),
-                acts: call.acts,
-                values,
-                is_ambiguous: false,
-            };
-            self.open.insert(call.id.to_owned(), open);
+        if self.open.len() >= MAX_OPEN {
+            if call.acts {
+                self.provenance.overwritten(call.keeps);
+            }
+            return;
         }
+        let open = Open {
+            tool: call.tool.to_owned(),
+            keeps: place(),
+            annotation: call.annotation.cloned(),
+            writes: call.acts.then(place).into_iter().collect(),
+            values,
+            is_cut: !is_read,
+            is_ambiguous: false,
+        };
+        self.open.insert(call.id.to_owned(), open);
     }
 }
 
-/// The values of a call with their places: strings, numbers, and names inside of objects. None if they cannot be read.
-fn values(arguments: &str) -> Option<Vec<(String, String)>> {
+/// The names of properties that a JSON Schema declares, at any depth; none if it cannot be read.
+#[must_use]
+pub fn declared(schema: &str) -> BTreeSet<String> {
+    let Ok(document) = Document::parse(schema.as_bytes(), &Limits::default()) else { return BTreeSet::new() };
+    let is_declared = |node: &NodeId| {
+        let list = document.parent(*node).filter(|list| document.kind(*list) == Kind::Object);
+        list.and_then(|list| document.key(list)).is_some_and(|key| key == "properties")
+    };
+    let names = document.nodes().filter(is_declared).filter_map(|node| document.key(node));
+    names.take(MAX_VALUES).map(std::borrow::Cow::into_owned).collect()
+}
+
+/// The values of a call with their places: strings, numbers, and names inside of objects but for declared ones. None if they cannot
+/// be read.
+fn values(arguments: &str, declared: &BTreeSet<String>) -> Option<Vec<(String, String)>> {
     let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
     let document = Document::parse(arguments.as_bytes(), &Limits::default()).ok()?;
     if document.kind(document.root()) != Kind::Object {
@@ -205,7 +244,9 @@ fn values(arguments: &str) -> Option<Vec<(String, String)>> {
     let mut found = Vec::new();
     for node in document.nodes() {
         let is_own = document.parent(node) == Some(document.root());
-        if let (Some(key), false) = (document.key(node), is_own) {
+        if let (Some(key), false) = (document.key(node), is_own)
+            && !declared.contains(key.as_ref())
+        {
             found.push((document.pointer(node), key.into_owned()));
         }
         found.extend(value(&document, node).map(|text| (document.pointer(node), text)));

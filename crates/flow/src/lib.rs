@@ -37,7 +37,7 @@ mod ledgers;
 mod origin;
 
 pub use act::{ActKind, MAX_ACTS, NamedAct};
-pub use conversation::{Call, CallFacts, Conversation, Origin};
+pub use conversation::{Call, CallFacts, Conversation, Origin, declared};
 pub use ledger::{Ledger, MAX_OBSERVATIONS, MAX_ORIGIN_BYTES, Observation};
 pub use ledgers::Ledgers;
 pub use origin::{Answered, Grounding, MAX_KEPT, MAX_OWN, MAX_PIECES, MIN_SEARCHED, Place, Provenance, Source, UserText};

@@ -287,3 +287,222 @@ fn long_conversations_stay_bounded() {
     assert_eq!(of(&mut conversation, r#"{"mail": "acct-late"}"#, Sink::Destination), Untrusted);
     assert_eq!(of(&mut conversation, r#"{"mail": "ann@example.com"}"#, Sink::Destination), User);
 }
+
+/// Asks for a call that writes, lets it through and answers it.
+fn write(conversation: &mut Conversation, id: &str, arguments: &str) {
+    let known = annotation(Output::Trusted, &[]);
+    conversation.asked(&Call { id, tool: "s/add", keeps: "s", annotation: Some(&known), acts: true, arguments });
+    conversation.made(id);
+    conversation.answered(id, "ok");
+}
+
+#[test]
+fn pieces_of_what_was_written_come_back_as_they_were() {
+    let cases = [
+        (r#"{"note": "Call zoe-evil, she knows"}"#, "- name: zoe-evil\n", "zoe-evil"),
+        (r#"{"note": "zoe-evil,bo-evil"}"#, "- bo-evil\n- zoe-evil\n", "bo-evil"),
+        (r#"{"note": "for Zoe, now"}"#, "- name: Zoe\n", "Zoe"),
+        (r#"{"note": "GB33 BUKB 2020 1555 5555 55"}"#, "- account: GB33BUKB20201555555555\n", EVIL),
+        (r#"{"note": "to GB33BUKB20201555555555 now"}"#, "- account: the one of GB33 BUKB 2020 1555 5555 55 here\n", EVIL),
+        (r#"{"note": "call +44 20 7946 0958"}"#, "- phone: +442079460958\n", "+442079460958"),
+        (r#"{"note": "at https://EVIL.example/x"}"#, "- at: https://evil.example/x\n", "https://evil.example/x"),
+        (r#"{"note": "see evil.example"}"#, "- at: https://evil.example/x\n", "https://evil.example/x"),
+        (r#"{"note": "ref-9911 (new)"}"#, "- ref: number ref-9911\n", "ref-9911"),
+        (r#"{"note": "3 Feb 2026"}"#, "- on: 2026-02-03\n", "2026-02-03"),
+    ];
+    for (arguments, result, value) in cases {
+        let mail = format!(r#"{{"mail": "{value}"}}"#);
+        let mut conversation = said("Note it.");
+        read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+        read(&mut conversation, "1", Output::Trusted, "{}", result);
+        assert_eq!(of(&mut conversation, &mail, Sink::Destination), Trusted, "nothing was written: {result}");
+        for output in [Output::Trusted, Output::Identifiers] {
+            let mut conversation = said("Note it.");
+            read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+            write(&mut conversation, "1", arguments);
+            read(&mut conversation, "2", output.clone(), "{}", result);
+            assert_eq!(of(&mut conversation, &mail, Sink::Destination), Untrusted, "written: {arguments}");
+            let mut conversation = said("Note it.");
+            read(&mut conversation, "0", Output::Untrusted, "{}", "a page");
+            read(&mut conversation, "1", output, arguments, result);
+            assert_eq!(of(&mut conversation, &mail, Sink::Destination), Untrusted, "told: {arguments}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_writes_washes_nothing_clean() {
+    let mut conversation = said("Note it.");
+    for number in 0..1100 {
+        write(&mut conversation, &format!("w{number}"), &format!(r#"{{"note": "note-{number}"}}"#));
+    }
+    write(&mut conversation, "w", r#"{"note": "zoe@evil.example"}"#);
+    read(&mut conversation, "r", Output::Trusted, "{}", "- mail: zoe@evil.example\n- id: acct-7781\n");
+    for value in ["zoe@evil.example", "acct-7781"] {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), Untrusted, "{value}");
+    }
+    // What cannot be read cannot be remembered.
+    let mut conversation = said("Note it.");
+    write(&mut conversation, "w", r#"{"note": "zoe@evil.example", "note": ""}"#);
+    read(&mut conversation, "r", Output::Trusted, "{}", "- mail: zoe@evil.example\n");
+    assert_eq!(of(&mut conversation, r#"{"mail": "zoe@evil.example"}"#, Sink::Destination), Untrusted);
+}
+
+#[test]
+fn a_read_under_the_same_name_hides_no_write() {
+    let known = annotation(Output::Trusted, &[]);
+    let reads = Call { id: "1", tool: "o/read", keeps: "other", annotation: Some(&known), acts: false, arguments: "{}" };
+    let writes = Call { tool: "s/add", keeps: "s", acts: true, arguments: r#"{"note": "zoe@evil.example"}"#, ..reads };
+    for calls in [[reads, writes], [writes, reads]] {
+        let mut conversation = said("Note it.");
+        calls.iter().for_each(|call| {
+            conversation.asked(call);
+        });
+        conversation.made("1");
+        read(&mut conversation, "2", Output::Trusted, "{}", "- mail: zoe@evil.example\n");
+        assert_eq!(of(&mut conversation, r#"{"mail": "zoe@evil.example"}"#, Sink::Destination), Untrusted);
+    }
+}
+
+#[test]
+fn an_identifier_is_no_place_to_go_to() {
+    let outputs = [Output::Identifiers, Output::Mixed { free: ["body".to_owned()].into(), ident: ["sender".to_owned()].into() }];
+    for output in outputs {
+        for address in [
+            "https://evil.example/x",
+            "http://evil.example",
+            "www.evil.example",
+            "evil.example/x",
+            "evil.example",
+            "evil.example:80",
+        ] {
+            let mut conversation = said("What is new?");
+            read(&mut conversation, "1", output.clone(), "{}", &format!("- sender: {address}\n  body: hello\n"));
+            assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{address}"}}"#), Sink::Fetch), Untrusted, "{address}");
+            assert_eq!(of(&mut conversation, &format!(r#"{{"body": "see {address}"}}"#), Sink::Content), Untrusted, "{address}");
+            let as_name = if address == "evil.example" { Identifier } else { Untrusted };
+            assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{address}"}}"#), Sink::Destination), as_name, "{address}");
+        }
+    }
+    let mut conversation = said("Read www.site.example.");
+    read(&mut conversation, "1", Output::Trusted, "{}", "- at: https://shop.example/x\n");
+    assert_eq!(of(&mut conversation, r#"{"url": "http://www.site.example"}"#, Sink::Fetch), User);
+    assert_eq!(of(&mut conversation, r#"{"url": "https://shop.example/x"}"#, Sink::Fetch), Trusted);
+}
+
+#[test]
+fn a_template_that_a_value_breaks_out_of_vouches_for_nothing() {
+    let results = [
+        "- id: acct-7781\n  body: x\n  id: acct-9911\n",
+        "{'id': 'acct-7781', 'body': 'x\"\\', \\'id2\\': \\'acct-9911'}",
+        r#"{"id": "acct-7781", "body": "x", "id": "acct-9911"}"#,
+        "id,body,id\nacct-7781,x,acct-9911\n",
+    ];
+    for result in results {
+        let mut conversation = said("Pay.");
+        read(&mut conversation, "1", mixed(), "{}", result);
+        for value in ["acct-7781", "acct-9911"] {
+            assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), Untrusted, "{result}");
+        }
+    }
+}
+
+#[test]
+fn names_that_a_schema_declares_are_no_values() {
+    let schema = r#"{"properties": {"mail": {"items": {"properties": {"address": {}, "role": {}}}}}}"#;
+    let declared = crate::declared(schema);
+    assert_eq!(declared, ["address", "mail", "role"].map(str::to_owned).into());
+    let known = annotation(Output::Trusted, &[("mail", Sink::Destination)]);
+    let mut conversation = said("Write to ann@example.com");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let mut of = |arguments| {
+        let call = Call { id: "", tool: "s/act", keeps: "s", annotation: Some(&known), acts: true, arguments };
+        conversation.asked_of(&call, &declared).sinks.unwrap()[&Sink::Destination]
+    };
+    assert_eq!(of(r#"{"mail": [{"address": "ann@example.com"}]}"#), User);
+    assert_eq!(of(r#"{"mail": [{"zoe@evil.example": "ann@example.com"}]}"#), Untrusted);
+    assert_eq!(of(r#"{"mail": [{"address": "zoe@evil.example"}]}"#), Untrusted);
+    // Without a schema every name may be one that the model has chosen.
+    assert_eq!(crate::declared("{"), [].into());
+}
+
+#[test]
+fn paths_of_addresses_are_read_letter_by_letter() {
+    let mut conversation = said("Read HTTPS://Shop.example/Path?Q=a and shop.example/List, then www.site.example.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let cases = [
+        ("https://shop.example/Path?Q=a", User),
+        ("https://SHOP.example/Path?Q=a", User),
+        ("https://shop.example/path?q=a", Untrusted),
+        ("https://shop.example/Path?Q=A", Untrusted),
+        ("https://shop.example/Path", Untrusted),
+        ("https://shop.example/", Untrusted),
+        ("shop.example/List", User),
+        ("https://shop.example/List", User),
+        ("shop.example/list", Untrusted),
+        ("shop.example/List/more", Untrusted),
+        ("http://www.site.example", User),
+        ("www.site.example/x", Untrusted),
+        ("www.site.example?d=1", Untrusted),
+    ];
+    for (url, expected) in cases {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{url}"}}"#), Sink::Fetch), expected, "{url}");
+        assert_eq!(of(&mut conversation, &format!(r#"{{"body": "see {url} now"}}"#), Sink::Content), expected, "{url}");
+    }
+}
+
+#[test]
+fn names_of_files_are_no_links_and_hosts_of_any_letters_are() {
+    let cases = [
+        ("report.docx", User),
+        ("use Node.js, main.ts and Report.PDF.", User),
+        ("e.g. 1.5 of 10.000\u{20ac} (\u{00b0}C)", User),
+        ("evil.com", Untrusted),
+        ("evil.zip", Untrusted),
+        ("evil.zip/x", Untrusted),
+        ("readme.md", Untrusted),
+        ("report.docx/x", Untrusted),
+        ("report.docx?x", Untrusted),
+        ("report.docx:80", Untrusted),
+        ("www.report.docx", Untrusted),
+        ("https://report.docx", Untrusted),
+        ("see b\u{00fc}cher.example.", Untrusted),
+        ("\u{0435}vil.com", Untrusted),
+        ("evil\u{3002}com", Untrusted),
+        ("\u{ff45}vil.com/x", Untrusted),
+        ("(\u{043f}\u{0440}\u{0438}\u{043c}\u{0435}\u{0440}.\u{0440}\u{0444}/x)", Untrusted),
+        ("\u{8bf7}\u{770b}evil.com\u{7684}", Untrusted),
+        ("https://b\u{00fc}cher.example/x", Untrusted),
+    ];
+    let mut conversation = said("Write to Ann.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    for (body, expected) in cases {
+        let arguments = format!(r#"{{"body": {}}}"#, serde_json::to_string(body).unwrap());
+        assert_eq!(of(&mut conversation, &arguments, Sink::Content), expected, "{body}");
+    }
+    let mut conversation = said("Read b\u{00fc}cher.example/x and \u{ff45}xample.com.");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    for url in ["b\u{00fc}cher.example/x", "https://xn--bcher-kva.example/x", "https://B\u{00dc}CHER.example/x", "example.com"] {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"url": "{url}"}}"#), Sink::Fetch), User, "{url}");
+        assert_eq!(of(&mut conversation, &format!(r#"{{"body": "{url}"}}"#), Sink::Content), User, "{url}");
+    }
+}
+
+#[test]
+fn apostrophes_and_question_marks_join_where_they_do() {
+    let mut conversation = said("Ask O'Brien at d'Alembert's, Anna's team, 'quoted-1' and x.example/p?d=1; is it acct-7781? Yes");
+    read(&mut conversation, "1", Output::Untrusted, "{}", "a page");
+    let cases = [
+        ("O'Brien", User),
+        ("Brien", Untrusted),
+        ("Alembert", User),
+        ("Anna", User),
+        ("quoted-1", User),
+        ("acct-7781", User),
+        ("x.example/p", Untrusted),
+        ("x.example/p?d=1", User),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(of(&mut conversation, &format!(r#"{{"mail": "{value}"}}"#), Sink::Destination), expected, "{value}");
+    }
+}

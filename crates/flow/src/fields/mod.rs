@@ -38,7 +38,8 @@ impl Leaf {
     }
 }
 
-/// The leaves of a text, or none if it has no structure that can be read whole. Names of fields are leaves too: whoever can write
+/// The leaves of a text, or none if it has no structure that can be read whole and in one way: a name that stands twice in one map
+/// or table, or signs that two writers mean differently, and nothing is a field. Names of fields are leaves too: whoever can write
 /// a name can write what he likes there.
 #[must_use]
 pub fn fields(text: &str) -> Option<Vec<Leaf>> {

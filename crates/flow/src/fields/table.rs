@@ -1,5 +1,7 @@
 //! Tables: lines of as many comma-, semicolon- or tab-separated values each, names of the columns first. Quotes as in RFC 4180.
 
+use std::collections::BTreeSet;
+
 use super::{Leaf, MAX_LEAVES};
 
 /// Fewest columns, and fewest lines below the names: prose with a comma in each line is no table.
@@ -13,7 +15,8 @@ pub(super) fn read(text: &str) -> Option<Vec<Leaf>> {
     let (names, line) = lines.next()?;
     let names = cells(names, sign)?;
     let is_head = (MIN_COLUMNS..=MAX_COLUMNS).contains(&names.len()) && names.iter().all(|name| is_name(name));
-    is_head.then_some(())?;
+    let is_once = names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    (is_head && is_once).then_some(())?;
     let name = |name: &String| Leaf { path: vec![name.clone()], text: name.clone(), line, is_name: true };
     let mut leaves: Vec<Leaf> = names.iter().map(name).collect();
     for (row, line) in lines {

@@ -18,7 +18,6 @@ fn structures_have_fields_and_prose_has_none() {
     {
         assert_eq!(told(prose), None, "{prose:?}");
     }
-    assert_eq!(told("a: 1\na: 2").map(|leaves| leaves.len()), Some(2), "both are seen");
 }
 
 #[test]
@@ -27,4 +26,30 @@ fn hostile_texts_end_in_no_fields() {
     {
         assert!(fields(&text).is_none(), "{} bytes", text.len());
     }
+}
+
+#[test]
+fn what_two_writers_read_differently_has_no_fields() {
+    let twice = [
+        "a: 1\na: 2",
+        "- a: 1\n  b: 2\n  a: 3\n",
+        r#"{"a": 1, "a": 2}"#,
+        "{a: 1, a: 2}",
+        "a,b,a\n1,2,3\n",
+        "{'b': {'a': 1, 'a': 2}}",
+    ];
+    // `repr({"body": "x\"', 'to': 'evil"})` and the like.
+    let quotes = [
+        r#"{'body': 'x"\', 'to': \'evil'}"#,
+        r#"{'body': 'it\'s "me"'}"#,
+        r#"[{'a': 'x\ty'}]"#,
+        r"{'a': 'x\\'}",
+        r"- {'a': 'x\', \'b\': \'y'}",
+    ];
+    for text in twice.into_iter().chain(quotes) {
+        assert_eq!(told(text), None, "{text}");
+    }
+    assert_eq!(told("- a: 1\n- a: 2\n").unwrap().len(), 2, "in two maps");
+    assert_eq!(told(r#"{'a': "it's", 'b': 'say "x"'}"#).unwrap(), ["1:a=it's", "1:b=say \"x\""]);
+    assert_eq!(told("{\"a\": \"x\\n\"}").unwrap(), ["1:a=x\n"]);
 }

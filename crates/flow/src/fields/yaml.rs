@@ -1,6 +1,8 @@
 //! YAML, by the events of its parser. What could be read two ways is not read: anchors, tags, directives, a second document.
 
-use granit_parser::{Event, Parser};
+use std::collections::BTreeSet;
+
+use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::{Leaf, MAX_DEPTH, MAX_LEAVES, MAX_NAME};
 
@@ -9,6 +11,10 @@ pub(super) fn read(text: &str) -> Option<Vec<Leaf>> {
     let is_comment =
         |(at, _): (usize, &str)| text.get(..at).is_none_or(|before| before.is_empty() || before.ends_with([' ', '\t', '\n']));
     if text.match_indices('#').any(is_comment) {
+        return None;
+    }
+    // `repr` of Python escapes with a backslash where YAML does not: between the two a text could end its quotes.
+    if text.trim_start().starts_with(['{', '[']) && text.contains('\\') {
         return None;
     }
     let options = granit_parser::options! {
@@ -37,7 +43,7 @@ pub(super) fn read(text: &str) -> Option<Vec<Leaf>> {
 /// A list, or a map and the key that waits for its value.
 enum Open {
     List,
-    Map { waits: bool },
+    Map { waits: bool, names: BTreeSet<String> },
 }
 
 #[derive(Default)]
@@ -57,9 +63,10 @@ impl Reading {
                 (self.n_documents <= 1).then_some(())?;
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => return None,
+            Event::Scalar(text, ScalarStyle::SingleQuoted, ..) if text.contains('\\') => return None,
             Event::Scalar(text, ..) => self.scalar(text.into_owned(), line)?,
             Event::SequenceStart(..) => self.begin(Open::List)?,
-            Event::MappingStart(..) => self.begin(Open::Map { waits: false })?,
+            Event::MappingStart(..) => self.begin(Open::Map { waits: false, names: BTreeSet::new() })?,
             Event::SequenceEnd | Event::MappingEnd => {
                 self.open.pop();
                 self.valued();
@@ -71,7 +78,7 @@ impl Reading {
 
     fn begin(&mut self, open: Open) -> Option<()> {
         // A collection as the name of a field.
-        if let Some(Open::Map { waits: false }) = self.open.last() {
+        if let Some(Open::Map { waits: false, .. }) = self.open.last() {
             return None;
         }
         self.has_structure = true;
@@ -80,11 +87,12 @@ impl Reading {
     }
 
     fn scalar(&mut self, text: String, line: u32) -> Option<()> {
-        if let Some(Open::Map { waits }) = self.open.last_mut()
+        if let Some(Open::Map { waits, names }) = self.open.last_mut()
             && !*waits
         {
             *waits = true;
-            (text.len() <= MAX_NAME).then_some(())?;
+            // A name that stands twice: one of them was put there by whoever writes a value.
+            (text.len() <= MAX_NAME && names.insert(text.clone())).then_some(())?;
             self.path.push(text.clone());
             self.leaves.push(Leaf { path: self.path.clone(), text, line, is_name: true });
             return Some(());
@@ -96,7 +104,7 @@ impl Reading {
 
     /// A value is complete: the name that waited for it goes.
     fn valued(&mut self) {
-        if let Some(Open::Map { waits }) = self.open.last_mut()
+        if let Some(Open::Map { waits, .. }) = self.open.last_mut()
             && std::mem::take(waits)
         {
             self.path.pop();

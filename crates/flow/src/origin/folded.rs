@@ -40,14 +40,34 @@ impl Folded {
         self.0.chars().filter(|char| *char != ' ').count()
     }
 
+    /// Its words: runs of letters and digits.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.split(|char| !is_word(char)).filter(|word| !word.is_empty())
+    }
+
+    /// Whether `value` stands in it with no letter or digit beside it.
+    pub(crate) fn has(&self, value: &Self) -> bool {
+        self.stands(value, |mut beside| beside.next().is_some_and(is_word), |mut beside| beside.next().is_some_and(is_word))
+    }
+
     /// Whether `value` stands in it as a whole: no letter, digit or sign that would make it a part of something longer beside it.
     pub(crate) fn holds(&self, value: &Self) -> bool {
+        self.stands(value, joins_before, |beside| joins(beside))
+    }
+
+    fn stands(
+        &self,
+        value: &Self,
+        is_joined_before: impl Fn(std::iter::Rev<std::str::Chars<'_>>) -> bool,
+        is_joined_behind: impl Fn(std::str::Chars<'_>) -> bool,
+    ) -> bool {
         let text = &self.0;
         !value.is_empty()
             && memchr::memmem::find_iter(text.as_bytes(), value.0.as_bytes()).take(MAX_TRIES).any(|start| {
                 let end = start.saturating_add(value.0.len());
                 let (before, behind) = (text.get(..start), text.get(end..));
-                before.is_some_and(|before| !joins(before.chars().rev())) && behind.is_some_and(|behind| !joins(behind.chars()))
+                before.is_some_and(|before| !is_joined_before(before.chars().rev()))
+                    && behind.is_some_and(|behind| !is_joined_behind(behind.chars()))
             })
     }
 }
@@ -55,13 +75,34 @@ impl Folded {
 /// How many places of a value in one text are looked at; a text that holds a value this often as a part of others only is hostile.
 const MAX_TRIES: usize = 4096;
 
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Whether what goes before, read backwards, is a part of the same word, address or number.
+fn joins_before(beside: std::iter::Rev<std::str::Chars<'_>>) -> bool {
+    let mut further = beside.clone();
+    // `O'Brien` is one name; `l'hotel` and `d'Anna` are two words.
+    if further.next().is_some_and(|char| matches!(char, '\'' | '\u{2019}')) {
+        let letter = further.next();
+        let is_elided = letter.is_some_and(|char| "dlcjmnst".contains(char)) && !further.next().is_some_and(is_word);
+        return letter.is_some_and(is_word) && !is_elided;
+    }
+    joins(beside)
+}
+
 /// Whether what follows is a part of the same word, address or number.
 fn joins(mut beside: impl Iterator<Item = char>) -> bool {
     match beside.next() {
+        // `Anna's` is Anna's, `Bo'sun` is another.
+        Some('\'' | '\u{2019}') => match beside.next() {
+            Some('s') => beside.next().is_some_and(is_word),
+            char => char.is_some_and(is_word),
+        },
         None => false,
         Some(char) if char.is_alphanumeric() || char == '_' => true,
         // Signs that stand inside addresses, numbers and identifiers join where something goes on behind them.
-        Some('.' | ',' | '-' | '@' | '/' | ':' | '+' | '&' | '=' | '#' | '%' | '~' | '\\' | '$') => {
+        Some('.' | ',' | '-' | '@' | '/' | ':' | '+' | '&' | '=' | '#' | '%' | '~' | '\\' | '$' | '?') => {
             beside.next().is_some_and(|char| char.is_alphanumeric() || matches!(char, '_' | '/' | '.' | '-'))
         }
         // A mark of its own kind: one that changes the letter before it, or cannot be seen.

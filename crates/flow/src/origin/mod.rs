@@ -6,21 +6,30 @@
 //!
 //! A match allows and its absence does not: encoding, splitting or disguising a value loses its origin and can only end in a hold.
 
+mod address;
+mod apart;
 mod appoint;
 mod folded;
 mod ident;
+mod index;
+mod mail;
 mod user;
 mod value;
+mod wish;
+mod written;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::{Annotation, Integrity, Output, Sink};
 
 use self::appoint::{Appointments, Named};
 use self::folded::Folded;
+use self::index::Index;
 use self::user::Line;
 pub use self::user::{MAX_OWN, UserText};
 use self::value::Key;
+use self::wish::Wishes;
+use self::written::{Told, Written};
 use crate::fields::{self, Leaf};
 
 /// Most bytes of text that a task keeps for comparison. What comes later gives no value an origin; its taint stays.
@@ -31,10 +40,10 @@ pub const MAX_PIECES: usize = 65_536;
 pub const MIN_SEARCHED: usize = 6;
 /// Most addresses of one text that are looked for; with more all of them come from nowhere.
 const MAX_LINKS: usize = 128;
+/// Most texts in which one value is looked for: one whose every word stands in more comes from nowhere.
+const MAX_TRIED: usize = 1024;
 /// Most lines of one result without fields that are kept apart.
 const MAX_LINES: usize = 4096;
-/// Most values that tasks have written and that are remembered.
-const MAX_WRITTEN: usize = 1024;
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +74,6 @@ pub struct Source {
     pub integrity: Integrity,
 }
 
-/// A value that a call has written: what comes back from the same place is no better.
-#[derive(Debug, Clone)]
-struct Written {
-    place: String,
-    value: Folded,
-    integrity: Integrity,
-}
-
 #[derive(Debug)]
 struct Piece {
     source: usize,
@@ -93,7 +94,11 @@ pub struct Provenance {
     pieces: Vec<Piece>,
     /// Values in normal form: the best integrity, and the piece that gave it first.
     values: HashMap<Key, (Integrity, usize)>,
-    written: Vec<Written>,
+    /// The words of pieces that anybody vouches for.
+    index: Index,
+    /// The words of the others.
+    outside: Index,
+    written: Written,
     appointments: Appointments,
     n_bytes: usize,
     is_tainted: bool,
@@ -121,10 +126,11 @@ impl Provenance {
 
     /// What stands in the name of the user. The same text once more brings nothing new.
     pub fn user(&mut self, text: &str, mode: UserText) {
-        let foreign: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.integrity < Integrity::Trusted).collect();
-        let lines = user::lines(text, mode, |part| foreign.iter().any(|piece| piece.folded.holds(part)));
+        let lines = user::lines(text, mode, |part| self.foreign(part));
         let whole = Folded::new(text);
-        let is_all_foreign = mode == UserText::Mixed && !whole.is_empty() && foreign.iter().any(|piece| piece.folded == whole);
+        let is_all_foreign = mode == UserText::Mixed
+            && !whole.is_empty()
+            && self.near(&whole).any(|(_, piece)| piece.integrity < Integrity::Trusted && piece.folded == whole);
         let source = self.begin("user".to_owned());
         let (own, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|line| line.is_own && !is_all_foreign);
         if let Some(first) = others.iter().find(|line| !line.text.trim().is_empty()) {
@@ -133,15 +139,21 @@ impl Provenance {
             let leaf = Leaf { path: Vec::new(), text: text.join("\n"), line: first.number, is_name: false };
             self.keep(leaf, source, Integrity::Untrusted, false);
         }
-        for Line { number, text, .. } in own {
-            for part in user::wishes(&text) {
+        let mut wishes = Wishes::default();
+        let mut next: Vec<Option<&str>> = Vec::with_capacity(own.len());
+        own.iter().rev().fold(None, |behind, line| {
+            next.push(behind);
+            if line.text.trim().is_empty() { behind } else { Some(line.text.as_str()) }
+        });
+        for (Line { number, text, .. }, next) in own.iter().zip(next.into_iter().rev()) {
+            for part in wishes.of(text, next) {
                 // What the user does not want done is no word of an outsider: it taints nothing.
                 let integrity = if part.is_wish { Integrity::User } else { Integrity::Untrusted };
                 if part.is_wish {
                     self.appointments.said(part.text);
                 }
                 self.keep(
-                    Leaf { path: Vec::new(), text: part.text.to_owned(), line: number, is_name: false },
+                    Leaf { path: Vec::new(), text: part.text.to_owned(), line: *number, is_name: false },
                     source,
                     integrity,
                     false,
@@ -154,36 +166,39 @@ impl Provenance {
     pub fn answered(&mut self, answered: &Answered<'_>, text: &str) {
         let source = self.begin(format!("tool:{}", answered.tool));
         let output = answered.annotation.map_or(&Output::Untrusted, |known| &known.output);
-        let echoes: Vec<(Folded, Integrity)> =
-            answered.arguments.iter().map(|(text, integrity)| (Folded::new(text), *integrity)).collect();
+        let mut echo = Told::default();
+        answered.arguments.iter().for_each(|(text, integrity)| echo.push(text, *integrity));
         let named = answered.arguments.iter().filter(|(_, integrity)| *integrity == Integrity::User).map(|(text, _)| text);
         let named = named.filter(|text| text.chars().count() >= MIN_SEARCHED).map(|text| Named::new(text));
         self.appointments.came(named.collect(), text, self.pieces.len());
         // Also by what no field holds.
         self.is_tainted |= *output == Output::Untrusted && !text.trim().is_empty();
         for (leaf, is_field) in leaves(text) {
-            let mut integrity = vouched(output, &leaf, is_field);
-            // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
             let folded = Folded::new(&leaf.text);
-            let written = self.written.iter().filter(|written| written.place == answered.keeps);
-            let told = echoes.iter().map(|(value, integrity)| (value, *integrity));
-            for (value, told) in told.chain(written.map(|written| (&written.value, written.integrity))) {
-                if told < integrity && repeats(&folded, value) {
-                    integrity = told;
-                }
-            }
-            self.is_tainted |= integrity < Integrity::Trusted && !folded.is_empty();
+            // A tool that repeats what it was told, or gives back what it was told before, vouches for nothing by it.
+            let (written, is_known) = self.written.of(answered.keeps);
+            let told = [Some(&echo), written];
+            let upper = if is_known { vouched(output, &leaf, is_field) } else { Integrity::Untrusted };
+            let held = told.iter().flatten().fold(upper, |least, told| told.held(&folded, least));
+            self.is_tainted |= held < Integrity::Trusted && !folded.is_empty();
+            // Nor by pieces of it. Whatever outsider such a piece is of has tainted the task before.
+            let integrity = told.iter().flatten().fold(held, |least, told| told.shared(&leaf.text, &folded, least));
             self.keep(leaf, source, integrity, is_field);
         }
     }
 
     /// A call has written these values to a place: what comes back from there is no better than they were.
     pub fn written(&mut self, place: &str, arguments: &[(String, Integrity)]) {
+        let Some(told) = self.written.at(place) else { return };
         for (text, integrity) in arguments.iter().filter(|(_, integrity)| *integrity < Integrity::Trusted) {
-            let value = Folded::new(text);
-            if self.written.len() < MAX_WRITTEN && !value.is_empty() {
-                self.written.push(Written { place: place.to_owned(), value, integrity: *integrity });
-            }
+            told.push(text, *integrity);
+        }
+    }
+
+    /// A call has written to a place what cannot be remembered: nothing that comes back from there is vouched for.
+    pub fn overwritten(&mut self, place: &str) {
+        if let Some(told) = self.written.at(place) {
+            told.fill();
         }
     }
 
@@ -198,8 +213,13 @@ impl Provenance {
         }
         let mut best: Option<(Integrity, usize)> = None;
         let is_short = folded.n_chars() < MIN_SEARCHED;
-        for (at, piece) in self.pieces.iter().enumerate() {
-            if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) {
+        // By a name that outsiders choose nobody vouches for a place to go to.
+        let is_mere_name = |integrity| sink == Some(Sink::Fetch) && integrity == Integrity::Identifier;
+        let keys = value::keys_of_whole(text);
+        // A path is read letter by letter: only by the normal form of the address.
+        let is_path = sink != Some(Sink::Credential) && keys.iter().any(address::has_path);
+        for (at, piece) in self.near(&folded).filter(|_| !is_path).take(MAX_TRIED) {
+            if best.is_some_and(|(integrity, _)| integrity >= piece.integrity) || is_mere_name(piece.integrity) {
                 continue;
             }
             let is_there = match (sink, piece.integrity) {
@@ -215,15 +235,15 @@ impl Provenance {
             }
         }
         if sink != Some(Sink::Credential) {
-            for key in value::keys_of_whole(text) {
+            for key in keys {
                 let Some((integrity, at)) = self.values.get(&key).copied() else { continue };
                 let is_role = self.pieces.get(at).is_some_and(|piece| piece.integrity == Integrity::User || piece.is_field);
-                if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) {
+                if best.is_none_or(|(known, _)| integrity > known) && (!is_short || is_role) && !is_mere_name(integrity) {
                     best = Some((integrity, at));
                 }
             }
         }
-        let may_be_appointed = !matches!(sink, Some(Sink::Credential | Sink::Payee));
+        let may_be_appointed = !matches!(sink, Some(Sink::Credential | Sink::Payee | Sink::Fetch));
         if may_be_appointed
             && best.is_none_or(|(integrity, _)| integrity < Integrity::Identifier)
             && let Some(at) = self.appointments.of(text)
@@ -240,7 +260,7 @@ impl Provenance {
     /// The addresses in a text that lead somewhere, with where they come from.
     #[must_use]
     pub fn links(&self, text: &str) -> Vec<(String, Grounding)> {
-        let addresses: std::collections::BTreeSet<String> = value::addresses(text).into_iter().collect();
+        let addresses: BTreeSet<String> = address::links(text).into_iter().collect();
         let is_flood = addresses.len() > MAX_LINKS;
         let nowhere = || Grounding { integrity: Integrity::Untrusted, place: None };
         let ground = |address: &str| if is_flood { nowhere() } else { self.ground(address, Some(Sink::Fetch)) };
@@ -257,6 +277,28 @@ impl Provenance {
     #[must_use]
     pub fn source(&self, number: usize) -> Option<&Source> {
         self.sources.get(number)
+    }
+
+    /// The sources that hold a part and that nobody vouches for; with a flood of words no part is sure not to stand there.
+    fn foreign(&self, part: &Folded) -> BTreeSet<usize> {
+        let mut n_tried = 0_usize;
+        let is_there = |piece: &&Piece| {
+            n_tried = n_tried.saturating_add(1);
+            n_tried > MAX_TRIED || piece.integrity < Integrity::Trusted && piece.folded.holds(part)
+        };
+        self.near(part).map(|(_, piece)| piece).take(MAX_TRIED + 1).filter(is_there).map(|piece| piece.source).collect()
+    }
+
+    /// The pieces that may hold a value: first those that anybody vouches for, then as many of the others as tell where it stands.
+    fn near(&self, value: &Folded) -> impl Iterator<Item = (usize, &Piece)> {
+        let number = |at: &u32| usize::try_from(*at).ok();
+        let near = self.index.near(value);
+        let outside = self.outside.near(value).unwrap_or_default().iter().filter_map(number);
+        let vouched = near.unwrap_or_default().iter().filter_map(number);
+        // What has no word stands in too much: only the user's own mean anything by it.
+        let others = if near.is_none() { self.pieces.len() } else { 0 };
+        let of_words = vouched.chain(outside).filter_map(|at| Some((at, self.pieces.get(at)?)));
+        of_words.chain(self.pieces.iter().enumerate().take(others).filter(|(_, piece)| piece.integrity == Integrity::User))
     }
 
     fn begin(&mut self, name: String) -> usize {
@@ -285,6 +327,11 @@ impl Provenance {
             }
         }
         let field = leaf.field().map(str::to_owned);
+        if integrity == Integrity::Untrusted {
+            self.outside.add(at, &folded)
+        } else {
+            self.index.add(at, &folded)
+        }
         let exact = (integrity == Integrity::User).then_some(leaf.text);
         self.pieces.push(Piece { source, folded, exact, integrity, line: leaf.line, field, is_field });
     }
@@ -306,7 +353,7 @@ fn leaves(text: &str) -> Vec<(Leaf, bool)> {
 /// What an operator vouches for.
 fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
     let shaped = |leaf: &Leaf| if ident::is_identifier(&leaf.text) { Integrity::Identifier } else { Integrity::Untrusted };
-    let stands_in = |names: &std::collections::BTreeSet<String>| leaf.path.iter().any(|name| names.contains(name));
+    let stands_in = |names: &BTreeSet<String>| leaf.path.iter().any(|name| names.contains(name));
     match output {
         Output::Untrusted => Integrity::Untrusted,
         Output::Trusted => Integrity::Trusted,
@@ -318,9 +365,4 @@ fn vouched(output: &Output, leaf: &Leaf, is_field: bool) -> Integrity {
         Output::Mixed { .. } => Integrity::Trusted,
         Output::Identifiers => shaped(leaf),
     }
-}
-
-/// Whether what came back is, or holds, what was told.
-fn repeats(leaf: &Folded, value: &Folded) -> bool {
-    leaf == value || value.n_chars() >= MIN_SEARCHED && leaf.holds(value)
 }
