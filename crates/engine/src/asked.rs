@@ -76,6 +76,8 @@ pub struct ClientTool {
     pub annotation: Annotation,
     /// Whether it changes or sends something.
     pub acts: bool,
+    /// The names of all properties that its schema declares: in arguments they are no values.
+    pub declared: BTreeSet<String>,
     /// What a request has to say of it.
     said: Digest,
 }
@@ -86,7 +88,10 @@ impl ClientTool {
     pub fn new(name: &str, (server, tool): (Name, String), pinned: Arc<Pinned>, agents: BTreeSet<Name>, at_client: bool) -> Self {
         let said = said_of(&pinned, name, &[]);
         let annotation = Annotation::default();
-        Self { server, tool, pinned, agents, runs_at_client: at_client, annotation, acts: true, said }
+        let schema = serde_json::from_str::<Value>(pinned.definition().canonical()).ok();
+        let schema = schema.and_then(|whole| whole.get("inputSchema").map(Value::to_string)).unwrap_or_default();
+        let declared = flow::declared(&schema);
+        Self { server, tool, pinned, agents, runs_at_client: at_client, annotation, acts: true, declared, said }
     }
 
     /// Of which operators say so much: its results and arguments, and whether it changes or sends something.

@@ -91,12 +91,16 @@ fn asked(
 ) -> flow::CallFacts {
     let known = tools.named(chain, name);
     let shown = known.map_or_else(|| name.to_owned(), |tool| format!("{}/{}", tool.server, tool.tool));
-    conversation.asked(&Call {
+    let call = Call {
         id,
         tool: &shown,
         keeps: known.map_or("", |tool| tool.server.as_str()),
         annotation: known.map(|tool| &tool.annotation),
         acts: known.is_some_and(|tool| tool.acts),
         arguments,
-    })
+    };
+    match known {
+        Some(tool) => conversation.asked_of(&call, &tool.declared),
+        None => conversation.asked(&call),
+    }
 }

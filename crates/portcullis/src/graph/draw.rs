@@ -46,8 +46,10 @@ fn place(origin: &ArgumentOrigin) -> String {
     format!("{}{line}{field}", plain(source(origin)))
 }
 
-const fn colour(integrity: Integrity) -> &'static str {
-    match integrity {
+/// What decides nothing may come from anywhere.
+const fn colour(origin: &ArgumentOrigin) -> &'static str {
+    match origin.integrity {
+        Integrity::Untrusted if origin.sink.is_none() => "#909497",
         Integrity::Untrusted => "#c0392b",
         Integrity::Identifier => "#b9770e",
         Integrity::Trusted => "#2471a3",
@@ -75,7 +77,7 @@ pub(crate) fn dot(graph: &Graph) -> String {
         writeln!(out, "  c{number} [label={label}, style=filled, fillcolor=\"{}\"];", fill(call.verdict)).ok();
         for origin in &call.values {
             let Some(from) = graph.sources.iter().position(|name| name == source(origin)) else { continue };
-            let (label, colour) = (quoted(&origin.at), colour(origin.integrity));
+            let (label, colour) = (quoted(&origin.at), colour(origin));
             writeln!(out, "  s{from} -> c{number} [label={label}, color=\"{colour}\", fontcolor=\"{colour}\"];").ok();
         }
     }
@@ -114,11 +116,11 @@ pub(crate) fn svg(graph: &Graph) -> String {
         label(&mut out, (CALLS.saturating_add(8), middle.saturating_add(4)), "#17202a", &says);
         for (row, origin) in call.values.iter().enumerate() {
             let at = y.saturating_add(row.saturating_mul(ROW)).saturating_add(ROW / 2);
-            let colour = colour(origin.integrity);
+            let colour = colour(origin);
             if let Some(from) = graph.sources.iter().position(|name| name == source(origin)) {
                 curve(&mut out, (LEFT.saturating_add(220), at_source(from)), (VALUES.saturating_sub(6), at), colour);
             }
-            let sink = origin.sink.map(|sink| format!("  {}", sink.as_str())).unwrap_or_default();
+            let sink = origin.sink.map(|sink| format!(" ({})", sink.as_str())).unwrap_or_default();
             label(&mut out, (VALUES, at.saturating_add(4)), colour, &format!("{}{sink}", origin.at));
             curve(&mut out, (VALUES.saturating_add(250), at), (CALLS, at), colour);
         }

@@ -119,14 +119,18 @@ impl Judge {
         let shown = known.as_ref().map_or_else(|| name.clone(), |known| format!("{}/{}", known.tool.server, known.tool.tool));
         let keeps = known.as_ref().map_or("", |known| known.tool.server.as_str());
         let declared = known.as_ref().and_then(|known| known.declared);
-        let facts = conversation.asked(&Call {
+        let call = Call {
             id,
             tool: &shown,
             keeps,
             annotation: declared.map(|tool| &tool.annotation),
             acts: declared.is_some_and(|tool| tool.effects.iter().any(|effect| *effect != ToolEffect::Read)),
             arguments: &asked.function.arguments,
-        });
+        };
+        let facts = match &known {
+            Some(known) => conversation.asked_of(&call, &known.tool.declared),
+            None => conversation.asked(&call),
+        };
         let trial = match (chain, &known) {
             (Err(what), _) => refused(ReasonCode::PrincipalUnknown, Some(what.clone())),
             (Ok(_), None) => {
