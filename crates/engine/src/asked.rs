@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use judge::{Asking, decided, governs};
 pub(crate) use offered::offered;
-pub(crate) use said::Said;
+pub(crate) use said::{Reads, Said};
 pub use weigh::{Trial, trial};
 
 /// Tools that models ask for, as operators declare them.

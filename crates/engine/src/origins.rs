@@ -11,12 +11,12 @@ use flow::{CallFacts, Conversation};
 use model::{Annotation, ArgumentOrigin, Around, DecisionInput, Digest, Integrity, Name, Sink, UnixMillis};
 
 use crate::admit::Identified;
-use crate::asked::ClientMode;
+use crate::asked::{ClientMode, Reads};
 use crate::decide::Permit;
 use crate::endorsed::Endorsed;
 use crate::inspection::Inspected;
 use crate::ports::{Aim, Wants, World};
-use crate::seen::Seen;
+use crate::seen::{self, Seen};
 use crate::snapshot::Snapshot;
 
 /// How long a call that was asked for may take until it is made, in milliseconds: as long as somebody may think about it.
@@ -24,6 +24,8 @@ const HOLDS: u64 = 2 * 3600 * 1000;
 /// Most calls of one task, and most tasks: those that were asked for first go first.
 const MOST_OF_ONE: usize = 64;
 const MOST_TASKS: usize = 4096;
+/// Most values of all calls of all tasks.
+const MOST_VALUES: usize = 1 << 18;
 /// Most values of one call of which it is told where they come from, and the longest name in it.
 const MOST_TOLD: usize = 64;
 const LONGEST: usize = 128;
@@ -116,12 +118,15 @@ pub struct Origins {
     asked: Mutex<Tasks>,
     seen: Mutex<Seen>,
     endorsed: Mutex<Endorsed>,
+    reads: Reads,
 }
 
 #[derive(Debug, Default)]
 struct Tasks {
     calls: HashMap<Name, VecDeque<(CallName, UnixMillis, Known)>>,
     order: VecDeque<Name>,
+    /// Values of all calls.
+    n_values: usize,
 }
 
 impl Origins {
@@ -160,16 +165,32 @@ impl Origins {
         }
     }
 
+    /// Conversations that were read.
+    pub(crate) const fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
     /// Keeps what a call of a tool has brought, in the texts that `task` is told.
-    pub(crate) fn came(&self, task: &Name, (tool, arguments): (&str, &str), texts: &[String]) {
-        if let Some(call) = name_of(tool, arguments).filter(|_| !texts.is_empty()) {
-            self.seen().keep(task, call, texts);
+    pub(crate) fn came(&self, task: &Name, (tool, arguments): (&str, &str), texts: &[String], is_vouched: bool) {
+        let Some(call) = name_of(tool, arguments).filter(|_| !texts.is_empty()) else { return };
+        // Read before anybody has to wait for the lock.
+        if let Some(parts) = seen::parts_of_all(texts) {
+            self.seen().keep(task, call, parts, is_vouched);
         }
     }
 
-    /// Whether all of a text has come to `task` as the result of this call.
-    pub(crate) fn has_come(&self, task: &Name, (tool, arguments): (&str, &str), text: &str) -> bool {
-        name_of(tool, arguments).is_some_and(|call| self.seen().has(task, call, text))
+    /// Those lines of a text that some tool has told `task`, and nobody vouches for.
+    pub(crate) fn told(&self, task: &Name, text: &str) -> String {
+        let lines = seen::lines(text);
+        let is_told = self.seen().told(task, &lines);
+        let told = lines.iter().zip(is_told).filter(|(_, is_told)| *is_told).map(|((line, _), _)| *line);
+        told.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether all of a text has come to `task` as the result of this call; `is_whole`: and nothing of that is left out.
+    pub(crate) fn has_come(&self, task: &Name, (tool, arguments): (&str, &str), text: &str, is_whole: bool) -> bool {
+        let parts = seen::unwrapped(text);
+        parts.zip(name_of(tool, arguments)).is_some_and(|(parts, call)| self.seen().has(task, call, &parts, is_whole))
     }
 
     /// Keeps what is known of a call that `task` has asked for. What was known of the same call before is known no longer.
@@ -177,19 +198,23 @@ impl Origins {
         let Some(call) = name_of(tool, arguments) else { return };
         let mut tasks = self.tasks();
         if !tasks.calls.contains_key(task) {
-            if tasks.order.len() >= MOST_TASKS
-                && let Some(oldest) = tasks.order.pop_front()
-            {
-                tasks.calls.remove(&oldest);
-            }
             tasks.order.push_back(task.clone());
         }
+        let n_new = known.origins.len();
         let calls = tasks.calls.entry(task.clone()).or_default();
+        let before: usize = calls.iter().map(|(.., known)| known.origins.len()).sum();
         calls.retain(|(of, at, _)| *of != call && now.since(*at) < HOLDS);
         if calls.len() >= MOST_OF_ONE {
             calls.pop_front();
         }
+        let left: usize = calls.iter().map(|(.., known)| known.origins.len()).sum();
         calls.push_back((call, now, known));
+        tasks.n_values = tasks.n_values.saturating_sub(before.saturating_sub(left)).saturating_add(n_new);
+        while tasks.order.len() > MOST_TASKS || tasks.n_values > MOST_VALUES {
+            let Some(oldest) = tasks.order.pop_front() else { break };
+            let gone: usize = tasks.calls.remove(&oldest).iter().flatten().map(|(.., known)| known.origins.len()).sum();
+            tasks.n_values = tasks.n_values.saturating_sub(gone);
+        }
     }
 
     /// What is known of a call that arrives; none if no model has asked for it.

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use identity::Mark;
-use model::{Action, ReasonCode, Refusal, Resource};
+use model::{Action, Integrity, ReasonCode, Refusal, Resource};
 use text::Document;
 
 use crate::act::Reply;
@@ -461,7 +461,8 @@ impl<W: World, C: Client> Back<'_, W, C> {
         }
         let arguments = permit.judgement().input.facts.arguments.as_deref().unwrap_or("{}");
         let texts = seen::results(batch.released.as_bytes());
-        self.world.origins().came(&identified.credential().ledger, (tool, arguments), &texts);
+        let is_vouched = permit.brings().integrity >= Integrity::Trusted;
+        self.world.origins().came(&identified.credential().ledger, (tool, arguments), &texts, is_vouched);
     }
 
     /// Looks at the epoch, and begins the answer if it has not begun: its label is joined before.

@@ -26,3 +26,21 @@ pub enum Turn {
     /// What nobody here can read, and anybody may have written: a picture, a file, what a provider has looked up or keeps.
     Unread,
 }
+
+impl Turn {
+    /// What it is, and its texts.
+    pub(crate) fn parts(&self) -> (&'static str, [&str; 3]) {
+        match self {
+            Self::System(text) => ("system", [text, "", ""]),
+            Self::User(text) => ("user", [text, "", ""]),
+            Self::Asked { id, name, arguments } => ("asked", [id, name, arguments]),
+            Self::Answered { id, text } => ("answered", [id, text, ""]),
+            Self::Unread => ("unread", ["", "", ""]),
+        }
+    }
+
+    /// The length of its texts, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.parts().1.iter().map(|text| text.len()).sum()
+    }
+}
