@@ -58,13 +58,13 @@ pub enum PageError {
     /// A page leads to one that was there before.
     #[error("its pages lead in a circle")]
     Circle,
-    /// More than [`MAX_PAGES`].
+    /// More than 64.
     #[error("it has more than 64 pages")]
     TooManyPages,
-    /// More than [`MAX_TOOLS`].
+    /// More than 4,096.
     #[error("it has more than 4,096 tools")]
     TooManyTools,
-    /// More than [`MAX_ANNOUNCED`], or than 200,000 values.
+    /// More than 4 MiB, or than 200,000 values.
     #[error("it says more than 4 MiB or 200,000 values")]
     TooLong,
 }
