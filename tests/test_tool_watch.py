@@ -420,6 +420,38 @@ def test_what_was_read_before_pages_lead_in_a_circle_counts(world: World) -> Non
     assert world.quarantined() == ["kb/search"] and world.stands()["gone"] == [], "the other may stand on another page"
 
 
+class TwoTongued(Server):
+    """A server of two revisions that says what was approved in the one with sessions only; `drops` handshakes break off before that."""
+
+    drops = 0
+
+    async def __call__(self, request: Request, peer: Peer) -> list[bytes]:
+        asked = request.json() if request.body else {}
+        if asked.get("method") == "initialize" and self.drops:
+            self.drops -= 1
+            peer.writer.transport.abort()
+            return []
+        self.sessions = asked.get("method") == "initialize" or request.header("mcp-session-id") is not None
+        self.tools = copy.deepcopy(TOOLS) if self.sessions else [tool | {"title": "other"} for tool in TOOLS]
+        return await super().__call__(request, peer)
+
+
+def test_a_lost_connection_is_no_other_word_and_many_are() -> None:
+    server = TwoTongued()
+    server.drops = 1
+    with open_world(server) as world:
+        world.look()
+        assert world.quarantined() == [], world.stands()
+        server.drops = 1
+        world.look()
+        assert world.quarantined() == []
+    silent = TwoTongued()
+    silent.drops = 1000
+    with open_world(silent) as world:
+        world.look()
+        assert world.quarantined() == ["kb/order", "kb/search"], "who never says the rest is judged by what it says"
+
+
 def test_two_servers_know_nothing_of_each_other() -> None:
     servers = [Server(), Server(sessions=True), Server(trick=silent)]
     with open_world(*servers) as world:

@@ -146,6 +146,9 @@ async fn look(gate: &Gate, server: &Name) -> Result<(String, Option<String>), St
     looked
 }
 
+/// How often a server is asked in another revision whose words in the first one differ.
+const TRIES: usize = 3;
+
 async fn asked(gate: &Gate, server: &Name) -> Result<(String, Option<String>), String> {
     let locks = gate.locks();
     if [LockTarget::All, LockTarget::Server(server.clone())].iter().any(|target| locks.kind(target).is_some()) {
@@ -171,7 +174,20 @@ async fn asked(gate: &Gate, server: &Name) -> Result<(String, Option<String>), S
     let mut heard = vec![announced];
     // Revisions differ in what a definition has: only who never says what was approved says something else.
     if let Some(other) = rest.next().filter(|_| differs(&gate.in_force.load(), server, &heard)) {
-        heard.extend(announced::ask(&gate.upstreams, &way.upstream, *other).await.ok().map(|heard| heard.announced));
+        // One connection that is lost is no other word; a server that never says the rest is judged by what it does say.
+        for _ in 0..TRIES {
+            match announced::ask(&gate.upstreams, &way.upstream, *other).await {
+                Ok(said) => {
+                    if !differs(&gate.in_force.load(), server, std::slice::from_ref(&said.announced)) {
+                        gate.watch.inner().speaks.insert(server.clone(), (way.place.clone(), *other));
+                    }
+                    heard.push(said.announced);
+                    break;
+                }
+                Err(unasked) if unasked.is_foreign() => break,
+                Err(_) => {}
+            }
+        }
     }
     judge(gate, server, &way, &heard).await?;
     let list = heard.first().map(|heard| heard.list().to_owned()).unwrap_or_default();
