@@ -100,7 +100,7 @@ pub(crate) fn around<W: World>(world: &W, snapshot: &Snapshot, identified: &Iden
     }
     let arguments = arguments.map_or("{}", |arguments| inspected.document().lexeme(arguments));
     let ledger = &identified.credential().ledger;
-    let known = world.origins().of(ledger, (inspected.aim().id(), arguments), world.now());
+    let known = world.origins().of(ledger, &snapshot.digest, (inspected.aim().id(), arguments), world.now());
     let known = known.or_else(|| Some(Known::unasked(decides?, arguments))).unwrap_or_default();
     Around { sinks: known.sinks, untrusted: known.untrusted, traced: known.origins, ..Around::default() }
 }
@@ -193,9 +193,10 @@ impl Origins {
         parts.zip(name_of(tool, arguments)).is_some_and(|(parts, call)| self.seen().has(task, call, &parts, is_whole))
     }
 
-    /// Keeps what is known of a call that `task` has asked for. What was known of the same call before is known no longer.
-    pub(crate) fn keep(&self, task: &Name, (tool, arguments): (&str, &str), known: Known, now: UnixMillis) {
-        let Some(call) = name_of(tool, arguments) else { return };
+    /// Keeps what is known of a call that `task` has asked for under a bundle. What was known of the same call before is known no longer.
+    /// Another bundle may say other things of the tool's arguments: there nobody has asked for it.
+    pub(crate) fn keep(&self, task: &Name, bundle: &Digest, (tool, arguments): (&str, &str), known: Known, now: UnixMillis) {
+        let Some(call) = name_of(tool, arguments).map(|call| under(bundle, &call)) else { return };
         let mut tasks = self.tasks();
         if !tasks.calls.contains_key(task) {
             tasks.order.push_back(task.clone());
@@ -218,12 +219,16 @@ impl Origins {
     }
 
     /// What is known of a call that arrives; none if no model has asked for it.
-    pub(crate) fn of(&self, task: &Name, (tool, arguments): (&str, &str), now: UnixMillis) -> Option<Known> {
-        let call = name_of(tool, arguments)?;
+    pub(crate) fn of(&self, task: &Name, bundle: &Digest, (tool, arguments): (&str, &str), now: UnixMillis) -> Option<Known> {
+        let call = under(bundle, &name_of(tool, arguments)?);
         let tasks = self.tasks();
         let known = tasks.calls.get(task)?.iter().find(|(of, at, _)| *of == call && now.since(*at) < HOLDS);
         known.map(|(.., known)| known.clone())
     }
+}
+
+fn under(bundle: &Digest, call: &CallName) -> CallName {
+    sha256(&[bundle.0, call.0].concat())
 }
 
 /// A call by what it is. Clients write the same arguments in another order, with other spaces and escapes.
@@ -265,9 +270,11 @@ fn written(document: &text::Document<'_>, node: text::NodeId, to: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use model::{Annotation, Integrity, Name, Sink, UnixMillis};
+    use model::{Annotation, Digest, Integrity, Name, Sink, UnixMillis};
 
     use super::{HOLDS, Known, MOST_OF_ONE, MOST_TASKS, Origins};
+
+    const BUNDLE: Digest = Digest([7; 32]);
 
     fn known(name: &str) -> Known {
         Known { untrusted: [name.to_owned()].into(), ..Known::default() }
@@ -281,9 +288,10 @@ mod tests {
     fn a_call_is_known_by_task_tool_and_arguments_for_a_while() {
         let (origins, now) = (Origins::default(), UnixMillis(1_000_000));
         let call = ("bank/pay", r#"{"to": "caf\u00e9", "amount": 1, "list": [1, {"b": 2, "a": null}]}"#);
-        origins.keep(&name("t"), call, known("to"), now);
+        origins.keep(&name("t"), &BUNDLE, call, known("to"), now);
         let same = r#"{"amount":1,"list":[1,{"a":null,"b":2}],"to":"café"}"#;
-        assert_eq!(origins.of(&name("t"), ("bank/pay", same), now), Some(known("to")));
+        assert_eq!(origins.of(&name("t"), &BUNDLE, ("bank/pay", same), now), Some(known("to")));
+        assert_eq!(origins.of(&name("t"), &Digest([8; 32]), call, now), None, "another bundle may say other things of the tool");
         for (task, tool, arguments, at) in [
             ("u", "bank/pay", same, now),
             ("t", "bank/payout", same, now),
@@ -293,17 +301,20 @@ mod tests {
             ("t", "bank/pay", "{", now),
             ("t", "bank/pay", same, UnixMillis(now.0 + HOLDS)),
         ] {
-            assert_eq!(origins.of(&name(task), (tool, arguments), at), None, "{task} {tool} {arguments}");
+            assert_eq!(origins.of(&name(task), &BUNDLE, (tool, arguments), at), None, "{task} {tool} {arguments}");
         }
-        origins.keep(&name("t"), ("bank/pay", same), known("amount"), now);
-        assert_eq!(origins.of(&name("t"), call, now), Some(known("amount")), "what was asked for last");
+        origins.keep(&name("t"), &BUNDLE, ("bank/pay", same), known("amount"), now);
+        assert_eq!(origins.of(&name("t"), &BUNDLE, call, now), Some(known("amount")), "what was asked for last");
     }
 
     #[test]
     fn a_task_pushes_out_its_own_and_the_first_task_goes_first() {
         let (origins, now) = (Origins::default(), UnixMillis(5));
-        let ask = |task: &str, number: usize| origins.keep(&name(task), ("s/t", &format!("{{\"n\":{number}}}")), known("n"), now);
-        let has = |task: &str, number: usize| origins.of(&name(task), ("s/t", &format!("{{\"n\":{number}}}")), now).is_some();
+        let ask = |task: &str, number: usize| {
+            origins.keep(&name(task), &BUNDLE, ("s/t", &format!("{{\"n\":{number}}}")), known("n"), now)
+        };
+        let has =
+            |task: &str, number: usize| origins.of(&name(task), &BUNDLE, ("s/t", &format!("{{\"n\":{number}}}")), now).is_some();
         ask("other", 0);
         (0..=MOST_OF_ONE).for_each(|number| ask("one", number));
         assert_eq!((has("one", 0), has("one", 1), has("one", MOST_OF_ONE), has("other", 0)), (false, true, true, true));

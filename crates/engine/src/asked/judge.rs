@@ -101,7 +101,7 @@ pub(crate) async fn decided<W: World>(
         label::join(world, asking.identified, observed.clone());
         let mut judged = judge(world, &snapshot, asking, (call, &origins), known, id);
         if let Some(aim) = judged.aim() {
-            world.origins().keep(ledger, (aim.id(), given(&call.arguments)), origins, world.now());
+            world.origins().keep(ledger, &snapshot.digest, (aim.id(), given(&call.arguments)), origins, world.now());
         }
         approve(world, &snapshot, asking, guard, &mut judged).await?;
         if let Some(standing) = judged.standing.as_ref().filter(|_| judged.tool.as_ref().is_some_and(|tool| tool.runs_at_client))
